@@ -1,0 +1,56 @@
+"""The two clocks of a run: the order of reading, and Montreal's days."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+MONTREAL = ZoneInfo("America/Toronto")
+_TICK = timedelta(microseconds=1)
+
+
+class ReadingOrder:
+    """Gives each answer the `fetched_at` that says when it was read; later answers always get later instants.
+
+    It starts at the database's clock, or just after the newest `fetched_at` that is held if that lies ahead (a clock
+    that was set back must not make an old body the newest one), and runs on with the monotonic clock.
+
+    Args:
+        start: Aware UTC.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._zero = time.monotonic()
+        self._last = start
+        self._lock = threading.Lock()
+
+    def next(self) -> datetime:
+        """An instant later than every one before it."""
+        with self._lock:
+            now = self._start + timedelta(seconds=time.monotonic() - self._zero)
+            self._last = max(now, self._last + _TICK)
+            return self._last
+
+
+def montreal_day(instant: datetime) -> date:
+    """The day that an instant belongs to in Montreal."""
+    return instant.astimezone(MONTREAL).date()
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a Montreal day begins, in UTC (a day has 23, 24 or 25 hours)."""
+    return datetime(day.year, day.month, day.day, tzinfo=MONTREAL).astimezone(UTC)
+
+
+def parse_instant(value: object) -> datetime | None:
+    """An ISO-8601 instant as aware UTC; None where there is none, or where it has no zone."""
+    if not isinstance(value, str):
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return instant.astimezone(UTC) if instant.tzinfo is not None else None

@@ -1,0 +1,327 @@
+"""The declarations that every stage reads: one `Entity` each, and the tables it fills.
+
+Adding an entity is one `.graphql` file, one reconciler, one migration and one declaration here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
+from gazelle_sync.reconcile.rows import ParentHints, Reconciler
+
+
+class Strategy(enum.Enum):
+    """How changes of an entity are found (see docs/architecture.md, "Finding what changed")."""
+
+    STAMPS = "stamps"
+    """A connection whose nodes have `updatedAt`: compare stamps, hydrate what differs by id."""
+    WHOLE_LIST = "whole list"
+    """A plain list with `updatedAt` and no by-id query (users, products): compare stamps, read the list again."""
+    WINDOWED = "windowed"
+    """A connection without `updatedAt` (the timeline): recent bodies and a count check."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A production table and who owns its columns.
+
+    Attributes:
+        name: Table name in schema `public`.
+        columns: Every column that a reconciler may write, `external_id` first. They are Gazelle's, but for `merged`.
+        merged: Column shared by both sides → the column that keeps what Gazelle last said (three-way base).
+        owner: For a nested table, the column that holds the external id of the body it came in; None for the entity's
+            own table.
+        references: Foreign key column → the table it points to.
+        description: One sentence for a person who meets the table in the UI.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    merged: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One kind of Gazelle record, from its list operation to its tables.
+
+    Attributes:
+        name: `clients`; the staging table is `staging_clients`, the operations file `clients.graphql`.
+        root: The list field of the query type (`allClients`).
+        strategy: How changes are found.
+        page_operation: Name of the operation that pages through bodies; the stamp operation has the same variables.
+        stamp_operation: Name of the operation that reads `{ id updatedAt }` only; None where there is no stamp.
+        by_id: Root field and argument of the by-id query with `$id` as its variable (`client(id: $id)`), or None.
+        body_fragment: Name of the fragment that both the page and the by-id query spread.
+        sort_enum: The GraphQL enum type of `sortBy`, or None.
+        stable_sort: The value of it that keeps pages stable while records are edited.
+        reconcile: Body → rows.
+        parent_hints: Body → what it says of its parents.
+        tables: The tables it fills, the entity's own first, then nested ones, parents before children.
+        parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
+            name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
+        nested_operations: Connection field of the body → operation that reads all of its pages by the body's id.
+        changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
+        description: One sentence for a person who meets the entity in the UI.
+    """
+
+    name: str
+    root: str
+    strategy: Strategy
+    page_operation: str
+    body_fragment: str
+    reconcile: Reconciler
+    tables: tuple[Table, ...]
+    stamp_operation: str | None = None
+    by_id: str | None = None
+    sort_enum: str | None = None
+    stable_sort: str | None = None
+    parent_hints: ParentHints | None = None
+    parents: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    nested_operations: Mapping[str, str] = field(default_factory=dict)
+    changed_at: str = "updatedAt"
+    description: str = ""
+
+    @property
+    def staging_table(self) -> str:
+        """Name of the table that holds the raw bodies."""
+        return f"staging_{self.name}"
+
+    @property
+    def table(self) -> Table:
+        """The entity's own production table (nested ones follow it in `tables`)."""
+        return self.tables[0]
+
+
+USERS = Entity(
+    name="users",
+    root="allUsers",
+    strategy=Strategy.WHOLE_LIST,
+    page_operation="UsersPage",
+    stamp_operation="UsersStamps",
+    body_fragment="UserBody",
+    reconcile=user.reconcile_user,
+    tables=(
+        Table(
+            "gazelle_users",
+            user.COLUMNS,
+            description="The people of the shop who have a Gazelle login: technicians and office.",
+        ),
+    ),
+    description="Technicians and office staff, as Gazelle knows them.",
+)
+
+PRODUCTS = Entity(
+    name="products",
+    root="allMasterServiceItems",
+    strategy=Strategy.WHOLE_LIST,
+    page_operation="ProductsPage",
+    stamp_operation="ProductsStamps",
+    body_fragment="ProductBody",
+    reconcile=product.reconcile_product,
+    tables=(
+        Table(
+            "gazelle_products",
+            product.COLUMNS,
+            description="The shop's price list: services and parts, in French and English.",
+        ),
+    ),
+    description="Services and parts that the shop sells, with their prices.",
+)
+
+CLIENTS = Entity(
+    name="clients",
+    root="allClients",
+    strategy=Strategy.STAMPS,
+    page_operation="ClientsPage",
+    stamp_operation="ClientsStamps",
+    by_id="client(id: $id)",
+    body_fragment="ClientBody",
+    sort_enum="ClientSort",
+    stable_sort="CREATED_AT_ASC",
+    reconcile=client.reconcile_client,
+    parent_hints=client.parents_of_client,
+    tables=(
+        Table(
+            "gazelle_clients",
+            client.CLIENT_COLUMNS,
+            merged={"tags": "gazelle_tags"},
+            references={"preferred_technician_external_id": "gazelle_users"},
+            description="The shop's clients: people, schools, halls. Name, e-mail and city are the default contact's.",
+        ),
+        Table(
+            "gazelle_contacts",
+            client.CONTACT_COLUMNS,
+            owner="client_external_id",
+            references={"client_external_id": "gazelle_clients"},
+            description="Whom to write to or call at a client. Archived contacts are kept and marked.",
+        ),
+        Table(
+            "gazelle_locations",
+            client.LOCATION_COLUMNS,
+            owner="client_external_id",
+            references={"client_external_id": "gazelle_clients", "contact_external_id": "gazelle_contacts"},
+            description="Where a contact lives, works or gets its mail.",
+        ),
+    ),
+    parents={("preferredTechnicianId",): "users"},
+    nested_operations={"allContacts": "ClientContacts"},
+    description="Clients with their contacts and addresses.",
+)
+
+PIANOS = Entity(
+    name="pianos",
+    root="allPianos",
+    strategy=Strategy.STAMPS,
+    page_operation="PianosPage",
+    stamp_operation="PianosStamps",
+    by_id="piano(id: $id)",
+    body_fragment="PianoBody",
+    sort_enum="PianoSort",
+    stable_sort="CREATED_AT_ASC",
+    reconcile=piano.reconcile_piano,
+    parent_hints=piano.parents_of_piano,
+    tables=(
+        Table(
+            "gazelle_pianos",
+            piano.PIANO_COLUMNS,
+            merged={"tags": "gazelle_tags"},
+            references={"client_external_id": "gazelle_clients"},
+            description="Every piano that the shop looks after, where it stands and when it is due.",
+        ),
+        Table(
+            "gazelle_piano_measurements",
+            piano.MEASUREMENT_COLUMNS,
+            owner="piano_external_id",
+            references={"piano_external_id": "gazelle_pianos"},
+            description="Humidity, temperature, pitch and key readings taken at a piano.",
+        ),
+    ),
+    parents={("client", "id"): "clients"},
+    description="Pianos with their measurements.",
+)
+
+INVOICES = Entity(
+    name="invoices",
+    root="allInvoices",
+    strategy=Strategy.STAMPS,
+    page_operation="InvoicesPage",
+    stamp_operation="InvoicesStamps",
+    by_id="invoice(id: $id)",
+    body_fragment="InvoiceBody",
+    sort_enum="InvoiceSort",
+    stable_sort="CREATED_AT_ASC",
+    reconcile=invoice.reconcile_invoice,
+    parent_hints=invoice.parents_of_invoice,
+    tables=(
+        Table(
+            "gazelle_invoices",
+            invoice.INVOICE_COLUMNS,
+            references={
+                "client_external_id": "gazelle_clients",
+                "contact_external_id": "gazelle_contacts",
+                "assigned_to_external_id": "gazelle_users",
+            },
+            description="Invoices of every status, archived ones included, in dollars.",
+        ),
+        Table(
+            "gazelle_invoice_items",
+            invoice.ITEM_COLUMNS,
+            owner="invoice_external_id",
+            references={
+                "invoice_external_id": "gazelle_invoices",
+                "piano_external_id": "gazelle_pianos",
+                "product_external_id": "gazelle_products",
+            },
+            description="The lines of an invoice, each with its taxes.",
+        ),
+    ),
+    parents={
+        ("client", "id"): "clients",
+        ("assignedTo", "id"): "users",
+        ("allInvoiceItems", "nodes[]", "piano", "id"): "pianos",
+        ("allInvoiceItems", "nodes[]", "masterServiceItem", "id"): "products",
+    },
+    nested_operations={"allInvoiceItems": "InvoiceItems"},
+    description="Invoices with their items.",
+)
+
+APPOINTMENTS = Entity(
+    name="appointments",
+    root="allEventsBatched",
+    strategy=Strategy.STAMPS,
+    page_operation="AppointmentsPage",
+    stamp_operation="AppointmentsStamps",
+    by_id="event(eventId: $id)",
+    body_fragment="AppointmentBody",
+    sort_enum="EventSort",
+    stable_sort="START_ASC",
+    reconcile=appointment.reconcile_appointment,
+    parent_hints=appointment.parents_of_appointment,
+    tables=(
+        Table(
+            "gazelle_appointments",
+            appointment.APPOINTMENT_COLUMNS,
+            references={
+                "client_external_id": "gazelle_clients",
+                "piano_external_id": "gazelle_pianos",
+                "technician_external_id": "gazelle_users",
+            },
+            description="Visits, memos and personal blocks of the calendar. Times are UTC; "
+            "v_appointments_montreal shows them as the wall clock does.",
+        ),
+        Table(
+            "gazelle_appointment_pianos",
+            appointment.APPOINTMENT_PIANO_COLUMNS,
+            owner="appointment_external_id",
+            references={"appointment_external_id": "gazelle_appointments", "piano_external_id": "gazelle_pianos"},
+            description="Which pianos a visit is for, and whether each is to be tuned.",
+        ),
+    ),
+    parents={
+        ("client", "id"): "clients",
+        ("user", "id"): "users",
+        ("allEventPianos", "nodes[]", "piano", "id"): "pianos",
+    },
+    nested_operations={"allEventPianos": "AppointmentPianos"},
+    description="The calendar: visits, memos and personal blocks.",
+)
+
+TIMELINE = Entity(
+    name="timeline",
+    root="allTimelineEntries",
+    strategy=Strategy.WINDOWED,
+    page_operation="TimelinePage",
+    body_fragment="TimelineBody",
+    reconcile=timeline.reconcile_timeline_entry,
+    parent_hints=timeline.parents_of_timeline_entry,
+    tables=(
+        Table(
+            "gazelle_timeline_entries",
+            timeline.COLUMNS,
+            references={
+                "client_external_id": "gazelle_clients",
+                "piano_external_id": "gazelle_pianos",
+                "user_external_id": "gazelle_users",
+                "invoice_external_id": "gazelle_invoices",
+            },
+            description="Notes, services, e-mails and calls, in the order in which they happened.",
+        ),
+    ),
+    parents={
+        ("client", "id"): "clients",
+        ("piano", "id"): "pianos",
+        ("user", "id"): "users",
+        ("invoice", "id"): "invoices",
+    },
+    changed_at="occurredAt",
+    description="Everything noted, done or sent, for each client and piano, since 2016.",
+)
+
+ENTITIES: tuple[Entity, ...] = (USERS, PRODUCTS, CLIENTS, PIANOS, INVOICES, APPOINTMENTS, TIMELINE)
+"""In dependency order: a table's parents are filled by an entity before it, or by its own."""

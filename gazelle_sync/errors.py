@@ -1,0 +1,138 @@
+"""The one exception tree. Library code raises from it; only the command line prints and exits.
+
+    GazelleSyncError
+    ├── SettingsError             an environment variable is missing or makes no sense
+    ├── ApiError                  Gazelle did not do what was asked
+    │   ├── CredentialsRefused    401 or 403, also after a token refresh
+    │   ├── ApiUnreachable        no answer: refused, reset, timed out                     (retried)
+    │   ├── ApiUnavailable        429 or 5xx, still so after the retries                   (retried)
+    │   ├── AnswerUnreadable      not JSON, cut short, or not the shape of GraphQL         (retried)
+    │   ├── RequestRefused        another 4xx: the same request will be refused again
+    │   └── OperationFailed       HTTP 200 with GraphQL `errors`                           (retried)
+    ├── DatabaseError             PostgreSQL is unreachable, full, or refused a statement
+    ├── AnotherPullRunning        the advisory lock is held
+    ├── EntityFailed              one entity could not be pulled; the others went on
+    │   ├── MassDeletion          more records vanished than a shop deletes in a day
+    │   └── MassEmptying          a merged column would be emptied on more rows than a person does
+    └── ReconcileError            one body cannot become rows (in `gazelle_sync.reconcile.rows`)
+
+A message says what happened, to which record, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class GazelleSyncError(Exception):
+    """Root of every error that the library raises."""
+
+
+class SettingsError(GazelleSyncError):
+    """An environment variable is missing or makes no sense."""
+
+
+class ApiError(GazelleSyncError):
+    """Gazelle did not do what was asked.
+
+    Attributes:
+        operation: The GraphQL operation that was sent, or the path.
+        retryable: Whether the same request may succeed a moment later.
+    """
+
+    retryable = False
+
+    def __init__(self, operation: str, message: str) -> None:
+        super().__init__(f"{operation}: {message}")
+        self.operation = operation
+
+
+class CredentialsRefused(ApiError):
+    """HTTP 401 or 403, also after a token refresh."""
+
+
+class ApiUnreachable(ApiError):
+    """No answer: connection refused or reset, name not found, timed out.
+
+    Attributes:
+        is_timeout: Whether a connection was there and the answer did not come in time.
+    """
+
+    retryable = True
+
+    def __init__(self, operation: str, message: str, *, is_timeout: bool = False) -> None:
+        super().__init__(operation, message)
+        self.is_timeout = is_timeout
+
+
+class ApiUnavailable(ApiError):
+    """HTTP 429 or 5xx.
+
+    Attributes:
+        status: The HTTP status.
+        retry_after_s: Seconds that the answer asked to wait, or None.
+    """
+
+    retryable = True
+
+    def __init__(self, operation: str, message: str, *, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(operation, message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class AnswerUnreadable(ApiError):
+    """The answer is not JSON (a proxy's HTML page, say), was cut short, or lacks what GraphQL promises."""
+
+    retryable = True
+
+
+class RequestRefused(ApiError):
+    """HTTP 4xx other than 401, 403 and 429 (or a redirect): the same request will be refused again.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, operation: str, message: str, *, status: int) -> None:
+        super().__init__(operation, message)
+        self.status = status
+
+
+class OperationFailed(ApiError):
+    """HTTP 200 with GraphQL `errors`. Partial data beside errors is never believed.
+
+    Attributes:
+        messages: What the API said, one per error.
+        paths: First element of each error's path (an alias or root field), where given.
+        not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, operation: str, messages: list[str], paths: set[str] | None = None, not_found: set[str] | None = None
+    ) -> None:
+        shown = "; ".join(messages[:3]) + (f" (and {len(messages) - 3} more)" if len(messages) > 3 else "")
+        super().__init__(operation, f"Gazelle answered with errors: {shown}")
+        self.messages = messages
+        self.paths = paths or set()
+        self.not_found = not_found or set()
+
+
+class DatabaseError(GazelleSyncError):
+    """PostgreSQL is unreachable, full, or refused a statement."""
+
+
+class AnotherPullRunning(GazelleSyncError):
+    """The advisory lock is held: one pull at a time."""
+
+
+class EntityFailed(GazelleSyncError):
+    """One entity could not be pulled; the others went on. Its own watermark has not moved."""
+
+
+class MassDeletion(EntityFailed):
+    """More records vanished in one run than a shop deletes: nothing of that entity was marked deleted."""
+
+
+class MassEmptying(EntityFailed):
+    """Gazelle sent empty lists for more rows than a person empties: those bodies were set aside."""

@@ -1,0 +1,1 @@
+"""Gazelle's API: credentials, budget of requests, transport, operations. Nothing here imports Dagster."""

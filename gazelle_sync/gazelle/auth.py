@@ -1,0 +1,198 @@
+"""Credentials: an API key, an access token, or an OAuth token file that refreshes itself.
+
+Gazelle's refresh tokens rotate: the moment one is used, the one before is dead. So one process at a time refreshes
+(an exclusive lock beside the file), the others read what it wrote, and room for the answer is taken on the disk
+*before* the old token is spent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, SettingsError
+from gazelle_sync.settings import Settings
+
+TOKEN_PATH = "/developer/oauth/token"  # noqa: S105 - a path, not a secret
+API_KEY_LENGTH = 50
+"""An API key is shorter than this; what is longer is an access token."""
+
+_ROOM_FOR_ANSWER = b" " * 8192
+
+
+class Credentials(Protocol):
+    """What the client needs to know of credentials."""
+
+    def headers(self) -> dict[str, str]:
+        """The headers that authorize a request."""
+        ...
+
+    def refresh(self, refused: Mapping[str, str]) -> bool:
+        """Try to get better ones after a 401.
+
+        Args:
+            refused: The headers that were refused.
+
+        Returns:
+            Whether `headers()` now gives others.
+        """
+        ...
+
+
+class FixedToken:
+    """`GAZELLE_API_TOKEN`: an API key or an access token, which cannot be refreshed."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def headers(self) -> dict[str, str]:
+        """An API key has a header of its own; an access token is a bearer token."""
+        if len(self._token) < API_KEY_LENGTH:
+            return {"x-gazelle-api-key": self._token}
+        return _bearer(self._token)
+
+    def refresh(self, refused: Mapping[str, str]) -> bool:
+        """There is nothing to refresh."""
+        return False
+
+
+class TokenFile:
+    """The OAuth answer as JSON (`access_token`, `refresh_token`, `expires_in`, `created_at` in epoch seconds).
+
+    Args:
+        path: The file; rewritten atomically with mode 0600.
+        url: The API's base URL.
+        client_id: OAuth client; None: the access token is used as it is and cannot be refreshed.
+        client_secret: OAuth client secret.
+    """
+
+    def __init__(self, path: Path, url: str, client_id: str | None, client_secret: str | None) -> None:
+        self._path = path
+        self._url = url
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._lock = threading.Lock()
+        self._token = self._read()
+
+    def headers(self) -> dict[str, str]:
+        """The bearer header of the newest access token."""
+        return _bearer(self._token["access_token"])
+
+    def refresh(self, refused: Mapping[str, str]) -> bool:
+        """Take the token that another process wrote meanwhile, or spend the refresh token.
+
+        Raises:
+            CredentialsRefused: Gazelle refuses the refresh token; a person must authorize again.
+            ApiUnreachable: Gazelle could not be asked.
+        """
+        with self._lock, self._alone():
+            self._token = self._read()
+            if self.headers() != dict(refused):
+                return True
+            if not (self._client_id and self._client_secret and self._token.get("refresh_token")):
+                return False
+            self._token = self._spend()
+            return True
+
+    def _spend(self) -> dict[str, Any]:
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        try:
+            with os.fdopen(handle, "r+b") as file:
+                file.write(_ROOM_FOR_ANSWER)
+                file.flush()
+                os.fsync(file.fileno())
+                token = self._ask()
+                file.seek(0)
+                file.truncate()
+                file.write(json.dumps(token, indent=2).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o600)
+            Path(temporary).replace(self._path)
+        except OSError as error:
+            raise SettingsError(
+                f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room or give this user "
+                "the right to write there, then run again."
+            ) from error
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return token
+
+    def _ask(self) -> dict[str, Any]:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "refresh_token": self._token["refresh_token"],
+        }
+        try:
+            answer = httpx.post(self._url + TOKEN_PATH, data=form, timeout=30)
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(TOKEN_PATH, f"the token could not be refreshed: {error}") from error
+        try:
+            token = answer.json()
+        except ValueError:
+            token = {}
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise ApiUnreachable(TOKEN_PATH, f"the token could not be refreshed: HTTP {answer.status_code}")
+        if answer.status_code != 200 or not isinstance(token, dict) or not token.get("access_token"):
+            raise CredentialsRefused(
+                TOKEN_PATH,
+                f"Gazelle refuses the refresh token (HTTP {answer.status_code}): it lives about 30 days and was "
+                f"perhaps used elsewhere. Authorize the application again and save the answer as {self._path}.",
+            )
+        return {"created_at": int(time.time()), "refresh_token": self._token["refresh_token"], **token}
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            token = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SettingsError(
+                f"The token file {self._path} is not there. Save the OAuth answer as JSON in it, or set "
+                "GAZELLE_TOKEN_FILE, or set GAZELLE_API_TOKEN to an API key."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"The token file {self._path} cannot be read as JSON ({error}).") from error
+        if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
+            raise SettingsError(f"The token file {self._path} holds no access_token.")
+        return token
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock that keeps other processes from refreshing at the same time."""
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        with lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def credentials_from(settings: Settings) -> Credentials:
+    """The credentials that the settings name; a fixed token comes before a token file.
+
+    Raises:
+        SettingsError: There are none, or the token file cannot be read.
+    """
+    if settings.api_token:
+        return FixedToken(settings.api_token)
+    if settings.client_id or settings.client_secret or settings.token_file.exists():
+        if settings.api_url is None:
+            raise SettingsError("GAZELLE_API_URL is not set.")
+        return TokenFile(settings.token_file, settings.api_url, settings.client_id, settings.client_secret)
+    raise SettingsError(
+        "There are no credentials for Gazelle. Set GAZELLE_API_TOKEN to an API key or an access token, or set "
+        "GAZELLE_CLIENT_ID, GAZELLE_CLIENT_SECRET and GAZELLE_TOKEN_FILE for OAuth."
+    )
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

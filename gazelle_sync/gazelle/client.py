@@ -1,0 +1,259 @@
+"""The HTTP client: one connection pool, the shared budget, retries, and errors that say what Gazelle said."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import stamina
+
+from gazelle_sync.errors import (
+    AnswerUnreadable,
+    ApiError,
+    ApiUnavailable,
+    ApiUnreachable,
+    CredentialsRefused,
+    OperationFailed,
+    RequestRefused,
+)
+from gazelle_sync.gazelle.auth import Credentials
+from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.log import get_logger
+from gazelle_sync.settings import GRAPHQL_PATH
+
+ATTEMPTS = 4
+"""One try and at most three more."""
+LONGEST_RETRY_AFTER_S = 120.0
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+log = get_logger("gazelle_sync.gazelle")
+
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
+"""Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        data: The `data` of the answer; there were no `errors` beside it.
+        not_before: API clock (aware UTC): the answer was computed at this instant or later. It is the `Date` header
+            less the time that the request took, since the header has whole seconds and is written last.
+        has_replacements: Whether some character that PostgreSQL cannot hold was replaced by U+FFFD.
+    """
+
+    data: dict[str, Any]
+    not_before: datetime
+    has_replacements: bool
+
+
+class GazelleClient:
+    """Sends GraphQL operations; safe to share between threads.
+
+    Args:
+        url: Base URL without trailing slash.
+        credentials: Where the headers come from.
+        throttle: The budget.
+        timeout_s: Seconds to wait for an answer.
+    """
+
+    def __init__(self, url: str, credentials: Credentials, throttle: Throttle, *, timeout_s: float = 30.0) -> None:
+        self.url = url
+        self._credentials = credentials
+        self._throttle = throttle
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        self._count_lock = threading.Lock()
+        self.requests = 0
+        self.bytes = 0
+        self.started_at: datetime | None = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+        self._throttle.close()
+
+    def execute(self, operation: str, query: str, variables: dict[str, Any] | None = None) -> Answer:
+        """Send one operation and read its answer, with retries.
+
+        Args:
+            operation: Its name, for messages and logs.
+            query: GraphQL text.
+            variables: JSON values.
+
+        Raises:
+            ApiError: One of its kinds; what may pass by itself was tried three times more.
+        """
+        body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
+        for attempt in stamina.retry_context(
+            on=_wait_before_retry, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=0.2
+        ):
+            with attempt:
+                return self._send(operation, body)
+        raise AssertionError("stamina returns or raises")
+
+    def _send(self, operation: str, body: bytes) -> Answer:
+        headers = self._credentials.headers()
+        answer, elapsed = self._post(operation, body, headers)
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials.refresh(headers):
+            log.info("token refreshed", operation=operation)
+            answer, elapsed = self._post(operation, body, self._credentials.headers())
+        _raise_for_status(operation, answer, self._throttle)
+        now = _server_time(answer)
+        data, replaced = _read(operation, answer)
+        with self._count_lock:
+            if self.started_at is None:
+                self.started_at = now - elapsed
+        return Answer(data, now - elapsed, replaced)
+
+    def _post(self, operation: str, body: bytes, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
+        self._throttle.wait()
+        sent = time.monotonic()
+        try:
+            answer = self._http.post(self.url + GRAPHQL_PATH, content=body, headers=headers)
+        except httpx.TimeoutException as error:
+            raise ApiUnreachable(
+                operation,
+                f"Gazelle did not answer in time ({type(error).__name__})",
+                is_timeout=isinstance(error, httpx.ReadTimeout),
+            ) from error
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(
+                operation, f"Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network."
+            ) from error
+        with self._count_lock:
+            self.requests += 1
+            self.bytes += len(answer.content)
+        return answer, timedelta(seconds=time.monotonic() - sent)
+
+
+def _wait_before_retry(error: Exception) -> bool | float:
+    """Stamina's hook: whether to try again, or after how many seconds."""
+    if not isinstance(error, ApiError) or not error.retryable:
+        return False
+    log.warning("request failed, trying again", operation=error.operation, reason=str(error))
+    if isinstance(error, ApiUnavailable) and error.retry_after_s is not None:
+        return error.retry_after_s if error.retry_after_s <= LONGEST_RETRY_AFTER_S else False
+    return True
+
+
+def _raise_for_status(operation: str, answer: httpx.Response, throttle: Throttle) -> None:
+    status = answer.status_code
+    if status == httpx.codes.OK:
+        return
+    said = _excerpt(answer)
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise CredentialsRefused(
+            operation,
+            f"Gazelle refuses the credentials (HTTP {status}: {said}). Check GAZELLE_API_TOKEN, or authorize the "
+            "OAuth application again.",
+        )
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
+        wait = _retry_after(answer)
+        if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:
+            throttle.hold(wait)
+        raise ApiUnavailable(operation, f"HTTP {status}: {said}", status=status, retry_after_s=wait)
+    raise RequestRefused(operation, f"HTTP {status}: {said}. Check GAZELLE_API_URL.", status=status)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """`Retry-After` in seconds; it is a number or a date."""
+    value = answer.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        instant = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return max(0.0, (instant - _server_time(answer)).total_seconds())
+
+
+def _server_time(answer: httpx.Response) -> datetime:
+    """The API's clock as its `Date` header says; ours where it says nothing."""
+    try:
+        instant = email.utils.parsedate_to_datetime(answer.headers["Date"])
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def _read(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]:
+    content = answer.content
+    replaced = False
+    try:
+        if _UNSTORABLE.search(content):
+            payload, replaced = _storable(json.loads(content.decode("utf-8", "surrogatepass")))
+        else:
+            payload = msgspec.json.decode(content)
+    except (msgspec.DecodeError, ValueError):
+        try:
+            # Encoded lone surrogates are the one kind of invalid UTF-8 that is data and not damage.
+            payload, replaced = _storable(json.loads(content.decode("utf-8", "surrogatepass")))
+        except ValueError as error:
+            raise AnswerUnreadable(
+                operation, f"the answer is not JSON (it begins {_excerpt(answer)}): a proxy's page, or cut short"
+            ) from error
+    if not isinstance(payload, dict):
+        raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
+    if errors := payload.get("errors"):
+        raise _operation_failed(operation, errors)
+    data = payload.get("data")
+    if not isinstance(data, dict):
+        raise AnswerUnreadable(operation, f"the answer holds no data (it begins {_excerpt(answer)})")
+    return data, replaced
+
+
+def _operation_failed(operation: str, errors: object) -> OperationFailed:
+    listed = [
+        e if isinstance(e, dict) else {"message": str(e)} for e in (errors if isinstance(errors, list) else [errors])
+    ]
+    messages = [str(e.get("message", e)) for e in listed]
+    paths: set[str] = set()
+    not_found: set[str] = set()
+    for error, message in zip(listed, messages, strict=True):
+        path = error.get("path")
+        if not path:
+            continue
+        paths.add(str(path[0]))
+        extensions = error.get("extensions") or {}
+        code = str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
+        if len(path) == 1 and ("NOT_FOUND" in code or "not found" in message.lower()):
+            not_found.add(str(path[0]))
+    return OperationFailed(operation, messages, paths, not_found)
+
+
+def _storable(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any JSON value
+    """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
+    if isinstance(value, str):
+        clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return clean, clean != value
+    if isinstance(value, list):
+        pairs = [_storable(item) for item in value]
+        return [item for item, _ in pairs], any(changed for _, changed in pairs)
+    if isinstance(value, dict):
+        items = {key: _storable(item) for key, item in value.items()}
+        return {key: item for key, (item, _) in items.items()}, any(changed for _, changed in items.values())
+    return value, False
+
+
+def _excerpt(answer: httpx.Response) -> str:
+    text = " ".join(answer.content[:300].decode("utf-8", "replace").split())
+    return repr(text[:120])

@@ -1,0 +1,98 @@
+"""The GraphQL text that we send: what the `.graphql` files hold, and the queries built from their fragments.
+
+Many records by id, and many counts, travel in one request as aliases of one field: that is what keeps a tick cheap.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from gazelle_sync.entities import Entity
+
+DIRECTORY = Path(__file__).parent / "operations"
+
+
+@cache
+def document(entity_name: str) -> str:
+    """The whole text of an entity's file."""
+    return (DIRECTORY / f"{entity_name}.graphql").read_text(encoding="utf-8")
+
+
+@cache
+def operation(entity_name: str, name: str) -> str:
+    """One named operation with the fragments that it uses.
+
+    GraphQL refuses a document with fragments that no operation spreads, so each operation travels with its own.
+    """
+    definitions = _definitions(document(entity_name))
+    body = definitions[name]
+    return "\n".join([body, *(definitions[used] for used in _fragments_used(body, definitions))])
+
+
+@cache
+def _by_ids_text(entity_name: str, by_id: str, fragment: str, count: int) -> str:
+    definitions = _definitions(document(entity_name))
+    spread = f"...{fragment}"
+    variables = ", ".join(f"$id{n}: String!" for n in range(count))
+    fields = "\n".join(f"  n{n}: {by_id.replace('$id', f'$id{n}')} {{ {spread} }}" for n in range(count))
+    query = f"query {entity_name.capitalize()}ById({variables}) {{\n{fields}\n}}"
+    return "\n".join([query, *(definitions[used] for used in _fragments_used(query, definitions))])
+
+
+def by_ids(entity: Entity, ids: list[str]) -> tuple[str, dict[str, str]]:
+    """A query that reads records by id, with aliases `n0`, `n1`, …, and its variables.
+
+    Raises:
+        ValueError: The entity has no by-id query.
+    """
+    if entity.by_id is None:
+        raise ValueError(f"{entity.name} cannot be read by id")
+    text = _by_ids_text(entity.name, entity.by_id, entity.body_fragment, len(ids))
+    return text, {f"id{n}": external_id for n, external_id in enumerate(ids)}
+
+
+TIMELINE_COUNT = "query TimelineCount { allTimelineEntries { totalCount } }"
+
+
+@cache
+def timeline_tick() -> str:
+    """The page of recent entries, and the count of all beside it (alias `whole`), in one request."""
+    page = operation("timeline", "TimelinePage")
+    return page.replace("query TimelinePage", "query TimelineTick").replace(
+        "  allTimelineEntries(", "  whole: allTimelineEntries { totalCount }\n  allTimelineEntries(", 1
+    )
+
+
+@cache
+def timeline_counts(count: int) -> str:
+    """A query for `totalCount` from each of several instants, with aliases `c0`, `c1`, … (`$from0`, `$from1`, …)."""
+    variables = ", ".join(f"$from{n}: CoreDateTime!" for n in range(count))
+    fields = "\n".join(f"  c{n}: allTimelineEntries(occurredAtGet: $from{n}) {{ totalCount }}" for n in range(count))
+    return f"query TimelineCounts({variables}) {{\n{fields}\n}}"
+
+
+_NAME = re.compile(r"^(?:query|mutation|fragment)\s+(\w+)", re.MULTILINE)
+_SPREAD = re.compile(r"\.\.\.\s*(\w+)")
+
+
+@cache
+def _definitions(text: str) -> dict[str, str]:
+    """Name → text of each operation and fragment; each begins at the start of a line."""
+    starts = [(match.start(), match.group(1)) for match in _NAME.finditer(text)]
+    ends = [start for start, _ in starts[1:]] + [len(text)]
+    return {name: text[start:end].strip() for (start, name), end in zip(starts, ends, strict=True)}
+
+
+def _fragments_used(text: str, definitions: dict[str, str]) -> list[str]:
+    """Names of the fragments that a text spreads, directly or not, in order of first use."""
+    used: list[str] = []
+    todo = _SPREAD.findall(text)
+    while todo:
+        name = todo.pop(0)
+        if name == "on" or name in used:
+            continue
+        used.append(name)
+        todo.extend(_SPREAD.findall(definitions[name]))
+    return used

@@ -1,0 +1,113 @@
+"""Structured logs: a readable line to the terminal, a JSON line to a rotating file under `GAZELLE_SYNC_HOME`.
+
+Every line of a run carries its `run_id`, which is the Dagster run's, so that a line in the file, a row of `sync_logs`
+and a page of the UI can be laid side by side. Secrets are masked in both, wherever they stand in a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gazelle_sync.settings import Settings
+
+FILE_BYTES = 5_000_000
+FILE_COUNT = 5
+
+
+def get_logger(name: str) -> Any:  # noqa: ANN401 - structlog's own proxy has no narrower type
+    """A logger whose lines carry the run's bound context."""
+    return structlog.stdlib.get_logger(name)
+
+
+def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> Path:
+    """Send log lines to the terminal (standard error) and to `<home>/logs/gazelle_sync.log`.
+
+    Args:
+        settings: For the home and the secrets to mask.
+        terminal_level: Least level shown in the terminal; the file takes INFO and over.
+
+    Returns:
+        The file's path.
+    """
+    directory = settings.home / "logs"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "gazelle_sync.log"
+    mask = _Mask(settings.secrets)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    file = logging.handlers.RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
+    file.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                mask,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    file.setLevel(logging.INFO)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                mask,
+                structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    terminal.setLevel(terminal_level)
+    ours = logging.getLogger("gazelle_sync")
+    for handler in list(ours.handlers):
+        ours.removeHandler(handler)
+        handler.close()
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    ours.addHandler(file)
+    ours.addHandler(terminal)
+    return path
+
+
+def configure_once(settings: Settings) -> None:
+    """`configure`, unless this process did it already (a run that Dagster launched has not)."""
+    if not logging.getLogger("gazelle_sync").handlers:
+        configure(settings)
+
+
+class _Mask:
+    """Replaces every secret in every value of a line."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+
+    def __call__(self, _logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 - structlog's processor protocol
+        return self._clean(event)
+
+    def _clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "•••")
+            return value
+        if isinstance(value, dict):
+            return {key: self._clean(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._clean(item) for item in value]
+        return value

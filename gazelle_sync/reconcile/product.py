@@ -1,0 +1,73 @@
+"""Products: the account's own price list (`PrivateMasterServiceItem`, ids `mit_`)."""
+
+from __future__ import annotations
+
+from gazelle_sync.reconcile.rows import (
+    STAMPS,
+    Body,
+    Conversion,
+    FieldMap,
+    Rows,
+    boolean,
+    cents,
+    columns,
+    identity,
+    inner,
+    integer,
+    read,
+    reference,
+    text,
+)
+
+
+def in_language(*languages: str) -> Conversion:
+    """A conversion of Gazelle's `I18nString` to the first of `languages` that it has.
+
+    An `I18nString` is an object of locale → text (`{"fr_CA": "Accord", "en_US": "Tuning"}`). Plain text names no
+    language and stands for every one. Locales are tried in alphabetical order, the bare language first: jsonb does not
+    keep the order in which they came.
+    """
+
+    def convert(value: object) -> str | None:
+        if not isinstance(value, dict):
+            return text(value)
+        for language in languages:
+            for locale in sorted(value):
+                if locale.lower().startswith(language) and value[locale] is not None:
+                    return text(value[locale])
+        return None
+
+    return convert
+
+
+NAMES: FieldMap = (
+    ("name_fr", "name", in_language("fr")),
+    ("name_en", "name", in_language("en")),
+)
+
+FIELDS: FieldMap = (
+    *STAMPS,
+    *NAMES,
+    ("description_fr", "description", in_language("fr")),
+    ("description_en", "description", in_language("en")),
+    ("amount", "amount", cents),
+    ("duration_minutes", "duration", integer),
+    ("type", "type", text),
+    ("is_tuning", "isTuning", boolean),
+    ("is_taxable", "isTaxable", boolean),
+    ("is_archived", "isArchived", boolean),
+    ("is_default", "isDefault", boolean),
+    ("is_self_schedulable", "isSelfSchedulable", boolean),
+    ("sort_order", "order", integer),
+    ("external_url", "externalUrl", text),
+    ("group_external_id", "masterServiceGroup", inner("id", reference)),
+    # A group has one column for its name; an empty language is looked for as the last resort: it fits any locale.
+    ("group_name", "masterServiceGroup", inner("name", in_language("fr", "en", ""))),
+)
+
+COLUMNS = ("external_id", *columns(FIELDS))
+
+
+def reconcile_product(body: Body) -> Rows:
+    """One product."""
+    return {"gazelle_products": [{"external_id": identity(body), **read(body, FIELDS)}]}

@@ -1,0 +1,334 @@
+"""The shapes that reconcilers speak in, and the conversions that they share.
+
+A reconciler is mostly field maps, (column, field, conversion) for each table, read by `read`. Three rules hold
+everywhere:
+
+- a field that the body lacks says nothing (its column is not a key), a null says that Gazelle holds nothing (None);
+- a value of the wrong type is a `ReconcileError`, never a guess. A number where text is expected is the one liberty (a
+  serial number, a year): it is written out. So are digits where an integer is expected;
+- unknown fields and unknown enum values are no errors: Gazelle grows without notice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from gazelle_sync.errors import GazelleSyncError
+
+Body = Mapping[str, Any]
+"""One record as Gazelle sent it: decoded JSON, untouched."""
+
+Values = dict[str, Any]
+"""One table row: column → typed value. A column that is *not a key* was not said by the body and is left as it is in
+the table; a key with None says that Gazelle holds nothing there."""
+
+Rows = dict[str, list[Values]]
+"""Table → its rows. A nested table with an empty list says "none exist"; a nested table that is *not a key* says
+nothing (the body did not carry that list), and its rows are left alone."""
+
+Reconciler = Callable[[Body], Rows]
+
+ParentHints = Callable[[Body], Iterator[tuple[str, Values]]]
+"""What a body says of the records that it names, as (table, values with external_id): used to make a stub when
+Gazelle no longer has the record itself."""
+
+Conversion = Callable[[Any], Any]
+"""A JSON value that is not null → the value of a column, or `NOT_SAID`; raises `ReconcileError` with what is wrong."""
+
+FieldMap = tuple[tuple[str, str, Conversion], ...]
+"""(column, field of the body, conversion) for each column that is one field's affair."""
+
+NOT_SAID: Final = object()
+"""What a conversion returns when the value carries nothing for its column: the column is left alone."""
+
+MONTREAL: Final = ZoneInfo("America/Toronto")
+"""The shop's wall clock. PostgreSQL and the tz database know Montreal by this name."""
+
+INTEGER_RANGE: Final = range(-(2**31), 2**31)
+MONEY_RANGE: Final = range(-(10**12) + 1, 10**12)
+WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,19}")
+
+
+class ReconcileError(GazelleSyncError):
+    """One body cannot become rows.
+
+    The message names the field, the value and what is wrong with it; whoever holds the record adds its id.
+    """
+
+
+def read(body: Body, fields: FieldMap) -> Values:
+    """Turn a body's fields into columns.
+
+    Raises:
+        ReconcileError: A value cannot be converted.
+    """
+    values: Values = {}
+    get = body.get
+    field = ""
+    try:
+        for column, field, convert in fields:
+            value = get(field, NOT_SAID)
+            if value is None:
+                values[column] = None
+            elif value is not NOT_SAID:
+                converted = convert(value)
+                if converted is not NOT_SAID:
+                    values[column] = converted
+    except ReconcileError as error:
+        raise ReconcileError(f"{field}: {error}") from None
+    return values
+
+
+def columns(*maps: FieldMap) -> tuple[str, ...]:
+    """The columns that field maps write, in their order."""
+    return tuple(column for fields in maps for column, _, _ in fields)
+
+
+def identity(body: Body) -> str:
+    """The external id of a record.
+
+    Raises:
+        ReconcileError: The body is no record, or has no id.
+    """
+    value = record(body).get("id")
+    if value is None:
+        raise ReconcileError("id: is missing")
+    external_id = text(value)
+    if not external_id:
+        raise ReconcileError("id: is empty")
+    return external_id
+
+
+def record(value: object) -> Body:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise _wrong("a record", value)
+    return value
+
+
+def records(body: Body, field: str) -> list[Body] | None:
+    """The records of a plain list; None where the body says nothing of them.
+
+    A null list says nothing either: Gazelle's lists are never null by design, so a null is a fault, and a fault must
+    not remove rows. Nulls among the records are passed over: the API allows them, and they say nothing.
+    """
+    listed = body.get(field)
+    if listed is None:
+        return None
+    if not isinstance(listed, list):
+        raise ReconcileError(f"{field}: {_wrong('a list', listed)}")
+    found: list[Body] = []
+    for index, item in enumerate(listed):
+        if item is None:
+            continue
+        if not isinstance(item, dict):
+            raise ReconcileError(f"{field}[{index}]: {_wrong('a record', item)}")
+        found.append(item)
+    return found
+
+
+def nodes(body: Body, field: str) -> list[Body] | None:
+    """The records of a connection, as `records`.
+
+    Raises:
+        ReconcileError: The connection was cut off after its first page. Taken as whole, it would remove the rest.
+    """
+    connection = body.get(field)
+    if connection is None:
+        return None
+    if not isinstance(connection, dict):
+        raise ReconcileError(f"{field}: {_wrong('a connection', connection)}")
+    page_info = connection.get("pageInfo")
+    if isinstance(page_info, dict) and page_info.get("hasNextPage") is True:
+        raise ReconcileError(f"{field}: the list goes on after this page, and the body holds only this page")
+    try:
+        return records(connection, "nodes")
+    except ReconcileError as error:
+        raise ReconcileError(f"{field}.{error}") from None
+
+
+def named(body: Body, field: str, table: str, fields: FieldMap) -> Iterator[tuple[str, Values]]:
+    """What a body says of a record that it names: nothing, or its id and those of `fields` that are not null."""
+    mentioned = body.get(field)
+    if not isinstance(mentioned, dict) or not mentioned.get("id"):
+        return
+    said = read(mentioned, fields)
+    yield (
+        table,
+        {"external_id": identity(mentioned), **{column: value for column, value in said.items() if value is not None}},
+    )
+
+
+def text(value: object) -> str:
+    """Text as it came, empty text included. A number is written out."""
+    if type(value) is str:
+        return value
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value in MONEY_RANGE):
+        return str(value)
+    raise _wrong("text", value)
+
+
+def boolean(value: object) -> bool:
+    """True or false, and nothing that merely looks like it."""
+    if value is True or value is False:
+        return bool(value)
+    raise _wrong("true or false", value)
+
+
+def integer(value: object) -> int:
+    """A whole number that fits PostgreSQL's `integer`."""
+    number = _whole(value)
+    if number not in INTEGER_RANGE:
+        raise ReconcileError(f"does not fit an integer column: {_shown(value)}")
+    return number
+
+
+def hundredths(value: object) -> Decimal:
+    """A whole number of hundredths, as a decimal with two places: `1050` is `10.50`."""
+    number = _whole(value)
+    if number not in MONEY_RANGE:
+        raise ReconcileError(f"does not fit a numeric(12,2) column: {_shown(value)}")
+    return Decimal(number).scaleb(-2)
+
+
+cents = hundredths
+"""Gazelle's money."""
+
+
+def decimal_degrees(value: object) -> float | None:
+    """A latitude or longitude, which Gazelle sends as text; blank where the address was not found on the map."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _wrong("decimal degrees", value)
+    try:
+        degrees = float(value)
+    except (ValueError, OverflowError):
+        raise _wrong("decimal degrees", value) from None
+    if not math.isfinite(degrees):
+        raise _wrong("decimal degrees", value)
+    return degrees
+
+
+def instant(value: object) -> datetime:
+    """An ISO-8601 instant, in UTC. One that names no zone is refused: guessing it once moved a whole calendar."""
+    if type(value) is not str:
+        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value)
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is UTC:
+            return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value) from None
+    raise ReconcileError(f"an instant must say its zone (Z or an offset): {_shown(value)}")
+
+
+def day(value: object) -> date:
+    """A calendar day, `2026-01-09`. An instant is refused: which day it is on depends on the place."""
+    if type(value) is not str:
+        raise _wrong("a day such as 2026-01-09", value)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise _wrong("a day such as 2026-01-09", value) from None
+
+
+def montreal_day(value: object) -> date:
+    """The day in Montreal on which an instant falls."""
+    try:
+        return instant(value).astimezone(MONTREAL).date()
+    except OverflowError:
+        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value) from None
+
+
+def texts(value: object) -> list[str]:
+    """A list of texts, in its order."""
+    if not isinstance(value, list):
+        raise _wrong("a list of texts", value)
+    return [text(item) for item in value]
+
+
+def inner(field: str, convert: Conversion) -> Conversion:
+    """A conversion that takes one field of a nested record: `inner("email", text)` for `{"email": "…"}`."""
+
+    def convert_inner(value: object) -> object:
+        if type(value) is not dict:
+            raise _wrong("a record", value)
+        found = value.get(field, NOT_SAID)
+        if found is None or found is NOT_SAID:
+            return found
+        try:
+            return convert(found)
+        except ReconcileError as error:
+            raise ReconcileError(f"{field}: {error}") from None
+
+    return convert_inner
+
+
+def reference(value: object) -> str | None:
+    """The external id of another record; empty text names none."""
+    return text(value) or None
+
+
+reference_in_record: Final = inner("id", reference)
+"""The external id of a record that the body names: `{"id": "cli_…"}`."""
+
+
+def tags(body: Body) -> Values:
+    """The two columns of a merged tag list, both as Gazelle says them; nothing where `tags` is absent or null.
+
+    `tags` is never null by Gazelle's own schema. A null is a fault of the moment, and not a word about the tags.
+    """
+    if body.get("tags") is None:
+        return {}
+    said = read(body, (("tags", "tags", texts),))["tags"]
+    return {"tags": said, "gazelle_tags": list(said)}
+
+
+TAG_COLUMNS: Final = ("tags", "gazelle_tags")
+
+STAMPS: Final[FieldMap] = (
+    ("gazelle_created_at", "createdAt", instant),
+    ("gazelle_updated_at", "updatedAt", instant),
+)
+"""The two instants that nearly every record carries."""
+
+PERSON: Final[FieldMap] = (
+    ("first_name", "firstName", text),
+    ("last_name", "lastName", text),
+)
+
+
+def _whole(value: object) -> int:
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()):
+        return int(value)
+    raise _wrong("a whole number", value)
+
+
+def _wrong(expected: str, value: object) -> ReconcileError:
+    return ReconcileError(f"expected {expected}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    try:
+        return _PRINTER.repr(value)
+    except ValueError:  # Python refuses to print a number of thousands of digits
+        return f"a {type(value).__name__} too long to print"
+
+
+_PRINTER = reprlib.Repr()
+_PRINTER.maxstring = _PRINTER.maxother = 80
+_PRINTER.maxlevel = 2

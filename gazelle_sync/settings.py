@@ -1,0 +1,154 @@
+"""Every environment variable, typed, with its default and its meaning.
+
+Nothing is read at import: `Settings.load()` reads the environment (and `.env`, which never overrides it) once, when a
+command or a run begins. Dagster definitions load with nothing set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gazelle_sync.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+GRAPHQL_PATH = "/graphql/private/"
+DEFAULT_PARTITIONS_START = date(2016, 1, 1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says.
+
+    Attributes:
+        api_url: Base URL of Gazelle, without a trailing slash; None: the sandbox of our own.
+        api_token: API key (shorter than 50 characters) or access token.
+        client_id: OAuth client.
+        client_secret: OAuth client secret.
+        token_file: OAuth answer as JSON; refreshed and rewritten in place.
+        database_url: The shop's PostgreSQL; None: embedded.
+        dagster_postgres_url: Dagster's own storage; None: embedded.
+        home: Where embedded data, logs and state live.
+        page_size: Records asked for at once; a page that Gazelle refuses is asked for again in smaller ones.
+        rate_per_s: Requests a second, over all processes; 0: no limit of ours.
+        timeout_s: Seconds to wait for an answer.
+        window_past_days: Ticks read appointments from this many days ago.
+        window_future_days: … to this many days ahead.
+        partitions_start: First daily partition (a Montreal day).
+        retention_days: How long superseded staged versions are kept.
+        language: `en` or `fr`, for what shop staff read.
+    """
+
+    api_url: str | None = None
+    api_token: str | None = field(default=None, repr=False)
+    client_id: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+    token_file: Path = Path("config/token.json")
+    database_url: str | None = field(default=None, repr=False)
+    dagster_postgres_url: str | None = field(default=None, repr=False)
+    home: Path = Path(".gazelle_sync")
+    page_size: int = 1000
+    rate_per_s: float = 10.0
+    timeout_s: float = 30.0
+    window_past_days: int = 30
+    window_future_days: int = 365
+    partitions_start: date = DEFAULT_PARTITIONS_START
+    retention_days: int = 90
+    language: str = "en"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment.
+
+        Args:
+            environ: The variables; None: the process's own, after `.env` in the current directory.
+
+        Raises:
+            SettingsError: A value makes no sense; the message names the variable.
+        """
+        if environ is None:
+            from dotenv import load_dotenv
+
+            load_dotenv(Path.cwd() / ".env")
+            environ = os.environ
+        read = _Reader(environ)
+        return cls(
+            api_url=read.base_url("GAZELLE_API_URL"),
+            api_token=read.text("GAZELLE_API_TOKEN"),
+            client_id=read.text("GAZELLE_CLIENT_ID"),
+            client_secret=read.text("GAZELLE_CLIENT_SECRET"),
+            token_file=Path(read.text("GAZELLE_TOKEN_FILE") or "config/token.json").absolute(),
+            database_url=read.postgres_url("GAZELLE_DATABASE_URL"),
+            dagster_postgres_url=read.postgres_url("GAZELLE_DAGSTER_POSTGRES_URL"),
+            home=Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute(),
+            page_size=int(read.number("GAZELLE_PAGE_SIZE", 1000, least=1)),
+            rate_per_s=read.number("GAZELLE_RATE_PER_S", 10, least=0),
+            timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1),
+            window_past_days=int(read.number("GAZELLE_WINDOW_PAST_DAYS", 30, least=0)),
+            window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0)),
+            partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
+            retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0)),
+            language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be written anywhere (the log masks them)."""
+        passwords = [urlsplit(url).password for url in (self.database_url, self.dagster_postgres_url) if url]
+        return tuple(s for s in (self.api_token, self.client_secret, *passwords) if s)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    environ: Mapping[str, str]
+
+    def text(self, name: str) -> str | None:
+        return self.environ.get(name, "").strip() or None
+
+    def base_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"{name} is not a web address: it should look like https://gazelleapp.io")
+        return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
+
+    def postgres_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise SettingsError(f"{name} is not a PostgreSQL address: it should begin with postgresql://")
+        return value
+
+    def number(self, name: str, default: float, *, least: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            number = float(value)
+        except ValueError:
+            raise SettingsError(f"{name} should be a number, not {value!r}") from None
+        if not least <= number < float("inf"):
+            raise SettingsError(f"{name} should be {least:g} or more, not {value!r}")
+        return number
+
+    def day(self, name: str, default: date) -> date:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise SettingsError(f"{name} should be a day such as 2016-01-01, not {value!r}") from None
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.lower() not in choices:
+            raise SettingsError(f"{name} should be one of {', '.join(choices)}, not {value!r}")
+        return value.lower()

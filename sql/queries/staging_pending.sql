@@ -1,0 +1,15 @@
+-- Versions that wait for stage 2, in the order they lie on the disk. For a tombstone, the last body comes along: its
+-- data is kept.
+SELECT s.id, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, false
+FROM {staging} AS s
+LEFT JOIN LATERAL (
+    SELECT older.raw_data
+    FROM {staging} AS older
+    WHERE older.external_id = s.external_id
+        AND older.rejected_at IS NULL
+        AND jsonb_typeof(older.raw_data) <> 'null'
+        AND jsonb_typeof(s.raw_data) = 'null'
+    ORDER BY older.fetched_at DESC
+    LIMIT 1
+) AS body ON true
+WHERE s.sync_status = 'pending' AND s.rejected_at IS NULL

@@ -1,0 +1,15 @@
+-- Newest staged versions of timeline entries that stage 2 has not applied (or could not), beside what production says.
+SELECT
+    s.external_id,
+    p.occurred_at,
+    jsonb_typeof(s.raw_data) <> 'null',
+    CASE WHEN jsonb_typeof(s.raw_data) = 'object' THEN s.raw_data ->> 'occurredAt' END
+FROM staging_timeline AS s
+LEFT JOIN gazelle_timeline_entries AS p
+    ON p.external_id = s.external_id AND p.deleted_at IS NULL AND NOT p.is_stub
+WHERE s.sync_status <> 'processed'
+    AND s.rejected_at IS NULL
+    AND NOT EXISTS (
+        SELECT FROM staging_timeline AS newer
+        WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL
+    )

@@ -1,0 +1,7 @@
+-- Insert new rows, write changed ones, leave equal ones alone. Merged columns follow both sides (gazelle_merge_tags).
+INSERT INTO {table} AS held ({columns}, synced_at, is_stub)
+SELECT {columns}, now(), false
+FROM {batch}
+ON CONFLICT (external_id) DO UPDATE
+SET {assignments}, synced_at = EXCLUDED.synced_at, is_stub = false
+WHERE ({held}, held.is_stub) IS DISTINCT FROM ({incoming}, false)
