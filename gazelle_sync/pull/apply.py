@@ -1,0 +1,214 @@
+"""Stage 2: staged bodies → reconciler → production, in batches that commit together with their marks.
+
+The reconciler is pure; around it everything is set-based: a stream of staged rows on one connection, a temporary table,
+one upsert and one mark a batch on another. Only the newest staged version of a record is applied.
+"""
+
+from __future__ import annotations
+
+import enum
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import psycopg
+from psycopg import sql
+
+from gazelle_sync.clock import parse_instant
+from gazelle_sync.entities import Entity
+from gazelle_sync.errors import MassEmptying
+from gazelle_sync.log import get_logger
+from gazelle_sync.pull.read import ahead
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.merge import Staged, TableWriter
+
+BATCH = 5000
+LEAST_EMPTIED = 5
+SHARE_EMPTIED = 0.02
+
+log = get_logger("gazelle_sync.pull")
+
+
+class Which(enum.Enum):
+    """Which staged versions are applied."""
+
+    PENDING = "staging_pending"
+    """Those that are waiting: the ordinary stage 2."""
+    ALL = "staging_all"
+    """The newest of every record: replay, and the proof of a full run that production is what staging says."""
+
+
+class Applier:
+    """Applies one entity's staged versions.
+
+    Args:
+        url: The shop's database; two connections are opened.
+        entity: Which.
+        report: Counts go there.
+        progress: Told how far it is.
+        days: For replay by range: only records whose last change falls in `[from, to)`, aware instants.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        entity: Entity,
+        report: EntityReport,
+        progress: Progress,
+        *,
+        days: tuple[datetime, datetime] | None = None,
+    ) -> None:
+        self._url = url
+        self._entity = entity
+        self._report = report
+        self._progress = progress
+        self._days = days
+        self._staging = sql.Identifier(entity.staging_table)
+
+    def apply(
+        self,
+        which: Which,
+        *,
+        allow_emptying: bool = False,
+        remove_unstaged: bool = False,
+        last_words: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Apply staged versions.
+
+        Args:
+            which: The pending ones, or the newest of all.
+            allow_emptying: Whether a merged column may be emptied on many rows.
+            remove_unstaged: Whether production rows that no staged version speaks of are removed (replay).
+            last_words: Called in the last transaction, which commits after everything else is in.
+
+        Raises:
+            MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
+            DatabaseError: The database went away; what was committed stays, the rest is still pending.
+        """
+        with connect(self._url) as reading, connect(self._url) as writing, database_errors():
+            if which is Which.PENDING:
+                self._retire_superseded(writing)
+            emptied = 0 if allow_emptying else self._set_aside_emptying(writing, which)
+            self._writer = TableWriter(writing, self._entity)
+            before = self._report.processed
+            for batch in ahead(self._batches(reading, which), depth=1):
+                self._write(writing, batch)
+                self._progress.update(self._entity.name, "apply", self._report.processed, None)
+            with writing.transaction():
+                if remove_unstaged:
+                    self._report.changed += self._writer.remove_unstaged()
+                if which is Which.ALL or self._report.processed > before:
+                    self._report.changed += self._writer.finish(everything=which is Which.ALL)
+                if last_words and not emptied:
+                    last_words(writing)
+            if emptied:
+                raise MassEmptying(
+                    f"{self._entity.name}: Gazelle sent an empty list for {emptied} records that had tags, more than "
+                    "a person empties in a day. Those bodies were set aside (sync_status error) and will be read "
+                    "again; the others were applied. If the lists really were emptied, run: gazelle-sync sync --full "
+                    f"--allow-deletes --only {self._entity.name}"
+                )
+
+    def _batches(self, connection: Connection, which: Which) -> Iterator[list[Staged]]:
+        """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
+        query = sql.SQL(statement(which.value)).format(staging=self._staging)
+        with connection.cursor(name="staged") as cursor:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(BATCH):
+                yield [self._reconcile(staged) for staged in (Staged(*row) for row in rows) if self._is_of_days(staged)]
+
+    def _is_of_days(self, staged: Staged) -> bool:
+        if self._days is None:
+            return True
+        body = staged.body if staged.body is not None else staged.last_body
+        changed_at = parse_instant(body.get(self._entity.changed_at)) if isinstance(body, dict) else None
+        return changed_at is not None and self._days[0] <= changed_at < self._days[1]
+
+    def _reconcile(self, staged: Staged) -> Staged:
+        body = staged.body if staged.body is not None else staged.last_body
+        if body is None:
+            return staged
+        try:
+            staged.rows = self._entity.reconcile(body)
+        except Exception as error:
+            if staged.body is None:
+                return staged  # gone, and what it was cannot be read: only the tombstone counts
+            staged.error = (f"{self._entity.name} {staged.external_id}: {error}", traceback.format_exc())
+        return staged
+
+    def _write(self, connection: Connection, batch: list[Staged]) -> None:
+        """Write one batch in one transaction; one that the database refuses is split until the bad row stands alone."""
+        good = [staged for staged in batch if staged.error is None]
+        try:
+            with connection.transaction():
+                changed = self._writer.write(good) if good else 0
+                self._mark(connection, batch)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+            self._writer.forget()
+            if len(good) == 1:
+                good[0].error = (f"{self._entity.name} {good[0].external_id}: {error}", traceback.format_exc())
+                self._write(connection, batch)
+                return
+            middle = len(batch) // 2
+            self._write(connection, batch[:middle])
+            self._write(connection, batch[middle:])
+            return
+        self._report.changed += changed
+        self._report.processed += len(good)
+        self._report.errors += len(batch) - len(good)
+
+    def _mark(self, connection: Connection, batch: list[Staged]) -> None:
+        done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
+        if done:
+            query = sql.SQL(statement("staging_mark_processed")).format(staging=self._staging)
+            connection.execute(query, [done])
+        bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]
+        if bad:
+            query = sql.SQL(statement("staging_mark_error")).format(staging=self._staging)
+            ids, messages, stacks = zip(*bad, strict=True)
+            connection.execute(
+                query,
+                {"ids": list(ids), "messages": [_text(m) for m in messages], "stacks": [_text(s) for s in stacks]},
+            )
+            for staged in batch:
+                if staged.error is not None:
+                    log.warning("record cannot be applied", record=staged.external_id, reason=staged.error[0])
+
+    def _retire_superseded(self, connection: Connection) -> None:
+        """Versions that a newer one has overtaken before they were applied have nothing more to say."""
+        with connection.transaction():
+            connection.execute(sql.SQL(statement("staging_retire")).format(staging=self._staging))
+
+    def _set_aside_emptying(self, connection: Connection, which: Which) -> int:
+        """The guard over merged columns: too many emptied lists are an API's fault and not a person's wish."""
+        if which is not Which.PENDING:
+            return 0
+        emptied = 0
+        for merged, base in self._entity.table.merged.items():
+            names = {
+                "staging": self._staging,
+                "table": sql.Identifier(self._entity.table.name),
+                "merged": sql.Identifier(merged),
+                "base": sql.Identifier(base),
+            }
+            with connection.transaction():
+                row = connection.execute(
+                    sql.SQL(statement("staging_emptying_count")).format(**names), {"field": merged}
+                ).fetchone()
+                count, held = row or (0, 0)
+                if count <= max(LEAST_EMPTIED, int(held * SHARE_EMPTIED)):
+                    continue
+                message = f"set aside: one of {count} records whose {merged} would be emptied in one run"
+                connection.execute(
+                    sql.SQL(statement("staging_emptying_set_aside")).format(**names),
+                    {"field": merged, "message": message},
+                )
+            emptied += count
+            self._report.errors += count
+        return emptied
+
+
+def _text(value: str) -> str:
+    """Text that PostgreSQL can hold."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

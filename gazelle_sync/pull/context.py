@@ -1,0 +1,70 @@
+"""What every part of one pull shares."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gazelle_sync.entities import Entity
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.pull.features import Features
+from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.stage import Staging
+from gazelle_sync.settings import Settings
+
+
+class Mode(enum.Enum):
+    """How much a pull reads."""
+
+    TICK = "tick"
+    """Every 15 minutes: stamps, and the bodies that changed."""
+    NIGHTLY = "nightly"
+    """03:00 Montreal: every body with a stamp, every appointment, 45 days of the timeline."""
+    DEEP = "deep"
+    """Weekly, and `sync --full`: every body of everything."""
+    BACKFILL = "backfill"
+    """Past partitions chosen in the UI: the records of those days are read again and replayed; no watermark moves."""
+
+
+@dataclass
+class EntityPull:
+    """Stage 1 of one entity in one run.
+
+    Attributes:
+        entity: Which.
+        mode: How much is read.
+        settings: Of the run.
+        client: The API.
+        reader: Reads this entity.
+        staging: Writes this entity.
+        report: Its counts.
+        progress: Where it says how far it is.
+        watermark: Start of the entity's last successful pull (API clock, UTC); None: it was never pulled.
+        features: What the endpoint's schema offers beyond the published one.
+        window: For a backfill, the instants between which a record last changed, closed and open.
+        allow_deletes: Whether the fences let everything through.
+        deleted_clients: Waits until the clients are scanned, then gives the ids of those that are gone.
+    """
+
+    entity: Entity
+    mode: Mode
+    settings: Settings
+    client: GazelleClient
+    reader: Reader
+    staging: Staging
+    report: EntityReport
+    progress: Progress
+    watermark: datetime | None
+    features: Features
+    window: tuple[datetime, datetime] | None
+    allow_deletes: bool
+    deleted_clients: Callable[[], set[str]]
+    failed: dict[str, str] = field(default_factory=dict)
+    """Id → why the record could not be read; it will be tried again by the next run."""
+
+    def say(self, done: int, total: int | None) -> None:
+        """Tell the progress bar."""
+        self.progress.update(self.entity.name, "read", done, total)

@@ -1,0 +1,98 @@
+"""What an endpoint's schema offers: asked once a day by introspection, remembered in `system_settings`.
+
+Seed 004 sorts by `UPDATED_AT_DESC` and filters by `startGte`; the published schema has neither. Both must work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from gazelle_sync.errors import ApiError, CredentialsRefused
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.log import get_logger
+from gazelle_sync.warehouse.connect import Connection, database_errors
+from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+
+SETTING = "api_features"
+GOOD_FOR = timedelta(days=1)
+EVENTS_FILTER = "PrivateAllEventsFilter"
+UPDATED_AT_DESC = "UPDATED_AT_DESC"
+
+log = get_logger("gazelle_sync.pull")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What goes beyond the published schema.
+
+    Attributes:
+        updated_at_sorts: The sort enums that know `UPDATED_AT_DESC`.
+        has_start_gte: Whether events can be filtered by `startGte`.
+        has_date_get: Whether events can be filtered by `dateGet` and `dateLet`.
+    """
+
+    updated_at_sorts: frozenset[str] = frozenset()
+    has_start_gte: bool = False
+    has_date_get: bool = True
+
+
+class _Remembered(msgspec.Struct):
+    url: str
+    asked_at: datetime
+    updated_at_sorts: list[str]
+    has_start_gte: bool
+    has_date_get: bool
+
+
+def features_of(client: GazelleClient, connection: Connection, sort_enums: Mapping[str, str]) -> Features:
+    """What the endpoint offers, from memory if it was asked within a day.
+
+    Args:
+        client: The endpoint.
+        connection: Where the answer is kept.
+        sort_enums: Entity → its sort enum.
+    """
+    with database_errors():
+        remembered = read_setting(connection, SETTING)
+        connection.commit()
+    if remembered is not None:
+        try:
+            held = msgspec.json.decode(remembered, type=_Remembered)
+        except msgspec.DecodeError:
+            held = None
+        if held and held.url == client.url and datetime.now(UTC) - GOOD_FOR < held.asked_at <= datetime.now(UTC):
+            return Features(frozenset(held.updated_at_sorts), held.has_start_gte, held.has_date_get)
+    features = _ask(client, sorted(set(sort_enums.values())))
+    if features is None:
+        return Features()
+    fields = asdict(features)
+    text = msgspec.json.encode(
+        _Remembered(client.url, datetime.now(UTC), **fields | {"updated_at_sorts": sorted(features.updated_at_sorts)})
+    )
+    with database_errors():
+        write_setting(connection, SETTING, text.decode())
+        connection.commit()
+    return features
+
+
+def _ask(client: GazelleClient, enums: list[str]) -> Features | None:
+    parts = [f'e{n}: __type(name: "{name}") {{ enumValues {{ name }} }}' for n, name in enumerate(enums)]
+    query = f'query SchemaFeatures {{ {" ".join(parts)} filter: __type(name: "{EVENTS_FILTER}") {{ inputFields {{ name }} }} }}'
+    try:
+        data = client.execute("SchemaFeatures", query).data
+    except CredentialsRefused:
+        raise
+    except ApiError as error:
+        log.warning("the schema cannot be asked, taking the published one", reason=str(error))
+        return None
+    sorts = [
+        name
+        for n, name in enumerate(enums)
+        if any(v.get("name") == UPDATED_AT_DESC for v in (data.get(f"e{n}") or {}).get("enumValues") or [])
+    ]
+    filters = {f.get("name") for f in (data.get("filter") or {}).get("inputFields") or []}
+    return Features(frozenset(sorts), "startGte" in filters, not filters or "dateGet" in filters)

@@ -1,0 +1,46 @@
+"""A record whose parent is unknown brings it along: by id, in the same run.
+
+A parent that Gazelle does not have (a deleted client's old visits, a user who left) is remembered as a tombstone, so
+that it is not asked for on every tick and stage 2 makes it a stub.
+"""
+
+from __future__ import annotations
+
+from gazelle_sync.entities import Strategy
+from gazelle_sync.pull.context import EntityPull
+
+
+def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
+    """Stage the records of one entity that others name and that are not held.
+
+    Args:
+        pull: The parents' entity.
+        named: Ids that fresh bodies name.
+
+    Returns:
+        What could not be read, in words.
+
+    Raises:
+        ApiError: Gazelle cannot be asked.
+    """
+    known = pull.staging.held_among(sorted(named))
+    missing = sorted(named - known.keys())
+    if not missing:
+        return []
+    if pull.entity.strategy is Strategy.WHOLE_LIST:
+        records, answer = pull.reader.whole_list(pull.entity.page_operation)
+        held = pull.staging.held()
+        pull.staging.write(records, answer, held)
+        gone = [i for i in missing if i not in held]
+        if gone and records:
+            pull.staging.write_tombstones(gone)
+        return []
+    troubles: list[str] = []
+    held = {}
+    for part in pull.reader.by_ids(missing):
+        if part.answer is not None:
+            pull.staging.write(part.bodies, part.answer, held)
+        if part.gone:
+            pull.staging.write_tombstones(part.gone)
+        troubles += part.failed.values()
+    return troubles

@@ -1,0 +1,267 @@
+"""Reading from the API: pages that shrink when refused, records by id that split when refused, nested lists to their end."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gazelle_sync.entities import Entity
+from gazelle_sync.errors import (
+    AnswerUnreadable,
+    ApiError,
+    ApiUnavailable,
+    ApiUnreachable,
+    OperationFailed,
+    RequestRefused,
+)
+from gazelle_sync.gazelle import documents
+from gazelle_sync.gazelle.client import Answer, GazelleClient
+from gazelle_sync.log import get_logger
+
+SAFE_PAGE_SIZE = 100
+"""Gazelle has been seen to accept 1000; 100 is safe (gazelle-facts, "Reading")."""
+LEAST_PAGE_SIZE = 10
+IDS_PER_REQUEST = 50
+NESTED_PAGE_SIZE = 100
+
+log = get_logger("gazelle_sync.pull")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a connection.
+
+    Attributes:
+        nodes: Records, nulls left out.
+        total: The connection's `totalCount`.
+        has_holes: Whether a node was null.
+        answer: The answer it came in.
+        info: `pageInfo`.
+    """
+
+    nodes: list[Any]
+    total: int
+    has_holes: bool
+    answer: Answer
+    info: dict[str, Any]
+
+
+class Reader:
+    """Reads one entity; it remembers the page size that Gazelle accepted.
+
+    Args:
+        client: The API.
+        entity: Which.
+        page_size: Records asked for at once, to begin with.
+    """
+
+    def __init__(self, client: GazelleClient, entity: Entity, page_size: int) -> None:
+        self._client = client
+        self._entity = entity
+        self.page_size = page_size
+
+    def page(self, operation: str, variables: dict[str, Any], *, size_name: str = "first") -> Page:
+        """Read one page; a size that is refused, or too slow, is tried again smaller.
+
+        Raises:
+            ApiError: Also at the smallest size.
+        """
+        text = documents.operation(self._entity.name, operation)
+        while True:
+            size = min(self.page_size, variables.get(size_name, self.page_size))
+            try:
+                answer = self._client.execute(operation, text, {**variables, size_name: size})
+                return _page_of(operation, answer, self._entity.root)
+            except ApiError as error:
+                smaller = next((s for s in (SAFE_PAGE_SIZE, LEAST_PAGE_SIZE) if s < size), None)
+                if smaller is None or not _may_be_the_size(error):
+                    raise
+                log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
+                self.page_size = smaller
+
+    def pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
+        """Read a connection to its end.
+
+        Raises:
+            ApiError: A page could not be read; `AnswerUnreadable` where the cursors run in a circle.
+        """
+        cursors: set[str] = set()
+        after: str | None = None
+        while True:
+            page = self.page(operation, {**variables, **({"after": after} if after else {})})
+            yield page
+            if not page.info.get("hasNextPage"):
+                return
+            after = page.info.get("endCursor")
+            if not after or after in cursors:
+                raise AnswerUnreadable(operation, "the pages have no end: Gazelle gave the same cursor twice, or none")
+            cursors.add(after)
+
+    def whole_list(self, operation: str) -> tuple[list[Any], Answer]:
+        """Read a plain list (users, products)."""
+        answer = self._client.execute(operation, documents.operation(self._entity.name, operation))
+        records = answer.data.get(self._entity.root)
+        if not isinstance(records, list):
+            raise AnswerUnreadable(operation, f"the answer holds no list {self._entity.root}")
+        return [record for record in records if record is not None], answer
+
+    def by_ids(self, ids: Sequence[str]) -> Iterator[ByIds]:
+        """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
+
+        Yields:
+            What each request gave, as it arrives.
+        """
+        for start in range(0, len(ids), IDS_PER_REQUEST):
+            yield from self._by_ids(list(ids[start : start + IDS_PER_REQUEST]))
+
+    def _by_ids(self, ids: list[str]) -> Iterator[ByIds]:
+        operation = f"{self._entity.name.capitalize()}ById"
+        text, variables = documents.by_ids(self._entity, ids)
+        try:
+            answer = self._client.execute(operation, text, dict(variables))
+        except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
+            if len(ids) == 1:
+                if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
+                    yield ByIds([], ids, {}, None)
+                    return
+                if not isinstance(error, (OperationFailed, AnswerUnreadable)):
+                    raise
+                yield ByIds([], [], {ids[0]: str(error)}, None)
+                return
+            if not _may_be_the_size(error):
+                raise
+            middle = len(ids) // 2
+            yield from self._by_ids(ids[:middle])
+            yield from self._by_ids(ids[middle:])
+            return
+        bodies, gone, failed = [], [], {}
+        for n, external_id in enumerate(ids):
+            body = answer.data.get(f"n{n}", "absent")
+            if body is None:
+                gone.append(external_id)
+            elif isinstance(body, dict) and body.get("id") == external_id:
+                bodies.append(body)
+            else:
+                failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
+        yield ByIds(self.completed(bodies), gone, failed, answer)
+
+    def completed(self, bodies: list[Any]) -> list[Any]:
+        """Read the rest of nested lists that were cut at their first page (an institution's contacts, say)."""
+        for body in bodies:
+            if not isinstance(body, dict):
+                continue
+            for field, operation in self._entity.nested_operations.items():
+                connection = body.get(field)
+                info = connection.get("pageInfo") if isinstance(connection, dict) else None
+                if isinstance(info, dict) and info.get("hasNextPage"):
+                    connection["nodes"] = list(self._nested(operation, body["id"], field))
+                    info["hasNextPage"] = False
+        return bodies
+
+    def _nested(self, operation: str, external_id: str, field: str) -> Iterator[Any]:
+        text = documents.operation(self._entity.name, operation)
+        parent = (self._entity.by_id or "").split("(")[0]
+        after: str | None = None
+        seen: set[str] = set()
+        while True:
+            variables = {"id": external_id, "first": NESTED_PAGE_SIZE, **({"after": after} if after else {})}
+            answer = self._client.execute(operation, text, variables)
+            connection = (answer.data.get(parent) or {}).get(field)
+            if not isinstance(connection, dict):
+                raise AnswerUnreadable(operation, f"{external_id}: the answer holds no {field}")
+            yield from connection.get("nodes") or []
+            info = connection.get("pageInfo") or {}
+            after = info.get("endCursor")
+            if not info.get("hasNextPage"):
+                return
+            if not after or after in seen:
+                raise AnswerUnreadable(operation, f"{external_id}: the pages of {field} have no end")
+            seen.add(after)
+
+
+@dataclass(frozen=True, slots=True)
+class ByIds:
+    """What a request by ids gave.
+
+    Attributes:
+        bodies: Records that are there.
+        gone: Ids for which Gazelle said, without any error, that there is no such record.
+        failed: Id → why it could not be read.
+        answer: The answer, where there was one.
+    """
+
+    bodies: list[Any]
+    gone: list[str]
+    failed: dict[str, str]
+    answer: Answer | None
+
+
+def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """Produce items on a thread of their own, a few ahead of their consumer.
+
+    Reading the next page and writing the last one then take the time of the slower, not of both. An error of the
+    producer is raised where its item would have come; a consumer that stops early stops the producer.
+    """
+    buffer: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(kind: str, value: object) -> bool:
+        while not stopped.is_set():
+            try:
+                buffer.put((kind, value), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def produce() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+        except BaseException as error:
+            put("error", error)
+            return
+        put("end", None)
+
+    thread = threading.Thread(target=produce, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = buffer.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _page_of(operation: str, answer: Answer, root: str) -> Page:
+    connection = answer.data.get(root)
+    if not isinstance(connection, dict):
+        raise AnswerUnreadable(operation, f"the answer holds no {root}")
+    total, info = connection.get("totalCount"), connection.get("pageInfo")
+    nodes = connection.get("nodes") or []
+    if not isinstance(total, int) or not isinstance(info, dict) or not isinstance(nodes, list):
+        raise AnswerUnreadable(operation, f"the answer's {root} lacks totalCount, pageInfo or nodes")
+    living = [node for node in nodes if node is not None]
+    return Page(living, total, len(living) != len(nodes), answer, info)
+
+
+def _may_be_the_size(error: ApiError) -> bool:
+    """Whether asking for less may help: refused as GraphQL or as too large, unreadable, too slow, or a crash (500, 502, 504)."""
+    if isinstance(error, (OperationFailed, AnswerUnreadable)):
+        return True
+    if isinstance(error, RequestRefused):
+        return error.status in (400, 413, 422)
+    if isinstance(error, ApiUnreachable):
+        return error.is_timeout
+    return isinstance(error, ApiUnavailable) and error.status in (500, 502, 504)

@@ -1,0 +1,69 @@
+"""What a pull did, entity by entity: the numbers of the summary, of `sync_logs.stats` and of the UI."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class EntityReport:
+    """Counts of one entity in one run.
+
+    Attributes:
+        total: What the account holds, by the API's own `totalCount`; None where it was not asked.
+        stamped: Records of which only the stamp was read.
+        fetched: Bodies read.
+        staged: New versions written to staging (tombstones included).
+        processed: Staged versions applied to production.
+        changed: Production rows written, nested tables included.
+        deleted: Records marked deleted.
+        errors: Records that could not be read or applied.
+        seconds_stage: Time in stage 1.
+        seconds_apply: Time in stage 2.
+        strategy: How changes were found, in a word.
+        partial: Whether the scan stayed incomplete (nothing was concluded about deletions).
+        failure: Why the entity failed, or None.
+        notes: What a person should know besides.
+    """
+
+    total: int | None = None
+    stamped: int = 0
+    fetched: int = 0
+    staged: int = 0
+    processed: int = 0
+    changed: int = 0
+    deleted: int = 0
+    errors: int = 0
+    seconds_stage: float = 0.0
+    seconds_apply: float = 0.0
+    strategy: str = ""
+    partial: bool = False
+    failure: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def as_stats(self) -> dict[str, Any]:
+        """The part of it that `sync_logs.stats` keeps."""
+        stats = asdict(self)
+        stats["seconds_stage"] = round(self.seconds_stage, 3)
+        stats["seconds_apply"] = round(self.seconds_apply, 3)
+        return stats
+
+
+class Progress:
+    """How far each entity has come; written by the workers, read by whoever draws a bar."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state: dict[str, tuple[str, int, int | None]] = {}
+
+    def update(self, entity: str, phase: str, done: int, total: int | None) -> None:
+        """Say that `done` of `total` records (None: not known yet) are through a phase."""
+        with self._lock:
+            self._state[entity] = (phase, done, total)
+
+    def snapshot(self) -> dict[str, tuple[str, int, int | None]]:
+        """Entity → (phase, done, total)."""
+        with self._lock:
+            return dict(self._state)

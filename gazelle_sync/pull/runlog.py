@@ -1,0 +1,62 @@
+"""`sync_logs`: one row a run, written when it begins and again when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.warehouse.connect import connect, database_errors, statement
+
+
+class RunLog:
+    """The row of one run. The caller holds the pull's lock, so a row that still says `running` is a dead run's.
+
+    Args:
+        url: The shop's database.
+        run_id: Of the Dagster run.
+        mode: `tick`, `nightly`, `deep` or `replay`.
+        task_type: `pull` or `replay`.
+    """
+
+    def __init__(self, url: str, run_id: str, mode: str, *, task_type: str = "pull") -> None:
+        self._url = url
+        self._run_id = run_id
+        self._begun = time.monotonic()
+        with database_errors(), connect(url) as connection:
+            connection.execute(statement("runlog_bury"))
+            connection.execute(statement("runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
+
+    def finish(
+        self, reports: Mapping[str, EntityReport], client: GazelleClient | None, error: BaseException | None
+    ) -> str:
+        """Write how it ended.
+
+        Returns:
+            `success`, `warning` (some records are in error, or a scan was partial) or `error`.
+        """
+        failures = [report.failure for report in reports.values() if report.failure]
+        if error is not None and not failures:
+            failures = [str(error) or type(error).__name__]
+        doubtful = any(report.errors or report.partial for report in reports.values())
+        status = "error" if failures else "warning" if doubtful else "success"
+        stats = {
+            **{name: report.as_stats() for name, report in reports.items()},
+            "requests": client.requests if client else 0,
+            "bytes": client.bytes if client else 0,
+        }
+        with database_errors(), connect(self._url) as connection:
+            connection.execute(
+                statement("runlog_finish"),
+                {
+                    "run_id": self._run_id,
+                    "status": status,
+                    "duration_s": round(time.monotonic() - self._begun, 3),
+                    "stats": Jsonb(stats),
+                    "error_message": "\n".join(failures) or None,
+                },
+            )
+        return status

@@ -1,0 +1,286 @@
+"""One pull, from the lock to the log: the way in for the Dagster assets, the command line and the tests.
+
+The entities are read side by side on threads of their own, within the shared budget of requests; they are applied one
+after the other, parents first. An entity that fails keeps its own watermark, the others move on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from types import TracebackType
+
+import structlog
+
+from gazelle_sync.clock import ReadingOrder
+from gazelle_sync.entities import ENTITIES, Entity, Strategy
+from gazelle_sync.errors import EntityFailed, GazelleSyncError, MassDeletion
+from gazelle_sync.gazelle.auth import credentials_from
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.log import get_logger
+from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.context import EntityPull, Mode
+from gazelle_sync.pull.features import Features, features_of
+from gazelle_sync.pull.parents import bring_parents
+from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.runlog import RunLog
+from gazelle_sync.pull.scan import scan
+from gazelle_sync.pull.stage import Staging
+from gazelle_sync.pull.timeline import scan_timeline
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks
+
+LOCK_WAIT_S = 60.0
+ALL_NAMES = tuple(entity.name for entity in ENTITIES)
+
+log = get_logger("gazelle_sync.pull")
+
+
+class Pull:
+    """Context manager around one pull.
+
+    Args:
+        settings: With `api_url` and `database_url` filled in.
+        mode: How much is read.
+        entities: Which are staged; None: all. Any can be applied.
+        window: For a backfill, the instants between which the records to read again last changed.
+        run_id: Of the Dagster run.
+        allow_deletes: Whether the fences let mass deletion and mass emptying through.
+        progress: Told how far it is.
+        lock_wait_s: How long to wait for another pull.
+
+    Raises:
+        AnotherPullRunning: The lock was not free in time.
+        SettingsError: No credentials.
+        ApiError: Gazelle cannot be asked at all.
+        DatabaseError: The database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        mode: Mode = Mode.TICK,
+        entities: Sequence[str] | None = None,
+        window: tuple[datetime, datetime] | None = None,
+        run_id: str | None = None,
+        allow_deletes: bool = False,
+        progress: Progress | None = None,
+        lock_wait_s: float = LOCK_WAIT_S,
+    ) -> None:
+        if settings.database_url is None or settings.api_url is None:
+            raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
+        self._settings = settings
+        self._url = settings.database_url
+        self._mode = mode
+        self._window = window
+        self.entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
+        self.run_id = run_id or str(uuid.uuid4())
+        self._allow_deletes = allow_deletes
+        self.progress = progress or Progress()
+        self._lock = PullLock(self._url, wait_s=lock_wait_s)
+        self.reports: dict[str, EntityReport] = {entity.name: EntityReport() for entity in self.entities}
+        self._staged: dict[str, Future[None]] = {}
+        self._parents_lock = threading.Lock()
+        self.client = GazelleClient(
+            settings.api_url,
+            credentials_from(settings),
+            Throttle(settings.rate_per_s, self._url),
+            timeout_s=settings.timeout_s,
+        )
+
+    def __enter__(self) -> Pull:
+        structlog.contextvars.bind_contextvars(run_id=self.run_id)
+        migrate(self._url)
+        self._lock.__enter__()
+        try:
+            self._runlog = RunLog(self._url, self.run_id, self._mode.value)
+            with connect(self._url) as connection:
+                self._watermarks = read_watermarks(connection)
+                self._order = ReadingOrder(_latest(connection))
+                self._features = self._ask_features(connection)
+            self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
+            for entity in self.entities:
+                self._staged[entity.name] = self._pool.submit(self._stage, entity)
+        except BaseException:
+            self._release()
+            raise
+        log.info("pull began", mode=self._mode.value, entities=[e.name for e in self.entities])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
+                self._prune()
+            self._runlog.finish(self.reports, self.client, error)
+            log.info("pull ended", requests=self.client.requests, failures=self.failures())
+        finally:
+            self._release()
+            structlog.contextvars.unbind_contextvars("run_id")
+
+    def _ask_features(self, connection: Connection) -> Features:
+        if not self.entities:
+            return Features()
+        sorts = {e.name: e.sort_enum for e in ENTITIES if e.sort_enum and e.stamp_operation}
+        try:
+            return features_of(self.client, connection, sorts)
+        except GazelleSyncError as error:
+            self._runlog.finish({}, self.client, error)
+            raise
+
+    @property
+    def watermark(self) -> datetime:
+        """Start of this pull by the API's clock."""
+        return self.client.started_at or datetime.now(UTC)
+
+    def failures(self) -> dict[str, str]:
+        """Entity → why it failed."""
+        return {name: report.failure for name, report in self.reports.items() if report.failure}
+
+    def stage(self, name: str) -> EntityReport:
+        """Wait until an entity is staged.
+
+        Raises:
+            GazelleSyncError: It could not be; what was staged before stays and will be applied by the next run.
+        """
+        self._staged[name].result()
+        return self.reports[name]
+
+    def apply(self, name: str) -> EntityReport:
+        """Apply what is staged of an entity, and move its watermark with its last rows.
+
+        All entities are staged first: a record brings its unknown parents along, and they are applied before it.
+
+        Raises:
+            EntityFailed: A fence stopped something; the rest is in.
+            DatabaseError: The database went away.
+        """
+        wait(self._staged.values())
+        entity = next(e for e in ENTITIES if e.name == name)
+        report = self.reports.setdefault(name, EntityReport())
+        begun = time.perf_counter()
+        try:
+            applier = Applier(self._url, entity, report, self.progress)
+            applier.apply(Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report))
+            if self._mode is Mode.BACKFILL:
+                Applier(self._url, entity, report, self.progress, days=self._window).apply(Which.ALL)
+            elif self._mode is not Mode.TICK and name in self._watermarks:
+                self._verify(entity, report)
+        except GazelleSyncError as error:
+            report.failure = report.failure or str(error)
+            raise
+        finally:
+            report.seconds_apply += time.perf_counter() - begun
+        if report.failure is not None:
+            raise EntityFailed(report.failure)
+        return report
+
+    def _verify(self, entity: Entity, report: EntityReport) -> None:
+        """A full run also proves that production is what staging says, and mends what is not."""
+        proof = EntityReport()
+        Applier(self._url, entity, proof, self.progress).apply(Which.ALL)
+        report.errors = max(report.errors, proof.errors)
+        if proof.changed:
+            report.changed += proof.changed
+            report.notes.append(f"{proof.changed} rows differed from what Gazelle last said and were put right")
+
+    def _mover(self, entity: Entity, report: EntityReport):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def move(connection: Connection) -> None:
+            if report.failure is None and entity.name in self._staged and self._mode is not Mode.BACKFILL:
+                self._lock.assert_held()
+                move_watermark(connection, entity.name, self.watermark, ALL_NAMES)
+
+        return move
+
+    def _stage(self, entity: Entity) -> None:
+        """Stage 1 of one entity, on its own thread and connections."""
+        structlog.contextvars.bind_contextvars(run_id=self.run_id, entity=entity.name)
+        report = self.reports[entity.name]
+        begun = time.perf_counter()
+        try:
+            with connect(self._url) as connection, connect(self._url) as counting:
+                pull = self._entity_pull(entity, connection, report)
+                try:
+                    if entity.strategy is Strategy.WINDOWED:
+                        scan_timeline(pull, counting)
+                    else:
+                        scan(pull)
+                except MassDeletion as error:
+                    report.failure = str(error)
+                report.errors += len(pull.failed)
+                report.notes += list(pull.failed.values())[:5]
+                self._bring_parents(pull)
+        except GazelleSyncError as error:
+            report.failure = str(error)
+            log.error("entity failed", reason=str(error))
+            raise
+        finally:
+            report.seconds_stage = time.perf_counter() - begun
+            structlog.contextvars.clear_contextvars()
+
+    def _entity_pull(self, entity: Entity, connection: Connection, report: EntityReport) -> EntityPull:
+        return EntityPull(
+            entity=entity,
+            mode=self._mode,
+            settings=self._settings,
+            client=self.client,
+            reader=Reader(self.client, entity, self._settings.page_size),
+            staging=Staging(connection, entity, self.run_id, self._order, report),
+            report=report,
+            progress=self.progress,
+            watermark=self._watermarks.get(entity.name),
+            features=self._features,
+            window=self._window,
+            allow_deletes=self._allow_deletes,
+            deleted_clients=self._deleted_clients,
+        )
+
+    def _bring_parents(self, pull: EntityPull) -> None:
+        named = {name: ids for name, ids in pull.staging.parents_named.items() if ids}
+        for parent in (e for e in ENTITIES if e.name in named):
+            if parent.name in self._staged and parent is not pull.entity:
+                wait([self._staged[parent.name]])
+            with self._parents_lock, connect(self._url) as connection:
+                report = self.reports.get(parent.name, EntityReport())
+                parent_pull = self._entity_pull(parent, connection, report)
+                pull.report.notes += bring_parents(parent_pull, named[parent.name])
+            grandparents = parent_pull.staging.parents_named
+            if grandparents:
+                self._bring_parents(parent_pull)
+
+    def _deleted_clients(self) -> set[str]:
+        if "clients" in self._staged:
+            wait([self._staged["clients"]])
+        with connect(self._url) as connection, database_errors():
+            return {external_id for (external_id,) in connection.execute(statement("deleted_clients"))}
+
+    def _prune(self) -> None:
+        from psycopg import sql
+
+        for entity in self.entities:
+            with connect(self._url) as connection, database_errors():
+                query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
+                connection.execute(query, {"days": self._settings.retention_days})
+
+    def _release(self) -> None:
+        self.client.close()
+        self._lock.__exit__(None, None, None)
+
+
+def _latest(connection: Connection) -> datetime:
+    """The database's clock, or just after the newest `fetched_at` that is held where that is later."""
+    row = connection.execute(statement("latest_reading")).fetchone()
+    connection.commit()
+    return row[0].astimezone(UTC) if row else datetime.now(UTC)

@@ -1,0 +1,279 @@
+"""Stage 1 of the timeline, which has no `updatedAt`: recent bodies, and a count check for what is back-dated or deleted.
+
+Technicians write notes two to four weeks after the service, back-dated; an entry can be deleted years later. The only
+filter is a lower bound on `occurredAt`, so a day's count is `count(≥ day) − count(≥ next day)`: many counts to a request
+(aliases) find the days that differ, and only those are read, from the far end of the list (`last:` that many).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from gazelle_sync.clock import midnight, montreal_day, parse_instant
+from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.gazelle import documents
+from gazelle_sync.log import get_logger
+from gazelle_sync.pull.context import EntityPull, Mode
+from gazelle_sync.pull.deletions import Fence
+from gazelle_sync.pull.read import Page, ahead
+from gazelle_sync.pull.seen import SeenIds, TimelineHeld
+from gazelle_sync.warehouse.connect import Connection
+
+OVERLAP = timedelta(minutes=15)
+NIGHTLY_DAYS = 45
+COUNTS_PER_REQUEST = 50
+TRIES = 3
+
+log = get_logger("gazelle_sync.pull")
+
+
+def scan_timeline(pull: EntityPull, connection: Connection) -> None:
+    """Find and stage what changed of the timeline, and tombstone what is gone.
+
+    Args:
+        pull: The timeline's pull.
+        connection: One of its own, for what is counted on our side.
+
+    Raises:
+        ApiError: Nothing could be read.
+        MassDeletion: The fence stopped mass deletion.
+    """
+    ours = TimelineHeld(connection, pull.entity)
+    if pull.window is not None:
+        pull.report.strategy = "backfill"
+        start, end = pull.window
+        counts = _counts(pull, [start, end])
+        _read_segment(pull, _Segment(start, end, counts[start] - counts[end]))
+        return
+    first_time = pull.watermark is None or pull.staging.is_empty
+    if first_time or pull.mode is Mode.DEEP:
+        pull.report.strategy = "full pages"
+        _read_range(pull, connection, ours, None)
+        return
+    now = pull.watermark or datetime.now(UTC)
+    if pull.mode is Mode.NIGHTLY:
+        pull.report.strategy = "45 days and counts"
+        total = _read_range(pull, connection, ours, midnight(montreal_day(now - timedelta(days=NIGHTLY_DAYS))))
+    else:
+        pull.report.strategy = "recent bodies and counts"
+        total = _read_recent(pull, now - OVERLAP)
+    pull.report.total = total
+    if total != ours.count():
+        _mend_days(pull, ours, total)
+
+
+def _read_recent(pull: EntityPull, since: datetime) -> int:
+    """Read the bodies since an instant; gives the account's whole count, asked for in the same request."""
+    operation = "TimelineTick"
+    text = documents.timeline_tick()
+    variables: dict[str, Any] = {"first": pull.reader.page_size, "occurredAtGet": _zulu(since)}
+    answer = pull.client.execute(operation, text, variables)
+    recent, whole = answer.data.get(pull.entity.root), answer.data.get("whole")
+    if not isinstance(recent, dict) or not isinstance(whole, dict) or not isinstance(whole.get("totalCount"), int):
+        raise AnswerUnreadable(operation, "the answer lacks the recent entries or the count")
+    nodes = [node for node in recent.get("nodes") or [] if node is not None]
+    _write(pull, nodes, answer)
+    if (recent.get("pageInfo") or {}).get("hasNextPage"):
+        for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
+            _write(pull, page.nodes, page.answer)
+    return int(whole["totalCount"])
+
+
+def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> int:
+    """Read every body from an instant on (None: from the beginning), and tombstone what a complete read lacks.
+
+    Returns:
+        The account's whole count.
+    """
+    variables = {} if since is None else {"occurredAtGet": _zulu(since)}
+    nothing_held = pull.staging.is_empty
+    for attempt in range(TRIES):
+        with SeenIds(connection) as seen:
+            totals: set[int] = set()
+            holes = False
+            read = 0
+            for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
+                totals.add(page.total)
+                holes = holes or page.has_holes
+                _write(pull, page.nodes, page.answer)
+                seen.add(n["id"] for n in page.nodes if isinstance(n, dict) and isinstance(n.get("id"), str))
+                read += len(page.nodes)
+                pull.say(read, page.total)
+            complete = not holes and len(totals) == 1 and seen.count() == max(totals)
+            missing = seen.missing(since) if complete and not nothing_held else {}
+        if complete:
+            break
+        log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
+    else:
+        pull.report.partial = True
+        pull.report.notes.append(
+            "the list moved under every try: additions and edits are in, deletions were not looked for"
+        )
+    whole = max(totals, default=0) if since is None else _whole_count(pull)
+    pull.report.total = whole
+    if complete and missing:
+        _confirm_gone(pull, ours, missing)
+    return whole
+
+
+def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> None:
+    """Find the days whose counts differ, and make them equal."""
+    days = ours.days()
+    first = min(days, default=None)
+    last = max([*days, montreal_day(datetime.now(UTC))]) + timedelta(days=1)
+    held_from = _counts_from(days)
+    segments = _differing(pull, first or last, last, held_from, total, ours.count())
+    pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
+    missing: dict[str, datetime] = {}
+    seen: set[str] = set()
+    for segment in segments:
+        listed = _read_segment(pull, segment)
+        seen |= listed
+        if len(listed) == segment.count:
+            missing |= {i: at for i, at in ours.between(segment.start, segment.end).items() if i not in listed}
+    _confirm_gone(pull, ours, {i: at for i, at in missing.items() if i not in seen})
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Entries that occurred in `[start, end)`; None: without bound. `count`: how many Gazelle says there are."""
+
+    start: datetime | None
+    end: datetime | None
+    count: int
+
+
+def _differing(
+    pull: EntityPull, first: date, last: date, held_from: dict[date, int], total: int, held_total: int
+) -> list[_Segment]:
+    """Bisect (in fifty, since a request carries fifty counts) down to the days whose counts differ."""
+    api: dict[date, int] = {}
+
+    def ask(days: list[date]) -> None:
+        counts = _counts(pull, [midnight(day) for day in days])
+        api.update({day: counts[midnight(day)] for day in days})
+
+    def ours_from(day: date) -> int:
+        return held_from.get(day, 0)  # `first` is our first day, so a day that is not a key lies after our last
+
+    ask([first, last])
+    found: list[_Segment] = []
+    if total - api[first] != held_total - ours_from(first):
+        found.append(_Segment(None, midnight(first), total - api[first]))
+    if api[last] != ours_from(last):
+        found.append(_Segment(midnight(last), None, api[last]))
+    todo = [(first, last)]
+    while todo:
+        todo = [(a, b) for a, b in todo if api[a] - api[b] != ours_from(a) - ours_from(b)]
+        days = [(a, b) for a, b in todo if (b - a).days == 1]
+        found += [_Segment(midnight(a), midnight(b), api[a] - api[b]) for a, b in days]
+        wide = [(a, b) for a, b in todo if (b - a).days > 1]
+        cuts = {span: _cuts(*span, max(2, COUNTS_PER_REQUEST // max(1, len(wide)))) for span in wide}
+        ask(sorted({day for inner in cuts.values() for day in inner} - api.keys()))
+        todo = [pair for (a, b), inner in cuts.items() for pair in zip([a, *inner], [*inner, b], strict=True)]
+    return found
+
+
+def _counts(pull: EntityPull, instants: list[datetime]) -> dict[datetime, int]:
+    """How many entries Gazelle has from each instant on."""
+    counts: dict[datetime, int] = {}
+    for start in range(0, len(instants), COUNTS_PER_REQUEST):
+        part = instants[start : start + COUNTS_PER_REQUEST]
+        variables = {f"from{n}": _zulu(instant) for n, instant in enumerate(part)}
+        answer = pull.client.execute("TimelineCounts", documents.timeline_counts(len(part)), variables)
+        for n, instant in enumerate(part):
+            count = (answer.data.get(f"c{n}") or {}).get("totalCount")
+            if not isinstance(count, int):
+                raise AnswerUnreadable("TimelineCounts", f"the answer lacks a count from {instant}")
+            counts[instant] = count
+    return counts
+
+
+def _cuts(a: date, b: date, parts: int) -> list[date]:
+    """Days that cut `[a, b)` into at most so many parts."""
+    span = (b - a).days
+    return sorted({a + timedelta(days=span * n // parts) for n in range(1, parts)} - {a, b}) or [a + timedelta(days=1)]
+
+
+def _counts_from(days: dict[date, int]) -> dict[date, int]:
+    """Day → how many entries we hold from that day on, for every day from the first to the last."""
+    counts: dict[date, int] = {}
+    running = 0
+    day, first = max(days, default=date.min), min(days, default=date.max)
+    while day >= first:
+        running += days.get(day, 0)
+        counts[day] = running
+        day -= timedelta(days=1)
+    return counts
+
+
+def _read_segment(pull: EntityPull, segment: _Segment) -> set[str]:
+    """Read and stage the entries of a segment; gives their ids."""
+    seen: set[str] = set()
+    for page in _segment_pages(pull, segment):
+        _write(pull, page.nodes, page.answer)
+        seen.update(n["id"] for n in page.nodes if isinstance(n, dict) and isinstance(n.get("id"), str))
+    return seen
+
+
+def _segment_pages(pull: EntityPull, segment: _Segment) -> Iterator[Page]:
+    """The segment's pages, read backwards from the far end of the list (newest first, so the oldest come last)."""
+    lower = {} if segment.start is None else {"occurredAtGet": _zulu(segment.start)}
+    left = segment.count
+    before: str | None = None
+    while left > 0:
+        variables = {**lower, "last": min(left, pull.reader.page_size), **({"before": before} if before else {})}
+        page = pull.reader.page(pull.entity.page_operation, variables, size_name="last")
+        if any(not _is_within(node, segment) for node in page.nodes):
+            # Not newest first, as every list of Gazelle's has been: read on from the lower bound instead.
+            log.warning("the timeline is not newest first, reading it from the day on", day=str(segment.start))
+            yield from pull.reader.pages(pull.entity.page_operation, lower)
+            return
+        yield page
+        left -= len(page.nodes)
+        before = page.info.get("startCursor")
+        if not page.nodes or not before or not page.info.get("hasPreviousPage"):
+            return
+
+
+def _is_within(node: object, segment: _Segment) -> bool:
+    at = parse_instant(node.get("occurredAt")) if isinstance(node, dict) else None
+    return at is None or ((segment.start is None or segment.start <= at) and (segment.end is None or at < segment.end))
+
+
+def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datetime]) -> None:
+    """Read the days of missing entries once more: only what two complete reads lack is gone."""
+    if not missing:
+        return
+    fence = Fence(pull, ours.count())
+    by_day: dict[date, set[str]] = {}
+    for external_id, at in missing.items():
+        by_day.setdefault(montreal_day(at), set()).add(external_id)
+    counts = _counts(pull, sorted({midnight(d) for day in by_day for d in (day, day + timedelta(days=1))}))
+    for day, ids in sorted(by_day.items()):
+        start, end = midnight(day), midnight(day + timedelta(days=1))
+        segment = _Segment(start, end, counts[start] - counts[end])
+        listed = _read_segment(pull, segment)
+        if len(listed) == segment.count:
+            fence.add(sorted(ids - listed))
+    fence.tombstone()
+
+
+def _write(pull: EntityPull, nodes: list[Any], answer: Any) -> None:  # noqa: ANN401
+    ids = [n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)]
+    pull.staging.write(nodes, answer, pull.staging.held_among(ids))
+
+
+def _whole_count(pull: EntityPull) -> int:
+    answer = pull.client.execute("TimelineCount", documents.TIMELINE_COUNT)
+    count = (answer.data.get(pull.entity.root) or {}).get("totalCount")
+    if not isinstance(count, int):
+        raise AnswerUnreadable("TimelineCount", "the answer lacks the count")
+    return count
+
+
+def _zulu(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, settings rows, locks and set-based writes. Nothing here imports Dagster."""

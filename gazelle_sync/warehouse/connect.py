@@ -1,0 +1,91 @@
+"""Connections that also work behind a transaction-mode pooler (Supabase's port 6543, PgBouncer).
+
+Such a pooler gives every transaction another server session, so nothing of ours may outlive a transaction: no prepared
+statements, no session settings, no session locks, and temporary tables only `ON COMMIT DROP`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, LiteralString, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import psycopg
+from psycopg import errors
+from psycopg.types.json import set_json_loads
+
+from gazelle_sync.errors import DatabaseError
+from gazelle_sync.settings import PROJECT_ROOT
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SQL_ROOT = PROJECT_ROOT / "sql"
+CONNECT_TIMEOUT_S = 10
+
+set_json_loads(msgspec.json.decode)
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection:
+    """Open a connection.
+
+    Args:
+        url: `postgresql://…`, a pooler's address included.
+        autocommit: Whether each statement is its own transaction.
+
+    Raises:
+        DatabaseError: The server cannot be reached or refuses the credentials.
+    """
+    with database_errors():
+        return psycopg.connect(
+            _without_foreign_parameters(url),
+            autocommit=autocommit,
+            prepare_threshold=None,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name="gazelle_sync",
+        )
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn psycopg's errors of circumstance (not of data) into `DatabaseError` with what to do about it."""
+    try:
+        yield
+    except (errors.DiskFull, errors.OutOfMemory) as error:
+        raise DatabaseError(
+            f"PostgreSQL has no room left ({_first_line(error)}). Free space on the database's disk and run again: "
+            "what was committed is kept, and the rest will be read again."
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"PostgreSQL refuses this role ({_first_line(error)}). Use a role that owns the tables, or grant it "
+            "gazelle_owner (sql/migrations/006_roles.sql)."
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseError(
+            f"PostgreSQL cannot be reached or went away ({_first_line(error)}). Check GAZELLE_DATABASE_URL, and that "
+            "the server runs and lets this machine in."
+        ) from error
+
+
+@cache
+def statement(name: str) -> LiteralString:
+    """The text of `sql/queries/<name>.sql`."""
+    return cast("LiteralString", (SQL_ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _without_foreign_parameters(url: str) -> str:
+    """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in _FOREIGN_PARAMETERS]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}

@@ -1,0 +1,84 @@
+"""One pull at a time, across processes and machines.
+
+A session lock does not survive a transaction-mode pooler, a row with a time-out lies after a crash. A transaction-level
+advisory lock on a connection of its own, held by an open transaction, does neither: it dies with the process.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+import psycopg
+
+from gazelle_sync.errors import AnotherPullRunning, DatabaseError
+from gazelle_sync.warehouse.connect import connect, database_errors
+
+PULL_LOCK = 0x6761_7A02
+
+
+class PullLock:
+    """Context manager that holds the pull's advisory lock.
+
+    Args:
+        url: The shop's database.
+        wait_s: How long to wait for a pull that is already running.
+
+    Raises:
+        AnotherPullRunning: It was still running after `wait_s`.
+    """
+
+    def __init__(self, url: str, *, wait_s: float) -> None:
+        self._url = url
+        self._wait_s = wait_s
+
+    def __enter__(self) -> PullLock:
+        self._connection = connect(self._url)
+        deadline = time.monotonic() + self._wait_s
+        try:
+            while not self._try():
+                if time.monotonic() >= deadline:
+                    raise AnotherPullRunning(
+                        f"Another pull is running and did not end within {self._wait_s:g} s. Nothing was done. "
+                        "Try again when it has ended; `gazelle-sync status` shows it."
+                    )
+                time.sleep(0.2)
+        except BaseException:
+            self._connection.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def assert_held(self) -> None:
+        """Raise if the lock was lost (its connection died, so another pull may have begun).
+
+        Raises:
+            DatabaseError: The connection that holds the lock is gone.
+        """
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise DatabaseError(
+                "The connection that holds the pull's lock was cut, so this pull stops before another one meets it. "
+                "If this happens often, raise idle_in_transaction_session_timeout for this role."
+            ) from error
+
+    def _try(self) -> bool:
+        with database_errors():
+            row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [PULL_LOCK]).fetchone()
+            if row == (True,):
+                return True
+            self._connection.rollback()
+            return False
+
+
+def pull_is_running(url: str) -> bool:
+    """Whether some process holds the pull's lock now."""
+    with database_errors(), connect(url) as connection:
+        row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [PULL_LOCK]).fetchone()
+        connection.rollback()
+    return row != (True,)

@@ -1,0 +1,286 @@
+"""Reconciled rows into production: COPY to a temporary table, one upsert a table, stubs for unknown parents.
+
+Every column is Gazelle's, ours or merged (`entities.Table` says which). Only the columns that a body said are written:
+rows are grouped by the columns they carry, and a column that is absent keeps what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.entities import ENTITIES, Entity, Table
+from gazelle_sync.reconcile.rows import Rows, Values
+from gazelle_sync.warehouse.connect import Connection, statement
+
+
+@dataclass(slots=True)
+class Staged:
+    """One staged version, and what its reconciler made of it.
+
+    Attributes:
+        id: Of the staging row.
+        external_id: Of the record.
+        body: As it came; None: a tombstone.
+        fetched_at: When it was read.
+        last_body: For a tombstone, the last body that is held.
+        is_marked: Whether the row already says `processed`.
+        rows: What the reconciler gave.
+        error: Why it could not (message, stack), or None.
+    """
+
+    id: UUID
+    external_id: str
+    body: Any
+    fetched_at: datetime
+    last_body: Any
+    is_marked: bool
+    rows: Rows = field(default_factory=dict)
+    error: tuple[str, str] | None = None
+
+
+class TableWriter:
+    """Writes the rows of one entity's tables, in the transaction of its caller.
+
+    Args:
+        connection: Where to write.
+        entity: Whose tables.
+    """
+
+    def __init__(self, connection: Connection, entity: Entity) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._known: dict[str, set[str]] = {}
+        self._jsonb = self._jsonb_columns()
+        self._touched: set[tuple[str, datetime]] = set()
+
+    def write(self, batch: Sequence[Staged]) -> int:
+        """Apply one batch of reconciled versions.
+
+        Returns:
+            Rows inserted, changed, marked deleted or removed.
+        """
+        changed = 0
+        spoken = [staged for staged in batch if staged.rows]
+        for table in self._entity.tables:
+            rows = _newest_rows(spoken, table.name)
+            if not rows:
+                continue
+            changed += self._make_stubs(table, rows, spoken)
+            changed += self._upsert(table, rows)
+            if table.name in self._known:
+                self._known[table.name].update(row["external_id"] for row in rows)
+        for table in reversed(self._entity.tables):
+            if table.owner is not None:
+                changed += self._remove_vanished(table, [s for s in spoken if table.name in s.rows])
+        return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
+
+    def remove_unstaged(self) -> int:
+        """Remove production rows that no staged version speaks of (a replay makes production what staging says).
+
+        A record that other tables name stays, as the stub it is.
+        """
+        staging = sql.Identifier(self._entity.staging_table)
+        changed = 0
+        for table in reversed(self._entity.tables):
+            changed += self._connection.execute(
+                sql.SQL(statement("remove_unstaged")).format(
+                    table=sql.Identifier(table.name),
+                    staged_id=sql.Identifier(table.owner or "external_id"),
+                    staging=staging,
+                    is_named=_is_named(self._entity, table),
+                )
+            ).rowcount
+        return changed
+
+    def finish(self, *, everything: bool) -> int:
+        """What can only be said once the batches are in: which timeline entries are twins.
+
+        Args:
+            everything: Whether to look at every entry, and not only at those just written.
+        """
+        if self._entity.name != "timeline":
+            return 0
+        touched = None if everything or len(self._touched) > 2000 else sorted(self._touched)
+        clients = None if touched is None else [client for client, _ in touched]
+        instants = None if touched is None else [at for _, at in touched]
+        if touched is not None and not touched:
+            return 0
+        return self._connection.execute(
+            statement("timeline_twins"), {"clients": clients, "instants": instants}
+        ).rowcount
+
+    def forget(self) -> None:
+        """Forget which parents are known: the transaction that made some of them was rolled back."""
+        self._known.clear()
+
+    def _upsert(self, table: Table, rows: list[Values]) -> int:
+        if table.name == "gazelle_timeline_entries" and len(self._touched) <= 2000:
+            self._touched.update(
+                (row["client_external_id"], row["occurred_at"]) for row in rows if row.get("client_external_id")
+            )
+        changed = 0
+        groups: dict[tuple[str, ...], list[Values]] = {}
+        for row in rows:
+            groups.setdefault(tuple(row), []).append(row)
+        for columns, group in groups.items():
+            batch = sql.Identifier(f"batch_{table.name}")
+            names = sql.SQL(", ").join(map(sql.Identifier, columns))
+            self._connection.execute(
+                sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+                    batch, names, sql.Identifier(table.name)
+                )
+            )
+            jsonb = self._jsonb[table.name] & set(columns)
+            copy = sql.SQL("COPY {} ({}) FROM STDIN").format(batch, names)
+            with self._connection.cursor().copy(copy) as out:
+                for row in group:
+                    for column in jsonb:
+                        if row[column] is not None:
+                            row[column] = Jsonb(row[column])
+                    out.write_row(tuple(row.values()))
+            changed += self._connection.execute(_upsert_statement(table, columns, batch)).rowcount
+            self._connection.execute(sql.SQL("DROP TABLE {}").format(batch))
+        return changed
+
+    def _make_stubs(self, table: Table, rows: list[Values], bodies: Sequence[Staged]) -> int:
+        """Give every record that a row names and that we do not hold a row of its own, so that nothing dangles."""
+        made = 0
+        for column, parent in table.references.items():
+            known = self._known_ids(parent)
+            wanted = {row[column] for row in rows if row.get(column) is not None and row[column] not in known}
+            if parent == table.name:
+                wanted -= {row["external_id"] for row in rows}
+            if not wanted:
+                continue
+            hints = self._hints(parent, wanted, bodies)
+            read_at = max(staged.fetched_at for staged in bodies)
+            for external_id in sorted(wanted):
+                made += self._insert_stub(parent, {**hints.get(external_id, {}), "external_id": external_id}, read_at)
+            known |= wanted
+        return made
+
+    def _hints(self, parent: str, wanted: set[str], bodies: Sequence[Staged]) -> dict[str, Values]:
+        hints: dict[str, Values] = {}
+        if self._entity.parent_hints is None:
+            return hints
+        for staged in bodies:
+            for table, values in self._entity.parent_hints(
+                staged.body if staged.body is not None else staged.last_body
+            ):
+                if table == parent and values["external_id"] in wanted:
+                    hints[values["external_id"]] = {**hints.get(values["external_id"], {}), **values}
+        return hints
+
+    def _insert_stub(self, table: str, values: Values, deleted_at: datetime) -> int:
+        columns = sql.SQL(", ").join(map(sql.Identifier, values))
+        return self._connection.execute(
+            sql.SQL(statement("stub")).format(
+                table=sql.Identifier(table),
+                columns=columns,
+                values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+            ),
+            [*values.values(), deleted_at],
+        ).rowcount
+
+    def _remove_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
+        """Remove nested rows that their parent's body lists no more; one that other tables name is marked deleted."""
+        if not bodies:
+            return 0
+        listed = [row["external_id"] for staged in bodies for row in staged.rows[table.name]]
+        owners = [staged.external_id for staged in bodies]
+        names = {
+            "table": sql.Identifier(table.name),
+            "owner": sql.Identifier(str(table.owner)),
+            "is_named": _is_named(self._entity, table),
+        }
+        parameters = {"owners": owners, "listed": listed, "deleted_at": max(staged.fetched_at for staged in bodies)}
+        marked = self._connection.execute(sql.SQL(statement("nested_mark_deleted")).format(**names), parameters)
+        removed = self._connection.execute(sql.SQL(statement("nested_remove")).format(**names), parameters)
+        if table.name in self._known:
+            del self._known[table.name]
+        return marked.rowcount + removed.rowcount
+
+    def _mark_deleted(self, tombstones: Sequence[Staged]) -> int:
+        """Tombstones of which no body is held: the record was named by others and never read."""
+        if not tombstones:
+            return 0
+        return self._connection.execute(
+            sql.SQL(statement("tombstone")).format(table=sql.Identifier(self._entity.table.name)),
+            {
+                "ids": [staged.external_id for staged in tombstones],
+                "instants": [staged.fetched_at for staged in tombstones],
+            },
+        ).rowcount
+
+    def _known_ids(self, table: str) -> set[str]:
+        if table not in self._known:
+            rows = self._connection.execute(sql.SQL("SELECT external_id FROM {}").format(sql.Identifier(table)))
+            self._known[table] = {external_id for (external_id,) in rows}
+        return self._known[table]
+
+    def _jsonb_columns(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {table.name: set() for table in self._entity.tables}
+        rows = self._connection.execute(statement("jsonb_columns"), [list(found)]).fetchall()
+        self._connection.commit()
+        for table, column in rows:
+            found[table].add(column)
+        return found
+
+
+def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
+    """The rows of one table, each external id once: the version that was read last has the say.
+
+    A tombstone's rows are those of its last body, with the instant at which the record was found to be gone.
+    """
+    rows: dict[str, tuple[datetime, Values]] = {}
+    for staged in bodies:
+        deleted_at = staged.fetched_at if staged.body is None else None
+        for row in staged.rows.get(table, ()):
+            before = rows.get(row["external_id"])
+            if before is None or before[0] <= staged.fetched_at:
+                row["deleted_at"] = deleted_at
+                rows[row["external_id"]] = (staged.fetched_at, row)
+    return [row for _, row in rows.values()]
+
+
+def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifier) -> sql.Composed:
+    kept = [column for column in columns if column != "external_id"]
+    merged = {c: base for c, base in table.merged.items() if c in columns and base in columns}
+
+    def incoming(column: str) -> sql.Composable:
+        if column in merged:
+            return sql.SQL("gazelle_merge_tags(held.{0}, held.{1}, EXCLUDED.{1})").format(
+                sql.Identifier(column), sql.Identifier(merged[column])
+            )
+        return sql.SQL("EXCLUDED.{}").format(sql.Identifier(column))
+
+    comma = sql.SQL(", ")
+    return sql.SQL(statement("upsert")).format(
+        table=sql.Identifier(table.name),
+        batch=batch,
+        columns=comma.join(map(sql.Identifier, columns)),
+        assignments=comma.join(sql.SQL("{} = {}").format(sql.Identifier(c), incoming(c)) for c in kept),
+        held=comma.join(sql.SQL("held.{}").format(sql.Identifier(c)) for c in kept),
+        incoming=comma.join(incoming(c) for c in kept),
+    )
+
+
+def _is_named(entity: Entity, table: Table) -> sql.Composable:
+    """A condition: whether a row `held` of a table is named by a table that another body fills."""
+    tests = [
+        sql.SQL("EXISTS (SELECT FROM {} AS naming WHERE naming.{} = held.external_id)").format(
+            sql.Identifier(other.name), sql.Identifier(column)
+        )
+        for other_entity in ENTITIES
+        for other in other_entity.tables
+        for column, parent in other.references.items()
+        if parent == table.name and (other_entity is not entity or other.owner is None)
+    ]
+    return sql.SQL(" OR ").join(tests) if tests else sql.SQL("false")

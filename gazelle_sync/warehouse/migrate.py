@@ -1,0 +1,60 @@
+"""Plain SQL migrations: in order, once, each in a transaction that also records it.
+
+Why not a migration library: yoyo, the one that runs plain files over psycopg 3, guards its run with a row in a lock
+table, which a killed process leaves behind so that the next command waits and fails; and it prepares statements,
+which a transaction-mode pooler refuses. An advisory transaction lock has neither fault.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors
+
+MIGRATION_LOCK = 0x6761_7A01
+"""Advisory lock key: two processes that migrate at once do it one after the other."""
+
+
+def migrate(url: str) -> list[str]:
+    """Apply every migration that the database has not seen.
+
+    Returns:
+        Names of the files applied now, in order; empty when the database was up to date.
+
+    Raises:
+        DatabaseError: The database cannot be reached or refuses; the migrations before the refused one stay applied.
+    """
+    applied: list[str] = []
+    with database_errors(), connect(url) as connection:
+        if not _missing(connection):
+            return applied
+        for path in _files():
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+                if path.name in _recorded(connection):
+                    continue
+                connection.execute(path.read_bytes())
+                connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
+            applied.append(path.name)
+    return applied
+
+
+def pending(url: str) -> list[str]:
+    """Names of the migrations that the database has not seen, in order."""
+    with database_errors(), connect(url) as connection:
+        return _missing(connection)
+
+
+def _files() -> list[Path]:
+    return sorted((SQL_ROOT / "migrations").glob("*.sql"))
+
+
+def _missing(connection: Connection) -> list[str]:
+    recorded = _recorded(connection)
+    return [path.name for path in _files() if path.name not in recorded]
+
+
+def _recorded(connection: Connection) -> set[str]:
+    if connection.execute("SELECT to_regclass('public.schema_migrations')").fetchone() == (None,):
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM public.schema_migrations")}

@@ -1,0 +1,48 @@
+"""The `system_settings` table: watermarks and what else a run must remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from gazelle_sync.warehouse.connect import Connection, statement
+
+LAST_SYNC_DATE = "last_sync_date"
+
+
+def read_setting(connection: Connection, key: str) -> str | None:
+    """The value of a key, or None."""
+    row = connection.execute("SELECT value FROM system_settings WHERE key = %s", [key]).fetchone()
+    return row[0] if row else None
+
+
+def write_setting(connection: Connection, key: str, value: str) -> None:
+    """Set a key; the caller's transaction decides when it counts."""
+    connection.execute(statement("setting_write"), {"key": key, "value": value})
+
+
+def read_watermarks(connection: Connection) -> dict[str, datetime]:
+    """Entity → start of its last successful pull, aware UTC; the global one under the empty name.
+
+    A value that is not an instant (a person edited it) counts as no watermark: the entity is read in full.
+    """
+    marks: dict[str, datetime] = {}
+    rows = connection.execute("SELECT key, value FROM system_settings WHERE key LIKE 'last\\_sync\\_date%'")
+    for key, value in rows:
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            continue
+        if instant.tzinfo is not None:
+            marks[key.removeprefix(LAST_SYNC_DATE).removeprefix(".")] = instant.astimezone(UTC)
+    return marks
+
+
+def move_watermark(connection: Connection, entity: str, instant: datetime, all_entities: Iterable[str]) -> None:
+    """Set an entity's watermark, and `last_sync_date` to the oldest of all once each entity has one.
+
+    Call it in the transaction that commits the entity's rows: then rows and watermark are true together, whenever the
+    process dies.
+    """
+    write_setting(connection, f"{LAST_SYNC_DATE}.{entity}", instant.astimezone(UTC).isoformat(timespec="seconds"))
+    connection.execute(statement("watermark_oldest"), {"keys": [f"{LAST_SYNC_DATE}.{name}" for name in all_entities]})
