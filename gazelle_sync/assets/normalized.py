@@ -1,0 +1,49 @@
+"""`gazelle_*`: the tables that people and their tools read. One multi-asset an entity, since one body fills its tables."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from gazelle_sync.assets.metadata import table_metadata
+from gazelle_sync.assets.staging import OWNERS, POOL
+from gazelle_sync.entities import ENTITIES, Entity, Table
+
+GROUP = "normalized"
+
+
+def normalized_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """One multi-asset for each entity, one asset for each of its tables."""
+    return [_normalized_asset(entity, partitions) for entity in ENTITIES]
+
+
+def _spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name,
+        description=table.description,
+        deps=[entity.staging_table, *sorted(set(table.references.values()) - {table.name})],
+        group_name=GROUP,
+        kinds={"python", "postgres"},
+        owners=OWNERS,
+        partitions_def=partitions,
+        metadata={"dagster/table_name": f"public.{table.name}"},
+    )
+
+
+def _normalized_asset(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"reconcile_{entity.name}",
+        specs=[_spec(entity, table, partitions) for table in entity.tables],
+        pool=POOL,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"pull"},
+    )
+    def reconcile(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        session = context.resources.pull
+        report = session.apply(context, entity.name)
+        with session.connection() as connection:
+            for table in entity.tables:
+                yield dg.MaterializeResult(
+                    asset_key=table.name, metadata=table_metadata(connection, entity, table, report)
+                )
+
+    return reconcile

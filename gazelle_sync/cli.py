@@ -1,0 +1,149 @@
+"""The commands of `gazelle-sync`: options, messages and exit status; no logic.
+
+Only this module prints and exits. What a command needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gazelle_sync.errors import GazelleSyncError
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gazelle-sync")
+def main() -> None:
+    """Keeps a Gazelle account and a PostgreSQL database equal.
+
+    Without any setting it runs on an embedded PostgreSQL and a sandbox Gazelle. README.md lists the environment.
+    """
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Read every body of everything, and prove production from staging.")
+@click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
+@click.option("--allow-deletes", is_flag=True, help="Let mass deletion and mass emptying through, once.")
+def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
+    """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
+    from gazelle_sync import runner
+
+    with _speaking(), _standing() as settings:
+        entities = runner.entities_from(only)
+        ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
+        click.echo(ended.text)
+        sys.exit(0 if ended.succeeded else 1)
+
+
+@main.command()
+@click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
+@click.option("--from", "from_day", type=DAY, help="First Montreal day of last change.")
+@click.option("--to", "to_day", type=DAY, help="Last Montreal day of last change.")
+def replay(only: str | None, from_day: Any, to_day: Any) -> None:  # noqa: ANN401 - click gives datetimes
+    """Rebuild production from staging, without one call to Gazelle."""
+    from gazelle_sync import runner
+
+    with _speaking(), _standing(api=False) as settings:
+        days = tuple(day.date() if day else None for day in (from_day, to_day))
+        ended = runner.run_replay(settings, entities=runner.entities_from(only), first=days[0], last=days[1])
+        click.echo(ended.text)
+        sys.exit(0 if ended.succeeded else 1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(as_json: bool) -> None:
+    """Each entity on one line: last sync, age, rows, backlog, errors."""
+    from gazelle_sync.status import read_status, render_status
+
+    with _speaking(), _standing(api=False) as settings:
+        rows = read_status(settings)
+        click.echo(json.dumps([row.as_json() for row in rows], indent=2) if as_json else render_status(settings, rows))
+        sys.exit(1 if any(row.light == "red" for row in rows) else 0)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables and views up to date."""
+    from gazelle_sync.warehouse.migrate import migrate as apply_migrations
+
+    with _speaking(), _standing(api=False) as settings:
+        applied = apply_migrations(str(settings.database_url))
+        for name in applied:
+            click.echo(f"applied {name}")
+        if not applied:
+            click.echo("The database is up to date.")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+def up(port: int) -> None:
+    """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
+    from gazelle_sync.up import run_ui
+
+    with _speaking(), _standing() as settings:
+        sys.exit(run_ui(settings, port))
+
+
+@main.command()
+def doctor() -> None:
+    """Check settings, credentials, database, API, schema and clock, each with what to do about it."""
+    from gazelle_sync.doctor import examine
+
+    with _speaking():
+        findings = list(examine())
+        for finding in findings:
+            click.echo(finding.line())
+        sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Serve the sandbox Gazelle by itself: [--port N] [--dialect published|seed] [--scale …]; see --help."""
+    from gazelle_sync.sandbox.__main__ import main as serve
+
+    serve(list(arguments))
+
+
+@contextmanager
+def _standing(*, api: bool = True) -> Iterator[Any]:
+    """The settings, with what they leave unset started for the length of the command."""
+    from gazelle_sync import log
+    from gazelle_sync.embedded import stand
+    from gazelle_sync.settings import Settings
+
+    settings = Settings.load()
+    try:
+        log.configure(settings)
+    except OSError as error:
+        raise GazelleSyncError(
+            f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
+            "your own, or free some space."
+        ) from error
+    with stand(settings, api=api) as standing:
+        yield standing
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turn the library's errors into one message and exit status 1."""
+    try:
+        yield
+    except GazelleSyncError as error:
+        click.secho(f"✗ {error}", fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

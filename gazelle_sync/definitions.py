@@ -1,0 +1,36 @@
+"""Everything that Dagster knows of this project, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from gazelle_sync.assets.normalized import normalized_assets
+from gazelle_sync.assets.staging import staging_assets
+from gazelle_sync.jobs import jobs
+from gazelle_sync.partitions import daily_partitions
+from gazelle_sync.resources import pull_resource
+from gazelle_sync.schedules import schedules
+
+
+def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The definitions.
+
+    Args:
+        resource_overrides: Resources to put in the place of ours, by name.
+    """
+    partitions = daily_partitions()
+    return dg.Definitions(
+        assets=[*staging_assets(partitions), *normalized_assets(partitions)],
+        jobs=jobs(),
+        schedules=schedules(),
+        resources={"pull": pull_resource(), **(resource_overrides or {})},
+        # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
+        # must be one process.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

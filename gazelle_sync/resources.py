@@ -1,0 +1,165 @@
+"""The one resource: the pull (or the replay) that the assets of a run share.
+
+It begins when the first asset asks for it and ends with the run, so that a run is one lock, one log row and one set of
+connections, whatever was selected. A failed read fails its own asset, and only what depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from gazelle_sync import log
+from gazelle_sync.clock import midnight
+from gazelle_sync.embedded import stand
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.partitions import day_after, utc_window
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.replay import Replay
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.session import Pull
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect
+
+REPLAY = "replay"
+MODES = [*(mode.value for mode in Mode if mode is not Mode.BACKFILL), REPLAY]
+
+CONFIG = {
+    "mode": dg.Field(
+        dg.Enum("Mode", [dg.EnumValue(mode) for mode in MODES]),
+        default_value=Mode.TICK.value,
+        description="tick: what changed. nightly: every body with a stamp, 45 days of the timeline. deep: every body of "
+        "everything. replay: no call to Gazelle, production again from staging.",
+    ),
+    "allow_deletes": dg.Field(
+        bool, default_value=False, description="Let mass deletion and mass emptying through the fences, once."
+    ),
+    "from_day": dg.Noneable(str),
+    "to_day": dg.Noneable(str),
+}
+
+
+class RunSession:
+    """What the assets of one run share.
+
+    Args:
+        run: The Dagster run.
+        config: As `CONFIG`.
+        progress: Told how far it is.
+    """
+
+    def __init__(self, run: dg.DagsterRun, config: dict[str, Any], progress: Progress) -> None:
+        self._run = run
+        self._config = config
+        self._progress = progress
+        self._stack = ExitStack()
+        self._pull: Pull | Replay | None = None
+        self.settings: Settings | None = None
+
+    def stage(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
+        """Stage an entity.
+
+        Raises:
+            dg.Failure: It could not be, and why.
+        """
+        with _failures():
+            pull = self._begin(context)
+            if isinstance(pull, Replay):
+                raise GazelleSyncError("A replay reads nothing from Gazelle: select the gazelle_ tables only.")
+            return pull.stage(entity)
+
+    def apply(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
+        """Apply what is staged of an entity.
+
+        Raises:
+            dg.Failure: It could not be, and why.
+        """
+        with _failures():
+            return self._begin(context).apply(entity)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection to the shop's database, for metadata."""
+        if self.settings is None or self.settings.database_url is None:
+            raise RuntimeError("no asset has begun yet")
+        with connect(self.settings.database_url) as connection:
+            yield connection
+
+    def close(self, error: BaseException | None) -> None:
+        """End the pull."""
+        self._stack.__exit__(type(error) if error else None, error, None)
+
+    def _begin(self, context: dg.AssetExecutionContext) -> Pull | Replay:
+        if self._pull is not None:
+            return self._pull
+        loaded = Settings.load()
+        replaying = self._config["mode"] == REPLAY
+        self.settings = self._stack.enter_context(stand(loaded, api=not replaying))
+        log.configure_once(self.settings)
+        if replaying:
+            self._pull = self._stack.enter_context(
+                Replay(self.settings, run_id=self._run.run_id, days=self._days(), progress=self._progress)
+            )
+            return self._pull
+        start, end = utc_window(context.partition_time_window)
+        is_past = end <= datetime.now(UTC)
+        self._pull = self._stack.enter_context(
+            Pull(
+                self.settings,
+                mode=Mode.BACKFILL if is_past else Mode(self._config["mode"]),
+                window=(start, end) if is_past else None,
+                entities=self._selected(),
+                run_id=self._run.run_id,
+                allow_deletes=self._config["allow_deletes"],
+                progress=self._progress,
+            )
+        )
+        return self._pull
+
+    def _selected(self) -> list[str]:
+        """The entities whose staging table is part of the run."""
+        selection = self._run.asset_selection
+        return [e.name for e in ENTITIES if not selection or dg.AssetKey(e.staging_table) in selection]
+
+    def _days(self) -> tuple[datetime, datetime] | None:
+        from datetime import date
+
+        first, last = self._config.get("from_day"), self._config.get("to_day")
+        if not first and not last:
+            return None
+        start = midnight(date.fromisoformat(first)) if first else datetime.min.replace(tzinfo=UTC)
+        end = midnight(day_after(date.fromisoformat(last))) if last else datetime.max.replace(tzinfo=UTC)
+        return start, end
+
+
+def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:
+    """The resource `pull`.
+
+    Args:
+        progress: For whoever draws a bar; None: nobody looks.
+    """
+
+    @dg.resource(config_schema=CONFIG, description="The pull (or replay) that the assets of a run share.")
+    def pull(context: dg.InitResourceContext) -> Iterator[RunSession]:
+        if context.run is None:
+            raise dg.DagsterInvariantViolationError("the pull belongs to a run")
+        session = RunSession(context.run, context.resource_config, progress or Progress())
+        try:
+            yield session
+        finally:
+            session.close(None)
+
+    return pull
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except GazelleSyncError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error

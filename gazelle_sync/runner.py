@@ -1,0 +1,170 @@
+"""Runs the real Dagster jobs in this process, for the command line: the UI shows these runs like any other."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.report import Progress
+from gazelle_sync.settings import Settings
+from gazelle_sync.summary import Summary, draw_progress
+from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.settings_table import read_watermarks
+
+IN_PROCESS_TAG = "gazelle_sync/process"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        succeeded: Whether every step did.
+        text: The summary to print.
+    """
+
+    succeeded: bool
+    text: str
+
+
+def entities_from(only: str | None) -> list[str] | None:
+    """The names in `--only`, checked.
+
+    Raises:
+        SettingsError: A name is unknown.
+    """
+    if only is None:
+        return None
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    known = [entity.name for entity in ENTITIES]
+    if unknown := [name for name in names if name not in known]:
+        raise SettingsError(f"--only: {', '.join(unknown)} is not known. There are: {', '.join(known)}.")
+    if not names:
+        raise SettingsError(f"--only names nothing. There are: {', '.join(known)}.")
+    return names
+
+
+def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> Ended:
+    """Run the job `tick`, or `full` in its deep mode."""
+    from gazelle_sync.jobs import FULL, TICK, run_config
+    from gazelle_sync.partitions import range_tags, tick_days
+
+    migrate(str(settings.database_url))
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        watermark = read_watermarks(connection).get("")
+    first, last = tick_days(watermark, datetime.now(UTC), settings.partitions_start)
+    mode = Mode.DEEP if full else Mode.TICK
+    return _run(
+        settings,
+        FULL if full else TICK,
+        run_config(mode.value, allow_deletes=allow_deletes),
+        range_tags(first, last),
+        entities,
+        with_staging=True,
+    )
+
+
+def run_replay(settings: Settings, *, entities: list[str] | None, first: date | None, last: date | None) -> Ended:
+    """Run the job `replay`."""
+    from gazelle_sync.jobs import REPLAY_JOB, run_config
+    from gazelle_sync.partitions import range_tags, tick_days
+    from gazelle_sync.resources import REPLAY
+
+    if first and last and last < first:
+        raise SettingsError(f"--to {last} lies before --from {first}.")
+    _, today = tick_days(None, datetime.now(UTC), settings.partitions_start)
+    config = run_config(
+        REPLAY, from_day=first.isoformat() if first else None, to_day=last.isoformat() if last else None
+    )
+    return _run(settings, REPLAY_JOB, config, range_tags(today, today), entities, with_staging=False)
+
+
+def _run(
+    settings: Settings,
+    job_name: str,
+    config: dict[str, Any],
+    tags: dict[str, str],
+    entities: list[str] | None,
+    *,
+    with_staging: bool,
+) -> Ended:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster says which of its parameters are young; nobody here can act on it
+        import dagster as dg
+
+        from gazelle_sync.definitions import build_defs
+        from gazelle_sync.jobs import asset_keys
+        from gazelle_sync.resources import pull_resource
+
+        progress = Progress()
+        job = build_defs({"pull": pull_resource(progress)}).resolve_job_def(job_name)
+        with _instance(dg, settings) as instance, draw_progress(progress, settings.language):
+            result = job.execute_in_process(
+                run_config=config,
+                instance=instance,
+                raise_on_error=False,
+                asset_selection=asset_keys(entities, with_staging=with_staging) if entities else None,
+                tags={**tags, IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+            )
+            reasons = [
+                event.event_specific_data.error_display_string
+                for event in result.all_events
+                if event.is_failure and event.is_step_event
+            ]
+    summary = Summary.read(settings, result.run_id)
+    return Ended(result.success and not summary.failures, summary.render(settings.language, fallback=reasons))
+
+
+@contextmanager
+def _instance(dg: Any, settings: Settings) -> Iterator[Any]:  # noqa: ANN401 - the module dagster
+    """Dagster's instance, with connections kept open for the length of the run."""
+    try:
+        with dg.DagsterInstance.get() as instance:
+            for storage in (instance.run_storage, instance.event_log_storage):
+                # Without this each of some two hundred queries opens a connection of its own.
+                storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+            _bury_dead_runs(dg, instance, settings)
+            yield instance
+    except GazelleSyncError:
+        raise
+    except Exception as error:
+        if "psycopg2" not in type(error).__module__ and "sqlalchemy" not in type(error).__module__:
+            raise
+        raise GazelleSyncError(
+            f"Dagster's own database cannot be used ({str(error).splitlines()[0]}). Check GAZELLE_DAGSTER_POSTGRES_URL."
+        ) from error
+
+
+def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:  # noqa: ANN401 - the module dagster
+    """Runs of this command whose process was killed would be shown as running for ever."""
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    dead = [run for run in started if IN_PROCESS_TAG in run.tags and not _is_alive(run.tags[IN_PROCESS_TAG])]
+    if dead and not pull_is_running(str(settings.database_url)):
+        for run in dead:
+            instance.report_run_failed(
+                run, "The process ended without a word: it was killed, or the machine went down."
+            )
+
+
+def _is_alive(tag: str) -> bool:
+    host, _, pid = tag.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
