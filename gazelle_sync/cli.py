@@ -46,7 +46,7 @@ def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
 @click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
 @click.option("--from", "from_day", type=DAY, help="First Montreal day of last change.")
 @click.option("--to", "to_day", type=DAY, help="Last Montreal day of last change.")
-def replay(only: str | None, from_day: Any, to_day: Any) -> None:  # noqa: ANN401 - click gives datetimes
+def replay(only: str | None, from_day: Any, to_day: Any) -> None:
     """Rebuild production from staging, without one call to Gazelle."""
     from gazelle_sync import runner
 

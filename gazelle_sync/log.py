@@ -20,7 +20,7 @@ FILE_BYTES = 5_000_000
 FILE_COUNT = 5
 
 
-def get_logger(name: str) -> Any:  # noqa: ANN401 - structlog's own proxy has no narrower type
+def get_logger(name: str) -> Any:
     """A logger whose lines carry the run's bound context."""
     return structlog.stdlib.get_logger(name)
 
@@ -98,10 +98,10 @@ class _Mask:
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = secrets
 
-    def __call__(self, _logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 - structlog's processor protocol
+    def __call__(self, _logger: object, _method: str, event: Any) -> Any:
         return self._clean(event)
 
-    def _clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
             for secret in self._secrets:
                 value = value.replace(secret, "•••")

@@ -33,8 +33,8 @@ CONFIG = {
     "mode": dg.Field(
         dg.Enum("Mode", [dg.EnumValue(mode) for mode in MODES]),
         default_value=Mode.TICK.value,
-        description="tick: what changed. nightly: every body with a stamp, 45 days of the timeline. deep: every body of "
-        "everything. replay: no call to Gazelle, production again from staging.",
+        description="tick: what changed. nightly: every body with a stamp, 45 days of the timeline. deep: every body "
+        "of everything. replay: no call to Gazelle, production again from staging.",
     ),
     "allow_deletes": dg.Field(
         bool, default_value=False, description="Let mass deletion and mass emptying through the fences, once."

@@ -102,6 +102,7 @@ def _run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster says which of its parameters are young; nobody here can act on it
         import dagster as dg
+        from dagster._core.execution.plan.objects import StepFailureData
 
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import asset_keys
@@ -120,14 +121,14 @@ def _run(
             reasons = [
                 event.event_specific_data.error_display_string
                 for event in result.all_events
-                if event.is_failure and event.is_step_event
+                if isinstance(event.event_specific_data, StepFailureData)
             ]
     summary = Summary.read(settings, result.run_id)
     return Ended(result.success and not summary.failures, summary.render(settings.language, fallback=reasons))
 
 
 @contextmanager
-def _instance(dg: Any, settings: Settings) -> Iterator[Any]:  # noqa: ANN401 - the module dagster
+def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
     """Dagster's instance, with connections kept open for the length of the run."""
     try:
         with dg.DagsterInstance.get() as instance:
@@ -146,7 +147,7 @@ def _instance(dg: Any, settings: Settings) -> Iterator[Any]:  # noqa: ANN401 - t
         ) from error
 
 
-def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:  # noqa: ANN401 - the module dagster
+def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:
     """Runs of this command whose process was killed would be shown as running for ever."""
     started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     dead = [run for run in started if IN_PROCESS_TAG in run.tags and not _is_alive(run.tags[IN_PROCESS_TAG])]

@@ -32,7 +32,7 @@ WORDS = {
         "quiet": "Nothing changed.",
         "changed": "{count} records changed.",
         "ended": "Done in {seconds:.1f} s, {requests} requests, {megabytes:.1f} MB.",
-        "replayed": "Rebuilt from staging in {seconds:.1f} s, without one call to Gazelle: {rows} rows put right.",
+        "replayed": "Rebuilt in {seconds:.1f} s, without one call to Gazelle: {rows} rows put right.",
         "errors": "{count} records are in error: see `gazelle-sync status` and the view v_sync_errors.",
         "failed": "Failed: {name}. {reason}",
         "failed_run": "The run failed. {reason}",
@@ -44,7 +44,7 @@ WORDS = {
         "quiet": "Rien n'a changé.",
         "changed": "{count} fiches modifiées.",
         "ended": "Terminé en {seconds:.1f} s, {requests} requêtes, {megabytes:.1f} Mo.",
-        "replayed": "Reconstruit depuis le staging en {seconds:.1f} s, sans un appel à Gazelle : {rows} lignes corrigées.",
+        "replayed": "Reconstruit en {seconds:.1f} s, sans un appel à Gazelle : {rows} lignes corrigées.",
         "errors": "{count} fiches sont en erreur : voir `gazelle-sync status` et la vue v_sync_errors.",
         "failed": "Échec : {name}. {reason}",
         "failed_run": "La synchronisation a échoué. {reason}",
@@ -159,7 +159,7 @@ def draw_progress(progress: Progress, language: str) -> Iterator[None]:
             thread.join()
 
 
-def _follow(progress: Progress, language: str, bars: Any, done: threading.Event) -> None:  # noqa: ANN401
+def _follow(progress: Progress, language: str, bars: Any, done: threading.Event) -> None:
     words, names = WORDS[language], NAMES[language]
     tasks: dict[str, Any] = {}
     while True:
@@ -171,7 +171,7 @@ def _follow(progress: Progress, language: str, bars: Any, done: threading.Event)
             return
 
 
-def _say(words: Mapping[str, Any], key: str, **values: Any) -> str:  # noqa: ANN401 - what the sentence holds
+def _say(words: Mapping[str, Any], key: str, **values: Any) -> str:
     return str(words[key]).format(**values)
 
 

@@ -77,7 +77,7 @@ def table_metadata(connection: Connection, entity: Entity, table: Table, report:
 
 def _preview(connection: Connection, table: Table) -> str:
     """The rows written last, without clients' particulars, as a Markdown table."""
-    shown = [c for c in table.columns if c not in PERSONAL][:PREVIEW_COLUMNS] + ["synced_at"]
+    shown = [*[c for c in table.columns if c not in PERSONAL][:PREVIEW_COLUMNS], "synced_at"]
     query = sql.SQL(statement("preview")).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, shown)),
         table=sql.Identifier(table.name),

@@ -1,4 +1,4 @@
-"""`gazelle_*`: the tables that people and their tools read. One multi-asset an entity, since one body fills its tables."""
+"""`gazelle_*`: the tables that people and their tools read. One multi-asset an entity: one body fills its tables."""
 
 from collections.abc import Iterator
 
@@ -36,8 +36,10 @@ def _normalized_asset(entity: Entity, partitions: dg.PartitionsDefinition[str]) 
         pool=POOL,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"pull"},
+        # The entities are staged on threads of their own: what is staged is applied while the others still arrive.
+        op_tags={"dagster/priority": "1"},
     )
-    def reconcile(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def reconcile(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         session = context.resources.pull
         report = session.apply(context, entity.name)
         with session.connection() as connection:

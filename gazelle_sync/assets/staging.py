@@ -18,8 +18,8 @@ def staging_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDe
 def _staging_asset(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         name=entity.staging_table,
-        description=f"{entity.description}\n\nThe bodies as Gazelle sent them, one row a version; nothing is transformed "
-        "here, and production can be made again from these rows alone.",
+        description=f"{entity.description}\n\nThe bodies as Gazelle sent them, one row a version. Nothing is "
+        "transformed here; production can be made again from these rows alone.",
         group_name=GROUP,
         kinds={"graphql", "postgres"},
         owners=OWNERS,
@@ -29,7 +29,7 @@ def _staging_asset(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> 
         required_resource_keys={"pull"},
         metadata={"dagster/table_name": f"public.{entity.staging_table}"},
     )
-    def staging(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def staging(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         session = context.resources.pull
         report = session.stage(context, entity.name)
         with session.connection() as connection:

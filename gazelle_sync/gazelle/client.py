@@ -240,7 +240,7 @@ def _operation_failed(operation: str, errors: object) -> OperationFailed:
     return OperationFailed(operation, messages, paths, not_found)
 
 
-def _storable(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any JSON value
+def _storable(value: Any) -> tuple[Any, bool]:
     """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
     if isinstance(value, str):
         clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -86,22 +86,13 @@ class Applier:
             MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
             DatabaseError: The database went away; what was committed stays, the rest is still pending.
         """
-        with connect(self._url) as reading, connect(self._url) as writing, database_errors():
-            if which is Which.PENDING:
-                self._retire_superseded(writing)
-            emptied = 0 if allow_emptying else self._set_aside_emptying(writing, which)
-            self._writer = TableWriter(writing, self._entity)
-            before = self._report.processed
-            for batch in ahead(self._batches(reading, which), depth=1):
-                self._write(writing, batch)
-                self._progress.update(self._entity.name, "apply", self._report.processed, None)
-            with writing.transaction():
-                if remove_unstaged:
-                    self._report.changed += self._writer.remove_unstaged()
-                if which is Which.ALL or self._report.processed > before:
-                    self._report.changed += self._writer.finish(everything=which is Which.ALL)
-                if last_words and not emptied:
-                    last_words(writing)
+        with connect(self._url) as writing, database_errors():
+            emptied = 0
+            if which is Which.ALL or self._has_pending(writing):
+                if which is Which.PENDING:
+                    self._retire_superseded(writing)
+                    emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
+                self._apply_batches(writing, which, remove_unstaged=remove_unstaged)
             if emptied:
                 raise MassEmptying(
                     f"{self._entity.name}: Gazelle sent an empty list for {emptied} records that had tags, more than "
@@ -109,6 +100,27 @@ class Applier:
                     "again; the others were applied. If the lists really were emptied, run: gazelle-sync sync --full "
                     f"--allow-deletes --only {self._entity.name}"
                 )
+            if last_words:
+                with writing.transaction():
+                    last_words(writing)
+
+    def _apply_batches(self, connection: Connection, which: Which, *, remove_unstaged: bool) -> None:
+        self._writer = TableWriter(connection, self._entity)
+        before = self._report.processed
+        with connect(self._url) as reading:
+            for batch in ahead(self._batches(reading, which), depth=1):
+                self._write(connection, batch)
+                self._progress.update(self._entity.name, "apply", self._report.processed, None)
+        with connection.transaction():
+            if remove_unstaged:
+                self._report.changed += self._writer.remove_unstaged()
+            if which is Which.ALL or self._report.processed > before:
+                self._report.changed += self._writer.finish(everything=which is Which.ALL)
+
+    def _has_pending(self, connection: Connection) -> bool:
+        with connection.transaction():
+            query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
+            return connection.execute(query).fetchone() == (True,)
 
     def _batches(self, connection: Connection, which: Which) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
@@ -180,10 +192,8 @@ class Applier:
         with connection.transaction():
             connection.execute(sql.SQL(statement("staging_retire")).format(staging=self._staging))
 
-    def _set_aside_emptying(self, connection: Connection, which: Which) -> int:
+    def _set_aside_emptying(self, connection: Connection) -> int:
         """The guard over merged columns: too many emptied lists are an API's fault and not a person's wish."""
-        if which is not Which.PENDING:
-            return 0
         emptied = 0
         for merged, base in self._entity.table.merged.items():
             names = {

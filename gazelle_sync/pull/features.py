@@ -6,7 +6,7 @@ Seed 004 sorts by `UPDATED_AT_DESC` and filters by `startGte`; the published sch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -69,10 +69,14 @@ def features_of(client: GazelleClient, connection: Connection, sort_enums: Mappi
     features = _ask(client, sorted(set(sort_enums.values())))
     if features is None:
         return Features()
-    fields = asdict(features)
-    text = msgspec.json.encode(
-        _Remembered(client.url, datetime.now(UTC), **fields | {"updated_at_sorts": sorted(features.updated_at_sorts)})
+    remember = _Remembered(
+        client.url,
+        datetime.now(UTC),
+        sorted(features.updated_at_sorts),
+        features.has_start_gte,
+        features.has_date_get,
     )
+    text = msgspec.json.encode(remember)
     with database_errors():
         write_setting(connection, SETTING, text.decode())
         connection.commit()
@@ -81,7 +85,8 @@ def features_of(client: GazelleClient, connection: Connection, sort_enums: Mappi
 
 def _ask(client: GazelleClient, enums: list[str]) -> Features | None:
     parts = [f'e{n}: __type(name: "{name}") {{ enumValues {{ name }} }}' for n, name in enumerate(enums)]
-    query = f'query SchemaFeatures {{ {" ".join(parts)} filter: __type(name: "{EVENTS_FILTER}") {{ inputFields {{ name }} }} }}'
+    parts.append(f'filter: __type(name: "{EVENTS_FILTER}") {{ inputFields {{ name }} }}')
+    query = f"query SchemaFeatures {{ {' '.join(parts)} }}"
     try:
         data = client.execute("SchemaFeatures", query).data
     except CredentialsRefused:

@@ -1,4 +1,4 @@
-"""Reading from the API: pages that shrink when refused, records by id that split when refused, nested lists to their end."""
+"""Reading from the API: pages and requests by id that shrink when refused, nested lists to their end."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Reader:
             for field, operation in self._entity.nested_operations.items():
                 connection = body.get(field)
                 info = connection.get("pageInfo") if isinstance(connection, dict) else None
-                if isinstance(info, dict) and info.get("hasNextPage"):
+                if isinstance(connection, dict) and isinstance(info, dict) and info.get("hasNextPage"):
                     connection["nodes"] = list(self._nested(operation, body["id"], field))
                     info["hasNextPage"] = False
         return bodies
@@ -207,40 +207,32 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     Reading the next page and writing the last one then take the time of the slower, not of both. An error of the
     producer is raised where its item would have come; a consumer that stops early stops the producer.
     """
-    buffer: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
+    room = threading.Semaphore(depth)
+    ready: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     stopped = threading.Event()
-
-    def put(kind: str, value: object) -> bool:
-        while not stopped.is_set():
-            try:
-                buffer.put((kind, value), timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
 
     def produce() -> None:
         try:
             for item in items:
-                if not put("item", item):
+                ready.put(("item", item))
+                room.acquire()
+                if stopped.is_set():
                     return
+            ready.put(("end", None))
         except BaseException as error:
-            put("error", error)
-            return
-        put("end", None)
+            ready.put(("error", error))
 
     thread = threading.Thread(target=produce, name="ahead", daemon=True)
     thread.start()
     try:
-        while True:
-            kind, value = buffer.get()
+        for kind, value in iter(ready.get, ("end", None)):
             if kind == "error":
                 raise value
-            if kind == "end":
-                return
+            room.release()
             yield value
     finally:
         stopped.set()
+        room.release()
         thread.join()
 
 
@@ -257,7 +249,7 @@ def _page_of(operation: str, answer: Answer, root: str) -> Page:
 
 
 def _may_be_the_size(error: ApiError) -> bool:
-    """Whether asking for less may help: refused as GraphQL or as too large, unreadable, too slow, or a crash (500, 502, 504)."""
+    """Whether asking for less may help: an error of GraphQL or a crash, too large, unreadable, too slow."""
     if isinstance(error, (OperationFailed, AnswerUnreadable)):
         return True
     if isinstance(error, RequestRefused):

@@ -8,40 +8,23 @@ or the count falls back on reading them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from gazelle_sync.clock import midnight, montreal_day, parse_instant
 from gazelle_sync.entities import Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
-from gazelle_sync.pull.features import UPDATED_AT_DESC
+from gazelle_sync.pull.early_exit import early_exit
 from gazelle_sync.pull.read import IDS_PER_REQUEST, ahead
+from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
 TRIES = 3
-OVERLAP = timedelta(minutes=15)
-EARLY_EXIT_PAGE_SIZE = 100
 WINDOWED_ENTITY = "appointments"
 
 log = get_logger("gazelle_sync.pull")
-
-
-@dataclass
-class Seen:
-    """What a scan saw.
-
-    Attributes:
-        stamps: Id → stamp, over all tries.
-        is_complete: Whether one try had every page, a steady `totalCount`, and as many distinct ids.
-    """
-
-    stamps: dict[str, datetime | None] = field(default_factory=dict)
-    is_complete: bool = False
 
 
 def scan(pull: EntityPull) -> None:
@@ -86,12 +69,12 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
 
 
 def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
-    filters, window = _window(pull)
+    filters, window = window_of(pull)
     candidates = {
         i for i, h in held.items() if window is None or (h.start is not None and window[0] <= h.start < window[1])
     }
     again = pull.staging.set_aside()
-    seen = _early_exit(pull, held, again)
+    seen = None if again else early_exit(pull, held)
     if seen is None:
         pull.report.strategy = "stamps"
         seen = _all_stamps(pull, filters, TRIES)
@@ -111,7 +94,7 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
 
 
 def _read_window_again(pull: EntityPull, held: dict[str, Held], window: tuple[datetime, datetime]) -> None:
-    """A backfill: the records that last changed in a window are read again, by what Gazelle says and by what we hold."""
+    """A backfill: the records that last changed in a window, by what Gazelle says or we hold, are read again."""
     pull.report.strategy = "backfill"
     stamps = {i: h.stamp for i, h in held.items() if h.is_living} | _all_stamps(pull, {}, TRIES).stamps
     _hydrate(pull, held, [i for i, at in stamps.items() if at and window[0] <= at < window[1]], unlisted=False)
@@ -119,28 +102,6 @@ def _read_window_again(pull: EntityPull, held: dict[str, Held], window: tuple[da
 
 def _differs(held: Held | None, stamp: datetime | None) -> bool:
     return held is None or not held.is_living or held.is_unsettled or held.stamp != stamp
-
-
-def _window(pull: EntityPull) -> tuple[dict[str, Any], tuple[datetime, datetime] | None]:
-    """A tick's filter of appointments, and the instants between which every visit must be listed.
-
-    The filter is by day, and nothing says of which time zone: visits within a day of its edges are read, but their
-    absence proves nothing.
-    """
-    if pull.entity.name != WINDOWED_ENTITY:
-        return {}, None
-    now = pull.client.started_at or datetime.now(UTC)
-    first = montreal_day(now - timedelta(days=pull.settings.window_past_days))
-    last = montreal_day(now + timedelta(days=pull.settings.window_future_days))
-    day = timedelta(days=1)
-    sure = (midnight(first + day), midnight(last))
-    if pull.features.has_date_get:
-        return {"filters": {"dateGet": first.isoformat(), "dateLet": last.isoformat()}}, sure
-    return {"filters": {"startGte": midnight(first).isoformat().replace("+00:00", "Z")}}, sure
-
-
-def _sort(pull: EntityPull, value: str | None) -> dict[str, Any]:
-    return {"sortBy": [value]} if pull.entity.sort_enum and value else {}
 
 
 def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
@@ -165,11 +126,11 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
     holes = False
     nodes = 0
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
-    for page in pull.reader.pages(pull.entity.stamp_operation, {**filters, **_sort(pull, pull.entity.stable_sort)}):
+    for page in pull.reader.pages(pull.entity.stamp_operation, {**filters, **sort_by(pull, pull.entity.stable_sort)}):
         totals.add(page.total)
         holes = holes or page.has_holes
         nodes += len(page.nodes)
-        seen.stamps.update(_stamps(page.nodes))
+        seen.stamps.update(stamps_of(page.nodes))
         pull.report.stamped += len(page.nodes)
         pull.say(nodes, page.total)
     pull.report.total = max(totals, default=0)
@@ -177,73 +138,14 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
     return seen
 
 
-def _stamps(nodes: Iterable[Any]) -> dict[str, datetime | None]:
-    return {
-        n["id"]: parse_instant(n.get("updatedAt"))
-        for n in nodes
-        if isinstance(n, dict) and isinstance(n.get("id"), str)
-    }
-
-
-def _early_exit(pull: EntityPull, held: dict[str, Held], again: set[str]) -> Seen | None:
-    """Read stamps newest first and stop at the watermark; None where the shortcut cannot be taken or trusted."""
-    if pull.entity.sort_enum not in pull.features.updated_at_sorts or pull.watermark is None or again:
-        return None
-    filters: dict[str, Any] = {}
-    listed = {i for i, h in held.items() if h.is_living and not h.is_unlisted}
-    if pull.entity.name == WINDOWED_ENTITY:
-        if not pull.features.has_start_gte:
-            return None
-        since = midnight(
-            montreal_day((pull.client.started_at or datetime.now(UTC)) - timedelta(days=pull.settings.window_past_days))
-        )
-        filters = {"filters": {"startGte": since.isoformat().replace("+00:00", "Z")}}
-        starts = {i: held[i].start for i in listed}
-        listed = {i for i, start in starts.items() if start is not None and start >= since}
-    stop_before = pull.watermark - OVERLAP
-    seen = Seen()
-    totals: set[int] = set()
-    previous: datetime | None = None
-    stopped = False
-    assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
-    variables = {**filters, **_sort(pull, UPDATED_AT_DESC), "first": EARLY_EXIT_PAGE_SIZE}
-    try:
-        for page in pull.reader.pages(pull.entity.stamp_operation, variables):
-            totals.add(page.total)
-            stamps = _stamps(page.nodes)
-            pull.report.stamped += len(page.nodes)
-            if page.has_holes or len(stamps) != len(page.nodes):
-                return None
-            for external_id, stamp in stamps.items():
-                if previous is not None and (stamp is None or stamp > previous):
-                    log.warning("the list is not in the order asked for", entity=pull.entity.name)
-                    return None
-                previous = stamp
-                seen.stamps[external_id] = stamp
-            if previous is not None and previous < stop_before:
-                stopped = True
-                break
-    except CredentialsRefused:
-        raise
-    except ApiError as error:
-        log.warning("the shortcut failed", entity=pull.entity.name, reason=str(error))
-        return None
-    expected = len(listed | seen.stamps.keys())
-    if totals != {expected} or not (stopped or len(seen.stamps) == expected):
-        return None  # something left the list, or moved: only the whole of the stamps can tell what
-    pull.report.total = max(totals)
-    pull.report.strategy = "early exit"
-    return seen
-
-
 def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str], known: set[str]) -> None:
     totals: set[int] = set()
     holes = False
-    variables = _sort(pull, pull.entity.stable_sort)
+    variables = sort_by(pull, pull.entity.stable_sort)
     for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
         totals.add(page.total)
         holes = holes or page.has_holes
-        stamps = _stamps(page.nodes)
+        stamps = stamps_of(page.nodes)
         holes = holes or len(stamps) != len(page.nodes)
         seen.stamps.update(stamps)
         pull.staging.write(pull.reader.completed(page.nodes), page.answer, held)
@@ -270,7 +172,7 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
 def _hydrate_by_pages(pull: EntityPull, held: dict[str, Held], changed: list[str], filters: dict[str, Any]) -> None:
     """So much changed that full pages take fewer requests."""
     wanted = set(changed)
-    variables = {**filters, **_sort(pull, pull.entity.stable_sort)}
+    variables = {**filters, **sort_by(pull, pull.entity.stable_sort)}
     try:
         for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
             bodies = [n for n in page.nodes if isinstance(n, dict) and n.get("id") in wanted]
@@ -301,14 +203,14 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
 
 
 def _scan_whole_list(pull: EntityPull) -> None:
-    """Users and products: no pages and no by-id query, so the list is read whole, and an empty one is never believed."""
+    """Users and products: no pages, no by-id query; the list is read whole, and an empty one is never believed."""
     pull.report.strategy = "whole list"
     held = pull.staging.held()
     living = {i for i, h in held.items() if h.is_living}
     if pull.mode is Mode.TICK and held and pull.watermark is not None:
         assert pull.entity.stamp_operation is not None  # noqa: S101 - a whole list has one
         records, _ = pull.reader.whole_list(pull.entity.stamp_operation)
-        stamps = _stamps(records)
+        stamps = stamps_of(records)
         pull.report.stamped += len(records)
         pull.report.total = len(records)
         if stamps.keys() == living and not any(_differs(held[i], stamp) for i, stamp in stamps.items()):
@@ -316,7 +218,7 @@ def _scan_whole_list(pull: EntityPull) -> None:
     records, answer = pull.reader.whole_list(pull.entity.page_operation)
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)
-    seen = _stamps(records)
+    seen = stamps_of(records)
     gone = sorted(living - seen.keys())
     if not gone:
         return

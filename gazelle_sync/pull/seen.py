@@ -1,108 +1,71 @@
-"""Our side of the timeline's counts, kept in the database: millions of ids do not belong in this process's memory."""
+"""What a scan by stamps saw, and the variables with which it asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from types import TracebackType
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from gazelle_sync.clock import montreal_day, parse_instant
-from gazelle_sync.entities import Entity
-from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.clock import midnight, montreal_day, parse_instant
+from gazelle_sync.pull.context import EntityPull
+
+WINDOWED_ENTITY = "appointments"
 
 
-class TimelineHeld:
-    """What we hold of the timeline: production, corrected by what is staged and not applied yet.
+@dataclass
+class Seen:
+    """What a scan saw.
 
-    Args:
-        connection: One of its own.
-        entity: The timeline.
+    Attributes:
+        stamps: Id → stamp, over all tries.
+        is_complete: Whether one try had every page, a steady `totalCount`, and as many distinct ids.
     """
 
-    def __init__(self, connection: Connection, entity: Entity) -> None:
-        self._connection = connection
-        self._entity = entity
-
-    def count(self) -> int:
-        """How many living entries we hold."""
-        with database_errors():
-            row = self._connection.execute(statement("timeline_count")).fetchone()
-            unapplied = self._unapplied()
-            self._connection.commit()
-        held = int(row[0]) if row else 0
-        return held + sum(int(is_living) - int(was_living) for _, was_living, _, is_living, _ in unapplied)
-
-    def days(self) -> dict[date, int]:
-        """How many living entries we hold of each Montreal day."""
-        with database_errors():
-            counts: dict[date, int] = dict(self._connection.execute(statement("timeline_days")).fetchall())
-            unapplied = self._unapplied()
-            self._connection.commit()
-        for _, was_living, was_at, is_living, is_at in unapplied:
-            if was_living and was_at is not None:
-                counts[montreal_day(was_at)] = counts.get(montreal_day(was_at), 0) - 1
-            if is_living and is_at is not None:
-                counts[montreal_day(is_at)] = counts.get(montreal_day(is_at), 0) + 1
-        return counts
-
-    def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
-        """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""
-        with database_errors():
-            parameters = {"start": start, "end": end}
-            held: dict[str, datetime] = dict(
-                self._connection.execute(statement("timeline_between"), parameters).fetchall()
-            )
-            unapplied = self._unapplied()
-            self._connection.commit()
-        for external_id, _, _, is_living, is_at in unapplied:
-            held.pop(external_id, None)
-            inside = is_at is not None and (start is None or start <= is_at) and (end is None or is_at < end)
-            if is_living and is_at is not None and inside:
-                held[external_id] = is_at
-        return held
-
-    def _unapplied(self) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
-        """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
-        rows = self._connection.execute(statement("timeline_unapplied")).fetchall()
-        return [
-            (i, was_at is not None, was_at, is_living, parse_instant(is_at)) for i, was_at, is_living, is_at in rows
-        ]
+    stamps: dict[str, datetime | None] = field(default_factory=dict)
+    is_complete: bool = False
 
 
-class SeenIds:
-    """The distinct ids that one read of the timeline saw, in a temporary table inside one open transaction.
+def stamps_of(nodes: Iterable[Any]) -> dict[str, datetime | None]:
+    """Id → stamp of records; one without id is left out."""
+    return {
+        n["id"]: parse_instant(n.get("updatedAt"))
+        for n in nodes
+        if isinstance(n, dict) and isinstance(n.get("id"), str)
+    }
 
-    Args:
-        connection: One of its own; what else uses it meanwhile shares the transaction.
+
+def sort_by(pull: EntityPull, value: str | None) -> dict[str, Any]:
+    """The variable `sortBy`, where the entity's list has one."""
+    return {"sortBy": [value]} if pull.entity.sort_enum and value else {}
+
+
+def window_of(pull: EntityPull) -> tuple[dict[str, Any], tuple[datetime, datetime] | None]:
+    """A tick's filter of appointments, and the instants between which every visit must be listed.
+
+    The filter is by day, and nothing says of which time zone: visits within a day of its edges are read, but their
+    absence proves nothing.
     """
+    if pull.entity.name != WINDOWED_ENTITY:
+        return {}, None
+    first, last = _days(pull)
+    sure = (midnight(first + timedelta(days=1)), midnight(last))
+    if pull.features.has_date_get:
+        return {"filters": {"dateGet": first.isoformat(), "dateLet": last.isoformat()}}, sure
+    return since_filter(midnight(first)), sure
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    def __enter__(self) -> SeenIds:
-        with database_errors():
-            self._connection.execute("CREATE TEMPORARY TABLE seen (external_id text NOT NULL) ON COMMIT DROP")
-        return self
+def window_start(pull: EntityPull) -> datetime:
+    """The instant from which a tick reads appointments where the filter is an instant (`startGte`)."""
+    return midnight(_days(pull)[0])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.rollback()
 
-    def add(self, ids: Iterable[str]) -> None:
-        """Note ids; the same one may come twice."""
-        with database_errors(), self._connection.cursor().copy("COPY seen (external_id) FROM STDIN") as copy:
-            for external_id in ids:
-                copy.write_row((external_id,))
+def since_filter(instant: datetime) -> dict[str, Any]:
+    """The filter of seed 004: events that start at an instant or later."""
+    return {"filters": {"startGte": instant.isoformat().replace("+00:00", "Z")}}
 
-    def count(self) -> int:
-        """How many distinct ids were seen."""
-        with database_errors():
-            row = self._connection.execute("SELECT count(DISTINCT external_id) FROM seen").fetchone()
-        return int(row[0]) if row else 0
 
-    def missing(self, since: datetime | None) -> dict[str, datetime]:
-        """Id → instant of the living entries that we hold since an instant (None: ever) and that were not seen."""
-        with database_errors():
-            self._connection.execute("ANALYZE seen")
-            return dict(self._connection.execute(statement("timeline_missing"), {"since": since}).fetchall())
+def _days(pull: EntityPull) -> tuple[date, date]:
+    now = pull.client.started_at or datetime.now(UTC)
+    past, future = timedelta(days=pull.settings.window_past_days), timedelta(days=pull.settings.window_future_days)
+    return montreal_day(now - past), montreal_day(now + future)

@@ -91,6 +91,7 @@ class Pull:
         self.reports: dict[str, EntityReport] = {entity.name: EntityReport() for entity in self.entities}
         self._staged: dict[str, Future[None]] = {}
         self._parents_lock = threading.Lock()
+        self._brought: dict[str, set[str]] = {entity.name: set() for entity in self.entities}
         self.client = GazelleClient(
             settings.api_url,
             credentials_from(settings),
@@ -161,19 +162,23 @@ class Pull:
     def apply(self, name: str) -> EntityReport:
         """Apply what is staged of an entity, and move its watermark with its last rows.
 
-        All entities are staged first: a record brings its unknown parents along, and they are applied before it.
+        The unknown parents that its records brought along are applied before it.
 
         Raises:
             EntityFailed: A fence stopped something; the rest is in.
             DatabaseError: The database went away.
         """
-        wait(self._staged.values())
+        if name in self._staged:
+            self._staged[name].result()
+        for parent in (e for e in ENTITIES if e.name in self._brought.get(name, ())):
+            self._applier(parent).apply(Which.PENDING, allow_emptying=self._allow_deletes)
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports.setdefault(name, EntityReport())
         begun = time.perf_counter()
         try:
-            applier = Applier(self._url, entity, report, self.progress)
-            applier.apply(Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report))
+            self._applier(entity).apply(
+                Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report)
+            )
             if self._mode is Mode.BACKFILL:
                 Applier(self._url, entity, report, self.progress, days=self._window).apply(Which.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
@@ -186,6 +191,9 @@ class Pull:
         if report.failure is not None:
             raise EntityFailed(report.failure)
         return report
+
+    def _applier(self, entity: Entity) -> Applier:
+        return Applier(self._url, entity, self.reports.setdefault(entity.name, EntityReport()), self.progress)
 
     def _verify(self, entity: Entity, report: EntityReport) -> None:
         """A full run also proves that production is what staging says, and mends what is not."""
@@ -210,21 +218,22 @@ class Pull:
         report = self.reports[entity.name]
         begun = time.perf_counter()
         try:
-            with connect(self._url) as connection, connect(self._url) as counting:
+            with connect(self._url) as connection:
                 pull = self._entity_pull(entity, connection, report)
                 try:
                     if entity.strategy is Strategy.WINDOWED:
-                        scan_timeline(pull, counting)
+                        with connect(self._url) as counting:
+                            scan_timeline(pull, counting)
                     else:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
                 report.errors += len(pull.failed)
                 report.notes += list(pull.failed.values())[:5]
-                self._bring_parents(pull)
+                self._bring_parents(pull, self._brought[entity.name])
         except GazelleSyncError as error:
             report.failure = str(error)
-            log.error("entity failed", reason=str(error))
+            log.warning("entity failed", reason=str(error))
             raise
         finally:
             report.seconds_stage = time.perf_counter() - begun
@@ -247,18 +256,20 @@ class Pull:
             deleted_clients=self._deleted_clients,
         )
 
-    def _bring_parents(self, pull: EntityPull) -> None:
-        named = {name: ids for name, ids in pull.staging.parents_named.items() if ids}
-        for parent in (e for e in ENTITIES if e.name in named):
+    def _bring_parents(self, pull: EntityPull, brought: set[str]) -> None:
+        """Stage the unknown records that fresh bodies name, and those that these name in turn."""
+        for parent in (e for e in ENTITIES if pull.staging.parents_named.get(e.name)):
             if parent.name in self._staged and parent is not pull.entity:
                 wait([self._staged[parent.name]])
             with self._parents_lock, connect(self._url) as connection:
-                report = self.reports.get(parent.name, EntityReport())
-                parent_pull = self._entity_pull(parent, connection, report)
-                pull.report.notes += bring_parents(parent_pull, named[parent.name])
-            grandparents = parent_pull.staging.parents_named
-            if grandparents:
-                self._bring_parents(parent_pull)
+                parent_pull = self._entity_pull(
+                    parent, connection, self.reports.setdefault(parent.name, EntityReport())
+                )
+                before = parent_pull.report.staged
+                pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
+                if parent_pull.report.staged > before:
+                    brought.add(parent.name)
+            self._bring_parents(parent_pull, brought)
 
     def _deleted_clients(self) -> set[str]:
         if "clients" in self._staged:

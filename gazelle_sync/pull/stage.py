@@ -235,7 +235,7 @@ class Staging:
         if versions:
             self.is_empty = False
 
-    def _note_parents(self, body: Any) -> None:  # noqa: ANN401 - any JSON value
+    def _note_parents(self, body: Any) -> None:
         for path, parent in self.entity.parents.items():
             self.parents_named[parent].update(walk(body, path))
 
@@ -254,7 +254,7 @@ class Staging:
             yield external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
 
 
-def walk(body: Any, path: Sequence[str]) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+def walk(body: Any, path: Sequence[str]) -> Iterator[str]:
     """The non-empty strings at a path of field names; `[]` after a name walks a list."""
     if not path:
         if isinstance(body, str) and body:
@@ -270,7 +270,7 @@ def walk(body: Any, path: Sequence[str]) -> Iterator[str]:  # noqa: ANN401 - any
         yield from walk(body.get(name), rest)
 
 
-def _name_for_nameless(body: Any) -> str:  # noqa: ANN401 - any JSON value
+def _name_for_nameless(body: Any) -> str:
     """A record without id is kept under a name made of its content, so that a person can find it."""
     digest = hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
     return f"without-id-{digest}"

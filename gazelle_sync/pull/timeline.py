@@ -1,8 +1,8 @@
-"""Stage 1 of the timeline, which has no `updatedAt`: recent bodies, and a count check for what is back-dated or deleted.
+"""Stage 1 of the timeline, which has no `updatedAt`: recent bodies, and a count check for what is not recent.
 
 Technicians write notes two to four weeks after the service, back-dated; an entry can be deleted years later. The only
-filter is a lower bound on `occurredAt`, so a day's count is `count(≥ day) − count(≥ next day)`: many counts to a request
-(aliases) find the days that differ, and only those are read, from the far end of the list (`last:` that many).
+filter is a lower bound on `occurredAt`, so a day has `count(from the day)` less `count(from the next day)` entries:
+many counts to a request (aliases) find the days that differ, and only those are read, from the far end of the list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
 from gazelle_sync.pull.read import Page, ahead
-from gazelle_sync.pull.seen import SeenIds, TimelineHeld
+from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
@@ -262,7 +262,7 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
     fence.tombstone()
 
 
-def _write(pull: EntityPull, nodes: list[Any], answer: Any) -> None:  # noqa: ANN401
+def _write(pull: EntityPull, nodes: list[Any], answer: Any) -> None:
     ids = [n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)]
     pull.staging.write(nodes, answer, pull.staging.held_among(ids))
 

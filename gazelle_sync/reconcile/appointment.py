@@ -28,6 +28,7 @@ from gazelle_sync.reconcile.rows import (
     read,
     reference_in_record,
     text,
+    within,
 )
 
 APPOINTMENT: FieldMap = (
@@ -102,8 +103,9 @@ def parents_of_appointment(body: Body) -> Iterator[tuple[str, Values]]:
 def _pianos(appointment_external_id: str, event_pianos: list[Body]) -> list[Values]:
     """One row a piano, in order. A piano that is listed twice is tuned if either line says so."""
     found: dict[str, Values] = {}
-    for event_piano in event_pianos:
-        values = read(event_piano, EVENT_PIANO)
+    for index, event_piano in enumerate(event_pianos):
+        with within(f"allEventPianos[{index}]"):
+            values = read(event_piano, EVENT_PIANO)
         piano = values.get("piano_external_id")
         if piano is None:
             continue

@@ -10,7 +10,6 @@ from gazelle_sync.reconcile.rows import (
     TAG_COLUMNS,
     Body,
     FieldMap,
-    ReconcileError,
     Rows,
     Values,
     boolean,
@@ -27,6 +26,7 @@ from gazelle_sync.reconcile.rows import (
     reference,
     tags,
     text,
+    within,
 )
 
 CLIENT: FieldMap = (
@@ -112,10 +112,7 @@ def reconcile_client(body: Body) -> Rows:
     client.update(_display_name(client))
     rows: Rows = {"gazelle_clients": [client]}
     if contacts is not None:
-        rows["gazelle_contacts"] = [
-            {"external_id": contact_id, "client_external_id": external_id, **read(contact, CONTACT)}
-            for contact_id, contact in _by_id(contacts).items()
-        ]
+        rows["gazelle_contacts"] = _contacts(external_id, contacts)
         locations = _locations(external_id, contacts)
         if locations is not None:
             rows["gazelle_locations"] = locations
@@ -156,15 +153,13 @@ def _of_default_contact(body: Body, contacts: list[Body] | None) -> Values:
     contact = _default_contact(body, contacts or [])
     if contact is None:
         return dict.fromkeys(columns(OF_DEFAULT_CONTACT))
-    return read(contact, OF_DEFAULT_CONTACT)
+    with within("defaultContact"):
+        return read(contact, OF_DEFAULT_CONTACT)
 
 
 def _default_contact(body: Body, contacts: list[Body]) -> Body | None:
     if body.get("defaultContact") is not None:
-        try:
-            chosen = record(body["defaultContact"])
-        except ReconcileError as error:
-            raise ReconcileError(f"defaultContact: {error}") from None
+        chosen = read(body, (("contact", "defaultContact", record),))["contact"]
         return next((contact for contact in contacts if contact.get("id") == chosen.get("id")), chosen)
     living = [contact for contact in contacts if contact.get("archived") is not True]
     return next((contact for contact in living if contact.get("isDefault") is True), living[0] if living else None)
@@ -184,31 +179,35 @@ def _display_name(client: Values) -> Values:
     return {"display_name": person or client["external_id"]}
 
 
-def _by_id(contacts: list[Body]) -> dict[str, Body]:
-    """Contacts by id: a list read page by page can bring one twice."""
-    found = {}
+def _contacts(client_external_id: str, contacts: list[Body]) -> list[Values]:
+    found: dict[str, Values] = {}  # by id: a list read page by page can bring a contact twice
     for index, contact in enumerate(contacts):
-        try:
-            found[identity(contact)] = contact
-        except ReconcileError as error:
-            raise ReconcileError(f"allContacts.nodes[{index}].{error}") from None
-    return found
+        with within(f"allContacts[{index}]"):
+            external_id = identity(contact)
+            found[external_id] = {
+                "external_id": external_id,
+                "client_external_id": client_external_id,
+                **read(contact, CONTACT),
+            }
+    return list(found.values())
 
 
 def _locations(client_external_id: str, contacts: list[Body]) -> list[Values] | None:
-    """Every contact's locations, or None when any contact's list was not said: the others would be taken for all."""
+    """Every contact's locations, or None when one contact does not say its own: the others' would pass for all."""
     found: dict[str, Values] = {}
-    for contact_id, contact in _by_id(contacts).items():
-        locations = nodes(contact, "allLocations")
+    for place, contact in enumerate(contacts):
+        contact_id = identity(contact)
+        with within(f"allContacts[{place}]"):
+            locations = nodes(contact, "allLocations")
         if locations is None:
             return None
         for index, location in enumerate(locations):
-            given = location.get("id")
-            external_id = f"{contact_id}:{index}" if given is None else identity(location)
-            found[external_id] = {
-                "external_id": external_id,
-                "contact_external_id": contact_id,
-                "client_external_id": client_external_id,
-                **read(location, LOCATION),
-            }
+            with within(f"allContacts[{place}].allLocations[{index}]"):
+                external_id = f"{contact_id}:{index}" if location.get("id") is None else identity(location)
+                found[external_id] = {
+                    "external_id": external_id,
+                    "contact_external_id": contact_id,
+                    "client_external_id": client_external_id,
+                    **read(location, LOCATION),
+                }
     return list(found.values())

@@ -30,6 +30,7 @@ from gazelle_sync.reconcile.rows import (
     reference_in_record,
     text,
     texts,
+    within,
 )
 
 
@@ -114,10 +115,10 @@ def parents_of_invoice(body: Body) -> Iterator[tuple[str, Values]]:
 def _items(invoice_external_id: str, items: list[Body]) -> list[Values]:
     found: dict[str, Values] = {}
     for index, item in enumerate(items):
-        values = read(item, ITEM)
-        if item.get("id") is not None:
-            external_id = identity(item)
-        else:
+        with within(f"allInvoiceItems[{index}]"):
+            values = read(item, ITEM)
+            external_id = "" if item.get("id") is None else identity(item)
+        if not external_id:
             sequence = values.get("sequence_number")
             external_id = f"{invoice_external_id}:{index if sequence is None else sequence}"
             if external_id in found:  # two items without id that claim the same place are still two items

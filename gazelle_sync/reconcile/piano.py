@@ -23,6 +23,7 @@ from gazelle_sync.reconcile.rows import (
     reference_in_record,
     tags,
     text,
+    within,
 )
 
 INSTRUMENT: FieldMap = (
@@ -92,16 +93,7 @@ def reconcile_piano(body: Body) -> Rows:
     rows: Rows = {"gazelle_pianos": [{"external_id": external_id, **read(body, PIANO), **tags(body)}]}
     measurements = records(body, "allPianoMeasurements")
     if measurements is not None:
-        found: dict[str, Values] = {}
-        for index, measurement in enumerate(measurements):
-            given = measurement.get("id")
-            measurement_id = f"{external_id}:{index}" if given is None else identity(measurement)
-            found[measurement_id] = {
-                "external_id": measurement_id,
-                "piano_external_id": external_id,
-                **read(measurement, MEASUREMENT),
-            }
-        rows["gazelle_piano_measurements"] = list(found.values())
+        rows["gazelle_piano_measurements"] = _measurements(external_id, measurements)
     return rows
 
 
@@ -113,3 +105,17 @@ def parents_of_piano(body: Body) -> Iterator[tuple[str, Values]]:
 def named_piano(body: Body) -> Iterator[tuple[str, Values]]:
     """What a body says of the piano that it names."""
     return named(body, "piano", "gazelle_pianos", INSTRUMENT)
+
+
+def _measurements(piano_external_id: str, measurements: list[Body]) -> list[Values]:
+    found: dict[str, Values] = {}
+    for index, measurement in enumerate(measurements):
+        with within(f"allPianoMeasurements[{index}]"):
+            given = measurement.get("id")
+            external_id = f"{piano_external_id}:{index}" if given is None else identity(measurement)
+            found[external_id] = {
+                "external_id": external_id,
+                "piano_external_id": piano_external_id,
+                **read(measurement, MEASUREMENT),
+            }
+    return list(found.values())

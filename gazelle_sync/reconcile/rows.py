@@ -15,6 +15,7 @@ import math
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -86,6 +87,15 @@ def read(body: Body, fields: FieldMap) -> Values:
     return values
 
 
+@contextmanager
+def within(place: str) -> Iterator[None]:
+    """Say in an error's message where in the body its field stands: `allContacts[3].firstName: …`."""
+    try:
+        yield
+    except ReconcileError as error:
+        raise ReconcileError(f"{place}.{error}") from None
+
+
 def columns(*maps: FieldMap) -> tuple[str, ...]:
     """The columns that field maps write, in their order."""
     return tuple(column for fields in maps for column, _, _ in fields)
@@ -148,16 +158,14 @@ def nodes(body: Body, field: str) -> list[Body] | None:
     page_info = connection.get("pageInfo")
     if isinstance(page_info, dict) and page_info.get("hasNextPage") is True:
         raise ReconcileError(f"{field}: the list goes on after this page, and the body holds only this page")
-    try:
+    with within(field):
         return records(connection, "nodes")
-    except ReconcileError as error:
-        raise ReconcileError(f"{field}.{error}") from None
 
 
 def named(body: Body, field: str, table: str, fields: FieldMap) -> Iterator[tuple[str, Values]]:
     """What a body says of a record that it names: nothing, or its id and those of `fields` that are not null."""
     mentioned = body.get(field)
-    if not isinstance(mentioned, dict) or not mentioned.get("id"):
+    if not isinstance(mentioned, dict) or mentioned.get("id") in (None, ""):
         return
     said = read(mentioned, fields)
     yield (

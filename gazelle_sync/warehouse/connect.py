@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -73,7 +73,8 @@ def database_errors() -> Iterator[None]:
 @cache
 def statement(name: str) -> LiteralString:
     """The text of `sql/queries/<name>.sql`."""
-    return cast("LiteralString", (SQL_ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
+    text: LiteralString = (SQL_ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    return text
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,10 @@ from types import TracebackType
 import psycopg
 
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
+from gazelle_sync.log import get_logger
 from gazelle_sync.warehouse.connect import connect, database_errors
+
+log = get_logger("gazelle_sync.warehouse")
 
 PULL_LOCK = 0x6761_7A02
 
@@ -34,18 +37,17 @@ class PullLock:
 
     def __enter__(self) -> PullLock:
         self._connection = connect(self._url)
-        deadline = time.monotonic() + self._wait_s
         try:
-            while not self._try():
-                if time.monotonic() >= deadline:
-                    raise AnotherPullRunning(
-                        f"Another pull is running and did not end within {self._wait_s:g} s. Nothing was done. "
-                        "Try again when it has ended; `gazelle-sync status` shows it."
-                    )
-                time.sleep(0.2)
+            is_held = self._try_until(time.monotonic() + self._wait_s)
         except BaseException:
             self._connection.close()
             raise
+        if not is_held:
+            self._connection.close()
+            raise AnotherPullRunning(
+                f"Another pull is running and did not end within {self._wait_s:g} s. Nothing was done. "
+                "Try again when it has ended; `gazelle-sync status` shows it."
+            )
         return self
 
     def __exit__(
@@ -66,6 +68,16 @@ class PullLock:
                 "The connection that holds the pull's lock was cut, so this pull stops before another one meets it. "
                 "If this happens often, raise idle_in_transaction_session_timeout for this role."
             ) from error
+
+    def _try_until(self, deadline: float) -> bool:
+        if self._try():
+            return True
+        log.warning("another pull is running, waiting for it to end", seconds=self._wait_s)
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            if self._try():
+                return True
+        return False
 
     def _try(self) -> bool:
         with database_errors():

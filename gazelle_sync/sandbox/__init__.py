@@ -1,0 +1,22 @@
+"""A Gazelle of our own: a real HTTP server on loopback that behaves as the published API does.
+
+What belongs here: the API's types, its data, its semantics and its bad days. Nothing of the synchronisation itself, and
+no import of Dagster. Everything that the server holds is invented.
+
+- `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of seed 004.
+- `dataset`, `calendar_of_events`, `trade`, `vocabulary`: a shop that never was, from a number.
+- `store`: the state, in memory and in one SQLite file.
+- `documents`, `projection`, `execution`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
+- `mutations`: what is written; `rest`: the endpoints of seed 000.
+- `access`: credentials, tokens and the rate limit; `faults`: what users and networks break.
+- `ledger`: what was asked and served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.
+- `account`: all of it put together; `server`: the application and its process; `running`: a sandbox for a test.
+"""
+
+from __future__ import annotations
+
+SANDBOX_API_KEY = "sandbox-key-of-no-account"
+SANDBOX_CLIENT_ID = "sandbox-client"
+SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105  the sandbox guards nothing
+SANDBOX_ACCESS_TOKEN = "sandbox-access-token-long-enough-to-be-taken-for-an-oauth-token"  # noqa: S105
+SANDBOX_REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105

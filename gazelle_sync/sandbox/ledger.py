@@ -1,0 +1,65 @@
+"""What was asked and what was served: the counts that tests and measurements read."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections import Counter, deque
+
+from gazelle_sync.sandbox.encoding import Record
+from gazelle_sync.sandbox.execution import Served
+
+_KEPT_ARRIVALS = 200_000
+
+
+class Ledger:
+    """Counts since the start, or since the last reset."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again from nothing."""
+        self._requests: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._bodies: Counter[str] = Counter()
+        self._stamps: Counter[str] = Counter()
+        self._bytes = 0
+        self._arrivals: deque[tuple[float, float]] = deque(maxlen=_KEPT_ARRIVALS)
+
+    def arrived(self) -> None:
+        """A request came in, whatever becomes of it."""
+        self._arrivals.append((time.monotonic(), time.time()))
+
+    def refused(self, status: int) -> None:
+        """A request was turned away before it was understood."""
+        self._refused[str(status)] += 1
+
+    def named(self, operation: str) -> None:
+        """A request was understood."""
+        self._requests[operation] += 1
+
+    def served(self, served: Served, size: int) -> None:
+        """A request was answered."""
+        self._bodies.update(served.bodies)
+        self._stamps.update(served.stamps)
+        self._bytes += size
+
+    def read(self) -> Record:
+        """Everything, as JSON."""
+        times = [monotonic for monotonic, _ in self._arrivals]
+        most = max(
+            (bisect_right(times, first + 1 - 1e-9, lo=place) - place for place, first in enumerate(times)), default=0
+        )
+        return {
+            "requests": sum(self._requests.values()),
+            "by_operation": dict(self._requests),
+            "refused": dict(self._refused),
+            "bodies": dict(self._bodies),
+            "stamps": dict(self._stamps),
+            "bytes": self._bytes,
+            "arrivals": len(times),
+            "arrivals_monotonic": times,
+            "arrivals_wall": [wall for _, wall in self._arrivals],
+            "max_in_a_second": most,
+        }

@@ -1,0 +1,349 @@
+"""What the API's mutations do, traps included.
+
+`updatePiano` replaces the tags, `updateEvent` replaces the event, a create that comes twice makes two, and what is
+wrong with the input comes back as `mutationErrors` with HTTP 200. An edit moves the record's own `updatedAt`, never its
+parent's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from gazelle_sync.sandbox.encoding import Json, Record
+from gazelle_sync.sandbox.listing import MONTREAL, utc
+from gazelle_sync.sandbox.settings import Settings
+from gazelle_sync.sandbox.store import Store
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+EVENT_DEFAULTS: Record = {
+    "status": "ACTIVE",
+    "type": "APPOINTMENT",
+    "buffer": 0,
+    "duration": 60,
+    "isAllDay": False,
+    "timezone": "America/Toronto",
+    "confirmedByClient": False,
+    "source": "MANUAL",
+    "travelMode": "DRIVING",
+    "confirmationWarning": "NONE",
+    "isTypeChangeable": True,
+}
+
+
+class Desk:
+    """One who writes into the account, by the server's clock."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+
+    def new_id(self, prefix: str) -> str:
+        """An id that nothing has yet."""
+        return f"{prefix}_{''.join(secrets.choice(ALPHABET) for _ in range(16))}"
+
+    def edit(self, kind: str, record: Record, values: Record) -> Record:
+        """Put a record with some fields changed and a fresh stamp."""
+        return self.store.put(kind, record | values | {"updatedAt": self.settings.now()})
+
+    def actor_id(self) -> str | None:
+        """The user in whose name the API key works: the account's first."""
+        return next(iter(self.store.ids("users")), None)
+
+    def entry(self, entry_type: str, occurred_at: str, **values: Json) -> Record:
+        """Add an entry to the timeline."""
+        record = {"id": self.new_id("tme"), "type": entry_type, "occurredAt": occurred_at, "userId": self.actor_id()}
+        return self.store.put("timeline", record | values)
+
+    def delete(self, kind: str, record_id: str) -> bool:
+        """Remove a record and everything that cannot be listed without it."""
+        if not self.store.remove(kind, record_id):
+            return False
+        for child_kind, field in _BELOW.get(kind, ()):
+            for child in self.store.children(child_kind, field, record_id):
+                self.delete(child_kind, child["id"])
+        return True
+
+
+_BELOW = {
+    "clients": (
+        ("contacts", "clientId"),
+        ("pianos", "clientId"),
+        ("events", "clientId"),
+        ("timeline", "clientId"),
+        ("invoices", "clientId"),
+        ("client_logs", "clientId"),
+    ),
+    "pianos": (("measurements", "pianoId"),),
+    "client_logs": (("timeline", "clientLogId"),),
+}
+
+
+def problem(field_name: str, *messages: str, kind: str = "VALIDATION") -> Record:
+    """One of `mutationErrors`."""
+    return {"fieldName": field_name, "key": field_name, "messages": list(messages), "type": kind}
+
+
+def _done(**payload: Json) -> Record:
+    return payload | {"mutationErrors": []}
+
+
+def _failed(*problems: Record) -> Record:
+    return {"mutationErrors": list(problems)}
+
+
+def _missing(kind: str, record_id: str) -> Record:
+    return _failed(problem("id", f"No {kind} has the id {record_id!r}", kind="NOT_FOUND"))
+
+
+def _without_reference(values: Record) -> Record:
+    return {name: value for name, value in values.items() if name != "errorReferenceId"}
+
+
+def _update_piano(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002  the API's own names
+    piano = desk.store.get("pianos", id)
+    if piano is None:
+        return _missing("piano", id)
+    values = _without_reference(input)
+    client_id = values.get("clientId", piano.get("clientId"))
+    if client_id != piano.get("clientId") and desk.store.get("clients", client_id) is None:
+        return _failed(problem("clientId", "Client does not exist"))
+    values["tags"] = values.get("tags", piano["tags"]) or []
+    if values.get("manualLastService"):
+        values["calculatedLastService"] = max(values["manualLastService"], piano.get("eventLastService") or "")
+    return _done(piano=desk.edit("pianos", piano, values))
+
+
+def _update_client(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
+    client = desk.store.get("clients", id)
+    if client is None:
+        return _missing("client", id)
+    values = _without_reference(input)
+    values["tags"] = values.get("tags", client["tags"]) or []
+    return _done(client=desk.edit("clients", client, values))
+
+
+def _event_from(desk: Desk, values: Record) -> tuple[Record, list[Record]]:
+    """The stored form of an event's input, and what is wrong with it."""
+    wrong = []
+    event = EVENT_DEFAULTS | {name: value for name, value in values.items() if name not in _EVENT_NOT_STORED}
+    user = desk.store.get("users", values.get("userId"))
+    if user is None or not user["isSchedulable"]:
+        wrong.append(problem("userId", "User must be schedulable"))
+    if not values.get("start"):
+        wrong.append(problem("start", "can't be blank"))
+    else:
+        event["start"] = utc(values["start"])
+    if values.get("clientId") and desk.store.get("clients", values["clientId"]) is None:
+        wrong.append(problem("clientId", "Client does not exist"))
+    event["pianos"] = [
+        {"pianoId": row["pianoId"], "isTuning": bool(row.get("isTuning"))} for row in values.get("pianos") or ()
+    ]
+    unknown = [row["pianoId"] for row in event["pianos"] if desk.store.get("pianos", row["pianoId"]) is None]
+    wrong += [problem("pianos", f"Piano {piano_id!r} does not exist") for piano_id in unknown]
+    return event, wrong
+
+
+_EVENT_NOT_STORED = {
+    "errorReferenceId",
+    "client",
+    "isConfirmationEmailWanted",
+    "confirmationEmailSubject",
+    "confirmationEmailMessage",
+    "recurrenceChangeType",
+    "schedulerV2SearchId",
+    "availabilityId",
+}
+
+
+def _create_event(desk: Desk, input: Record) -> Record:  # noqa: A002
+    event, wrong = _event_from(desk, input)
+    if wrong:
+        return _failed(*wrong)
+    now = desk.settings.now()
+    own = {"id": desk.new_id("evt"), "createdAt": now, "updatedAt": now, "createdById": desk.actor_id()}
+    return _done(event=desk.store.put("events", event | own))
+
+
+def _update_event(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
+    old = desk.store.get("events", id)
+    if old is None:
+        return _missing("event", id)
+    event, wrong = _event_from(desk, input)
+    if wrong:
+        return _failed(*wrong)
+    own = {name: old.get(name) for name in ("id", "createdAt", "createdById")}
+    return _done(event=desk.edit("events", event, own))
+
+
+def _cancel_event(desk: Desk, eventId: str) -> Record:  # noqa: N803
+    event = desk.store.get("events", eventId)
+    if event is None:
+        return _missing("event", eventId)
+    return _done(event=desk.edit("events", event, {"status": "CANCELED"}))
+
+
+def _complete_event(desk: Desk, eventId: str, input: Record | None = None) -> Record:  # noqa: A002, N803
+    event = desk.store.get("events", eventId)
+    if event is None:
+        return _missing("event", eventId)
+    values = input or {"resultType": "COMPLETE"}
+    notes = values.get("serviceHistoryNotes") or []
+    measurements = values.get("pianoMeasurements") or []
+    wrong = [
+        found
+        for row in (*notes, *measurements)
+        if (found := _unfit_piano(desk, row.get("pianoId"), "serviceHistoryNotes")) is not None
+    ]
+    if wrong:
+        return _failed(*wrong)
+    for row in notes:
+        _enter_service(desk, event, row["pianoId"], row["notes"])
+    for row in measurements:
+        _create_piano_measurement(desk, row)
+    if values.get("clientTimelineComment") and event.get("clientId"):
+        desk.entry(
+            "USER_COMMENT",
+            desk.settings.now(),
+            clientId=event["clientId"],
+            summary="Commentaire",
+            comment=values["clientTimelineComment"],
+        )
+    _note_client(desk, event, values)
+    status = {"COMPLETE": "COMPLETE", "NO_SHOW": "NO_SHOW", "CANCELED": "CANCELED"}.get(
+        values["resultType"], "COMPLETE"
+    )
+    return _done(event=desk.edit("events", event, {"status": status}))
+
+
+def _note_client(desk: Desk, event: Record, values: Record) -> None:
+    client = desk.store.get("clients", event.get("clientId"))
+    notes = {"personalNotes": values.get("clientPersonalNotes"), "preferenceNotes": values.get("clientPreferenceNotes")}
+    given = {name: value for name, value in notes.items() if value is not None}
+    if client is not None and given:
+        desk.edit("clients", client, given)
+
+
+def _enter_service(desk: Desk, event: Record, piano_id: str, notes: str) -> None:
+    piano = desk.store.get("pianos", piano_id)
+    if piano is None:
+        return
+    start = event.get("start") or desk.settings.now()
+    # A service is dated by the day it was done in Montreal.
+    day = datetime.fromisoformat(start).astimezone(MONTREAL).date().isoformat()
+    desk.entry(
+        "SERVICE_ENTRY_MANUAL",
+        start,
+        clientId=event.get("clientId") or piano.get("clientId"),
+        pianoId=piano_id,
+        appointmentId=event["id"],
+        userId=event.get("userId"),
+        summary="Service",
+        comment=notes,
+    )
+    last = max(day, piano.get("eventLastService") or "")
+    calculated = max(last, piano.get("manualLastService") or "")
+    desk.edit("pianos", piano, {"eventLastService": last, "calculatedLastService": calculated})
+
+
+def _unfit_piano(desk: Desk, piano_id: str | None, field_name: str) -> Record | None:
+    piano = desk.store.get("pianos", piano_id)
+    if piano is None:
+        return problem(field_name, f"Piano {piano_id!r} does not exist", kind="NOT_FOUND")
+    if piano.get("status") == "INACTIVE":
+        return problem(field_name, "Piano is inactive and cannot receive service entries")
+    return None
+
+
+def create_client_log(desk: Desk, clientId: str, input: Record, pianoId: str | None = None) -> Record:  # noqa: A002, N803
+    """A comment on a client or a piano: a log and its entry in the timeline."""
+    if desk.store.get("clients", clientId) is None:
+        return _failed(problem("clientId", "Client does not exist", kind="NOT_FOUND"))
+    if pianoId is not None:
+        wrong = _unfit_piano(desk, pianoId, "pianoId")
+        if wrong is not None:
+            return _failed(wrong)
+    if not (input.get("comment") or "").strip():
+        return _failed(problem("comment", "can't be blank"))
+    now = desk.settings.now()
+    created_at = utc(input["createdAt"]) if input.get("createdAt") else now
+    log = {
+        "id": desk.new_id("log"),
+        "clientId": clientId,
+        "pianoId": pianoId,
+        "type": "COMMENT",
+        "comment": input["comment"],
+        "automated": False,
+        "verbose": False,
+        "createdAt": created_at,
+        "updatedAt": now,
+        "createdById": desk.actor_id(),
+    }
+    desk.store.put("client_logs", log)
+    desk.entry(
+        "USER_COMMENT",
+        created_at,
+        clientId=clientId,
+        pianoId=pianoId,
+        clientLogId=log["id"],
+        relatedId=log["id"],
+        relatedType="ClientLog",
+        summary="Commentaire",
+        comment=input["comment"],
+    )
+    return _done(clientLog=log)
+
+
+def _update_client_log(desk: Desk, id: str, clientId: str, input: Record) -> Record:  # noqa: A002, N803
+    log = desk.store.get("client_logs", id)
+    if log is None or log["clientId"] != clientId:
+        return _missing("client log", id)
+    values = {name: value for name, value in input.items() if value is not None}
+    for entry in desk.store.children("timeline", "clientLogId", id):
+        desk.store.put("timeline", entry | {"comment": values.get("comment", entry.get("comment"))})
+    return _done(clientLog=desk.edit("client_logs", log, values))
+
+
+def _create_piano_measurement(desk: Desk, input: Record) -> Record:  # noqa: A002
+    wrong = _unfit_piano(desk, input.get("pianoId"), "pianoId")
+    if wrong is not None:
+        return _failed(wrong)
+    now = desk.settings.now()
+    own = {"id": desk.new_id("msr"), "createdAt": now, "updatedAt": now}
+    dated = {"takenOn": desk.settings.today()} | _without_reference(input)
+    return _done(pianoMeasurement=desk.store.put("measurements", dated | own))
+
+
+def _update_piano_measurement(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
+    measurement = desk.store.get("measurements", id)
+    if measurement is None:
+        return _missing("piano measurement", id)
+    return _done(pianoMeasurement=desk.edit("measurements", measurement, _without_reference(input)))
+
+
+def _deletion(kind: str) -> Callable[..., Record]:
+    def delete(desk: Desk, id: str, **_: Json) -> Record:  # noqa: A002
+        return _done(isDeleted=True) if desk.delete(kind, id) else _missing(kind, id)
+
+    return delete
+
+
+MUTATIONS: dict[str, Callable[..., Record]] = {
+    "updatePiano": _update_piano,
+    "updateClient": _update_client,
+    "createEvent": _create_event,
+    "updateEvent": _update_event,
+    "cancelEvent": _cancel_event,
+    "completeEvent": _complete_event,
+    "deleteEvent": _deletion("events"),
+    "createClientLog": create_client_log,
+    "updateClientLog": _update_client_log,
+    "deleteClientLog": _deletion("client_logs"),
+    "createPianoMeasurement": _create_piano_measurement,
+    "updatePianoMeasurement": _update_piano_measurement,
+    "deletePianoMeasurement": _deletion("measurements"),
+    "deletePiano": _deletion("pianos"),
+    "deleteClient": _deletion("clients"),
+}

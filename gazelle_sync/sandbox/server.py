@@ -1,0 +1,333 @@
+"""The application that answers HTTP, and the process around it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import formatdate
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from gazelle_sync.sandbox import SANDBOX_API_KEY
+from gazelle_sync.sandbox.account import Account
+from gazelle_sync.sandbox.control import Control
+from gazelle_sync.sandbox.encoding import Json, Record, encode
+from gazelle_sync.sandbox.faults import Fault
+from gazelle_sync.sandbox.rest import ENDPOINTS
+from gazelle_sync.sandbox.settings import Settings
+
+HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll be right back</h1></body></html>"
+NOT_FOUND = b"<!DOCTYPE html><html><body><h1>The page you were looking for doesn't exist (404)</h1></body></html>"
+UNAUTHORIZED: Record = {"error": "unauthorized", "message": "Invalid or missing credentials."}
+
+Handler = Callable[[Request, bytes, list[Fault]], Response]
+
+
+class Gone(Response):
+    """No answer at all: the connection is reset."""
+
+    async def __call__(self, scope: Json, receive: Json, send: Json) -> None:
+        """Reset the connection and wait until the server noticed."""
+        scope["app"].state.reset_connection(scope)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class Front:
+    """The public side of one account: GraphQL, tokens, REST."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def routes(self) -> list[Route]:
+        """Every public route; all else is an HTML page with 404, as at Gazelle."""
+        routes = [
+            Route("/graphql/private/", self._endpoint(self._graphql), methods=["POST"]),
+            Route("/developer/oauth/token", self._endpoint(self._token, guarded=False), methods=["POST"]),
+        ]
+        for (method, suffix), answer in ENDPOINTS.items():
+            path = "/api/v1/pianos/{id}" + suffix
+            routes.append(Route(path, self._endpoint(self._rest(answer)), methods=[method]))
+        return routes
+
+    def _endpoint(self, handle: Handler, *, guarded: bool = True) -> Callable[[Request], Awaitable[Response]]:
+        account = self._account
+
+        async def endpoint(request: Request) -> Response:
+            account.ledger.arrived()
+            body = await request.body()
+            wait_s = account.rate_limit.retry_after()
+            if wait_s is not None:
+                account.ledger.refused(429)
+                return _json({"error": "Too many requests"}, 429, {"Retry-After": str(wait_s)})
+            if account.settings.latency_ms:
+                await asyncio.sleep(account.settings.latency_ms / 1000)
+            faults = account.faults.striking(body.decode("utf-8", "replace"), request.url.path)
+            for fault in faults:
+                answer = await self._instead(fault)
+                if answer is not None:
+                    account.ledger.refused(answer.status_code)
+                    return answer
+            if guarded and not account.access.lets_in(request.headers):
+                account.ledger.refused(401)
+                return _json(UNAUTHORIZED, 401)
+            answer = handle(request, body, faults)
+            for fault in faults:
+                answer = _spoiled(answer, fault, account.settings)
+            return answer
+
+        return endpoint
+
+    def _graphql(self, _: Request, body: bytes, faults: list[Fault]) -> Response:
+        try:
+            return Response(self._account.answer(body, faults), media_type="application/json")
+        except ValueError as problem:
+            return _json({"errors": [{"message": f"The body could not be read: {problem}"}]}, 400)
+
+    def _token(self, _: Request, body: bytes, __: list[Fault]) -> Response:
+        self._account.ledger.named("oauth token")
+        status, answer = self._account.access.refresh(dict(parse_qsl(body.decode("utf-8", "replace"))))
+        return _json(answer, status)
+
+    def _rest(self, answer: Callable[[Json, str, Record], tuple[int, Record]]) -> Handler:
+        account = self._account
+
+        def handle(request: Request, body: bytes, _: list[Fault]) -> Response:
+            account.ledger.named(f"{request.method} {request.url.path}")
+            try:
+                given = json.loads(body)
+            except ValueError:
+                return _json({"errors": [{"fieldName": "base", "messages": ["The body is not JSON"]}]}, 400)
+            if not isinstance(given, dict):
+                return _json({"errors": [{"fieldName": "base", "messages": ["The body is not a JSON object"]}]}, 422)
+            with account.store.transaction():
+                status, record = answer(account.desk, request.path_params["id"], given)
+            return _json(record, status)
+
+        return handle
+
+    async def _instead(self, fault: Fault) -> Response | None:
+        """What a `BEFORE` fault answers in the API's place."""
+        options = fault.options
+        if fault.kind == "timeout":
+            await asyncio.sleep(float(options.get("seconds", 30)))
+        elif fault.kind == "status":
+            retry_after = options.get("retry_after")
+            headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+            return _json({"error": "The sandbox was told to fail"}, int(options.get("code", 500)), headers)
+        elif fault.kind in ("html_200", "html_502"):
+            return Response(HTML, int(fault.kind[-3:]), media_type="text/html")
+        elif fault.kind == "graphql_errors":
+            message = options.get("message", "Something went wrong on our side")
+            return _json({"data": None, "errors": [{"message": message}]})
+        elif fault.kind == "token_expired":
+            self._account.access.expire()
+            return _json(UNAUTHORIZED, 401)
+        elif fault.kind == "reset":
+            return Gone()
+        return None
+
+
+def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(encode(value), status, headers, media_type="application/json")
+
+
+def _spoiled(answer: Response, fault: Fault, settings: Settings) -> Response:
+    """What a `WIRE` fault leaves of an answer."""
+    body = bytes(answer.body)
+    if fault.kind == "close_after":
+        return Gone()
+    if fault.kind == "truncated":
+        return Response(body[: len(body) // 2], answer.status_code, media_type="application/json")
+    if fault.kind == "empty_body":
+        return Response(b"", answer.status_code, media_type="application/json")
+    if fault.kind == "invalid_utf8":
+        return Response(body[:-2] + b"\xff\xfe" + body[-2:], answer.status_code, media_type="application/json")
+    if fault.kind == "slow_drip":
+        pause_s = float(fault.options.get("seconds", 2)) / 20
+        size = max(1, len(body) // 20)
+
+        async def drops() -> Json:
+            for start in range(0, len(body), size):
+                await asyncio.sleep(pause_s)
+                yield body[start : start + size]
+
+        return StreamingResponse(drops(), answer.status_code, media_type="application/json")
+    if fault.kind == "clock_skew":
+        answer.headers["Date"] = formatdate(settings.now_s() + float(fault.options.get("seconds", 3600)), usegmt=True)
+    return answer
+
+
+class Clock:
+    """Puts the server's own date on every answer."""
+
+    def __init__(self, app: Json, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: MutableMapping[str, Json], receive: Json, send: Json) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def dated(message: MutableMapping[str, Json]) -> None:
+            if message["type"] == "http.response.start" and not any(name == b"date" for name, _ in message["headers"]):
+                date = formatdate(self._settings.now_s(), usegmt=True).encode()
+                message["headers"] = [*message["headers"], (b"date", date)]
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+def create_app(account: Account) -> Starlette:
+    """The application of an account."""
+
+    async def not_found(_: Request, __: Exception) -> Response:
+        return Response(NOT_FOUND, 404, media_type="text/html")
+
+    app = Starlette(
+        routes=[Mount("/_sandbox", routes=Control(account).routes()), *Front(account).routes()],
+        exception_handlers={404: not_found, 405: not_found},
+    )
+    # A missing trailing slash is a 404 at Gazelle, not a redirection.
+    app.router.redirect_slashes = False
+    app.add_middleware(Clock, settings=account.settings)
+    app.state.account = account
+    return app
+
+
+def serve(
+    account: Account,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ready_file: Path | None = None,
+    exit_when_unused: Path | None = None,
+    on_ready: Callable[[str, uvicorn.Server], None] | None = None,
+) -> None:
+    """Serve an account until a signal comes, or until nobody holds the lock file any more.
+
+    Args:
+        account: What to serve.
+        host: Address to listen on.
+        port: Port, 0 for any that is free.
+        ready_file: Where to write the address and the process id once the server listens.
+        exit_when_unused: A file of which every user holds a shared lock.
+        on_ready: Called with the address once the server listens.
+    """
+    # Answers are trees of small objects without cycles: looking for garbage among them would double their cost.
+    gc.set_threshold(500_000, 50, 100)
+    app = create_app(account)
+    # Named as TCP, or asyncio would leave Nagle's algorithm on: every answer would wait 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+        )
+    )
+    app.state.reset_connection = lambda scope: _reset_connection(server, scope)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal again when it has stopped: by default that ends the process before it tidied up.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+
+    async def run() -> None:
+        watching = asyncio.create_task(_announce(server, url, ready_file, on_ready))
+        unused = None if exit_when_unused is None else asyncio.create_task(_exit_when_unused(server, exit_when_unused))
+        await server.serve(sockets=[listener])
+        for task in (watching, unused):
+            if task is not None:
+                task.cancel()
+
+    try:
+        asyncio.run(run())
+    finally:
+        listener.close()
+        account.store.close()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+async def _announce(
+    server: uvicorn.Server, url: str, ready_file: Path | None, on_ready: Callable[[str, uvicorn.Server], None] | None
+) -> None:
+    while not server.started:  # noqa: ASYNC110  uvicorn says so by an attribute only
+        await asyncio.sleep(0.002)
+    if ready_file is not None:
+        draft = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
+        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+        draft.replace(ready_file)
+    if on_ready is not None:
+        on_ready(url, server)
+
+
+async def _exit_when_unused(server: uvicorn.Server, lock_file: Path) -> None:
+    """Stop the server once an exclusive lock can be had: the system drops the lock of a killed user too."""
+    with lock_file.open("a") as file:
+        while not server.should_exit:
+            await asyncio.sleep(1)
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                server.should_exit = True
+
+
+def _reset_connection(server: uvicorn.Server, scope: MutableMapping[str, Json]) -> None:
+    for connection in server.server_state.connections:
+        transport = getattr(connection, "transport", None)
+        if transport is not None and getattr(connection, "client", None) == scope["client"]:
+            peer = transport.get_extra_info("socket")
+            if peer is not None:
+                # No lingering: the peer sees a reset rather than an orderly end.
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+
+
+def open_account(
+    database_path: Path,
+    *,
+    dialect: str = "published",
+    scale: str | float = "seed",
+    timeline: int | None = None,
+    now: datetime | None = None,
+    seed: int = 1,
+    rate_per_s: float = 0.0,
+    latency_ms: float = 0.0,
+    api_key: str = SANDBOX_API_KEY,
+) -> Account:
+    """Open the account in a file, inventing it first where the file holds none."""
+    settings = Settings(dialect=dialect, rate_per_s=rate_per_s, latency_ms=latency_ms)
+    database_path.parent.mkdir(parents=True, exist_ok=True)
+    account = Account(database_path, settings, api_key=api_key)
+    account.create_if_empty(scale, now=now or datetime.now(UTC), timeline=timeline, seed=seed)
+    return account

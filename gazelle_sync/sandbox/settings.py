@@ -1,0 +1,77 @@
+"""What can be changed while the sandbox runs, and its clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from gazelle_sync.sandbox.encoding import Record
+
+INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def instant(epoch_s: float) -> str:
+    """Write a moment as the API does: true UTC, whole seconds, `Z`."""
+    return time.strftime(INSTANT, time.gmtime(epoch_s))
+
+
+@dataclass
+class Settings:
+    """Settings of a running sandbox.
+
+    Attributes:
+        dialect: `published`, or `seed` with the sorts and filters of seed 004.
+        rate_per_s: Requests answered in any second; the next gets 429. 0 is no limit.
+        latency_ms: Wait before each answer.
+        max_page_size: A larger `first` or `last` is cut to it in silence.
+        default_page_size: Rows of a page that asked for no number.
+        clock_skew_s: How far the server's clock is ahead of this machine's.
+        token_ttl_s: Life of an access token.
+        max_root_fields: A request with more root fields is refused with a GraphQL error. 0 is no limit.
+        page_size_limit: A larger `first` or `last` is refused with a GraphQL error. 0 is no limit.
+        mutation_error: Where not empty, mutations do nothing but say this in `mutationErrors`.
+    """
+
+    dialect: str = "published"
+    rate_per_s: float = 0.0
+    latency_ms: float = 0.0
+    max_page_size: int = 1000
+    default_page_size: int = 100
+    clock_skew_s: float = 0.0
+    token_ttl_s: float = 2_592_000.0
+    max_root_fields: int = 0
+    page_size_limit: int = 0
+    mutation_error: str = ""
+
+    def now_s(self) -> float:
+        """The server's clock, in seconds since 1970."""
+        return time.time() + self.clock_skew_s
+
+    def now(self) -> str:
+        """The server's clock as the API writes it."""
+        return instant(self.now_s())
+
+    def today(self) -> str:
+        """The server's date in UTC."""
+        return datetime.fromtimestamp(self.now_s(), UTC).date().isoformat()
+
+    def change(self, values: Record) -> Record:
+        """Change some settings.
+
+        Raises:
+            ValueError: A name is unknown or a value has the wrong type.
+        """
+        current = self.as_record()
+        for name, value in values.items():
+            if name not in current:
+                raise ValueError(f"no setting is called {name!r}; there are {', '.join(current)}")
+            kind = type(current[name])
+            if name == "dialect" and value not in ("published", "seed"):
+                raise ValueError(f"the dialect is published or seed, not {value!r}")
+            setattr(self, name, kind(value))
+        return self.as_record()
+
+    def as_record(self) -> Record:
+        """Every setting by name."""
+        return asdict(self)

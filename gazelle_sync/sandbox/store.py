@@ -1,0 +1,237 @@
+"""The state of the account: records by kind, in memory, and the same in one SQLite file.
+
+Records are never changed in place: an edit puts a new one, so a snapshot is a copy of the maps. Bodies stay encoded
+until somebody asks, so a restart costs only the reading of the file; the timeline, which is most of any account, stays
+encoded for good.
+"""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gazelle_sync.sandbox.encoding import Json, Record, decode, encode
+
+KINDS = (
+    "clients",
+    "contacts",
+    "pianos",
+    "measurements",
+    "events",
+    "timeline",
+    "invoices",
+    "users",
+    "former_users",
+    "products",
+    "product_groups",
+    "client_logs",
+    "taxes",
+)
+"""`former_users` are named by events and entries, and missing from `allUsers`."""
+
+Snapshot = dict[str, dict[str, bytes | Record]]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, id TEXT NOT NULL, occurred_at TEXT, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+_UPSERT = (
+    "INSERT INTO record (kind, id, occurred_at, body) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (kind, id) DO UPDATE SET occurred_at = excluded.occurred_at, body = excluded.body"
+)
+
+
+class Store:
+    """Every record of the account.
+
+    Attributes:
+        version: Grows with every change; what is derived from the records is good for one version.
+        timeline_order: `occurredAt id` of every timeline entry, ascending.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.version = 0
+        self.timeline_order: list[str] = []
+        self._tables: Snapshot = {kind: {} for kind in KINDS}
+        self._children: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+        self._unwritten: dict[tuple[str, str], Record | None] = {}
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # The operating system keeps what a killed process wrote; only a power cut could lose it, and that is no test.
+        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _TABLES)
+        self._load()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    # ---- reading
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever put here."""
+        return self.meta("dataset") is None
+
+    def get(self, kind: str, record_id: str | None) -> Record | None:
+        """The record with this id, or None."""
+        body = self._tables[kind].get(record_id or "")
+        if type(body) is not bytes:
+            return body  # type: ignore[return-value]
+        record: Record = decode(body)
+        if kind != "timeline":
+            self._tables[kind][record["id"]] = record
+        return record
+
+    def records(self, kind: str) -> Iterator[Record]:
+        """Every record of a kind, in the order of creation."""
+        for record_id in list(self._tables[kind]):
+            record = self.get(kind, record_id)
+            if record is not None:
+                yield record
+
+    def ids(self, kind: str) -> list[str]:
+        """Every id of a kind, in the order of creation."""
+        return list(self._tables[kind])
+
+    def count(self, kind: str) -> int:
+        """How many records of a kind there are."""
+        return len(self._tables[kind])
+
+    def children(self, kind: str, field: str, parent_id: str) -> list[Record]:
+        """The records of a kind whose `field` names this parent, in the order of creation."""
+        index = self._children.get((kind, field))
+        if index is None:
+            index = self._children[kind, field] = {}
+            for record in self.records(kind):
+                if record.get(field) is not None:
+                    index.setdefault(record[field], {})[record["id"]] = None
+        found = (self.get(kind, record_id) for record_id in index.get(parent_id, ()))
+        return [record for record in found if record is not None]
+
+    def timeline_since(self, occurred_at: str | None) -> int:
+        """Position in `timeline_order` of the first entry at or after an instant."""
+        return 0 if occurred_at is None else bisect_left(self.timeline_order, occurred_at)
+
+    def timeline_at(self, position: int) -> str:
+        """Id of the timeline entry at a position of `timeline_order`."""
+        return self.timeline_order[position].partition(" ")[2]
+
+    # ---- writing
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep what is put and removed inside, in the file as well, before the caller is answered."""
+        try:
+            yield
+        finally:
+            self._write()
+
+    def put(self, kind: str, record: Record) -> Record:
+        """Add a record or replace the one with its id."""
+        self._unindex(kind, record["id"])
+        self._tables[kind][record["id"]] = record
+        if kind == "timeline":
+            insort(self.timeline_order, f"{record['occurredAt']} {record['id']}")
+        for (indexed, field), index in self._children.items():
+            if indexed == kind and record.get(field) is not None:
+                index.setdefault(record[field], {})[record["id"]] = None
+        self._unwritten[kind, record["id"]] = record
+        self.version += 1
+        return record
+
+    def remove(self, kind: str, record_id: str) -> bool:
+        """Remove a record; whether there was one."""
+        if record_id not in self._tables[kind]:
+            return False
+        self._unindex(kind, record_id)
+        del self._tables[kind][record_id]
+        self._unwritten[kind, record_id] = None
+        self.version += 1
+        return True
+
+    def fill(self, records: Mapping[str, Iterable[Record]]) -> None:
+        """Replace everything by these records."""
+        self._replace({kind: [(row["id"], row) for row in rows] for kind, rows in records.items()})
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now."""
+        return {kind: dict(table) for kind, table in self._tables.items()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Replace everything by a snapshot."""
+        self._replace({kind: list(table.items()) for kind, table in snapshot.items()})
+
+    def meta(self, key: str) -> Json:
+        """A value kept beside the records, or None."""
+        row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else decode(row[0])
+
+    def set_meta(self, key: str, value: object) -> None:
+        """Keep a value beside the records."""
+        self._database.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, encode(value)))
+
+    # ---- inside
+
+    def _replace(self, records: Mapping[str, Iterable[tuple[str, bytes | Record]]]) -> None:
+        rows = [
+            (kind, record_id, *_columns(kind, body)) for kind, pairs in records.items() for record_id, body in pairs
+        ]
+        self._database.execute("BEGIN")
+        self._database.execute("DROP INDEX IF EXISTS record_by_id")
+        self._database.execute("DELETE FROM record")
+        self._database.executemany("INSERT INTO record (kind, id, occurred_at, body) VALUES (?, ?, ?, ?)", rows)
+        self._database.execute("COMMIT")
+        self._hold(rows)
+
+    def _load(self) -> None:
+        self._hold(self._database.execute("SELECT kind, id, occurred_at, body FROM record ORDER BY rowid"))
+
+    def _hold(self, rows: Iterable[tuple[str, str, str | None, bytes]]) -> None:
+        tables: Snapshot = {kind: {} for kind in KINDS}
+        order: list[str] = []
+        for kind, record_id, occurred_at, body in rows:
+            tables[kind][record_id] = body
+            if occurred_at is not None:
+                order.append(f"{occurred_at} {record_id}")
+        order.sort()
+        self._database.execute("CREATE UNIQUE INDEX IF NOT EXISTS record_by_id ON record (kind, id)")
+        self._tables, self.timeline_order = tables, order
+        self._children.clear()
+        self._unwritten.clear()
+        self.version += 1
+        # A large account is a large heap that lives as long as the process: collecting it again and again buys nothing.
+        gc.freeze()
+
+    def _unindex(self, kind: str, record_id: str) -> None:
+        old = self.get(kind, record_id)
+        if old is None:
+            return
+        if kind == "timeline":
+            position = bisect_left(self.timeline_order, f"{old['occurredAt']} {record_id}")
+            del self.timeline_order[position]
+        for (indexed, field), index in self._children.items():
+            if indexed == kind and old.get(field) is not None:
+                index.get(old[field], {}).pop(record_id, None)
+
+    def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, {}
+        if not unwritten:
+            return
+        self._database.execute("BEGIN")
+        for (kind, record_id), record in unwritten.items():
+            if record is None:
+                self._database.execute("DELETE FROM record WHERE kind = ? AND id = ?", (kind, record_id))
+            else:
+                self._database.execute(_UPSERT, (kind, record_id, *_columns(kind, record)))
+        self._database.execute("COMMIT")
+
+
+def _columns(kind: str, body: bytes | Record) -> tuple[str | None, bytes]:
+    encoded = body if isinstance(body, bytes) else encode(body)
+    if kind != "timeline":
+        return None, encoded
+    record: Record = decode(body) if isinstance(body, bytes) else body
+    return record["occurredAt"], encoded
