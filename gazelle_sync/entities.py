@@ -97,6 +97,15 @@ class Entity:
         """The entity's own production table (nested ones follow it in `tables`)."""
         return self.tables[0]
 
+    @property
+    def ancestors(self) -> list[Entity]:
+        """The entities whose records this one's name, directly or not, parents before children."""
+        names = set(self.parents.values())
+        for other in reversed(ENTITIES):
+            if other.name in names:
+                names |= set(other.parents.values())
+        return [other for other in ENTITIES if other.name in names and other is not self]
+
 
 USERS = Entity(
     name="users",

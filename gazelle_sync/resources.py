@@ -90,8 +90,11 @@ class RunSession:
         with connect(self.settings.database_url) as connection:
             yield connection
 
-    def close(self, error: BaseException | None) -> None:
-        """End the pull."""
+    def close(self) -> None:
+        """End the pull; one that was stopped before it had applied everything has failed."""
+        error: GazelleSyncError | None = None
+        if isinstance(self._pull, Pull) and (missing := self._pull.unapplied(self._expected())):
+            error = GazelleSyncError(f"The run was stopped before it had applied {', '.join(missing)}.")
         self._stack.__exit__(type(error) if error else None, error, None)
 
     def _begin(self, context: dg.AssetExecutionContext) -> Pull | Replay:
@@ -126,6 +129,13 @@ class RunSession:
         selection = self._run.asset_selection
         return [e.name for e in ENTITIES if not selection or dg.AssetKey(e.staging_table) in selection]
 
+    def _expected(self) -> list[str]:
+        """The entities of which some table is part of the run."""
+        selection = self._run.asset_selection
+        return [
+            e.name for e in ENTITIES if not selection or any(dg.AssetKey(table.name) in selection for table in e.tables)
+        ]
+
     def _days(self) -> tuple[datetime, datetime] | None:
         from datetime import date
 
@@ -152,7 +162,7 @@ def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:
         try:
             yield session
         finally:
-            session.close(None)
+            session.close()
 
     return pull
 

