@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.sandbox.commands import sandbox
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -104,15 +105,6 @@ def doctor() -> None:
         sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def sandbox(arguments: tuple[str, ...]) -> None:
-    """Serve the sandbox Gazelle by itself: [--port N] [--dialect published|seed] [--scale …]; see --help."""
-    from gazelle_sync.sandbox.__main__ import main as serve
-
-    serve(list(arguments))
-
-
 @contextmanager
 def _standing(*, api: bool = True) -> Iterator[Any]:
     """The settings, with what they leave unset started for the length of the command."""
@@ -144,6 +136,8 @@ def _speaking() -> Iterator[None]:
         click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
         sys.exit(130)
 
+
+main.add_command(sandbox)
 
 if __name__ == "__main__":
     main()

@@ -57,9 +57,9 @@ def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
                 dagster_postgres_url=settings.dagster_postgres_url or dagster,
             )
         if settings.api_url is None and api:
-            held.append(_share(home / "sandbox.lock"))
             from gazelle_sync.sandbox import SANDBOX_API_KEY
 
+            held.append(_share(home / "sandbox.lock"))
             settings = replace(settings, api_url=_start_sandbox(home), api_token=SANDBOX_API_KEY)
         with _environment(settings):
             yield settings
@@ -68,6 +68,19 @@ def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
             if Path(file.name).name == "postgres.lock":
                 _stop_postgres_if_unused(file, home / "postgres")
             file.close()
+
+
+@contextmanager
+def sandbox_standing(settings: Settings) -> Iterator[str]:
+    """The embedded sandbox alone, started if nobody uses it; gives its address."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with _share(settings.home / "sandbox.lock"):
+        yield _start_sandbox(settings.home)
+
+
+def sandbox_database(settings: Settings) -> Path:
+    """Where the embedded sandbox keeps its account."""
+    return settings.home / "sandbox" / "account.sqlite"
 
 
 @contextmanager

@@ -59,6 +59,7 @@ class RunSession:
         self._progress = progress
         self._stack = ExitStack()
         self._pull: Pull | Replay | None = None
+        self._trouble: GazelleSyncError | None = None
         self.settings: Settings | None = None
 
     def stage(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
@@ -98,20 +99,28 @@ class RunSession:
         self._stack.__exit__(type(error) if error else None, error, None)
 
     def _begin(self, context: dg.AssetExecutionContext) -> Pull | Replay:
-        if self._pull is not None:
-            return self._pull
+        if self._pull is None:
+            if self._trouble is not None:
+                raise self._trouble  # it could not begin: every asset of the run says so, nobody tries again
+            try:
+                self._pull = self._entered(context)
+            except GazelleSyncError as error:
+                self._trouble = error
+                raise
+        return self._pull
+
+    def _entered(self, context: dg.AssetExecutionContext) -> Pull | Replay:
         loaded = Settings.load()
         replaying = self._config["mode"] == REPLAY
         self.settings = self._stack.enter_context(stand(loaded, api=not replaying))
         log.configure_once(self.settings)
         if replaying:
-            self._pull = self._stack.enter_context(
+            return self._stack.enter_context(
                 Replay(self.settings, run_id=self._run.run_id, days=self._days(), progress=self._progress)
             )
-            return self._pull
         start, end = utc_window(context.partition_time_window)
         is_past = end <= datetime.now(UTC)
-        self._pull = self._stack.enter_context(
+        return self._stack.enter_context(
             Pull(
                 self.settings,
                 mode=Mode.BACKFILL if is_past else Mode(self._config["mode"]),
@@ -122,7 +131,6 @@ class RunSession:
                 progress=self._progress,
             )
         )
-        return self._pull
 
     def _selected(self) -> list[str]:
         """The entities whose staging table is part of the run."""

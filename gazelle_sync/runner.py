@@ -102,7 +102,6 @@ def _run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster says which of its parameters are young; nobody here can act on it
         import dagster as dg
-        from dagster._core.execution.plan.objects import StepFailureData
 
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import asset_keys
@@ -118,11 +117,8 @@ def _run(
                 asset_selection=asset_keys(entities, with_staging=with_staging) if entities else None,
                 tags={**tags, IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
             )
-            reasons = [
-                event.event_specific_data.error_display_string
-                for event in result.all_events
-                if isinstance(event.event_specific_data, StepFailureData)
-            ]
+            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
+            reasons = list(dict.fromkeys(_reason(failure) for failure in failures))
     summary = Summary.read(settings, result.run_id)
     return Ended(result.success and not summary.failures, summary.render(settings.language, fallback=reasons))
 
@@ -140,11 +136,17 @@ def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
     except GazelleSyncError:
         raise
     except Exception as error:
-        if "psycopg2" not in type(error).__module__ and "sqlalchemy" not in type(error).__module__:
+        if type(error).__module__.partition(".")[0] not in ("psycopg2", "sqlalchemy", "dagster_postgres"):
             raise
         raise GazelleSyncError(
             f"Dagster's own database cannot be used ({str(error).splitlines()[0]}). Check GAZELLE_DAGSTER_POSTGRES_URL."
         ) from error
+
+
+def _reason(failure: Any) -> str:
+    """Why a step failed: our own sentence where it is ours, else Dagster's."""
+    said = failure.user_failure_data
+    return str(said.description) if said and said.description else str(failure.error_display_string)
 
 
 def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:

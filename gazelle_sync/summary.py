@@ -96,19 +96,29 @@ class Summary:
         if self.mode == "replay":
             lines.append(_say(words, "replayed", seconds=self.duration_s, rows=rows))
         elif list(self._reports()):
-            lines.append(_say(words, "changed", count=records) if records or rows else _say(words, "quiet"))
+            if records or rows:
+                lines.append(_say(words, "changed", count=records))
+            elif not self.failures:
+                lines.append(_say(words, "quiet"))
             requests, megabytes = self.stats.get("requests", 0), self.stats.get("bytes", 0) / 1e6
             lines.append(_say(words, "ended", seconds=self.duration_s, requests=requests, megabytes=megabytes))
         for name, report in self._reports():
             lines += [f"  {names[name]}: {note}" for note in report.get("notes", [])]
         if errors := sum(report["errors"] for _, report in self._reports()):
             lines.append("⚠ " + _say(words, "errors", count=errors))
-        failed = {reason: [n for n, r in self.failures.items() if r == reason] for reason in self.failures.values()}
-        for reason, entities in failed.items():
+        for reason, entities in self._failed_together().items():
             lines.append("✗ " + _say(words, "failed", name=", ".join(names[n] for n in entities), reason=reason))
-        if not failed and self.status == "error":
+        if not self.failures and self.status == "error":
             lines.append("✗ " + _say(words, "failed_run", reason=self.error_message or "; ".join(fallback)))
         return "\n".join(lines)
+
+    def _failed_together(self) -> dict[str, list[str]]:
+        """Reason → the entities that failed for it; which operation met it first is of no interest to a shop."""
+        together: dict[str, list[str]] = {}
+        for name, failure in self.failures.items():
+            operation, _, rest = failure.partition(": ")
+            together.setdefault(rest if rest and operation.isalnum() else failure, []).append(name)
+        return together
 
     def _reports(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for entity in ENTITIES:

@@ -37,7 +37,7 @@ WATCH_EVERY_S = 0.25
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TROUBLE = re.compile(r" - (ERROR|CRITICAL) - ")
-_LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of run .*|.*[Ss]kip.*)")
+_LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of .*|.*[Ss]kip.*)")
 _DEATH = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
 
 

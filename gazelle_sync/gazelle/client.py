@@ -35,6 +35,7 @@ LONGEST_RETRY_AFTER_S = 120.0
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 log = get_logger("gazelle_sync.gazelle")
+stamina.instrumentation.set_on_retry_hooks([])  # our own line says it once, with the operation
 
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
 """Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
@@ -143,7 +144,7 @@ def _wait_before_retry(error: Exception) -> bool | float:
     """Stamina's hook: whether to try again, or after how many seconds."""
     if not isinstance(error, ApiError) or not error.retryable:
         return False
-    log.warning("request failed, trying again", operation=error.operation, reason=str(error))
+    log.info("request failed", operation=error.operation, reason=str(error))
     if isinstance(error, ApiUnavailable) and error.retry_after_s is not None:
         return error.retry_after_s if error.retry_after_s <= LONGEST_RETRY_AFTER_S else False
     return True

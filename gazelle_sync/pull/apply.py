@@ -20,6 +20,7 @@ from gazelle_sync.errors import MassEmptying
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.read import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
@@ -107,7 +108,8 @@ class Applier:
     def _apply_batches(self, connection: Connection, which: Which, *, remove_unstaged: bool) -> None:
         self._writer = TableWriter(connection, self._entity)
         before = self._report.processed
-        with connect(self._url) as reading:
+        tables = [table.name for table in self._entity.tables]
+        with connect(self._url) as reading, bulk_load(connection, tables):
             for batch in ahead(self._batches(reading, which), depth=1):
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from gazelle_sync.errors import MassDeletion
 from gazelle_sync.pull.context import EntityPull
-from gazelle_sync.pull.stage import walk
+from gazelle_sync.pull.paths import ids_at
 
 LEAST = 10
 SHARE = 0.02
@@ -67,8 +67,8 @@ class Fence:
             self._alone += len(ids)
             return
         for _, body in self._pull.staging.last_bodies(ids):
-            client = next(walk(body, path), None)
-            if client in deleted:
-                self._clients.add(client)
+            clients = ids_at(body, path)
+            if clients and clients <= deleted:
+                self._clients |= clients
             else:
                 self._alone += 1

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from gazelle_sync.errors import ApiError, CredentialsRefused
+from gazelle_sync.errors import ApiError, ApiUnreachable, CredentialsRefused
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.log import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
@@ -95,10 +95,10 @@ def _ask(client: GazelleClient, enums: list[str]) -> Features | None:
     query = f"query SchemaFeatures {{ {' '.join(parts)} }}"
     try:
         data = client.execute("SchemaFeatures", query).data
-    except CredentialsRefused:
+    except (CredentialsRefused, ApiUnreachable):
         raise
     except ApiError as error:
-        log.warning("the schema cannot be asked, taking the published one", reason=str(error))
+        log.info("the schema cannot be asked, taking the published one", reason=str(error))
         return None
     sorts = [
         name

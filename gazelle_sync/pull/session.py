@@ -248,7 +248,7 @@ class Pull:
                 self._bring_parents(pull)
         except GazelleSyncError as error:
             report.failure = str(error)
-            log.warning("entity failed", reason=str(error))
+            log.info("entity failed", reason=str(error))
             if isinstance(error, OperationFailed):
                 forget_features(self._url)  # perhaps the schema is not what it was
             raise

@@ -7,6 +7,8 @@ cannot hold.
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from psycopg import sql
 from gazelle_sync.clock import ReadingOrder, parse_instant
 from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import REPLACEMENT, Answer
+from gazelle_sync.pull.paths import finder
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 
@@ -80,6 +83,7 @@ class Staging:
         self._report = report
         self._table = sql.Identifier(entity.staging_table)
         self.parents_named: dict[str, set[str]] = defaultdict(set)
+        self._parent_finders = [(finder(path), self.parents_named[parent]) for path, parent in entity.parents.items()]
         self.is_empty = self._is_empty()
 
     def held(self) -> dict[str, Held]:
@@ -195,28 +199,16 @@ class Staging:
         self, versions: list[_Version], same: list[str], settled: list[str], answer: Answer | None, *, unlisted: bool
     ) -> None:
         copy = sql.SQL(
-            "COPY {} (external_id, raw_data, fetched_at, sync_status, content_hash, gazelle_updated_at, run_id, "
+            "COPY {} (id, external_id, raw_data, fetched_at, sync_status, content_hash, gazelle_updated_at, run_id, "
             "is_unsettled, is_unlisted, replaced_characters) FROM STDIN"
         ).format(self._table)
         with database_errors(), self._connection.transaction():
             cursor = self._connection.cursor()
             if versions:
+                fetched_at, run_id = versions[0].fetched_at.isoformat(), _escaped(self._run_id)
                 with cursor.copy(copy) as out:
-                    for v in versions:
-                        out.write_row(
-                            (
-                                v.external_id,
-                                v.raw.decode(),
-                                v.fetched_at,
-                                "pending",
-                                v.content_hash,
-                                v.stamp,
-                                self._run_id,
-                                v.is_unsettled,
-                                v.is_unlisted,
-                                v.replaced,
-                            )
-                        )
+                    ids = _ordered_uuids()
+                    out.write("".join(f"{next(ids)}\t{_copy_line(v, fetched_at, run_id)}" for v in versions))
             if settled and answer is not None:
                 cursor.execute(
                     sql.SQL(statement("staging_settle")).format(staging=self._table),
@@ -236,8 +228,8 @@ class Staging:
             self.is_empty = False
 
     def _note_parents(self, body: Any) -> None:
-        for path, parent in self.entity.parents.items():
-            self.parents_named[parent].update(walk(body, path))
+        for find, named in self._parent_finders:
+            find(body, named)
 
     def _is_empty(self) -> bool:
         with database_errors():
@@ -254,20 +246,37 @@ class Staging:
             yield external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
 
 
-def walk(body: Any, path: Sequence[str]) -> Iterator[str]:
-    """The non-empty strings at a path of field names; `[]` after a name walks a list."""
-    if not path:
-        if isinstance(body, str) and body:
-            yield body
-        return
-    if not isinstance(body, dict):
-        return
-    name, rest = path[0], path[1:]
-    if name.endswith("[]"):
-        for item in body.get(name[:-2]) or ():
-            yield from walk(item, rest)
-    else:
-        yield from walk(body.get(name), rest)
+def _ordered_uuids() -> Iterator[str]:
+    """UUIDs of version 7 that grow with time: the primary key of a big staging table is then written at its end.
+
+    (Random ones, the column's default, land all over it: with millions of rows that is a read from disk each.)
+    """
+    tail = f"{0x8000 | secrets.randbits(14):04x}-{secrets.randbits(48):012x}"
+    while True:
+        milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+        for n in range(0x1000):
+            yield f"{milliseconds[:8]}-{milliseconds[8:]}-7{n:03x}-{tail}"
+
+
+def _copy_line(version: _Version, fetched_at: str, run_id: str) -> str:
+    r"""A version as a line of COPY's text format: a tab between columns, backslashes doubled, `\N` for null.
+
+    JSON text holds no bare tab or newline, and ids and runs are escaped like it, so doubling backslashes is enough.
+    """
+    content_hash = "\\N" if version.content_hash is None else f"\\\\x{version.content_hash.hex()}"
+    stamp = "\\N" if version.stamp is None else version.stamp.isoformat()
+    raw = version.raw.decode().replace("\\", "\\\\")
+    return (
+        f"{_escaped(version.external_id)}\t{raw}\t{fetched_at}\tpending\t{content_hash}\t{stamp}\t{run_id}\t"
+        f"{version.is_unsettled}\t{version.is_unlisted}\t{version.replaced}\n"
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_COPY_ESCAPES)
+
+
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def _name_for_nameless(body: Any) -> str:
