@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import psycopg
+
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, SettingsError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import Summary, draw_progress
-from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import read_watermarks
@@ -127,20 +129,17 @@ def _run(
 def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
     """Dagster's instance, with connections kept open for the length of the run."""
     try:
-        with dg.DagsterInstance.get() as instance:
-            for storage in (instance.run_storage, instance.event_log_storage):
-                # Without this each of some two hundred queries opens a connection of its own.
-                storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
-            _bury_dead_runs(dg, instance, settings)
-            yield instance
-    except GazelleSyncError:
-        raise
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("psycopg2", "sqlalchemy", "dagster_postgres"):
-            raise
+        psycopg.connect(str(settings.dagster_postgres_url), connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error as error:
         raise GazelleSyncError(
-            f"Dagster's own database cannot be used ({str(error).splitlines()[0]}). Check GAZELLE_DAGSTER_POSTGRES_URL."
+            f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
         ) from error
+    with dg.DagsterInstance.get() as instance:
+        for storage in (instance.run_storage, instance.event_log_storage):
+            # Without this each of some two hundred queries opens a connection of its own.
+            storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+        _bury_dead_runs(dg, instance, settings)
+        yield instance
 
 
 def _reason(failure: Any) -> str:

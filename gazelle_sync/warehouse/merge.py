@@ -57,6 +57,7 @@ class TableWriter:
         self._connection = connection
         self._entity = entity
         self._known: dict[str, set[str]] = {}
+        self._stubs: dict[str, set[str]] = {}
         self._jsonb = self._jsonb_columns()
         self._touched: set[tuple[str, datetime]] = set()
 
@@ -162,8 +163,13 @@ class TableWriter:
             hints = self._hints(parent, wanted, bodies)
             read_at = max(staged.fetched_at for staged in bodies)
             for external_id in sorted(wanted):
-                made += self._insert_stub(parent, {**hints.get(external_id, {}), "external_id": external_id}, read_at)
-            known |= wanted
+                values = {**hints.get(external_id, {}), "external_id": external_id}
+                says_more = len(values) > 1
+                if says_more or external_id not in self._stubs[parent]:
+                    made += self._insert_stub(parent, values, read_at)
+                self._stubs[parent].add(external_id)
+                if says_more:
+                    known.add(external_id)  # a stub that still has no name is looked at with the next bodies as well
         return made
 
     def _hints(self, parent: str, wanted: set[str], bodies: Sequence[Staged]) -> dict[str, Values]:
@@ -179,15 +185,20 @@ class TableWriter:
         return hints
 
     def _insert_stub(self, table: str, values: Values, deleted_at: datetime) -> int:
-        columns = sql.SQL(", ").join(map(sql.Identifier, values))
-        return self._connection.execute(
-            sql.SQL(statement("stub")).format(
-                table=sql.Identifier(table),
-                columns=columns,
-                values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+        said = [sql.Identifier(column) for column in values if column != "external_id"] or [sql.Identifier("is_stub")]
+        learns = sql.SQL(" OR ").join(
+            sql.SQL("(held.{0} IS NULL AND EXCLUDED.{0} IS NOT NULL)").format(column) for column in said
+        )
+        query = sql.SQL(statement("stub")).format(
+            table=sql.Identifier(table),
+            columns=sql.SQL(", ").join(map(sql.Identifier, values)),
+            values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+            assignments=sql.SQL(", ").join(
+                sql.SQL("{0} = coalesce(held.{0}, EXCLUDED.{0})").format(column) for column in said
             ),
-            [*values.values(), deleted_at],
-        ).rowcount
+            learns=learns,
+        )
+        return self._connection.execute(query, [*values.values(), deleted_at]).rowcount
 
     def _remove_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
         """Remove nested rows that their parent's body lists no more; one that other tables name is marked deleted."""
@@ -220,9 +231,12 @@ class TableWriter:
         ).rowcount
 
     def _known_ids(self, table: str) -> set[str]:
+        """Ids of a table's rows; a stub does not count, since it may still learn its name."""
         if table not in self._known:
-            rows = self._connection.execute(sql.SQL("SELECT external_id FROM {}").format(sql.Identifier(table)))
-            self._known[table] = {external_id for (external_id,) in rows}
+            query = sql.SQL("SELECT external_id, is_stub FROM {}").format(sql.Identifier(table))
+            rows = self._connection.execute(query).fetchall()
+            self._known[table] = {external_id for external_id, is_stub in rows if not is_stub}
+            self._stubs[table] = {external_id for external_id, is_stub in rows if is_stub}
         return self._known[table]
 
     def _jsonb_columns(self) -> dict[str, set[str]]:
