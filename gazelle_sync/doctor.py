@@ -14,8 +14,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ import psycopg
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError
 from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from
-from gazelle_sync.gazelle.client import Answer, GazelleClient
+from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
@@ -81,18 +81,19 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
             yield Finding("embedded parts", False, f"{error} What needs them is not examined.")
         api = None
         if standing.api_url is not None:
-            yield from _credentials(standing)
+            yield from _credentials(standing, is_sandbox=settings.api_url is None)
             api = _open_api(stack, standing)
         database = yield from _database(stack, standing, broken)
-        answer = None
-        if api is not None:
-            answer = yield from _api(api)
-        if api is not None and answer is not None:
+        ahead: dict[str, timedelta] = {}
+        if api is not None and (gazelle := (yield from _api(api))) is not None:
+            ahead["Gazelle's"] = gazelle
             yield from _schema(api)
-        yield from _clocks(answer, database)
+        if database is not None:
+            yield from _database_clock(database, ahead)
+        yield _clocks(ahead)
 
 
-def _stand(settings: Settings, *, api: bool) -> Any:  # noqa: ANN401 - a context manager of settings
+def _stand(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:
     from gazelle_sync import log
     from gazelle_sync.embedded import stand
 
@@ -110,7 +111,7 @@ class _Recorder(dict[str, str]):
         super().__init__(environ)
         self.asked: set[str] = set()
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - dict's own signature
+    def get(self, key: str, default: Any = None) -> Any:
         self.asked.add(key)
         return super().get(key, default)
 
@@ -170,7 +171,10 @@ def _home(settings: Settings) -> Iterator[Finding]:
 # ---- credentials
 
 
-def _credentials(settings: Settings) -> Iterator[Finding]:
+def _credentials(settings: Settings, *, is_sandbox: bool) -> Iterator[Finding]:
+    if is_sandbox:
+        yield Finding("credentials", True, "the sandbox has its own (set GAZELLE_API_URL to use an account)")
+        return
     if settings.api_token:
         kind = "an API key" if len(settings.api_token) < API_KEY_LENGTH else "an access token, which is not refreshed"
         yield Finding("credentials", True, f"GAZELLE_API_TOKEN holds {kind}")
@@ -222,7 +226,8 @@ def _token_age(path: Path, *, can_refresh: bool) -> Finding:
 # ---- database
 
 
-def _database(stack: ExitStack, settings: Settings, broken: set[str]) -> Iterator[Finding] | Any:  # noqa: ANN401 - a generator that returns the connection
+def _database(stack: ExitStack, settings: Settings, broken: set[str]) -> Generator[Finding, None, Connection | None]:
+    """The findings; returns the connection, if there is one."""
     connection = None
     if settings.database_url is not None and "GAZELLE_DATABASE_URL" not in broken:
         try:
@@ -350,8 +355,9 @@ def _open_api(stack: ExitStack, settings: Settings) -> GazelleClient | None:
     return client
 
 
-def _api(client: GazelleClient) -> Iterator[Finding] | Any:  # noqa: ANN401 - a generator that returns the answer
-    begun = time.perf_counter()
+def _api(client: GazelleClient) -> Generator[Finding, None, timedelta | None]:
+    """The finding; returns how far Gazelle's clock is ahead of ours, if it answered."""
+    begun, asked_at = time.perf_counter(), datetime.now(UTC)
     try:
         answer = client.execute("DoctorCount", COUNT)
         clients = answer.data["allClients"]["totalCount"]
@@ -366,7 +372,7 @@ def _api(client: GazelleClient) -> Iterator[Finding] | Any:  # noqa: ANN401 - a 
         return None
     milliseconds = (time.perf_counter() - begun) * 1000
     yield Finding("API", True, f"{client.url} lets us in: {clients} clients, {milliseconds:.0f} ms")
-    return answer
+    return answer.not_before - asked_at
 
 
 def _schema(client: GazelleClient) -> Iterator[Finding]:
@@ -411,7 +417,7 @@ def _operations() -> dict[str, str]:
     return texts
 
 
-def _features(schema: Any) -> str:  # noqa: ANN401 - GraphQLSchema, imported where it is needed
+def _features(schema: Any) -> str:
     from gazelle_sync.pull.features import UPDATED_AT_DESC
 
     sorted_by_change = [
@@ -427,18 +433,64 @@ def _features(schema: Any) -> str:  # noqa: ANN401 - GraphQLSchema, imported whe
 # ---- clocks
 
 
-def _clocks(answer: Answer | None, connection: Connection | None) -> Iterator[Finding]:
-    """Gazelle's clock says what is new, so the others are held against it."""
-    now = datetime.now(UTC)
-    reference, whose = (answer.read_at, "Gazelle's") if answer is not None else (now, "this machine's")
-    yield Finding("clock", True, f"{reference} {whose} {connection is not None}")
+def _database_clock(connection: Connection, ahead: dict[str, timedelta]) -> Iterator[Finding]:
+    """Note how far the database's clock is ahead of ours."""
+    asked_at = datetime.now(UTC)
+    try:
+        with database_errors():
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+    except GazelleSyncError as error:
+        yield Finding("clock", False, str(error))
+        return
+    if row is not None:
+        ahead["the database's"] = row[0].astimezone(UTC) - asked_at
+
+
+def _clocks(ahead: dict[str, timedelta]) -> Finding:
+    """Hold the clocks against each other; the one that stands alone is the one to set.
+
+    Args:
+        ahead: Whose clock → how far it is ahead of this machine's.
+    """
+    if not ahead:
+        return Finding(
+            "clock", True, "neither Gazelle nor the database answered, so there is nothing to hold it against"
+        )
+    off = {whose: difference for whose, difference in ahead.items() if abs(difference) > CLOCKS_MAY_DIFFER}
+    if not off:
+        furthest = max(abs(difference.total_seconds()) for difference in ahead.values())
+        return Finding("clock", True, f"{', '.join(ahead)} and this machine's agree within {furthest + 1:.0f} s")
+    said = ", ".join(f"{whose} is {_ahead(difference)} this machine's" for whose, difference in off.items())
+    if off.keys() == ahead.keys():
+        return Finding("clock", False, f"{said}. Set this machine's clock (timedatectl set-ntp true), then look again.")
+    if "Gazelle's" in off:
+        return Finding(
+            "clock",
+            False,
+            f"{said}. Nothing has to be set here, since the sync goes by Gazelle's clock. If it lasts, tell Gazelle.",
+        )
+    return Finding(
+        "clock", False, f"{said}. Have the database server's clock set (NTP): ages in `status` are off by it."
+    )
+
+
+def _ahead(difference: timedelta) -> str:
+    seconds = abs(difference.total_seconds())
+    span = (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+    return f"{span} {'ahead of' if difference > timedelta(0) else 'behind'}"
 
 
 def _say(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-def _first_line(error: Any) -> str:  # noqa: ANN401 - an exception, or a GraphQL error
+def _first_line(error: Any) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

@@ -21,6 +21,9 @@ A message says what happened, to which record, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class GazelleSyncError(Exception):
     """Root of every error that the library raises."""
@@ -104,18 +107,29 @@ class OperationFailed(ApiError):
         messages: What the API said, one per error.
         paths: First element of each error's path (an alias or root field), where given.
         not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
+        data: The partial data beside the errors.
+        bad_nodes: Places in `nodes` that the errors name, where every error names one; else empty.
     """
 
     retryable = True
 
     def __init__(
-        self, operation: str, messages: list[str], paths: set[str] | None = None, not_found: set[str] | None = None
+        self,
+        operation: str,
+        messages: list[str],
+        *,
+        paths: set[str] | None = None,
+        not_found: set[str] | None = None,
+        data: Mapping[str, Any] | None = None,
+        bad_nodes: set[int] | None = None,
     ) -> None:
         shown = "; ".join(messages[:3]) + (f" (and {len(messages) - 3} more)" if len(messages) > 3 else "")
         super().__init__(operation, f"Gazelle answered with errors: {shown}")
         self.messages = messages
         self.paths = paths or set()
         self.not_found = not_found or set()
+        self.data = data or {}
+        self.bad_nodes = bad_nodes or set()
 
 
 class DatabaseError(GazelleSyncError):

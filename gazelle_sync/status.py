@@ -56,8 +56,8 @@ WORDS = {
         "status": {"success": "réussie", "warning": "réussie, avec des fiches en erreur", "error": "échouée"},
         "took": "{status} en {seconds:.1f} s",
         "running": "En cours : {mode}, depuis {when}.",
-        "dead": "L'exécution commencée {when} ({mode}) s'est arrêtée sans un mot. Ce qu'elle a enregistré est conservé ; "
-        "la prochaine reprend la suite.",
+        "dead": "L'exécution commencée {when} ({mode}) s'est arrêtée sans un mot. Ce qu'elle a enregistré est "
+        "conservé ; la prochaine reprend la suite.",
         "no_run": "Aucune exécution encore : lancez-en une avec `gazelle-sync sync`.",
         "new": "Cette base n'est pas installée, ou pas à jour. `gazelle-sync sync` s'en charge (ou `migrate` seul).",
         "well": "Tout va bien.",
@@ -148,7 +148,12 @@ def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
     lines = [_table(rows, words, names, now)]
     if pending(str(settings.database_url)):
         return "\n".join([*lines, f"✗ {words['new']}"])
-    return "\n".join([*lines, *_run_lines(settings, words, now), *_advice(rows, words, names)])
+    runs = _runs(settings)
+    lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
+    lines += _advice(rows, words, names)
+    if all(row.light == "green" for row in rows) and not any(run.status == "error" for run in runs):
+        lines.append(f"✓ {words['well']}")
+    return "\n".join(lines)
 
 
 def _entity_status(name: str, health: tuple[Any, ...], rows: int, failures: Mapping[str, str | None]) -> EntityStatus:
@@ -175,22 +180,28 @@ def _failures(connection: Connection) -> dict[str, str | None]:
     return dict(connection.execute(statement("status_failures"), parameters).fetchall())
 
 
-def _run_lines(settings: Settings, words: Mapping[str, Any], now: datetime) -> list[str]:
-    url = str(settings.database_url)
-    with database_errors(), connect(url) as connection:
-        runs = [_Run(*row) for row in connection.execute(statement("status_runs"))]
+def _runs(settings: Settings) -> list[_Run]:
+    """The last run that ended, and the one that says it is running."""
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        return [_Run(*row) for row in connection.execute(statement("status_runs"))]
+
+
+def _run_lines(
+    settings: Settings, runs: list[_Run], words: Mapping[str, Any], now: datetime, said: set[str]
+) -> list[str]:
+    """A line a run; reasons that are said of an entity are not said twice."""
     lines = []
     for run in runs:
         facts = {"mode": run.mode, "when": _when(run.started_at, now)}
         if run.status == "running":
-            lines.append(words["running" if pull_is_running(url) else "dead"].format(**facts))
+            lines.append(words["running" if pull_is_running(str(settings.database_url)) else "dead"].format(**facts))
             continue
         status = words["status"][run.status]
         if run.duration_s is not None:
             status = words["took"].format(status=status, seconds=run.duration_s)
         lines.append(words["last"].format(**facts, status=status))
-        if run.error_message:
-            lines += [f"  ✗ {reason}" for reason in dict.fromkeys(run.error_message.splitlines())]
+        reasons = dict.fromkeys((run.error_message or "").splitlines())
+        lines += [f"  ✗ {reason}" for reason in reasons if reason not in said]
     return lines or [words["no_run"]]
 
 
@@ -210,19 +221,14 @@ def _advice(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[s
         lines.append("⚠ " + words["in_error"])
     if any(row.backlog for row in rows):
         lines.append("⚠ " + words["backlog"])
-    if all(row.light == "green" for row in rows):
-        lines.append("✓ " + words["well"])
     return lines
 
 
-def _table(
-    rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[str, str], now: datetime
-) -> str:  # fmt: skip
+def _table(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    title = words["title"].format(now=f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M}")
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for n, head in enumerate(words["head"]):
         table.add_column(head, justify="left" if n < 2 else "right")
     for row in rows:
@@ -236,7 +242,8 @@ def _table(
     console = Console(width=100, force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:
         console.print(table)
-    return capture.get().rstrip()
+    title = words["title"].format(now=f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M}")
+    return "\n".join([title, "", *(line.rstrip() for line in capture.get().splitlines()), ""])
 
 
 def _when(instant: datetime, now: datetime) -> str:

@@ -32,7 +32,7 @@ SERVICES_END_S = 15.0
 """How long webserver, daemon and code server may take to end once they are asked."""
 RUNS_END_S = 15.0
 """How long a run in progress may take to write down that it was interrupted."""
-LOG_BYTES = 20_000_000
+LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -97,7 +97,7 @@ def _important(log: IO[str]) -> Iterator[str]:
         if launched := _LAUNCHED.search(line):
             yield launched.group(1)
         elif _TROUBLE.search(line):
-            yield line
+            yield line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
 
 
 @contextmanager
@@ -125,9 +125,11 @@ def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Po
         finally:
             if guard.stdin:
                 guard.stdin.close()
-            guard.wait(SERVICES_END_S + RUNS_END_S + 5)
-            if guard.returncode and group:
-                _kill_group(group, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                guard.wait(SERVICES_END_S + RUNS_END_S + 5)
+            if guard.poll() != 0 and group:
+                _kill_group(group, signal.SIGKILL)  # the guard itself was killed, or hangs
+                guard.kill()
 
 
 def guard_dagster(command: list[str]) -> int:

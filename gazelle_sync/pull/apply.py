@@ -109,8 +109,8 @@ class Applier:
         self._writer = TableWriter(connection, self._entity)
         before = self._report.processed
         tables = [table.name for table in self._entity.tables]
-        with connect(self._url) as reading, bulk_load(connection, tables):
-            for batch in ahead(self._batches(reading, which), depth=1):
+        with connect(self._url) as reading, bulk_load(connection, tables) as self._writer.tables_are_new:
+            for batch in ahead(self._batches(reading, which)):
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
         with connection.transaction():
@@ -176,7 +176,7 @@ class Applier:
         done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
         if done:
             query = sql.SQL(statement("staging_mark_processed")).format(staging=self._staging)
-            connection.execute(query, [done])
+            connection.execute(query, [",".join(done)])
         bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]
         if bad:
             query = sql.SQL(statement("staging_mark_error")).format(staging=self._staging)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from gazelle_sync.entities import Entity
@@ -79,6 +80,8 @@ class Reader:
                 return _page_of(operation, answer, self._entity.root)
             except ApiError as error:
                 smaller = next((s for s in (SAFE_PAGE_SIZE, LEAST_PAGE_SIZE) if s < size), None)
+                if smaller is None and isinstance(error, OperationFailed) and error.bad_nodes:
+                    return _page_around(error, operation, self._entity.root)
                 if smaller is None or not _may_be_the_size(error):
                     raise
                 log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
@@ -153,7 +156,7 @@ class Reader:
     def completed(self, bodies: list[Any]) -> list[Any]:
         """Read the rest of nested lists that were cut at their first page (an institution's contacts, say)."""
         for body in bodies:
-            if not isinstance(body, dict):
+            if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue
             for field, operation in self._entity.nested_operations.items():
                 connection = body.get(field)
@@ -201,23 +204,21 @@ class ByIds:
     answer: Answer | None
 
 
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
     """Produce items on a thread of their own, a few ahead of their consumer.
 
     Reading the next page and writing the last one then take the time of the slower, not of both. An error of the
     producer is raised where its item would have come; a consumer that stops early stops the producer.
     """
-    room = threading.Semaphore(depth)
+    room = threading.Semaphore(depth)  # counted before an item is made: a page is megabytes, and seven are read at once
     ready: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     stopped = threading.Event()
 
     def produce() -> None:
         try:
-            for item in items:
-                ready.put(("item", item))
-                room.acquire()
-                if stopped.is_set():
-                    return
+            while room.acquire() and not stopped.is_set():
+                ready.put(("item", next(items)))
+        except StopIteration:
             ready.put(("end", None))
         except BaseException as error:
             ready.put(("error", error))
@@ -246,6 +247,16 @@ def _page_of(operation: str, answer: Answer, root: str) -> Page:
         raise AnswerUnreadable(operation, f"the answer's {root} lacks totalCount, pageInfo or nodes")
     living = [node for node in nodes if node is not None]
     return Page(living, total, len(living) != len(nodes), answer, info)
+
+
+def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
+    """The smallest page, without the records that Gazelle itself cannot give: they are holes, the others are sound."""
+    log.warning("Gazelle cannot give some records of a page", operation=operation, reason=str(error))
+    answer = Answer(dict(error.data), datetime.now(UTC) - timedelta(days=1), has_replacements=True)
+    page = _page_of(operation, answer, root)
+    nodes = (error.data.get(root) or {}).get("nodes") or []
+    sound = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
+    return Page(sound, page.total, True, answer, page.info)
 
 
 def _may_be_the_size(error: ApiError) -> bool:

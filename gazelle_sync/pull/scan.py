@@ -22,6 +22,8 @@ from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
 TRIES = 3
+BODIES_PER_PAGE = 250
+"""A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
 WINDOWED_ENTITY = "appointments"
 
 log = get_logger("gazelle_sync.pull")
@@ -141,7 +143,7 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
 def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str], known: set[str]) -> None:
     totals: set[int] = set()
     holes = False
-    variables = sort_by(pull, pull.entity.stable_sort)
+    variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
         totals.add(page.total)
         holes = holes or page.has_holes

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.clock import midnight, montreal_day, parse_instant
-from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
@@ -70,7 +70,13 @@ def _read_recent(pull: EntityPull, since: datetime) -> int:
     operation = "TimelineTick"
     text = documents.timeline_tick()
     variables: dict[str, Any] = {"first": pull.reader.page_size, "occurredAtGet": _zulu(since)}
-    answer = pull.client.execute(operation, text, variables)
+    try:
+        answer = pull.client.execute(operation, text, variables)
+    except (OperationFailed, RequestRefused):
+        # One entry that Gazelle cannot give, or two fields too many in a request: page by page, around it.
+        for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
+            _write(pull, page.nodes, page.answer)
+        return _whole_count(pull)
     recent, whole = answer.data.get(pull.entity.root), answer.data.get("whole")
     if not isinstance(recent, dict) or not isinstance(whole, dict) or not isinstance(whole.get("totalCount"), int):
         raise AnswerUnreadable(operation, "the answer lacks the recent entries or the count")
@@ -178,14 +184,22 @@ def _differing(
 
 
 def _counts(pull: EntityPull, instants: list[datetime]) -> dict[datetime, int]:
-    """How many entries Gazelle has from each instant on."""
+    """How many entries Gazelle has from each instant on; a request with too many counts in it is split."""
     counts: dict[datetime, int] = {}
-    for start in range(0, len(instants), COUNTS_PER_REQUEST):
-        part = instants[start : start + COUNTS_PER_REQUEST]
+    parts = [instants[n : n + COUNTS_PER_REQUEST] for n in range(0, len(instants), COUNTS_PER_REQUEST)]
+    while parts:
+        part = parts.pop()
         variables = {f"from{n}": _zulu(instant) for n, instant in enumerate(part)}
-        answer = pull.client.execute("TimelineCounts", documents.timeline_counts(len(part)), variables)
+        try:
+            data = pull.client.execute("TimelineCounts", documents.timeline_counts(len(part)), variables).data
+        except (OperationFailed, RequestRefused):
+            if len(part) == 1:
+                raise
+            middle = len(part) // 2
+            parts += [part[:middle], part[middle:]]
+            continue
         for n, instant in enumerate(part):
-            count = (answer.data.get(f"c{n}") or {}).get("totalCount")
+            count = (data.get(f"c{n}") or {}).get("totalCount")
             if not isinstance(count, int):
                 raise AnswerUnreadable("TimelineCounts", f"the answer lacks a count from {instant}")
             counts[instant] = count

@@ -18,11 +18,14 @@ log = get_logger("gazelle_sync.warehouse")
 
 
 @contextmanager
-def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[None]:
+def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[bool]:
     """Let tables take rows without foreign keys and plain indexes, in one transaction, if they are empty and ours.
 
     Where they are not (the first holds a row, or the role does not own them), nothing is dropped and no transaction is
     opened: the caller's batches commit one by one.
+
+    Yields:
+        Whether the tables were empty.
     """
     with connection.transaction():
         row = connection.execute(
@@ -30,14 +33,17 @@ def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[None]:
         ).fetchone()
         makers = connection.execute(statement("bulk_definitions"), {"tables": list(tables)}).fetchall()
     if row != (True,) or not makers:
-        yield
+        yield False
         return
     with connection.transaction():
         if not _drop(connection, [drop for drop, _ in makers]):
             makers = []
-        yield
+        yield True
         for _, make in makers:
             connection.execute(make.encode())
+        for table in tables:
+            # Without statistics the planner takes the table for empty: the search for twins once took a minute.
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _drop(connection: Connection, statements: list[str]) -> bool:

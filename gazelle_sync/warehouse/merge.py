@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -35,7 +34,7 @@ class Staged:
         error: Why it could not (message, stack), or None.
     """
 
-    id: UUID
+    id: str
     external_id: str
     body: Any
     fetched_at: datetime
@@ -58,6 +57,7 @@ class TableWriter:
         self._entity = entity
         self._known: dict[str, set[str]] = {}
         self._stubs: dict[str, set[str]] = {}
+        self.tables_are_new = False
         self._jsonb = self._jsonb_columns()
         self._touched: set[tuple[str, datetime]] = set()
 
@@ -202,7 +202,7 @@ class TableWriter:
 
     def _remove_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
         """Remove nested rows that their parent's body lists no more; one that other tables name is marked deleted."""
-        if not bodies:
+        if not bodies or self.tables_are_new:
             return 0
         listed = [row["external_id"] for staged in bodies for row in staged.rows[table.name]]
         owners = [staged.external_id for staged in bodies]

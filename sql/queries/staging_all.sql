@@ -1,5 +1,5 @@
 -- The newest version of every record. For a tombstone, the last body comes along: its data is kept.
-SELECT s.id, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, s.sync_status = 'processed'
+SELECT s.id::text, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, s.sync_status = 'processed'
 FROM (
     SELECT DISTINCT ON (external_id) id, external_id, raw_data, fetched_at, sync_status
     FROM {staging}

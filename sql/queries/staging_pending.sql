@@ -1,6 +1,6 @@
 -- Versions that wait for stage 2, in the order they lie on the disk. For a tombstone, the last body comes along: its
 -- data is kept.
-SELECT s.id, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, false
+SELECT s.id::text, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, false
 FROM {staging} AS s
 LEFT JOIN LATERAL (
     SELECT older.raw_data

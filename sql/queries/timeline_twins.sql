@@ -1,5 +1,6 @@
 -- An imported entry (tle_) and the API's own (tme_) can be the same note twice: the tle_ one names the other.
--- Looks at the given (client, instant) pairs, or at all entries where none are given.
+-- Looks at the given (client, instant) pairs, or at all imported entries where none are given. The LATERAL makes the
+-- planner look each one up by client and instant, whatever it believes of the table's size.
 WITH imported AS (
     SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
         e.description, e.duplicate_of
@@ -13,18 +14,22 @@ WITH imported AS (
         )
 ),
 twins AS (
-    SELECT i.external_id, i.duplicate_of, min(own.external_id) AS twin
+    SELECT i.external_id, i.duplicate_of, own.external_id AS twin
     FROM imported AS i
-    LEFT JOIN gazelle_timeline_entries AS own
-        ON own.client_external_id = i.client_external_id
-        AND own.occurred_at = i.occurred_at
-        AND own.external_id LIKE 'tme\_%%'
-        AND own.deleted_at IS NULL
-        AND own.piano_external_id IS NOT DISTINCT FROM i.piano_external_id
-        AND own.entry_type IS NOT DISTINCT FROM i.entry_type
-        AND own.title IS NOT DISTINCT FROM i.title
-        AND own.description IS NOT DISTINCT FROM i.description
-    GROUP BY i.external_id, i.duplicate_of
+    LEFT JOIN LATERAL (
+        SELECT e.external_id
+        FROM gazelle_timeline_entries AS e
+        WHERE e.client_external_id = i.client_external_id
+            AND e.occurred_at = i.occurred_at
+            AND e.external_id LIKE 'tme\_%%'
+            AND e.deleted_at IS NULL
+            AND e.piano_external_id IS NOT DISTINCT FROM i.piano_external_id
+            AND e.entry_type IS NOT DISTINCT FROM i.entry_type
+            AND e.title IS NOT DISTINCT FROM i.title
+            AND e.description IS NOT DISTINCT FROM i.description
+        ORDER BY e.external_id
+        LIMIT 1
+    ) AS own ON true
 )
 UPDATE gazelle_timeline_entries AS e
 SET duplicate_of = twins.twin, synced_at = now()
