@@ -159,6 +159,27 @@ def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
     server.stop()
 
 
+def sandbox_ready_file(settings: Settings) -> Path:
+    """Where a sandbox that serves the embedded account says its address."""
+    return settings.home / "sandbox" / "ready.json"
+
+
+@contextmanager
+def sandbox_reserved(settings: Settings) -> Iterator[None]:
+    """Keep others from starting a second server on the embedded account.
+
+    Raises:
+        GazelleSyncError: One is running already.
+    """
+    (settings.home / "sandbox").mkdir(parents=True, exist_ok=True)
+    with _share(settings.home / "sandbox.lock"), (settings.home / "sandbox.start.lock").open("a") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        if url := _answering(sandbox_ready_file(settings)):
+            raise GazelleSyncError(f"The embedded account is being served already, at {url}.")
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        yield
+
+
 def _start_sandbox(home: Path) -> str:
     """Start the sandbox, or find it running; gives its address."""
     ready = home / "sandbox" / "ready.json"

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
+NAMELESS = "without-id-"
+"""Begins the name that we give a record which came without an id: it stays in staging, in error, to be seen."""
+
 
 class Strategy(enum.Enum):
     """How changes of an entity are found (see docs/architecture.md, "Finding what changed")."""

@@ -33,7 +33,7 @@ def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest
 
 def _busy(instance: dg.DagsterInstance, settings: Settings) -> str | None:
     """Why no pull should start now, or None."""
-    if settings.database_url is not None and pull_is_running(settings.database_url):
+    if settings.database_url is not None and _is_locked(settings.database_url):
         return "The pull before this one is still running: one at a time. The next tick takes up what this one leaves."
     since = datetime.now(UTC) - LONGEST_WAIT
     filters = dg.RunsFilter(statuses=WAITING, created_after=since)
@@ -41,6 +41,13 @@ def _busy(instance: dg.DagsterInstance, settings: Settings) -> str | None:
         if run.job_name in PULL_JOBS:
             return f"Run {run.run_id[:8]} ({run.job_name}) is about to start: one pull at a time."
     return None
+
+
+def _is_locked(url: str) -> bool:
+    try:
+        return pull_is_running(url)
+    except GazelleSyncError:
+        return False  # the database is out of reach: the run will say so better than a schedule
 
 
 def _watermark(settings: Settings) -> datetime | None:

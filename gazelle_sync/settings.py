@@ -17,7 +17,7 @@ from gazelle_sync.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 GRAPHQL_PATH = "/graphql/private/"
-DEFAULT_PARTITIONS_START = date(2016, 1, 1)
+DEFAULT_PARTITIONS_START = date(2026, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,17 @@ from psycopg import sql
 from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.shop import Shop, drop_database
+from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
 
 SCALE = 0.02
 MIGRATED = "migrated"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 300\n"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Dagster says of parameters that we mean to use (backfill policies, pools, owners) that they are young: each time."""
+    config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
 
 
 @dataclass
@@ -64,6 +69,17 @@ class Databases:
     def _alone(self) -> Iterator[psycopg.Connection[Any]]:
         with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
             yield connection
+
+
+@contextmanager
+def server_of_its_own(data: Path) -> Iterator[Callable[[str], str]]:
+    """Another PostgreSQL, for a test that would disturb the others; gives the address of a database by its name."""
+    server = _start_server(data)
+    try:
+        yield lambda name: str(server.get_uri(database=name))
+    finally:
+        server.stop()
+        shutil.rmtree(data, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +141,18 @@ def worker_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 @pytest.fixture
 def sandbox(worker_sandbox: RunningSandbox) -> RunningSandbox:
     """A sandbox as it was invented: no faults, no counts, its first tokens."""
-    admin = worker_sandbox.admin
+    return as_invented(worker_sandbox)
+
+
+def as_invented(sandbox: RunningSandbox) -> RunningSandbox:
+    """Put a sandbox back to its first state."""
+    admin = sandbox.admin
     admin.clear_faults()
     admin.restore()
     admin.settings(**SandboxSettings().as_record())
     admin.reset_tokens()
     admin.reset_stats()
-    return worker_sandbox
+    return sandbox
 
 
 @pytest.fixture
@@ -153,13 +174,42 @@ def pulled_template(
 ) -> str:
     """The database after one first pull of the sandbox as it was invented."""
     name = f"pulled_{WORKER}"
-    admin = worker_sandbox.admin
-    admin.clear_faults()
-    admin.restore()
-    admin.settings(**SandboxSettings().as_record())
-    shop = Shop.on(databases.create(name, MIGRATED), worker_sandbox, tmp_path_factory.mktemp("home"))
+    sandbox = as_invented(worker_sandbox)
+    shop = Shop.on(databases.create(name, MIGRATED), sandbox, tmp_path_factory.mktemp("home"))
     shop.sync()
     return name
+
+
+@dataclass(frozen=True)
+class History:
+    """A template of a database with a history, and the sandbox's state that it is equal to."""
+
+    template: str
+    snapshot: str
+    local_tags: dict[str, list[str]]
+
+
+@pytest.fixture(scope="session")
+def history(
+    databases: Databases, pulled_template: str, worker_sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> History:
+    """Edits, deletions, a revival, stubs, tags of its own: made once a worker."""
+    name = f"lived_in_{WORKER}"
+    sandbox = as_invented(worker_sandbox)
+    shop = Shop.on(databases.create(name, pulled_template), sandbox, tmp_path_factory.mktemp("home"))
+    live_a_while(shop)
+    sandbox.admin.snapshot(name)
+    return History(name, name, shop.local_tags)
+
+
+@pytest.fixture
+def lived_in(history: History, databases: Databases, sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Shop]:
+    """A shop with a history, equal to the sandbox."""
+    sandbox.admin.restore(history.snapshot)
+    with databases.temporary(history.template) as url:
+        shop = Shop.on(url, sandbox, tmp_path)
+        shop.local_tags.update(history.local_tags)
+        yield shop
 
 
 @pytest.fixture

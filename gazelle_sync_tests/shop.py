@@ -11,7 +11,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -136,10 +138,24 @@ class Shop:
         return sum(report.changed for report in replay.reports.values())
 
     def quiet_down(self) -> None:
-        """Wait until the stamps of the last edits are settled, and pull once."""
-        seconds = 1.1 - datetime.now(UTC).microsecond / 1e6
-        _sleep(seconds)
+        """Let some seconds pass at the API, so that the stamps of the last edits are settled, and pull once."""
+        self.admin.settings(clock_skew_s=self.admin.settings()["clock_skew_s"] + 4)
         self.sync()
+
+    def while_pulling(self, action: Callable[[], object]) -> threading.Thread:
+        """Do something as soon as a pull is at work; join the thread when the pull has ended."""
+
+        def wait() -> None:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                if self.value("SELECT count(*) FROM sync_logs WHERE status = 'running'"):
+                    action()
+                    return
+                time.sleep(0.02)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        return thread
 
     # ---- looking
 
@@ -324,7 +340,7 @@ class PullProcesses:
     def run_and_kill(self, after_s: float, mode: Mode = Mode.TICK) -> bool:
         """Start a pull and kill it after a while; whether it was still alive."""
         pid = self.begin(mode)
-        _sleep(after_s)
+        time.sleep(after_s)
         os.kill(pid, signal.SIGKILL)
         return self.end() == -signal.SIGKILL
 
@@ -338,6 +354,28 @@ class PullProcesses:
         line = self._process.stdout.readline()
         assert line, "the process that starts pulls is dead"
         return line.strip()
+
+
+def live_a_while(shop: Shop) -> None:
+    """Give a shop a history: edits, deletions, a revival, tags of its own."""
+    admin = shop.admin
+    for number in range(2):
+        admin.random_edits(seed=number, clients=5, pianos=4, events=12, timeline=6)
+        shop.sync()
+    invoice = admin.dump("invoices")[-1]
+    for kind in ("timeline", "events", "invoices"):
+        admin.delete(kind, admin.dump(kind)[-1]["id"])
+    admin.delete("clients", admin.dump("clients")[-1]["id"])
+    contact = next(c for c in admin.dump("contacts") if not c["isDefault"])
+    admin.delete("contacts", contact["id"])
+    admin.edit("clients", contact["clientId"], personalNotes="Une personne de moins")
+    shop.sync(Mode.DEEP)
+    admin.create("invoices", **invoice)
+    for kind in ("pianos", "clients"):
+        record = next(r for r in admin.dump(kind) if r["tags"])
+        shop.query(f"UPDATE gazelle_{kind} SET tags = tags || '{{ici}}'::text[] WHERE external_id = %s", record["id"])  # noqa: S608
+        shop.local_tags[record["id"]] = [*record["tags"], "ici"]
+    shop.sync(Mode.DEEP)
 
 
 def pull_once(mode: Mode) -> None:
@@ -369,6 +407,7 @@ def _serve_orders() -> None:
 
 
 def _run_child(mode: Mode) -> None:
+    os.dup2(2, 1)  # the parent reads standard output
     try:
         pull_once(mode)
     except BaseException as error:
@@ -396,17 +435,6 @@ def _by_id(reader: Reader, entity: Entity, ids: list[str]) -> dict[str, Record]:
 def drop_database(connection: psycopg.Connection[Any], name: str) -> None:
     """Drop a database, whoever is still connected to it."""
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _sleep(seconds: float) -> None:
-    import time
-
-    time.sleep(max(0.0, seconds))
-
-
-def secret_free(text: str, *secrets: str) -> bool:
-    """Whether none of the secrets stands in a text."""
-    return not any(secret in text for secret in secrets)
 
 
 def json_of(path: Path) -> Any:  # noqa: ANN401 - any JSON value

@@ -21,7 +21,9 @@ def _spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition[str]
         table.name,
         description=table.description,
         # Of what it is computed, and no more: foreign keys tie tables, not computations. A record whose parent is
-        # unknown brings it along or gets a stub, so when the clients cannot be read the pianos go on.
+        # unknown brings it along or gets a stub, so when the clients cannot be read the pianos go on. (With a
+        # dependency for each foreign key a backfill over several days failed as well: Dagster 1.13 takes equal
+        # partition subsets of sibling tables for different ones when they are reached over different paths.)
         deps=[entity.staging_table],
         group_name=GROUP,
         kinds={"python", "postgres"},

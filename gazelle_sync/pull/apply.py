@@ -66,6 +66,7 @@ class Applier:
         self._progress = progress
         self._days = days
         self._staging = sql.Identifier(entity.staging_table)
+        self._marks_pages = False
 
     def apply(
         self,
@@ -110,9 +111,17 @@ class Applier:
         before = self._report.processed
         tables = [table.name for table in self._entity.tables]
         with connect(self._url) as reading, bulk_load(connection, tables) as self._writer.tables_are_new:
+            # A first import marks whole answers at the end: a third cheaper than row by row.
+            self._marks_pages = self._writer.tables_are_new and which is Which.PENDING
+            pages: set[datetime] = set()
             for batch in ahead(self._batches(reading, which)):
                 self._write(connection, batch)
+                pages.update(staged.fetched_at for staged in batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
+            if self._marks_pages:
+                connection.execute(
+                    sql.SQL(statement("staging_mark_pages")).format(staging=self._staging), [list(pages)]
+                )
         with connection.transaction():
             if remove_unstaged:
                 self._report.changed += self._writer.remove_unstaged()
@@ -174,7 +183,7 @@ class Applier:
 
     def _mark(self, connection: Connection, batch: list[Staged]) -> None:
         done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
-        if done:
+        if done and not self._marks_pages:
             query = sql.SQL(statement("staging_mark_processed")).format(staging=self._staging)
             connection.execute(query, [",".join(done)])
         bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]

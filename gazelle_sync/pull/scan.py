@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from gazelle_sync.entities import Strategy
+from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
@@ -192,6 +192,10 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     if not seen.is_complete:
         return
     absent = sorted(i for i in candidates if i not in seen.stamps and held[i].is_living)
+    nameless = [i for i in absent if i.startswith(NAMELESS)]
+    if nameless:
+        pull.staging.write_tombstones(nameless)  # names of ours, from a bad day: nobody can be asked for them
+        absent = [i for i in absent if i not in nameless]
     if not absent:
         return
     fence = Fence(pull, sum(h.is_living for h in held.values()))

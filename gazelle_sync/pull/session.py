@@ -18,7 +18,14 @@ import structlog
 
 from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
-from gazelle_sync.errors import EntityFailed, GazelleSyncError, MassDeletion, MassEmptying, OperationFailed
+from gazelle_sync.errors import (
+    EntityFailed,
+    GazelleSyncError,
+    MassDeletion,
+    MassEmptying,
+    OperationFailed,
+    SettingsError,
+)
 from gazelle_sync.gazelle.auth import credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
@@ -33,13 +40,20 @@ from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
+from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks
+from gazelle_sync.warehouse.settings_table import (
+    move_watermark,
+    read_setting,
+    read_watermarks,
+    write_setting,
+)
 
 LOCK_WAIT_S = 60.0
+SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
 
 log = get_logger("gazelle_sync.pull")
@@ -106,6 +120,7 @@ class Pull:
         try:
             self._runlog = RunLog(self._url, self.run_id, self._mode.value)
             with connect(self._url) as connection:
+                self._refuse_mixing(connection)
                 self._watermarks = read_watermarks(connection)
                 self._order = ReadingOrder(_latest(connection))
                 self._features = self._ask_features(connection)
@@ -131,6 +146,21 @@ class Pull:
         finally:
             self._release()
             structlog.contextvars.unbind_contextvars("run_id")
+
+    def _refuse_mixing(self, connection: Connection) -> None:
+        """A real account's database must not take the sandbox's invented clients because a variable got lost."""
+        source = SANDBOX if self._settings.api_token == SANDBOX_API_KEY else ACCOUNT
+        before = read_setting(connection, SOURCE_SETTING)
+        if before == ACCOUNT and source == SANDBOX:
+            error = SettingsError(
+                "This database holds a real account, and GAZELLE_API_URL is not set: the sandbox's invented clients "
+                "would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
+            )
+            self._runlog.finish({}, self.client, error)
+            raise error
+        if self.entities:
+            write_setting(connection, SOURCE_SETTING, source)
+        connection.commit()
 
     def _ask_features(self, connection: Connection) -> Features:
         if not self.entities:

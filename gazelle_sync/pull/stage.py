@@ -13,19 +13,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
 from psycopg import sql
 
 from gazelle_sync.clock import ReadingOrder, parse_instant
-from gazelle_sync.entities import Entity
+from gazelle_sync.entities import NAMELESS, Entity
 from gazelle_sync.gazelle.client import REPLACEMENT, Answer
 from gazelle_sync.pull.paths import finder
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.warehouse.copytext import NULL, escaped
 
 TOMBSTONE = b"null"
+RECENT = 5000
 _STAMP_GRAIN = timedelta(seconds=1)
 
 
@@ -85,6 +88,7 @@ class Staging:
         self.parents_named: dict[str, set[str]] = defaultdict(set)
         self._parent_finders = [(finder(path), self.parents_named[parent]) for path, parent in entity.parents.items()]
         self.is_empty = self._is_empty()
+        self._recent: dict[str, Held] | None = {} if self.is_empty else None
 
     def held(self) -> dict[str, Held]:
         """Every record that is held (not for the timeline: that is too many to keep in memory)."""
@@ -93,10 +97,14 @@ class Staging:
 
     def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
         """What is held of some records."""
-        if self.is_empty:
-            return {}
+        if self._recent is not None:
+            return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
         query = sql.SQL(statement("staging_held_among")).format(staging=self._table)
         return dict(self._read_held(query, [list(ids)]))
+
+    def read_again(self) -> None:
+        """The whole list is read once more: by now the table holds what a first read put there."""
+        self._recent = None
 
     def set_aside(self) -> set[str]:
         """Records whose newest version was set aside by the guard: they must be read again."""
@@ -153,6 +161,8 @@ class Staging:
                 continue
             versions[external_id] = version
             self._note_parents(body)
+        if self._recent is not None:
+            self._remember({external_id: held[external_id] for external_id in versions})
         self._report.fetched += len(versions) + len(same)
         self._insert(list(versions.values()), same, settled, answer, unlisted=unlisted)
         return list(versions)
@@ -205,7 +215,7 @@ class Staging:
         with database_errors(), self._connection.transaction():
             cursor = self._connection.cursor()
             if versions:
-                fetched_at, run_id = versions[0].fetched_at.isoformat(), _escaped(self._run_id)
+                fetched_at, run_id = versions[0].fetched_at.isoformat(), escaped(self._run_id)
                 with cursor.copy(copy) as out:
                     ids = _ordered_uuids()
                     out.write("".join(f"{next(ids)}\t{_copy_line(v, fetched_at, run_id)}" for v in versions))
@@ -226,6 +236,12 @@ class Staging:
         self._report.staged += len(versions)
         if versions:
             self.is_empty = False
+
+    def _remember(self, fresh: dict[str, Held]) -> None:
+        """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
+        recent = {**(self._recent or {}), **fresh}
+        surplus = len(recent) - RECENT
+        self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
 
     def _note_parents(self, body: Any) -> None:
         for find, named in self._parent_finders:
@@ -259,27 +275,16 @@ def _ordered_uuids() -> Iterator[str]:
 
 
 def _copy_line(version: _Version, fetched_at: str, run_id: str) -> str:
-    r"""A version as a line of COPY's text format: a tab between columns, backslashes doubled, `\N` for null.
-
-    JSON text holds no bare tab or newline, and ids and runs are escaped like it, so doubling backslashes is enough.
-    """
-    content_hash = "\\N" if version.content_hash is None else f"\\\\x{version.content_hash.hex()}"
-    stamp = "\\N" if version.stamp is None else version.stamp.isoformat()
-    raw = version.raw.decode().replace("\\", "\\\\")
+    """A version as a line of COPY's text format."""
+    content_hash = NULL if version.content_hash is None else f"\\\\x{version.content_hash.hex()}"
+    stamp = NULL if version.stamp is None else version.stamp.isoformat()
     return (
-        f"{_escaped(version.external_id)}\t{raw}\t{fetched_at}\tpending\t{content_hash}\t{stamp}\t{run_id}\t"
-        f"{version.is_unsettled}\t{version.is_unlisted}\t{version.replaced}\n"
+        f"{escaped(version.external_id)}\t{escaped(version.raw.decode())}\t{fetched_at}\tpending\t{content_hash}\t"
+        f"{stamp}\t{run_id}\t{version.is_unsettled}\t{version.is_unlisted}\t{version.replaced}\n"
     )
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_COPY_ESCAPES)
-
-
-_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def _name_for_nameless(body: Any) -> str:
     """A record without id is kept under a name made of its content, so that a person can find it."""
     digest = hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
-    return f"without-id-{digest}"
+    return f"{NAMELESS}{digest}"

@@ -97,6 +97,8 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
     variables = {} if since is None else {"occurredAtGet": _zulu(since)}
     nothing_held = pull.staging.is_empty
     for attempt in range(TRIES):
+        if attempt:
+            pull.staging.read_again()
         with SeenIds(connection) as seen:
             totals: set[int] = set()
             holes = False

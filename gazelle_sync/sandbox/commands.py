@@ -29,12 +29,14 @@ def sandbox(
     """
     if context.invoked_subcommand is not None:
         return
-    from gazelle_sync.embedded import sandbox_database
+    from gazelle_sync.embedded import sandbox_database, sandbox_ready_file, sandbox_reserved
+    from gazelle_sync.errors import GazelleSyncError
     from gazelle_sync.sandbox import SANDBOX_API_KEY
     from gazelle_sync.sandbox.server import open_account, serve
     from gazelle_sync.settings import Settings
 
-    path = database or sandbox_database(Settings.load())
+    settings = Settings.load()
+    path = database or sandbox_database(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         size: str | float = scale if scale in ("seed", "shop") else float(scale)
@@ -45,7 +47,15 @@ def sandbox(
         click.echo(f"listening on {url}")
         click.echo(f"use it with: GAZELLE_API_URL={url} GAZELLE_API_TOKEN={SANDBOX_API_KEY}")
 
-    serve(open_account(path, dialect=dialect, scale=size, timeline=timeline), port=port, on_ready=say)
+    if database is not None:
+        serve(open_account(path, dialect=dialect, scale=size, timeline=timeline), port=port, on_ready=say)
+        return
+    try:
+        with sandbox_reserved(settings):
+            account = open_account(path, dialect=dialect, scale=size, timeline=timeline)
+            serve(account, port=port, on_ready=say, ready_file=sandbox_ready_file(settings))
+    except GazelleSyncError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @sandbox.command()

@@ -6,17 +6,20 @@ rows are grouped by the columns they carry, and a column that is absent keeps wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from gazelle_sync.entities import ENTITIES, Entity, Table
+from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
+from gazelle_sync.warehouse import copytext
 from gazelle_sync.warehouse.connect import Connection, statement
+
+LINES_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -138,14 +141,11 @@ class TableWriter:
                     batch, names, sql.Identifier(table.name)
                 )
             )
-            jsonb = self._jsonb[table.name] & set(columns)
             copy = sql.SQL("COPY {} ({}) FROM STDIN").format(batch, names)
+            writers = [copytext.jsonb if name in self._jsonb[table.name] else copytext.column for name in columns]
             with self._connection.cursor().copy(copy) as out:
-                for row in group:
-                    for column in jsonb:
-                        if row[column] is not None:
-                            row[column] = Jsonb(row[column])
-                    out.write_row(tuple(row.values()))
+                for start in range(0, len(group), LINES_AT_ONCE):
+                    out.write("".join(map(partial(_line, writers), group[start : start + LINES_AT_ONCE])))
             changed += self._connection.execute(_upsert_statement(table, columns, batch)).rowcount
             self._connection.execute(sql.SQL("DROP TABLE {}").format(batch))
         return changed
@@ -220,6 +220,7 @@ class TableWriter:
 
     def _mark_deleted(self, tombstones: Sequence[Staged]) -> int:
         """Tombstones of which no body is held: the record was named by others and never read."""
+        tombstones = [staged for staged in tombstones if not staged.external_id.startswith(NAMELESS)]
         if not tombstones:
             return 0
         return self._connection.execute(
@@ -262,6 +263,10 @@ def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
                 row["deleted_at"] = deleted_at
                 rows[row["external_id"]] = (staged.fetched_at, row)
     return [row for _, row in rows.values()]
+
+
+def _line(writers: Sequence[Callable[[Any], str]], row: Values) -> str:
+    return "\t".join([write(value) for write, value in zip(writers, row.values(), strict=True)]) + "\n"
 
 
 def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifier) -> sql.Composed:

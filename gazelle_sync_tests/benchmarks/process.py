@@ -41,8 +41,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         ended = subprocess.run(
             launched,
             env={**os.environ, **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )

@@ -156,7 +156,7 @@ def test_a_body_that_comes_back_unchanged_is_not_stored_twice(shop: Shop) -> Non
     before = shop.value("SELECT count(*) FROM staging_clients")
     outcome = shop.sync(Mode.NIGHTLY)
     assert shop.value("SELECT count(*) FROM staging_clients") == before
-    assert outcome["clients"].fetched == before
+    assert outcome["clients"].fetched == len(shop.admin.dump("clients"))
     assert outcome["clients"].staged == 0
 
 

@@ -9,6 +9,7 @@ LEFT JOIN gazelle_timeline_entries AS p
     ON p.external_id = s.external_id AND p.deleted_at IS NULL AND NOT p.is_stub
 WHERE s.sync_status <> 'processed'
     AND s.rejected_at IS NULL
+    AND NOT starts_with(s.external_id, 'without-id-')
     AND NOT EXISTS (
         SELECT FROM staging_timeline AS newer
         WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL

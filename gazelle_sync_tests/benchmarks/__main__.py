@@ -1,0 +1,66 @@
+"""`python -m gazelle_sync_tests.benchmarks`: measures, prints the table, and says by its exit status nothing of it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from gazelle_sync_tests.benchmarks import first_pull, loading, memory, rate, start, ticks
+from gazelle_sync_tests.benchmarks.table import Line, render, write_into
+
+Benchmark = Callable[[int], Iterator[Line]]
+
+FULL: dict[str, tuple[Benchmark, int]] = {
+    "quiet": (ticks.quiet, 5),
+    "tick": (ticks.tick, 5),
+    "day": (ticks.day, 1),
+    "first": (first_pull.first, 5),
+    "ten": (first_pull.ten, 3),
+    "load": (loading.load, 3),
+    "memory": (memory.memory, 1),
+    "growth": (loading.growth, 3),
+    "rate": (rate.rate, 3),
+    "start": (start.start, 5),
+}
+"""Name → what is measured, and how often (the median counts). The slow ones are measured less often, and say so."""
+
+QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (benchmark, _) in FULL.items()} | {
+    "ten": (partial(first_pull.ten, scale=2.0), 1),
+    "load": (partial(loading.load, entries=28_000), 1),
+    "memory": (partial(memory.memory, timelines=(None,)), 1),
+    "growth": (partial(loading.growth, sizes=(2_800, 28_000)), 1),
+}
+"""The same once each and smaller, to see that everything runs; its figures prove nothing."""
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m gazelle_sync_tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="once each, smaller: its figures prove nothing")
+    parser.add_argument("--only", nargs="+", choices=FULL, metavar="NAME", help=", ".join(FULL))
+    parser.add_argument("--out", type=Path, help="also put the table between the marks of this document")
+    given = parser.parse_args()
+    # Pulls in this process would write their log between the lines.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    chosen = QUICK if given.quick else FULL
+    lines: list[Line] = []
+    for name in given.only or chosen:
+        begun = time.monotonic()
+        benchmark, repeats = chosen[name]
+        lines += benchmark(repeats)
+        sys.stderr.write(f"{name}: {time.monotonic() - begun:.0f} s\n")
+    table = render(lines)
+    sys.stdout.write(table + "\n")
+    if given.out:
+        write_into(given.out, table)
+
+
+if __name__ == "__main__":
+    main()

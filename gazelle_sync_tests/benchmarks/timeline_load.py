@@ -1,0 +1,119 @@
+"""Stage 1's writing and stage 2 alone, on pages from memory: ours, and a bare `COPY` with one `INSERT … SELECT`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from gazelle_sync.clock import ReadingOrder
+from gazelle_sync.entities import TIMELINE
+from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.read import ahead
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.stage import Staging
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.benchmarks.ground import Server, new_shop_database
+from gazelle_sync_tests.benchmarks.pages import Pages
+
+COPY = """
+COPY staging_timeline (external_id, raw_data, fetched_at, sync_status, content_hash, run_id) FROM STDIN
+"""
+INSERT = """
+INSERT INTO gazelle_timeline_entries (
+    external_id, occurred_at, entry_type, title, description, client_external_id, piano_external_id, user_external_id,
+    invoice_external_id, estimate_external_id
+)
+SELECT
+    external_id, (raw_data ->> 'occurredAt')::timestamptz, raw_data ->> 'type', raw_data ->> 'summary',
+    raw_data ->> 'comment', raw_data -> 'client' ->> 'id', raw_data -> 'piano' ->> 'id', raw_data -> 'user' ->> 'id',
+    raw_data -> 'invoice' ->> 'id', raw_data -> 'estimate' ->> 'id'
+FROM staging_timeline
+"""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Seconds of the two stages."""
+
+    stage_1: float
+    stage_2: float
+
+    @property
+    def seconds(self) -> float:
+        """Of both."""
+        return self.stage_1 + self.stage_2
+
+
+def load_ours(where: Server, pages: Pages) -> Loaded:
+    """`Staging.write` and `Applier`, as a first pull calls them.
+
+    Raises:
+        RuntimeError: Not every entry arrived.
+    """
+    database = new_shop_database(where)
+    url = where.url(database)
+    pages.make_parents(url)
+    report = EntityReport()
+    begun = time.perf_counter()
+    with connect(url) as connection:
+        staging = Staging(connection, TIMELINE, "benchmark", ReadingOrder(datetime.now(UTC)), report)
+        for answer in ahead(Answer(data, datetime.now(UTC), False) for data in pages.answers()):
+            nodes = answer.data[TIMELINE.root]["nodes"]
+            staging.write(nodes, answer, staging.held_among([node["id"] for node in nodes]))
+    staged = time.perf_counter()
+    Applier(url, TIMELINE, report, Progress()).apply(Which.PENDING)
+    applied = time.perf_counter()
+    _check(url, pages)
+    where.drop(database)
+    return Loaded(staged - begun, applied - staged)
+
+
+def load_bare(where: Server, pages: Pages) -> Loaded:
+    """The least that PostgreSQL needs for the same rows in the same tables, their indexes and foreign keys in place."""
+    database = new_shop_database(where)
+    url = where.url(database)
+    pages.make_parents(url)
+    with connect(url) as connection:
+        begun = time.perf_counter()
+        spent = 0.0
+        with connection.cursor().copy(COPY.encode()) as copy:
+            for block in _blocks(pages):
+                at = time.perf_counter()
+                copy.write(block)
+                spent += time.perf_counter() - at
+            at = time.perf_counter()
+        connection.commit()
+        copied = spent + time.perf_counter() - at
+        begun = time.perf_counter()
+        connection.execute(INSERT)
+        connection.commit()
+        inserted = time.perf_counter() - begun
+    _check(url, pages)
+    where.drop(database)
+    return Loaded(copied, inserted)
+
+
+def _blocks(pages: Pages) -> Iterator[bytes]:
+    """The staging rows of each page in COPY's text format; making them is not part of what is measured."""
+    fetched_at = datetime.now(UTC).isoformat()
+    for data in pages.answers():
+        lines = []
+        for node in data[TIMELINE.root]["nodes"]:
+            raw = msgspec.json.encode(node)
+            digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+            body = raw.decode().replace("\\", "\\\\")
+            lines.append(f"{node['id']}\t{body}\t{fetched_at}\tprocessed\t\\\\x{digest}\tbenchmark\n")
+        yield "".join(lines).encode()
+
+
+def _check(url: str, pages: Pages) -> None:
+    with connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM gazelle_timeline_entries").fetchone()
+    if row != (pages.entries,):
+        raise RuntimeError(f"{row} entries arrived of {pages.entries}")

@@ -1,0 +1,184 @@
+"""Only a definite "not there" is a deletion, many at once are fenced, and a record that comes back is revived."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from gazelle_sync.errors import MassDeletion
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.shop import ENTITY, PRODUCTION, Shop
+
+Record = dict[str, Any]
+
+
+def delete(shop: Shop, kind: str, count: int) -> list[str]:
+    ids = [record["id"] for record in shop.admin.dump(kind)][-count:]  # the first are the odd ones
+    for external_id in ids:
+        shop.admin.delete(kind, external_id)
+    return ids
+
+
+def living(shop: Shop, table: str) -> int:
+    return int(shop.value(f"SELECT count(*) FROM {table} WHERE deleted_at IS NULL AND NOT is_stub"))
+
+
+def all_living(shop: Shop) -> dict[str, int]:
+    return {table: living(shop, table) for table in PRODUCTION}
+
+
+def busiest_client(shop: Shop) -> str:
+    """The client with the most timeline entries."""
+    return Counter(e["clientId"] for e in shop.admin.dump("timeline")).most_common(1)[0][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entity"),
+    [("pianos", "pianos"), ("invoices", "invoices"), ("users", "users"), ("products", "products")],
+)
+def test_a_deleted_record_is_marked_and_keeps_its_data(shop: Shop, kind: str, entity: str) -> None:
+    (gone,) = delete(shop, kind, 1)
+    table = ENTITY[entity].table.name
+    before = shop.row(table, gone)
+    outcome = shop.sync(Mode.DEEP)
+    after = shop.row(table, gone)
+    assert outcome[entity].deleted == 1
+    assert after["deleted_at"] is not None
+    assert not after["is_stub"]
+    assert {**before, "deleted_at": 0, "synced_at": 0} == {**after, "deleted_at": 0, "synced_at": 0}
+    shop.assert_equals_api()
+
+
+def test_a_tombstone_is_a_staged_version_and_the_last_body_stays(shop: Shop) -> None:
+    (gone,) = delete(shop, "pianos", 1)
+    shop.sync()
+    versions = shop.query(
+        "SELECT jsonb_typeof(raw_data), sync_status FROM staging_pianos WHERE external_id = %s ORDER BY fetched_at", gone
+    )
+    assert versions == [("object", "processed"), ("null", "processed")]
+
+
+def test_a_deleted_clients_cascade_counts_as_one(shop: Shop) -> None:
+    client = busiest_client(shop)
+    shop.admin.delete("clients", client)
+    outcome = shop.sync(Mode.DEEP)
+    assert outcome["clients"].deleted == 1
+    assert outcome["timeline"].deleted > 10
+    shop.assert_equals_api()
+
+
+def test_a_deleted_clients_cascade_counts_as_one_in_the_tick_too(shop: Shop) -> None:
+    shop.admin.delete("clients", busiest_client(shop))
+    outcome = shop.sync()
+    assert outcome["timeline"].deleted > 10
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
+@pytest.mark.parametrize("kind", ["pianos", "products", "timeline"])
+def test_more_deletions_than_the_fence_lets_through_stop_the_entity(shop: Shop, kind: str, mode: Mode) -> None:
+    limit = max(10, len(shop.admin.dump(kind)) // 50)
+    before = all_living(shop)
+    marks = shop.watermarks()
+    delete(shop, kind, limit + 1)
+    outcome = shop.sync(mode, check=False, only=[kind])
+    assert all_living(shop) == before
+    failure = outcome[kind].failure or ""
+    assert "--allow-deletes" in failure
+    assert str(limit) in failure
+    assert f"--only {kind}" in failure
+    assert shop.watermarks()[kind] == marks[kind]
+    assert shop.last_log()["status"] == "error"
+
+
+def test_as_many_deletions_as_the_fence_lets_through_are_made(shop: Shop) -> None:
+    gone = delete(shop, "pianos", 10)
+    outcome = shop.sync()
+    assert outcome["pianos"].deleted == 10
+    assert shop.value("SELECT count(*) FROM gazelle_pianos WHERE deleted_at IS NOT NULL") == len(gone)
+    shop.sync(Mode.DEEP)  # visits lose their piano without a new stamp
+    shop.assert_equals_api()
+
+
+def test_what_is_new_or_changed_is_kept_when_the_fence_stops_deletions(shop: Shop) -> None:
+    delete(shop, "pianos", 12)
+    kept = shop.admin.dump("pianos")[0]
+    shop.admin.edit("pianos", kept["id"], notes="Changé le même jour")
+    outcome = shop.sync(check=False)
+    assert set(outcome.errors) == {"pianos"}
+    assert shop.row("gazelle_pianos", kept["id"])["notes"] == "Changé le même jour"
+
+
+def test_allow_deletes_lets_the_deletions_through(shop: Shop) -> None:
+    delete(shop, "pianos", 12)
+    delete(shop, "timeline", 60)
+    assert isinstance(shop.sync(Mode.DEEP, check=False)["pianos"].failure, str)
+    shop.sync(Mode.DEEP, allow_deletes=True)
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize(("kind", "entity"), [("pianos", "pianos"), ("timeline", "timeline"), ("users", "users")])
+def test_a_record_that_comes_back_is_revived(shop: Shop, kind: str, entity: str) -> None:
+    record = shop.admin.dump(kind)[0]
+    shop.admin.delete(kind, record["id"])
+    shop.sync()
+    row = shop.row(ENTITY[entity].table.name, record["id"])
+    assert row["deleted_at"] is not None
+    shop.admin.create(kind, **record)
+    shop.sync()
+    revived = shop.row(ENTITY[entity].table.name, record["id"])
+    assert revived["deleted_at"] is None
+    assert revived["id"] == row["id"]
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
+def test_lists_that_came_empty_delete_nothing_while_the_records_answer_by_id(shop: Shop, mode: Mode) -> None:
+    before = all_living(shop)
+    shop.admin.fault("empty_account", times=0)
+    outcome = shop.sync(mode, check=False)
+    assert all_living(shop) == before
+    assert "timeline" in outcome.errors, "an emptied timeline cannot be asked for by id: its fence must stop it"
+    shop.admin.clear_faults()
+    shop.sync(mode)
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
+def test_an_emptied_account_deletes_nothing(shop: Shop, mode: Mode) -> None:
+    before = all_living(shop)
+    shop.admin.fault("empty_account", times=0, by_id=True)
+    outcome = shop.sync(mode, check=False)
+    assert all_living(shop) == before
+    assert {"clients", "pianos", "invoices", "appointments", "timeline"} <= set(outcome.errors)
+    assert "not believed" in " ".join(outcome["users"].notes + outcome["products"].notes)
+    shop.admin.clear_faults()
+    shop.sync(mode)
+    shop.assert_equals_api()
+
+
+def test_an_account_that_really_is_empty_passes_with_the_flag(shop: Shop) -> None:
+    for kind in ("clients", "events", "invoices", "timeline", "pianos"):
+        for record in shop.admin.dump(kind):
+            if shop.admin.record(kind, record["id"]):
+                shop.admin.delete(kind, record["id"])
+    with pytest.raises(MassDeletion):
+        shop.sync(Mode.DEEP, only=["clients"], check=False).errors.setdefault("clients", MassDeletion())
+        raise MassDeletion(str(shop.last_log()["error_message"]))
+    shop.sync(Mode.DEEP, allow_deletes=True)
+    assert [living(shop, t) for t in ("gazelle_clients", "gazelle_pianos", "gazelle_appointments")] == [0, 0, 0]
+    assert living(shop, "gazelle_timeline_entries") == 0
+
+
+def test_a_record_that_is_asked_for_and_cannot_be_read_is_not_deleted(shop: Shop) -> None:
+    delete(shop, "pianos", 2)
+    shop.admin.fault("graphql_errors", times=0, operation="PianosById")
+    outcome = shop.sync(check=False)
+    assert shop.value("SELECT count(*) FROM gazelle_pianos WHERE deleted_at IS NOT NULL") == 0
+    assert outcome["pianos"].errors == 2
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()

@@ -1,0 +1,143 @@
+"""Killing the process at any point loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from gazelle_sync.errors import AnotherPullRunning, DatabaseError
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.warehouse.lock import PullLock, pull_is_running
+from gazelle_sync_tests.shop import PRODUCTION, Shop
+
+
+def assert_nothing_is_doubled(shop: Shop) -> None:
+    for table in PRODUCTION:
+        assert shop.value(f"SELECT count(*) - count(DISTINCT external_id) FROM {table}") == 0
+    for name in ("clients", "pianos", "appointments", "timeline", "invoices", "users", "products"):
+        versions = shop.rows(f"staging_{name}")
+        last: dict[str, object] = {}
+        for version in sorted(versions, key=lambda row: row["fetched_at"]):
+            assert last.get(version["external_id"], ...) != version["raw_data"], "the same body is stored twice in a row"
+            last[version["external_id"]] = version["raw_data"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(new_shop: Shop, seed: int) -> None:
+    draw = random.Random(seed)
+    with new_shop.processes(GAZELLE_PAGE_SIZE="25") as processes:
+        for _ in range(5):
+            processes.run_and_kill(draw.uniform(0.02, 0.6))
+    new_shop.sync()
+    assert_nothing_is_doubled(new_shop)
+    new_shop.assert_equals_api()
+    assert new_shop.value("SELECT count(*) FROM sync_logs WHERE status = 'running'") == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, seed: int) -> None:
+    draw = random.Random(100 + seed)
+    with shop.processes(GAZELLE_PAGE_SIZE="25") as processes:
+        for number in range(5):
+            shop.admin.random_edits(seed=seed * 10 + number, clients=4, pianos=3, events=10, timeline=5)
+            shop.admin.delete("timeline", draw.choice(shop.admin.dump("timeline"))["id"])
+            processes.run_and_kill(draw.uniform(0.02, 0.5), draw.choice([Mode.TICK, Mode.TICK, Mode.DEEP]))
+    shop.sync()
+    shop.sync(Mode.DEEP)
+    assert_nothing_is_doubled(shop)
+    shop.assert_equals_api()
+    before = shop.fingerprint()
+    shop.replay()
+    assert shop.fingerprint() == before
+
+
+def test_a_dead_runs_row_is_closed_by_the_next_run(shop: Shop) -> None:
+    shop.admin.settings(latency_ms=1000)
+    with shop.processes() as processes:
+        pid = processes.begin()
+        shop.while_pulling(lambda: os.kill(pid, signal.SIGKILL)).join()
+        assert processes.end() == -signal.SIGKILL
+    assert shop.last_log()["status"] == "running"
+    shop.admin.settings(latency_ms=0)
+    shop.sync()
+    statuses = [row["status"] for row in sorted(shop.rows("sync_logs"), key=lambda row: int(row["id"]))]
+    assert statuses[-2:] == ["error", "success"]
+
+
+def test_the_lock_dies_with_its_process(shop: Shop) -> None:
+    shop.admin.settings(latency_ms=300)
+    with shop.processes() as processes:
+        pid = processes.begin()
+        deadline = time.monotonic() + 10
+        while not pull_is_running(shop.url):
+            assert time.monotonic() < deadline
+        os.kill(pid, signal.SIGKILL)
+        processes.end()
+    shop.admin.settings(latency_ms=0)
+    shop.sync(lock_wait_s=5)
+
+
+def test_a_second_pull_waits_for_the_first(shop: Shop) -> None:
+    with shop.processes() as processes:
+        processes.begin()
+        processes.begin()
+        assert [processes.end(), processes.end()] == [0, 0]
+    logs = [row for row in shop.rows("sync_logs") if row["status"] == "success"]
+    assert len(logs) == 3
+    shop.assert_equals_api()
+
+
+def test_a_second_pull_says_that_another_is_running(shop: Shop) -> None:
+    with PullLock(shop.url, wait_s=0):
+        began = time.monotonic()
+        with pytest.raises(AnotherPullRunning, match="Another pull is running"):
+            shop.sync(lock_wait_s=0.3)
+        assert time.monotonic() - began < 5
+    shop.sync()
+
+
+def test_two_first_pulls_at_once_double_nothing(new_shop: Shop) -> None:
+    with new_shop.processes() as processes:
+        for _ in range(3):
+            processes.begin(Mode.TICK)
+        assert [processes.end() for _ in range(3)] == [0, 0, 0]
+    assert_nothing_is_doubled(new_shop)
+    new_shop.assert_equals_api()
+
+
+def cut_connections(shop: Shop, which: str) -> None:
+    shop.query(f"SELECT pg_terminate_backend(pid) FROM {which} AND pid <> pg_backend_pid()")
+
+
+def test_connections_cut_in_the_middle_end_the_pull_clearly_and_the_next_run_heals(shop: Shop) -> None:
+    shop.admin.random_edits(clients=10, pianos=10, events=30, timeline=20)
+    shop.admin.settings(latency_ms=500)
+    cut = shop.while_pulling(lambda: cut_connections(
+        shop, "pg_stat_activity WHERE datname = current_database() AND application_name = 'gazelle_sync'"
+    ))  # fmt: skip
+    with pytest.raises(DatabaseError, match="cannot be reached or went away|connection that holds the pull's lock"):
+        shop.sync()
+    cut.join()
+    shop.admin.settings(latency_ms=0)
+    shop.sync()
+    assert_nothing_is_doubled(shop)
+    shop.assert_equals_api()
+
+
+def test_a_pull_that_lost_its_lock_moves_no_watermark(shop: Shop) -> None:
+    shop.query("UPDATE system_settings SET value = '2026-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")
+    marks = shop.watermarks()
+    shop.admin.settings(latency_ms=500)
+    cut = shop.while_pulling(lambda: cut_connections(
+        shop, "pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database())"
+    ))  # fmt: skip
+    outcome = shop.sync(check=False)
+    cut.join()
+    assert outcome.errors
+    assert all(isinstance(error, DatabaseError) for error in outcome.errors.values())
+    assert shop.watermarks() == marks

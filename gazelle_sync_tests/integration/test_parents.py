@@ -1,0 +1,123 @@
+"""Whatever a record names is there: brought along, or a stub that is filled when the record turns up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.shop import Shop
+
+Record = dict[str, Any]
+GHOST = "cli_0Fantome000000000000"
+
+
+def in_a_week() -> str:
+    return (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT15:00:00Z")
+
+
+def test_nothing_dangles_after_a_first_pull(shop: Shop) -> None:
+    for entity in ENTITIES:
+        for table in entity.tables:
+            for column, parent in table.references.items():
+                query = f"SELECT count(*) FROM {table.name} AS t LEFT JOIN {parent} AS p ON p.external_id = t.{column} "
+                assert shop.value(query + f"WHERE t.{column} IS NOT NULL AND p.external_id IS NULL") == 0
+
+
+@pytest.mark.parametrize("only", ["pianos", "appointments", "invoices", "timeline"])
+def test_unknown_parents_are_brought_along_in_the_same_run(new_shop: Shop, only: str) -> None:
+    new_shop.sync(only=[only])
+    stubs = {row["external_id"] for row in new_shop.rows("gazelle_clients", "is_stub")}
+    assert stubs <= {GHOST}
+    assert new_shop.value("SELECT count(*) FROM gazelle_clients WHERE NOT is_stub") > 0
+    assert new_shop.value("SELECT count(*) FROM gazelle_pianos WHERE is_stub") == 0
+    new_shop.sync()
+    new_shop.assert_equals_api()
+
+
+def test_a_visit_at_a_new_client_brings_the_client_that_a_tick_had_not_listed(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="École toute neuve", status="ACTIVE")
+    visit = shop.admin.create("events", start=in_a_week(), clientId=client["id"], title="Accord", type="APPOINTMENT",
+                              status="ACTIVE", duration=60)  # fmt: skip
+    shop.sync(only=["appointments"])
+    assert shop.row("gazelle_appointments", visit["id"])["client_external_id"] == client["id"]
+    row = shop.row("gazelle_clients", client["id"])
+    assert (row["company_name"], row["is_stub"]) == ("École toute neuve", False)
+
+
+def test_a_client_that_gazelle_does_not_have_becomes_a_stub_and_is_not_asked_for_again(shop: Shop) -> None:
+    stub = shop.row("gazelle_clients", GHOST)
+    assert stub["is_stub"]
+    assert stub["deleted_at"] is not None
+    assert shop.rows("gazelle_appointments", "client_external_id = %s", GHOST)
+    shop.sync(Mode.DEEP)
+    assert "ClientsById" not in shop.admin.stats()["by_operation"]
+
+
+def test_a_stub_is_filled_when_its_record_turns_up(shop: Shop) -> None:
+    before = shop.row("gazelle_clients", GHOST)
+    shop.admin.create("clients", id=GHOST, companyName="Revenu de loin", status="ACTIVE")
+    shop.sync()
+    after = shop.row("gazelle_clients", GHOST)
+    assert (after["company_name"], after["is_stub"], after["deleted_at"]) == ("Revenu de loin", False, None)
+    assert after["id"] == before["id"]
+    shop.assert_equals_api()
+
+
+def test_a_user_who_left_is_a_stub_with_the_name_that_others_say(shop: Shop) -> None:
+    for former in shop.admin.dump("former_users"):
+        row = shop.row("gazelle_users", former["id"])
+        assert row["is_stub"]
+        assert row["deleted_at"] is not None
+        assert (row["first_name"], row["last_name"]) == (former["firstName"], former["lastName"])
+
+
+def test_a_user_who_returns_is_filled(shop: Shop) -> None:
+    former = shop.admin.dump("former_users")[0]
+    shop.admin.create("users", **former)
+    shop.sync()
+    row = shop.row("gazelle_users", former["id"])
+    assert (row["email"], row["is_stub"], row["deleted_at"]) == (former["email"], False, None)
+
+
+def test_a_new_entry_of_an_unknown_user_does_not_wait(shop: Shop) -> None:
+    stranger = shop.admin.create("former_users", firstName="Ève", lastName="Passagère")
+    client = shop.admin.dump("clients")[0]
+    entry = shop.admin.create("timeline", userId=stranger["id"], clientId=client["id"], summary="Bonjour")
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", entry["id"])["user_external_id"] == stranger["id"]
+    assert shop.row("gazelle_users", stranger["id"])["first_name"] == "Ève"
+
+
+def test_an_appointment_without_client_is_an_appointment(shop: Shop) -> None:
+    memo = shop.admin.create("events", start=in_a_week(), clientId=None, title="Inventaire", type="MEMO",
+                             status="ACTIVE", duration=0)  # fmt: skip
+    shop.sync()
+    assert shop.row("gazelle_appointments", memo["id"])["client_external_id"] is None
+
+
+def test_parents_whose_list_fails_leave_the_children_pending_and_the_next_run_brings_both(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Arrivé pendant la panne", status="ACTIVE")
+    piano = shop.admin.create("pianos", clientId=client["id"], make="Bösendorfer", status="ACTIVE")
+    shop.admin.fault("graphql_errors", times=0, operation="Clients")
+    shop.sync(check=False)
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_pianos", piano["id"])["client_external_id"] == client["id"]
+    assert not shop.row("gazelle_clients", client["id"])["is_stub"]
+    shop.assert_equals_api()
+
+
+def test_a_deleted_client_stays_for_the_visits_that_name_it(shop: Shop) -> None:
+    visit = next(e for e in shop.admin.dump("events") if e["clientId"] and e["status"] == "ACTIVE")
+    shop.admin.delete("clients", visit["clientId"])
+    shop.admin.create("events", **visit)
+    shop.sync(Mode.DEEP)
+    row = shop.row("gazelle_clients", visit["clientId"])
+    assert row["deleted_at"] is not None
+    assert not row["is_stub"]
+    assert shop.row("gazelle_appointments", visit["id"])["deleted_at"] is None
+    shop.assert_equals_api()

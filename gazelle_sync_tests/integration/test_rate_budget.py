@@ -1,0 +1,104 @@
+"""The budget of requests, by the sandbox's own record of arrivals, over all processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from bisect import bisect_right
+
+import pytest
+
+from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.shop import Shop
+
+
+def busiest_second(arrivals: list[float]) -> int:
+    return max(bisect_right(arrivals, first + 1 - 1e-9) - place for place, first in enumerate(arrivals))
+
+
+@pytest.mark.parametrize("rate", [10, 50])
+def test_two_processes_at_once_never_exceed_the_budget_and_use_nine_tenths_of_it(shop: Shop, rate: int) -> None:
+    """Each process sends `rate` requests: together two seconds of work."""
+    shop.admin.reset_stats()
+    script = (
+        "import sys, threading, ssl, httpx\n"
+        "from gazelle_sync.gazelle.throttle import Throttle\n"
+        "from gazelle_sync.sandbox.admin import plain_client\n"
+        f"throttle = Throttle({rate}, {shop.url!r})\n"
+        f"client = plain_client({shop.sandbox.url!r})\n"
+        "def send():\n"
+        f"    for _ in range({rate} // 2):\n"
+        "        throttle.wait()\n"
+        "        client.post('/graphql/private/', content=b'{}')\n"
+        "client.get('/_sandbox/health')\n"
+        "threads = [threading.Thread(target=send) for _ in range(2)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    arrivals = shop.admin.stats()["arrivals_monotonic"]
+    assert len(arrivals) == 2 * 2 * (rate // 2)
+    assert busiest_second(arrivals) <= rate
+    # While both have work: from the later one's first request on. At 10/s that is the middle of the row.
+    middle = arrivals[len(arrivals) // 4 : -len(arrivals) // 4 or None]
+    achieved = (len(middle) - 1) / (middle[-1] - middle[0])
+    assert achieved >= 0.9 * rate
+
+
+def test_a_pull_keeps_the_budget_and_uses_it(shop: Shop) -> None:
+    shop.admin.reset_stats()
+    shop.sync(Mode.DEEP, rate_per_s=20, page_size=10)
+    stats = shop.admin.stats()
+    arrivals = stats["arrivals_monotonic"]
+    assert len(arrivals) > 40
+    assert stats["max_in_a_second"] <= 20
+    assert "429" not in stats["refused"]
+    first = arrivals[5]
+    busy = [at for at in arrivals if first <= at <= first + 1.5]
+    assert len(busy) >= 0.9 * 20 * 1.5 - 1
+
+
+def test_a_server_that_counts_refuses_none_of_ten_a_second(shop: Shop) -> None:
+    shop.admin.settings(rate_per_s=10)
+    shop.admin.reset_stats()
+    shop.sync(rate_per_s=10)
+    assert shop.admin.stats()["refused"] == {}
+
+
+def test_a_server_that_counts_less_than_we_do_is_obeyed(shop: Shop) -> None:
+    shop.admin.settings(rate_per_s=5)
+    shop.admin.random_edits()
+    shop.sync(rate_per_s=0)
+    shop.admin.settings(rate_per_s=0)
+    assert shop.admin.stats()["refused"]["429"] > 0
+    shop.assert_equals_api()
+
+
+def test_a_slot_far_in_the_future_is_not_believed(shop: Shop) -> None:
+    shop.query(
+        "INSERT INTO system_settings (key, value) VALUES ('api_next_request_at', (now() + interval '2 hours')::text) "
+        "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value"
+    )
+    throttle = Throttle(10, shop.url)
+    began = time.monotonic()
+    throttle.wait()
+    throttle.close()
+    assert time.monotonic() - began < 2
+
+
+def test_without_a_limit_nobody_waits_but_for_retry_after(database: str) -> None:
+    throttle = Throttle(0, database)
+    began = time.monotonic()
+    for _ in range(100):
+        throttle.wait()
+    assert time.monotonic() - began < 0.5
+    throttle.hold(0.3)
+    threads = [threading.Thread(target=throttle.wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began >= 0.3

@@ -1,0 +1,180 @@
+"""The commands as a person runs them: a process, its exit status, what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.shop import Shop
+
+PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
+SECRET = "a-word-that-nobody-may-read"
+
+
+@pytest.fixture(scope="module")
+def dagster_database(databases: Databases) -> Iterator[str]:
+    """Dagster's own storage, shared by the commands of this module."""
+    with databases.temporary("template1") as url:
+        yield url
+
+
+class Person:
+    """Runs commands on one shop."""
+
+    def __init__(self, shop: Shop, dagster_database: str, directory: Path) -> None:
+        self.shop = shop
+        self._dagster_database = dagster_database
+        self._directory = directory
+
+    def runs(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self._dagster_database, **environment)
+        return subprocess.run(
+            [PROGRAM, *arguments], env=own, cwd=self._directory, capture_output=True, text=True, check=False, timeout=120
+        )
+
+
+@pytest.fixture
+def person(shop: Shop, dagster_database: str, tmp_path: Path) -> Person:
+    return Person(shop, dagster_database, tmp_path)
+
+
+def test_help_answers_in_under_half_a_second() -> None:
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        ended = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - began)
+        assert ended.returncode == 0
+    for command in ("sync", "replay", "status", "migrate", "up", "sandbox", "doctor"):
+        assert command in ended.stdout
+    assert min(times) < 0.5
+
+
+def test_sync_says_what_changed_and_then_that_nothing_did(person: Person) -> None:
+    person.shop.admin.random_edits(clients=3, pianos=2, events=4, timeline=5)
+    first = person.runs("sync")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "14 records changed" in first.stdout
+    person.shop.quiet_down()
+    second = person.runs("sync")
+    assert second.returncode == 0
+    assert "Nothing changed" in second.stdout
+    person.shop.assert_equals_api()
+
+
+def test_sync_full_only_reads_every_body_of_the_chosen_entities(person: Person) -> None:
+    ended = person.runs("sync", "--full", "--only", "clients,users", GAZELLE_LANG="fr")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Techniciens" in ended.stdout
+    assert "Pianos" not in ended.stdout
+    assert person.shop.last_log()["mode"] == "deep"
+    assert "allPianos" not in str(person.shop.admin.stats()["by_operation"])
+
+
+def test_a_failed_sync_ends_with_status_1_and_the_reason(person: Person) -> None:
+    person.shop.admin.fault("status", code=404, times=0, operation="allInvoices")
+    ended = person.runs("sync")
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert "Invoices. HTTP 404" in said
+    assert "Traceback" not in said
+    assert "InvoicesStamps" in person.shop.last_log()["error_message"]
+
+
+def test_mass_deletion_ends_with_status_1_and_the_flag_lets_it_through(person: Person) -> None:
+    for piano in person.shop.admin.dump("pianos")[:12]:
+        person.shop.admin.delete("pianos", piano["id"])
+    refused = person.runs("sync", "--only", "pianos")
+    assert refused.returncode == 1
+    assert "--allow-deletes" in refused.stdout + refused.stderr
+    passed = person.runs("sync", "--full", "--only", "pianos", "--allow-deletes")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert person.shop.value("SELECT count(*) FROM gazelle_pianos WHERE deleted_at IS NOT NULL") == 12
+
+
+def test_replay_rebuilds_and_asks_gazelle_for_nothing(person: Person) -> None:
+    before = person.shop.fingerprint()
+    person.shop.query("UPDATE gazelle_clients SET city = 'abîmé' WHERE NOT is_stub")
+    person.shop.admin.reset_stats()
+    ended = person.runs("replay", "--only", "clients")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "without one call to Gazelle" in ended.stdout
+    assert person.shop.fingerprint() == before
+    assert person.shop.admin.stats()["arrivals"] == 0
+
+
+def test_wrong_credentials_end_with_status_1_and_are_not_repeated(person: Person) -> None:
+    ended = person.runs("sync", GAZELLE_API_TOKEN=SECRET)
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert "GAZELLE_API_TOKEN" in said
+    logs = "".join(path.read_text() for path in (person.shop.settings.home / "logs").glob("*.log"))
+    assert SECRET not in said + logs + str(person.shop.last_log())
+
+
+def test_an_unreachable_api_ends_with_status_1(person: Person) -> None:
+    ended = person.runs("sync", GAZELLE_API_URL="http://127.0.0.1:9")
+    assert ended.returncode == 1
+    assert "GAZELLE_API_URL" in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", ["sync", "replay", "migrate"])
+def test_an_unreachable_database_ends_with_status_1_and_no_password(person: Person, command: str) -> None:
+    ended = person.runs(command, GAZELLE_DATABASE_URL=f"postgresql://nobody:{SECRET}@127.0.0.1:9/none")
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert "GAZELLE_DATABASE_URL" in said
+    assert SECRET not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (("sync", "--only", "clients,cats"), {}, "cats is not known"),
+        (("sync", "--only", " , "), {}, "names nothing"),
+        (("replay", "--from", "2026-02-02", "--to", "2026-01-01"), {}, "lies before"),
+        (("sync",), {"GAZELLE_RATE_PER_S": "fast"}, "GAZELLE_RATE_PER_S"),
+        (("sync",), {"GAZELLE_API_URL": "gazelleapp.io"}, "GAZELLE_API_URL"),
+        (("migrate",), {"GAZELLE_DATABASE_URL": "mysql://x"}, "GAZELLE_DATABASE_URL"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_sentence(
+    person: Person, arguments: tuple[str, ...], environment: dict[str, str], words: str
+) -> None:
+    ended = person.runs(*arguments, **environment)
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) <= 2
+
+
+def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Person, databases: Databases) -> None:
+    with databases.temporary("template1") as url:
+        first = person.runs("migrate", GAZELLE_DATABASE_URL=url)
+        assert first.returncode == 0
+        assert "applied 001_foundation.sql" in first.stdout
+        second = person.runs("migrate", GAZELLE_DATABASE_URL=url)
+        assert (second.returncode, second.stdout.strip()) == (0, "The database is up to date.")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM schema_migrations").fetchone() == (
+                first.stdout.count("applied"),
+            )
+
+
+def test_a_sync_beside_another_waits_and_then_does_its_work(person: Person) -> None:
+    with PullLock(person.shop.url, wait_s=0):
+        own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person._dagster_database)
+        waiting = subprocess.Popen([PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        assert waiting.poll() is None
+    out, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, out + err

@@ -1,0 +1,118 @@
+"""What Dagster knows of the project: it loads with nothing set, and its graph is the one below."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.jobs import FULL, REPLAY_JOB, TICK
+
+GRAPH = {
+    "staging_users": [],
+    "staging_products": [],
+    "staging_clients": [],
+    "staging_pianos": [],
+    "staging_invoices": [],
+    "staging_appointments": [],
+    "staging_timeline": [],
+    "gazelle_users": ["staging_users"],
+    "gazelle_products": ["staging_products"],
+    "gazelle_clients": ["staging_clients"],
+    "gazelle_contacts": ["staging_clients"],
+    "gazelle_locations": ["staging_clients"],
+    "gazelle_pianos": ["staging_pianos"],
+    "gazelle_piano_measurements": ["staging_pianos"],
+    "gazelle_invoices": ["staging_invoices"],
+    "gazelle_invoice_items": ["staging_invoices"],
+    "gazelle_appointments": ["staging_appointments"],
+    "gazelle_appointment_pianos": ["staging_appointments"],
+    "gazelle_timeline_entries": ["staging_timeline"],
+}
+"""Asset → what it depends on: what it is computed of. Foreign keys tie tables, not computations."""
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: Path) -> None:
+    program = "from gazelle_sync.definitions import defs; print(len(defs.resolve_all_asset_keys()))"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) >= len(GRAPH)
+    assert list(tmp_path.iterdir()) == [], "loading writes nothing"
+
+
+def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitions) -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for assets in definitions.assets or ():
+        assert isinstance(assets, dg.AssetsDefinition)
+        for spec in assets.specs:
+            found[spec.key.to_user_string()] |= {dep.asset_key.to_user_string() for dep in spec.deps}
+    assert {key: sorted(deps) for key, deps in found.items() if key in GRAPH} == GRAPH
+
+
+def test_every_table_of_every_entity_has_an_asset() -> None:
+    tables = {table.name for entity in ENTITIES for table in entity.tables}
+    assert tables | {entity.staging_table for entity in ENTITIES} == set(GRAPH)
+
+
+def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
+    for assets in definitions.assets or ():
+        assert isinstance(assets, dg.AssetsDefinition)
+        for spec in assets.specs:
+            assert spec.description, spec.key
+            assert spec.group_name, spec.key
+            assert spec.kinds, spec.key
+            assert spec.owners, spec.key
+            assert str(spec.metadata["dagster/table_name"]).startswith("public.")
+            assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
+        assert assets.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_the_days_are_montreals_and_today_is_one_of_them(definitions: dg.Definitions) -> None:
+    partitions = next(
+        spec.partitions_def
+        for assets in definitions.assets or ()
+        if isinstance(assets, dg.AssetsDefinition)
+        for spec in assets.specs
+    )
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.timezone == "America/Toronto"
+    assert partitions.end_offset == 1
+
+
+@pytest.mark.parametrize("name", [TICK, FULL, REPLAY_JOB])
+def test_each_job_runs_in_one_process(definitions: dg.Definitions, name: str) -> None:
+    job = definitions.resolve_job_def(name)
+    assert job.executor_def is dg.in_process_executor
+    assert job.description
+
+
+def test_the_schedules_are_on_and_speak_montreal_time(definitions: dg.Definitions) -> None:
+    crons = {}
+    for schedule in definitions.schedules or ():
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        assert schedule.execution_timezone == "America/Toronto"
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        crons[schedule.name] = schedule.cron_schedule
+    assert crons["tick_every_15_minutes"] == "*/15 * * * *"
+    assert crons["full_at_night"] == "0 3 * * 1-6"
+    assert crons["deep_on_sunday"] == "0 3 * * 0"
+
+
+def test_a_resource_can_be_replaced_without_patching() -> None:
+    resource = dg.ResourceDefinition.hardcoded_resource("another")
+    assert (build_defs({"pull": resource}).resources or {})["pull"] is resource

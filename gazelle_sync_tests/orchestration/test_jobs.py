@@ -1,0 +1,225 @@
+"""Each job in process, on an instance of its own, a real database and the sandbox."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import structlog
+
+from gazelle_sync.clock import midnight, montreal_day
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.jobs import FULL, REPLAY_JOB, TICK, asset_keys, run_config
+from gazelle_sync.partitions import range_tags
+from gazelle_sync_tests.shop import Shop
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """A clean place to read settings from; the log that a run configures ends with the test."""
+    monkeypatch.chdir(tmp_path)
+    yield monkeypatch
+    logger = logging.getLogger("gazelle_sync")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    structlog.reset_defaults()
+
+
+def name(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name the shop."""
+    for variable, value in shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=shop.url).items():
+        if variable.startswith("GAZELLE_"):
+            monkeypatch.setenv(variable, value)
+
+
+class Runner:
+    """Runs jobs for one shop."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._definitions = definitions
+        self.instance = instance
+
+    def run(self, job: str = TICK, mode: str = "tick", *, first: datetime | None = None, last: datetime | None = None,
+            entities: list[str] | None = None, **config: Any) -> dg.ExecuteInProcessResult:  # noqa: ANN401 - JSON  # fmt: skip
+        now = datetime.now(UTC)
+        return self._definitions.resolve_job_def(job).execute_in_process(
+            run_config=run_config(mode, **config),
+            instance=self.instance,
+            raise_on_error=False,
+            tags=range_tags(montreal_day(first or now), montreal_day(last or now)),
+            asset_selection=asset_keys(entities, with_staging=job != REPLAY_JOB) if entities else None,
+        )
+
+
+@pytest.fixture
+def runner(definitions: dg.Definitions, instance: dg.DagsterInstance, set_environment: pytest.MonkeyPatch) -> Runner:
+    assert set_environment
+    return Runner(definitions, instance)
+
+
+@pytest.fixture
+def named_shop(shop: Shop, set_environment: pytest.MonkeyPatch) -> Shop:
+    name(shop, set_environment)
+    return shop
+
+
+@pytest.fixture
+def named_new_shop(new_shop: Shop, set_environment: pytest.MonkeyPatch) -> Shop:
+    name(new_shop, set_environment)
+    return new_shop
+
+
+def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {str(event.asset_key.to_user_string()) for event in result.get_asset_materialization_events() if event.asset_key}
+
+
+def tables_of(*entities: str) -> set[str]:
+    return {key.to_user_string() for key in asset_keys(list(entities), with_staging=False)}
+
+
+def test_a_first_tick_makes_production_equal_to_the_api(named_new_shop: Shop, runner: Runner) -> None:
+    result = runner.run()
+    assert result.success
+    assert len(materialized(result)) == 19
+    named_new_shop.assert_equals_api()
+    log = named_new_shop.last_log()
+    assert (log["run_id"], log["mode"], log["status"]) == (result.run_id, "tick", "success")
+
+
+@pytest.mark.parametrize("mode", ["nightly", "deep"])
+def test_the_full_job_in_both_its_modes(named_shop: Shop, runner: Runner, mode: str) -> None:
+    named_shop.admin.random_edits(clients=2, pianos=2, events=2, timeline=2)
+    assert runner.run(FULL, mode).success
+    assert named_shop.last_log()["mode"] == mode
+    named_shop.assert_equals_api()
+
+
+def test_the_replay_job_asks_gazelle_for_nothing(named_shop: Shop, runner: Runner) -> None:
+    before = named_shop.fingerprint()
+    named_shop.query("UPDATE gazelle_products SET name_fr = 'abîmé'")
+    named_shop.admin.reset_stats()
+    assert runner.run(REPLAY_JOB, "replay").success
+    assert named_shop.fingerprint() == before
+    assert named_shop.admin.stats()["arrivals"] == 0
+
+
+def test_materializations_carry_counts_columns_and_a_preview_without_particulars(
+    named_shop: Shop, runner: Runner
+) -> None:
+    result = runner.run()
+    found = {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    clients = found["gazelle_clients"]
+    assert clients["dagster/row_count"].value == len(named_shop.admin.dump("clients"))
+    schema = clients["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    assert "external_id" in {column.name for column in schema.columns}
+    phones = {row["phone"] for row in named_shop.rows("gazelle_clients") if row["phone"]}
+    assert not any(phone in str(clients["preview"].value) for phone in phones)
+    assert found["staging_clients"]["stamps read"].value == len(named_shop.admin.dump("clients"))
+
+
+def test_a_range_of_partitions_is_one_run(named_shop: Shop, runner: Runner) -> None:
+    first = datetime.now(UTC) - timedelta(days=3)
+    result = runner.run(first=first)
+    assert result.success
+    partitions = runner.instance.get_materialized_partitions(dg.AssetKey("gazelle_clients"))
+    assert len(partitions) == 4
+    logs = named_shop.rows("sync_logs")
+    assert [log["run_id"] for log in logs].count(result.run_id) == 1
+
+
+def test_a_backfill_reads_the_records_of_those_days_again_and_moves_no_watermark(
+    named_shop: Shop, runner: Runner
+) -> None:
+    day = montreal_day(datetime.now(UTC) - timedelta(days=200))
+    inside, outside, dated = (client["id"] for client in named_shop.admin.dump("clients")[:3])
+    noon = (midnight(day) + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    named_shop.admin.edit("clients", inside, touch=noon, personalNotes="avant")
+    entry = named_shop.admin.create("timeline", occurredAt=noon, clientId=dated, summary="avant")["id"]
+    named_shop.sync()
+    named_shop.admin.edit("clients", inside, touch=False, personalNotes="après")
+    named_shop.admin.edit("clients", outside, touch=False, personalNotes="après")
+    named_shop.admin.edit("timeline", entry, summary="après")
+    named_shop.admin.reset_stats()
+    marks = named_shop.watermarks()
+
+    in_day = midnight(day) + timedelta(hours=1)
+    result = runner.run(first=in_day, last=in_day + timedelta(days=1))
+
+    assert result.success
+    assert named_shop.last_log()["mode"] == "backfill"
+    assert named_shop.row("gazelle_clients", inside)["personal_notes"] == "après"
+    assert named_shop.row("gazelle_clients", outside)["personal_notes"] != "après"
+    assert named_shop.row("gazelle_timeline_entries", entry)["title"] == "après"
+    assert named_shop.watermarks() == marks
+    assert named_shop.admin.stats()["bodies"]["clients"] == 1
+
+
+def test_a_backfill_puts_damaged_rows_of_its_days_right(named_shop: Shop, runner: Runner) -> None:
+    entry = named_shop.admin.dump("timeline")[-1]
+    at = datetime.fromisoformat(entry["occurredAt"])
+    named_shop.query("UPDATE gazelle_timeline_entries SET title = 'abîmé'")
+    assert runner.run(first=at, last=at, entities=["timeline"]).success
+    assert named_shop.row("gazelle_timeline_entries", entry["id"])["title"] == entry["summary"]
+    assert named_shop.value("SELECT count(*) FROM gazelle_timeline_entries WHERE title = 'abîmé'") > 0
+
+
+def test_a_failed_staging_asset_fails_what_hangs_on_it_and_nothing_else(named_shop: Shop, runner: Runner) -> None:
+    named_shop.admin.random_edits(clients=2, pianos=2, events=2, timeline=2)
+    named_shop.admin.fault("status", code=404, times=0, operation="allInvoices")
+    result = runner.run()
+    assert not result.success
+    failed = {event.step_key for event in result.get_step_failure_events() if event.step_key}
+    assert failed == {"staging_invoices"}
+    done = materialized(result)
+    assert tables_of("users", "products", "clients", "pianos", "appointments") <= done
+    assert not tables_of("invoices") & done
+    message = next(event for event in result.get_step_failure_events()).step_failure_data.error
+    assert message is not None
+    assert "InvoicesStamps" in str(message)
+    named_shop.admin.clear_faults()
+    assert runner.run().success
+    named_shop.assert_equals_api()
+
+
+def test_a_fence_fails_the_entity_with_the_flag_in_its_message(named_shop: Shop, runner: Runner) -> None:
+    for piano in named_shop.admin.dump("pianos")[:12]:
+        named_shop.admin.delete("pianos", piano["id"])
+    result = runner.run()
+    assert not result.success
+    errors = " ".join(str(event.step_failure_data.error) for event in result.get_step_failure_events())
+    assert "--allow-deletes" in errors
+    assert runner.run(allow_deletes=True).success
+
+
+def test_wrong_credentials_fail_the_run_with_the_reason(
+    named_shop: Shop, runner: Runner, set_environment: pytest.MonkeyPatch
+) -> None:
+    set_environment.setenv("GAZELLE_API_TOKEN", "a-key-that-nobody-may-read")
+    result = runner.run()
+    assert not result.success
+    errors = " ".join(str(event.step_failure_data.error) for event in result.get_step_failure_events())
+    assert "GAZELLE_API_TOKEN" in errors
+    assert "a-key-that-nobody-may-read" not in errors
+    assert named_shop.last_log()["status"] == "error"

@@ -1,0 +1,113 @@
+"""When a schedule asks for a run, and when it says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gazelle_sync.clock import montreal_day
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.jobs import TICK
+from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync_tests.shop import Shop
+
+MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:  # one that a schedule can find again by its reference
+        yield instance
+
+
+@pytest.fixture
+def named_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shop:
+    monkeypatch.chdir(tmp_path)
+    for variable, value in shop.environment().items():
+        if variable.startswith("GAZELLE_"):
+            monkeypatch.setenv(variable, value)
+    return shop
+
+
+def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
+    schedule = next(s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name == name)
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=definitions.get_repository_def()
+    )
+    data = schedule.evaluate_tick(context)
+    if data.skip_message:
+        return dg.SkipReason(data.skip_message)
+    assert data.run_requests is not None
+    (request,) = data.run_requests
+    return request
+
+
+def today() -> str:
+    return montreal_day(datetime.now(UTC)).isoformat()
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.usefixtures("named_shop")
+def test_each_schedule_asks_for_a_run_in_its_mode_on_todays_partition(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str
+) -> None:
+    request = evaluate(definitions, instance, name)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_config["resources"]["pull"]["config"]["mode"] == MODES[name]
+    days = request.partition_key or request.tags[RANGE_END_TAG]
+    assert days == today()
+
+
+def test_after_an_outage_one_run_covers_the_days_since_the_last(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    since = datetime.now(UTC) - timedelta(days=3)
+    named_shop.query("UPDATE system_settings SET value = %s WHERE key = 'last_sync_date'", since.isoformat())
+    request = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags[RANGE_START_TAG] == montreal_day(since).isoformat()
+    assert request.tags[RANGE_END_TAG] == today()
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_while_a_pull_holds_the_lock_the_tick_is_skipped_with_a_reason(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop, name: str
+) -> None:
+    with PullLock(named_shop.url, wait_s=0):
+        skipped = evaluate(definitions, instance, name)
+    assert isinstance(skipped, dg.SkipReason)
+    assert "still running" in str(skipped.skip_message)
+    assert isinstance(evaluate(definitions, instance, name), dg.RunRequest)
+
+
+@pytest.mark.usefixtures("named_shop")
+def test_while_a_run_is_about_to_start_the_tick_is_skipped_with_a_reason(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(TICK), status=dg.DagsterRunStatus.NOT_STARTED, tags={"dagster/partition": today()}
+    )
+    skipped = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(skipped, dg.SkipReason)
+    assert run.run_id[:8] in str(skipped.skip_message)
+
+
+def test_an_unreachable_database_does_not_break_the_schedule(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert named_shop
+    monkeypatch.setenv("GAZELLE_DATABASE_URL", "postgresql://nobody:secret-word@127.0.0.1:9/none")
+    answer = evaluate(definitions, instance, "tick_every_15_minutes")
+    words = str(answer)
+    assert "secret-word" not in words
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)

@@ -1,0 +1,212 @@
+"""What the documentation shows exists: commands, options, targets, variables, links, paths."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from graphql import build_schema, parse, validate
+
+from gazelle_sync.cli import main
+from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
+from gazelle_sync.settings import PROJECT_ROOT, Settings
+from gazelle_sync.settings import __file__ as settings_file
+
+BENCHMARKS = PROJECT_ROOT / "docs" / "benchmarks.md"
+DOCUMENTS = sorted([PROJECT_ROOT / "README.md", PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").glob("*.md")])
+PLACEHOLDER = re.compile(r"[…<>*]|NNN")
+EXAMPLE = "product_groups"
+"""The entity that docs/adding-an-entity.md adds."""
+MAY_BE_MISSING = {"config/token.json", ".gazelle_sync/", ".venv/"}
+"""Made on a shop's own machine; git ignores them."""
+NOT_OURS = re.compile(
+    r"(?<![\w:/.])/(?:home|root|tmp|work|workspace|Users|private|mnt)/\w"
+    r"|\b(?:pypi|registry|artifactory|nexus|mirror)[\w-]*\.[\w.-]*\w"
+    r"|(?<![\d.])(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?![\d.])"
+)
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT_ROOT)))
+
+
+@cache
+def text_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def code_of(document: Path) -> Iterator[str]:
+    """Each line of code: of a fence, comments cut off, or between backquotes."""
+    text = text_of(document)
+    for fence in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield from (re.sub(r"(^|\s)#.*", "", line).strip() for line in fence.splitlines())
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    yield from (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose))
+
+
+def prose_without_fences(document: Path) -> str:
+    return re.sub(r"^```.*?^```", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
+
+
+def shown_commands(document: Path) -> list[list[str]]:
+    """The words after `gazelle-sync` of every command that a document shows."""
+    found = []
+    for line in code_of(document):
+        match = re.match(r"(?:ExecStart=)?(?:\S*/)?gazelle-sync\b(?!/)(.*)", line)
+        if match:
+            found.append([word for word in shlex.split(match.group(1)) if not PLACEHOLDER.search(word)])
+    return found
+
+
+def shown_targets(document: Path) -> list[str]:
+    matches = (re.match(r"make(?:\s+[A-Z]+=\S+)*\s+([a-z]+)$", line) for line in code_of(document))
+    return [match.group(1) for match in matches if match]
+
+
+def assert_is_a_command(words: list[str]) -> None:
+    """Walk the words down the commands; each option must be known where it stands, each entity in `--only` exist."""
+    command: click.Command = main
+    waiting: click.Option | None = None
+    for word in words:
+        if waiting is not None:
+            if waiting.name == "only":
+                assert set(word.split(",")) <= {entity.name for entity in ENTITIES} | {EXAMPLE}, words
+            waiting = None
+        elif word.startswith("-"):
+            known = {name: p for p in command.params if isinstance(p, click.Option) for name in p.opts}
+            assert word in {*known, "--help", "-h"}, f"gazelle-sync {' '.join(words)}: there is no {word}"
+            waiting = known[word] if word in known and not known[word].is_flag else None
+        elif isinstance(command, click.Group):
+            inner = command.commands.get(word)
+            assert inner is not None, f"gazelle-sync {' '.join(words)}: there is no {word}"
+            command = inner
+
+
+def anchors_of(document: Path) -> set[str]:
+    """The anchors that GitHub gives a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", prose_without_fences(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def table_of_variables() -> set[str]:
+    rows = re.findall(r"^\| (`GAZELLE_[^|]*) \|", text_of(PROJECT_ROOT / "README.md"), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(GAZELLE_[A-Z_]+)`", row)}
+
+
+def variables_read() -> set[str]:
+    return set(re.findall(r'read\.\w+\(\s*"(GAZELLE_[A-Z_]+)"', inspect.getsource(Settings.load)))
+
+
+@each_document
+def test_every_command_and_option_that_the_docs_show_exists(document: Path) -> None:
+    for words in shown_commands(document):
+        assert_is_a_command(words)
+
+
+def test_every_command_is_shown_somewhere() -> None:
+    shown = {words[0] for document in DOCUMENTS for words in shown_commands(document) if words}
+    assert set(main.commands) <= shown
+
+
+def test_the_test_sees_commands_options_and_targets() -> None:
+    commands = shown_commands(PROJECT_ROOT / "docs" / "operations.md")
+    assert ["sync", "--full", "--allow-deletes", "--only", "clients"] in commands
+    assert ["up", "--port", "3000"] in commands
+    assert {"sync", "up", "test", "bench"} <= set(shown_targets(PROJECT_ROOT / "README.md"))
+
+
+@pytest.mark.parametrize("words", [["synk"], ["sync", "--everything"], ["sync", "--only", "clocks"]], ids=" ".join)
+def test_a_command_that_does_not_exist_would_be_found(words: list[str]) -> None:
+    with pytest.raises(AssertionError):
+        assert_is_a_command(words)
+
+
+@each_document
+def test_every_make_target_that_the_docs_show_is_in_the_makefile(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(shown_targets(document)) <= targets
+
+
+def test_the_table_of_variables_is_what_the_settings_read() -> None:
+    assert variables_read(), "the test no longer finds what settings.py reads"
+    assert table_of_variables() == variables_read()
+
+
+@each_document
+def test_every_variable_that_the_docs_name_is_read(document: Path) -> None:
+    named = set(re.findall(r"\bGAZELLE_[A-Z_]+\b", text_of(document)))
+    written = set(re.findall(r"\bGAZELLE_[A-Z_]+\b", Path(settings_file).read_text(encoding="utf-8")))
+    assert named <= written
+
+
+@each_document
+def test_every_internal_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose_without_fences(document)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        if file == BENCHMARKS and not file.exists():
+            pytest.skip("docs/benchmarks.md is not written yet")
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors_of(file), target
+
+
+@each_document
+def test_every_file_that_the_docs_name_is_there(document: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", prose_without_fences(document))
+    paths = {span for span in spans if re.fullmatch(r"\.?[\w.-]+(?:/[\w.-]+)*/?", span) and "/" in span}
+    for path in paths - MAY_BE_MISSING:
+        if (PROJECT_ROOT / path.split("/")[0]).exists():
+            assert (PROJECT_ROOT / path).exists(), path
+
+
+def test_every_module_that_the_readme_lays_out_is_there() -> None:
+    layout = re.search(r"^```\n(gazelle_sync/\n.*?)^```", text_of(PROJECT_ROOT / "README.md"), re.MULTILINE | re.DOTALL)
+    assert layout
+    package = PROJECT_ROOT / "gazelle_sync"
+    lines = [line.strip() for line in layout.group(1).splitlines() if line.startswith("  ") and "----" not in line]
+    named = [word for line in lines for word in re.split(r"\s{2,}", line)[0].split()]
+    assert len(named) > 15
+    assert [name for name in named if not (package / name).exists()] == []
+
+
+def test_the_worked_example_is_true_to_the_code() -> None:
+    text = text_of(PROJECT_ROOT / "docs" / "adding-an-entity.md")
+    (operations,) = re.findall(r"^```graphql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    schema = (PROJECT_ROOT / "gazelle_sync" / "sandbox" / "schema.graphql").read_text(encoding="utf-8")
+    assert validate(build_schema(schema), parse(operations)) == []
+
+    reconciler, declaration = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(reconciler, module)  # noqa: S102 - our own document
+    names: dict[str, Any] = {"Entity": Entity, "Strategy": Strategy, "Table": Table}
+    exec(declaration, names | {"product_group": SimpleNamespace(**module)}, names)  # noqa: S102
+    entity = names["PRODUCT_GROUPS"]
+    assert entity.name == EXAMPLE
+    for name in (entity.page_operation, entity.stamp_operation, entity.body_fragment):
+        assert re.search(rf"^(?:query|fragment) {name}\b", operations, re.MULTILINE)
+
+    body = {"id": "msg_1", "createdAt": "2026-01-09T12:00:00Z", "updatedAt": None, "order": 1, "isArchived": False}
+    ((table, (row,)),) = entity.reconcile(body | {"name": {"fr_CA": "Accord", "en_US": "Tuning"}}).items()
+    assert table == entity.table.name
+    assert tuple(row) == entity.table.columns
+    (created,) = re.findall(
+        rf"^CREATE TABLE IF NOT EXISTS public\.{table} \(\n(.*?)^\);", text, re.MULTILINE | re.DOTALL
+    )
+    assert set(row) <= set(re.findall(r"^    (\w+) ", created, re.MULTILINE))
+
+
+@each_document
+def test_no_file_of_this_machine_and_no_registry_is_named(document: Path) -> None:
+    found = [match.group() for match in NOT_OURS.finditer(text_of(document))]
+    assert found == []
+    assert str(PROJECT_ROOT) not in text_of(document)
+    assert str(Path.home()) + "/" not in text_of(document)

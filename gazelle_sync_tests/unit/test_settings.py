@@ -1,0 +1,84 @@
+"""Every environment variable: its default, its meaning, and what is said of a value that makes no sense."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gazelle_sync.errors import SettingsError
+from gazelle_sync.settings import Settings
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    settings = Settings.load({})
+    assert settings.api_url is None
+    assert settings.database_url is None
+    assert (settings.rate_per_s, settings.page_size) == (10, 1000)
+    assert (settings.window_past_days, settings.window_future_days) == (30, 365)
+    assert settings.retention_days == 90
+    assert settings.token_file == Path("config/token.json").absolute()
+    assert settings.home.name == ".gazelle_sync"
+
+
+def test_empty_values_count_as_unset() -> None:
+    assert Settings.load({"GAZELLE_API_TOKEN": " ", "GAZELLE_RATE_PER_S": ""}) == Settings.load({})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://gazelleapp.io", "https://gazelleapp.io/", "https://gazelleapp.io/graphql/private/",
+     "https://gazelleapp.io/graphql/private"],
+)  # fmt: skip
+def test_the_api_address_may_be_written_in_any_of_its_forms(value: str) -> None:
+    assert Settings.load({"GAZELLE_API_URL": value}).api_url == "https://gazelleapp.io"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GAZELLE_API_URL", "gazelleapp.io"),
+        ("GAZELLE_API_URL", "ftp://gazelleapp.io"),
+        ("GAZELLE_DATABASE_URL", "mysql://localhost/shop"),
+        ("GAZELLE_DAGSTER_POSTGRES_URL", "sqlite:///x"),
+        ("GAZELLE_RATE_PER_S", "fast"),
+        ("GAZELLE_RATE_PER_S", "-1"),
+        ("GAZELLE_RATE_PER_S", "nan"),
+        ("GAZELLE_RATE_PER_S", "inf"),
+        ("GAZELLE_PAGE_SIZE", "0"),
+        ("GAZELLE_TIMEOUT_S", "0"),
+        ("GAZELLE_WINDOW_PAST_DAYS", "-1"),
+        ("GAZELLE_PARTITIONS_START", "01/02/2016"),
+        ("GAZELLE_LANG", "de"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.load({name: value})
+
+
+def test_values_are_read() -> None:
+    settings = Settings.load({"GAZELLE_PARTITIONS_START": "2020-02-29", "GAZELLE_LANG": "FR", "GAZELLE_RATE_PER_S": "0.5"})
+    assert (settings.partitions_start, settings.language, settings.rate_per_s) == (date(2020, 2, 29), "fr", 0.5)
+
+
+def test_secrets_are_known_and_never_shown() -> None:
+    settings = Settings.load({
+        "GAZELLE_API_TOKEN": "tok-1", "GAZELLE_CLIENT_SECRET": "sec-2",
+        "GAZELLE_DATABASE_URL": "postgresql://shop:pass-3@db/shop",
+        "GAZELLE_DAGSTER_POSTGRES_URL": "postgresql://shop:pass-4@db/dagster",
+    })  # fmt: skip
+    assert set(settings.secrets) == {"tok-1", "sec-2", "pass-3", "pass-4"}
+    assert not any(secret in repr(settings) for secret in settings.secrets)
+
+
+def test_the_dot_env_file_never_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("GAZELLE_RATE_PER_S=3\nGAZELLE_PAGE_SIZE=77\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAZELLE_RATE_PER_S", "5")
+    monkeypatch.setenv("GAZELLE_PAGE_SIZE", "")
+    monkeypatch.delenv("GAZELLE_PAGE_SIZE")
+    settings = Settings.load()
+    monkeypatch.delenv("GAZELLE_PAGE_SIZE", raising=False)
+    assert (settings.rate_per_s, settings.page_size) == (5, 77)
