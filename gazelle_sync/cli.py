@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +37,7 @@ def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
     """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
     from gazelle_sync import runner
 
-    with _speaking(), _standing() as settings:
+    with _speaking(), _standing(meanwhile=runner.load_dagster) as settings:
         entities = runner.entities_from(only)
         ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
         click.echo(ended.text)
@@ -51,7 +52,7 @@ def replay(only: str | None, from_day: Any, to_day: Any) -> None:
     """Rebuild production from staging, without one call to Gazelle."""
     from gazelle_sync import runner
 
-    with _speaking(), _standing(api=False) as settings:
+    with _speaking(), _standing(api=False, meanwhile=runner.load_dagster) as settings:
         days = tuple(day.date() if day else None for day in (from_day, to_day))
         ended = runner.run_replay(settings, entities=runner.entities_from(only), first=days[0], last=days[1])
         click.echo(ended.text)
@@ -106,8 +107,13 @@ def doctor() -> None:
 
 
 @contextmanager
-def _standing(*, api: bool = True) -> Iterator[Any]:
-    """The settings, with what they leave unset started for the length of the command."""
+def _standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -> Iterator[Any]:
+    """The settings, with what they leave unset started for the length of the command.
+
+    Args:
+        api: Whether the API is needed.
+        meanwhile: Done on a thread while the embedded parts start.
+    """
     from gazelle_sync import log
     from gazelle_sync.embedded import stand
     from gazelle_sync.settings import Settings
@@ -120,6 +126,8 @@ def _standing(*, api: bool = True) -> Iterator[Any]:
             f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
             "your own, or free some space."
         ) from error
+    if meanwhile:
+        threading.Thread(target=meanwhile, daemon=True).start()
     with stand(settings, api=api) as standing:
         yield standing
 

@@ -28,6 +28,12 @@ from gazelle_sync.settings import PROJECT_ROOT, Settings
 SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
 START_TIMEOUT_S = 60.0
+STORAGE = """
+storage:
+  postgres:
+    postgres_url:
+      env: GAZELLE_DAGSTER_POSTGRES_URL
+"""
 
 
 @contextmanager
@@ -106,13 +112,13 @@ def _environment(settings: Settings) -> Iterator[None]:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Dagster's home: logs and state under ours, with the project's `dagster.yaml`."""
+    """Dagster's home: logs and state under ours, with the project's `dagster.yaml` and the storage in PostgreSQL."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    wanted = (PROJECT_ROOT / "dagster.yaml").read_bytes()
+    wanted = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8") + STORAGE
     config = home / "dagster.yaml"
-    if not config.exists() or config.read_bytes() != wanted:
-        config.write_bytes(wanted)
+    if not config.exists() or config.read_text(encoding="utf-8") != wanted:
+        config.write_text(wanted, encoding="utf-8")
     return home
 
 

@@ -40,6 +40,11 @@ class Ended:
     text: str
 
 
+def load_dagster() -> None:
+    """Import what a run needs: more than a second, which a thread can spend while the embedded parts start."""
+    import gazelle_sync.definitions  # noqa: F401 - for the sake of having it
+
+
 def entities_from(only: str | None) -> list[str] | None:
     """The names in `--only`, checked.
 

@@ -71,6 +71,8 @@ def _missing(connection: Connection) -> list[str]:
 
 
 def _recorded(connection: Connection) -> set[str]:
-    if connection.execute("SELECT to_regclass('public.schema_migrations')").fetchone() == (None,):
+    # The catalogue's rows, not to_regclass(): who waited for the lock has a name cache that still says "no such table".
+    query = "SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations'"
+    if connection.execute(query).fetchone() is None:
         return set()
     return {name for (name,) in connection.execute("SELECT name FROM public.schema_migrations")}
