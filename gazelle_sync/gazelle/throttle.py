@@ -17,7 +17,7 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors,
 SPACING = 1.03
 """Slots are this much wider apart than 1/rate: what is left of a second absorbs the jitter of the way to the server."""
 
-WINDOW_S = 1.005
+WINDOW_S = 1.05
 
 
 class Throttle:

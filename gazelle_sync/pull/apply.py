@@ -24,7 +24,7 @@ from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
-BATCH = 5000
+BATCH = 2000
 LEAST_EMPTIED = 5
 SHARE_EMPTIED = 0.02
 
