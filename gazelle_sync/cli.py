@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
+from gazelle_sync.cli_sandbox import sandbox
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.sandbox.commands import sandbox
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 

@@ -37,7 +37,10 @@ class ReadingOrder:
 
 def montreal_day(instant: datetime) -> date:
     """The day that an instant belongs to in Montreal."""
-    return instant.astimezone(MONTREAL).date()
+    try:
+        return instant.astimezone(MONTREAL).date()
+    except OverflowError:  # the first hours of year 1
+        return instant.date()
 
 
 def midnight(day: date) -> datetime:
@@ -51,6 +54,6 @@ def parse_instant(value: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo is not None else None
+    except (ValueError, OverflowError):  # the latter for the first and the last day that Python knows
         return None
-    return instant.astimezone(UTC) if instant.tzinfo is not None else None

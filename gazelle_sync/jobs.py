@@ -9,10 +9,7 @@ import dagster as dg
 from gazelle_sync.assets import normalized, staging
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.resources import REPLAY
-
-TICK, FULL, REPLAY_JOB = "tick", "full", "replay"
-PULL_JOBS = (TICK, FULL, REPLAY_JOB)
+from gazelle_sync.resources import FULL, REPLAY, REPLAY_JOB, TICK
 
 STAGING = dg.AssetSelection.groups(staging.GROUP)
 NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -23,11 +23,16 @@ from gazelle_sync.partitions import day_after, utc_window
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.pull.session import Pull
+from gazelle_sync.pull.session import LOCK_WAIT_S, Pull
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect
 
 REPLAY = "replay"
+TICK, FULL, REPLAY_JOB = "tick", "full", "replay"
+PULL_JOBS = (TICK, FULL, REPLAY_JOB)
+FULL_LOCK_WAIT_S = 900.0
+"""A full run that meets a pull of the command line waits for it: skipped, it would be missed for a day."""
+LONGEST_DAY = timedelta(hours=25)
 MODES = [*(mode.value for mode in Mode if mode is not Mode.BACKFILL), REPLAY]
 
 CONFIG = {
@@ -121,7 +126,9 @@ class RunSession:
                 Replay(self.settings, run_id=self._run.run_id, days=self._days(), progress=self._progress)
             )
         start, end = utc_window(context.partition_time_window)
-        is_past = end <= datetime.now(UTC)
+        # Past days are a backfill. So are several days that somebody chose in the UI, today among them; a tick's own
+        # range after an outage is not.
+        is_past = end <= datetime.now(UTC) or (self._run.job_name not in PULL_JOBS and end - start > LONGEST_DAY)
         return self._stack.enter_context(
             Pull(
                 self.settings,
@@ -131,6 +138,7 @@ class RunSession:
                 run_id=self._run.run_id,
                 allow_deletes=self._config["allow_deletes"],
                 progress=self._progress,
+                lock_wait_s=LOCK_WAIT_S if self._config["mode"] == Mode.TICK.value else FULL_LOCK_WAIT_S,
             )
         )
 

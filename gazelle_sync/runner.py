@@ -64,8 +64,9 @@ def entities_from(only: str | None) -> list[str] | None:
 
 def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> Ended:
     """Run the job `tick`, or `full` in its deep mode."""
-    from gazelle_sync.jobs import FULL, TICK, run_config
+    from gazelle_sync.jobs import run_config
     from gazelle_sync.partitions import range_tags, tick_days
+    from gazelle_sync.resources import FULL, TICK
 
     migrate(str(settings.database_url))
     with database_errors(), connect(str(settings.database_url)) as connection:
@@ -84,9 +85,9 @@ def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allo
 
 def run_replay(settings: Settings, *, entities: list[str] | None, first: date | None, last: date | None) -> Ended:
     """Run the job `replay`."""
-    from gazelle_sync.jobs import REPLAY_JOB, run_config
+    from gazelle_sync.jobs import run_config
     from gazelle_sync.partitions import range_tags, tick_days
-    from gazelle_sync.resources import REPLAY
+    from gazelle_sync.resources import REPLAY, REPLAY_JOB
 
     if first and last and last < first:
         raise SettingsError(f"--to {last} lies before --from {first}.")

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.jobs import FULL, PULL_JOBS, TICK, run_config
+from gazelle_sync.jobs import run_config
 from gazelle_sync.partitions import range_tags, tick_days
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.resources import FULL, PULL_JOBS, TICK
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.lock import pull_is_running
@@ -22,7 +23,8 @@ LONGEST_WAIT = timedelta(hours=1)
 
 def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest | dg.SkipReason:
     settings = Settings.load()
-    if busy := _busy(context.instance, settings):
+    # A full run that is due while a tick works waits in the pool's queue: skipped, it would be missed for a day.
+    if mode is Mode.TICK and (busy := _busy(context.instance, settings)):
         return dg.SkipReason(busy)
     now = datetime.now(UTC)
     first, last = tick_days(_watermark(settings), now, settings.partitions_start)

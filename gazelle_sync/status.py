@@ -16,7 +16,7 @@ from psycopg import sql
 from gazelle_sync.clock import MONTREAL
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.settings import Settings
-from gazelle_sync.summary import NAMES
+from gazelle_sync.summary import NAMES, entity_name
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import pending
@@ -208,14 +208,14 @@ def _run_lines(
 def _advice(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     """What to do about what is not green, each thing once."""
     lines = []
-    late = [names[r.entity] for r in rows if r.age_s is not None and r.age_s > LATE.total_seconds()]
+    late = [entity_name(names, r.entity) for r in rows if r.age_s is not None and r.age_s > LATE.total_seconds()]
     if late:
         minutes = int(LATE.total_seconds() // 60)
         lines.append("⚠ " + words["late"].format(names=", ".join(late), minutes=minutes))
     failed: dict[str, list[str]] = {}
     for row in rows:
         if row.failure:
-            failed.setdefault(row.failure, []).append(names[row.entity])
+            failed.setdefault(row.failure, []).append(entity_name(names, row.entity))
     lines += ["✗ " + words["failed"].format(names=", ".join(who), reason=why) for why, who in failed.items()]
     if any(row.errors for row in rows):
         lines.append("⚠ " + words["in_error"])
@@ -237,7 +237,7 @@ def _table(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[st
         counts = (
             f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for count in (row.rows, row.backlog, row.errors)
         )
-        table.add_row(f"[{row.light}]●[/]", names[row.entity], last, age, *counts)
+        table.add_row(f"[{row.light}]●[/]", entity_name(names, row.entity), last, age, *counts)
     # Colours are always written: click takes them away where the output is no terminal.
     console = Console(width=100, force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:

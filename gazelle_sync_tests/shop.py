@@ -1,4 +1,4 @@
-"""The harness of the tests that run a whole pull: a real database, a real sandbox over HTTP, and the proof that they agree.
+"""The harness of the tests that run a whole pull: a real database, a real sandbox, and the proof that they agree.
 
 `python -m gazelle_sync_tests.shop` waits for orders and runs each in a process of its own, forked from one that has
 imported everything: the tests that kill pulls need many of them (`PullProcesses`).
@@ -6,7 +6,6 @@ imported everything: the tests that kill pulls need many of them (`PullProcesses
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +164,7 @@ class Shop:
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def value(self, query: str, *parameters: object) -> Any:  # noqa: ANN401 - whatever the query gives
+    def value(self, query: str, *parameters: object) -> Any:
         """The one value of a query."""
         rows = self.query(query, *parameters)
         assert len(rows) == 1, rows
@@ -183,6 +182,18 @@ class Shop:
         rows = self.rows(table, "external_id = %s", external_id)
         assert len(rows) == 1, f"{table} {external_id}: {len(rows)} rows"
         return rows[0]
+
+    def count(self, table: str, where: str = "true") -> int:
+        """How many rows of a table there are."""
+        return int(self.value(f"SELECT count(*) FROM {table} AS t WHERE {where}"))  # noqa: S608 - the tests' own names
+
+    def assert_nothing_dangles(self) -> None:
+        """Every record that a row names has a row of its own."""
+        for entity in ENTITIES:
+            for table in entity.tables:
+                for column, parent in table.references.items():
+                    unknown = f"NOT EXISTS (SELECT FROM {parent} AS p WHERE p.external_id = t.{column})"
+                    assert self.count(table.name, f"t.{column} IS NOT NULL AND {unknown}") == 0, (table.name, column)
 
     def watermarks(self) -> dict[str, datetime]:
         """Entity → watermark; the global one under the empty name."""
@@ -241,13 +252,13 @@ class Shop:
                 listed = stored - (self._cancelled() if entity.name == "appointments" else set())
                 if bodies.keys() != listed:
                     yield f"{entity.name}: the API lists {len(bodies)} records and the sandbox holds {len(listed)}"
-                held = {row["external_id"] for row in self.rows(entity.table.name, "deleted_at IS NULL AND NOT is_stub")}
+                held = {
+                    row["external_id"] for row in self.rows(entity.table.name, "deleted_at IS NULL AND NOT is_stub")
+                }
                 if beyond := sorted(held - bodies.keys()):
                     bodies |= _by_id(reader, entity, beyond)
                 yield from self._entity_differences(entity, bodies, unreadable)
-        dangling = self.query(
-            "SELECT external_id FROM v_appointments_montreal WHERE starts_at_montreal IS NULL"
-        )
+        dangling = self.query("SELECT external_id FROM v_appointments_montreal WHERE starts_at_montreal IS NULL")
         if dangling:
             yield f"appointments without a local time: {dangling}"
 
@@ -259,8 +270,8 @@ class Shop:
         for external_id, body in bodies.items():
             if external_id in unreadable:
                 continue
-            for table, rows in entity.reconcile(body).items():
-                expected[table] |= {row["external_id"]: row for row in rows}
+            for name, rows in entity.reconcile(body).items():
+                expected[name] |= {row["external_id"]: row for row in rows}
         for table in entity.tables:
             yield from self._table_differences(table, expected[table.name], set(bodies))
 
@@ -435,11 +446,6 @@ def _by_id(reader: Reader, entity: Entity, ids: list[str]) -> dict[str, Record]:
 def drop_database(connection: psycopg.Connection[Any], name: str) -> None:
     """Drop a database, whoever is still connected to it."""
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def json_of(path: Path) -> Any:  # noqa: ANN401 - any JSON value
-    """What a JSON file holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

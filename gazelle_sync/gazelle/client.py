@@ -79,10 +79,15 @@ class GazelleClient:
             # Loading the certificates takes 90 ms, which an address without TLS (the sandbox) need not pay.
             verify=url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
+        self._stopped = threading.Event()
         self._count_lock = threading.Lock()
         self.requests = 0
         self.bytes = 0
         self.started_at: datetime | None = None
+
+    def stop(self) -> None:
+        """Send nothing more: whoever asks gets `RequestRefused`, so that a run that was stopped ends at once."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -124,6 +129,8 @@ class GazelleClient:
 
     def _post(self, operation: str, body: bytes, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
         self._throttle.wait()
+        if self._stopped.is_set():
+            raise RequestRefused(operation, "the run was stopped", status=0)
         sent = time.monotonic()
         try:
             answer = self._http.post(self.url + GRAPHQL_PATH, content=body, headers=headers)

@@ -12,6 +12,8 @@ import threading
 import time
 from collections import deque
 
+import psycopg
+
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
 SPACING = 1.03
@@ -66,10 +68,18 @@ class Throttle:
     def _take_slot(self) -> float:
         """Seconds until the slot that is now ours."""
         with self._lock, database_errors():
-            if self._connection is None:
-                self._connection = connect(self._url, autocommit=True)
-            row = self._connection.execute(statement("request_slot"), {"spacing_s": SPACING / self._rate}).fetchone()
-        return max(0.0, float(row[0])) if row else 0.0
+            try:
+                wait_s = self._ask()
+            except psycopg.OperationalError:  # a pooler dropped the connection: another one, once
+                self.close()
+                wait_s = self._ask()
+        return max(0.0, wait_s)
+
+    def _ask(self) -> float:
+        if self._connection is None:
+            self._connection = connect(self._url, autocommit=True)
+        row = self._connection.execute(statement("request_slot"), {"spacing_s": SPACING / self._rate}).fetchone()
+        return float(row[0]) if row else 0.0
 
     def _sleep_until(self, instant: float) -> None:
         while (left := instant - time.monotonic()) > 0:

@@ -67,6 +67,7 @@ class Applier:
         self._days = days
         self._staging = sql.Identifier(entity.staging_table)
         self._marks_pages = False
+        self._finds_twins = False
 
     def apply(
         self,
@@ -90,10 +91,11 @@ class Applier:
         """
         with connect(self._url) as writing, database_errors():
             emptied = 0
-            if which is Which.ALL or self._has_pending(writing):
-                if which is Which.PENDING:
-                    self._retire_superseded(writing)
-                    emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
+            has_pending = self._has_pending(writing)
+            if has_pending:
+                self._retire_superseded(writing)
+                emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
+            if has_pending or which is Which.ALL:
                 self._apply_batches(writing, which, remove_unstaged=remove_unstaged)
             if emptied:
                 raise MassEmptying(
@@ -108,11 +110,15 @@ class Applier:
 
     def _apply_batches(self, connection: Connection, which: Which, *, remove_unstaged: bool) -> None:
         self._writer = TableWriter(connection, self._entity)
-        before = self._report.processed
+        writer = self._writer
         tables = [table.name for table in self._entity.tables]
-        with connect(self._url) as reading, bulk_load(connection, tables) as self._writer.tables_are_new:
+        with (
+            connect(self._url) as reading,
+            bulk_load(connection, tables, self._find_all_twins) as self._writer.tables_are_new,
+        ):
             # A first import marks whole answers at the end: a third cheaper than row by row.
             self._marks_pages = self._writer.tables_are_new and which is Which.PENDING
+            self._finds_twins = not self._writer.tables_are_new and which is Which.PENDING
             pages: set[datetime] = set()
             for batch in ahead(self._batches(reading, which)):
                 self._write(connection, batch)
@@ -125,8 +131,11 @@ class Applier:
         with connection.transaction():
             if remove_unstaged:
                 self._report.changed += self._writer.remove_unstaged()
-            if which is Which.ALL or self._report.processed > before:
-                self._report.changed += self._writer.finish(everything=which is Which.ALL)
+            if which is Which.ALL:
+                self._find_all_twins()
+
+    def _find_all_twins(self) -> None:
+        self._report.changed += self._writer.find_twins(None)
 
     def _has_pending(self, connection: Connection) -> bool:
         with connection.transaction():
@@ -166,6 +175,8 @@ class Applier:
         try:
             with connection.transaction():
                 changed = self._writer.write(good) if good else 0
+                if good and self._finds_twins:
+                    changed += self._writer.find_twins(good)
                 self._mark(connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
             self._writer.forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ SAFE_PAGE_SIZE = 100
 LEAST_PAGE_SIZE = 10
 IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
+REFUSED_IN_A_ROW = 3
 
 log = get_logger("gazelle_sync.pull")
 
@@ -64,7 +66,10 @@ class Reader:
     def __init__(self, client: GazelleClient, entity: Entity, page_size: int) -> None:
         self._client = client
         self._entity = entity
+        self._asked_size = page_size
         self.page_size = page_size
+        self._has_answered = False
+        self._refused_in_a_row = 0
 
     def page(self, operation: str, variables: dict[str, Any], *, size_name: str = "first") -> Page:
         """Read one page; a size that is refused, or too slow, is tried again smaller.
@@ -81,6 +86,7 @@ class Reader:
             except ApiError as error:
                 smaller = next((s for s in (SAFE_PAGE_SIZE, LEAST_PAGE_SIZE) if s < size), None)
                 if smaller is None and isinstance(error, OperationFailed) and error.bad_nodes:
+                    self.page_size = self._asked_size  # it was not the size: one record cannot be given at any
                     return _page_around(error, operation, self._entity.root)
                 if smaller is None or not _may_be_the_size(error):
                     raise
@@ -132,7 +138,8 @@ class Reader:
                 if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
                     yield ByIds([], ids, {}, None)
                     return
-                if not isinstance(error, (OperationFailed, AnswerUnreadable)):
+                self._refused_in_a_row += 1
+                if not self._is_this_record(error):
                     raise
                 yield ByIds([], [], {ids[0]: str(error)}, None)
                 return
@@ -142,6 +149,7 @@ class Reader:
             yield from self._by_ids(ids[:middle])
             yield from self._by_ids(ids[middle:])
             return
+        self._has_answered, self._refused_in_a_row = True, 0
         bodies, gone, failed = [], [], {}
         for n, external_id in enumerate(ids):
             body = answer.data.get(f"n{n}", "absent")
@@ -152,6 +160,12 @@ class Reader:
             else:
                 failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
         yield ByIds(self.completed(bodies), gone, failed, answer)
+
+    def _is_this_record(self, error: ApiError) -> bool:
+        """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""
+        if isinstance(error, (OperationFailed, AnswerUnreadable)):
+            return True
+        return self._has_answered and self._refused_in_a_row <= REFUSED_IN_A_ROW and _may_be_the_size(error)
 
     def completed(self, bodies: list[Any]) -> list[Any]:
         """Read the rest of nested lists that were cut at their first page (an institution's contacts, say)."""
@@ -223,7 +237,9 @@ def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
         except BaseException as error:
             ready.put(("error", error))
 
-    thread = threading.Thread(target=produce, name="ahead", daemon=True)
+    # The thread's log lines carry the run and the entity of their consumer.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(produce,), name="ahead", daemon=True)
     thread.start()
     try:
         for kind, value in iter(ready.get, ("end", None)):

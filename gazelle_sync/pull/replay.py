@@ -62,7 +62,11 @@ class Replay:
         structlog.contextvars.bind_contextvars(run_id=self._run_id)
         migrate(self._url)
         self._lock.__enter__()
-        self._runlog = RunLog(self._url, self._run_id, "replay", task_type="replay")
+        try:
+            self._runlog = RunLog(self._url, self._run_id, "replay", task_type="replay")
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
         log.info("replay began")
         return self
 

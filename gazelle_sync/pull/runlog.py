@@ -27,7 +27,7 @@ class RunLog:
         self._run_id = run_id
         self._begun = time.monotonic()
         with database_errors(), connect(url) as connection:
-            connection.execute(statement("runlog_bury"))
+            self.buried_a_run = connection.execute(statement("runlog_bury")).rowcount > 0
             connection.execute(statement("runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
 
     def finish(

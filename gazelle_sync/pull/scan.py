@@ -24,7 +24,6 @@ from gazelle_sync.pull.stage import Held
 TRIES = 3
 BODIES_PER_PAGE = 250
 """A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
-WINDOWED_ENTITY = "appointments"
 
 log = get_logger("gazelle_sync.pull")
 
@@ -54,7 +53,7 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
     seen = Seen()
     fresh: set[str] = set()
     try:
-        _read_body_pages(pull, held, seen, fresh, set(held))
+        _read_body_pages(pull, held, seen, fresh)
     except CredentialsRefused:
         raise
     except ApiError as error:
@@ -84,9 +83,11 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     else:
         complete_scan = False
     changed = [i for i, stamp in seen.stamps.items() if _differs(held.get(i), stamp) or i in again]
+    # The shortcut does not come to records that must be read again, but were changed before its watermark.
+    changed += [i for i in candidates if held[i].is_unsettled and held[i].is_living and i not in seen.stamps]
     back = [i for i in seen.stamps if i in held and held[i].is_unlisted and i not in changed]
     pull.staging.mark_listed(back, unlisted=False)
-    pages = -(-max(len(seen.stamps), 1) // pull.reader.page_size)
+    pages = -(-max(len(seen.stamps), 1) // min(BODIES_PER_PAGE, pull.reader.page_size))
     if complete_scan and -(-len(changed) // IDS_PER_REQUEST) > pages:
         _hydrate_by_pages(pull, held, changed, filters)
     else:
@@ -113,7 +114,9 @@ def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
         one = _one_stamp_scan(pull, filters)
         union.stamps.update(one.stamps)
         if one.is_complete:
-            return one if attempt == 0 else Seen(one.stamps, True)
+            return one
+        if one.has_holes:
+            break  # a record that cannot be given will not be there at a second try either
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
     pull.report.partial = True
     pull.report.notes.append(
@@ -136,11 +139,12 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
         pull.report.stamped += len(page.nodes)
         pull.say(nodes, page.total)
     pull.report.total = max(totals, default=0)
+    seen.has_holes = holes
     seen.is_complete = not holes and totals == {len(seen.stamps)}
     return seen
 
 
-def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str], known: set[str]) -> None:
+def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str]) -> None:
     totals: set[int] = set()
     holes = False
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
@@ -174,7 +178,7 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
 def _hydrate_by_pages(pull: EntityPull, held: dict[str, Held], changed: list[str], filters: dict[str, Any]) -> None:
     """So much changed that full pages take fewer requests."""
     wanted = set(changed)
-    variables = {**filters, **sort_by(pull, pull.entity.stable_sort)}
+    variables = {**filters, **sort_by(pull, pull.entity.stable_sort), "first": BODIES_PER_PAGE}
     try:
         for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
             bodies = [n for n in page.nodes if isinstance(n, dict) and n.get("id") in wanted]

@@ -20,10 +20,12 @@ class Seen:
     Attributes:
         stamps: Id → stamp, over all tries.
         is_complete: Whether one try had every page, a steady `totalCount`, and as many distinct ids.
+        has_holes: Whether some record could not be given.
     """
 
     stamps: dict[str, datetime | None] = field(default_factory=dict)
     is_complete: bool = False
+    has_holes: bool = False
 
 
 def stamps_of(nodes: Iterable[Any]) -> dict[str, datetime | None]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from types import TracebackType
 
 import structlog
+from psycopg import sql
 
 from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
@@ -53,6 +54,7 @@ from gazelle_sync.warehouse.settings_table import (
 )
 
 LOCK_WAIT_S = 60.0
+READING_SETTING = "last_reading"
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
 
@@ -115,14 +117,18 @@ class Pull:
 
     def __enter__(self) -> Pull:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
-        migrate(self._url)
-        self._lock.__enter__()
+        try:
+            migrate(self._url)
+            self._lock.__enter__()
+        except BaseException:
+            self.client.close()
+            raise
         try:
             self._runlog = RunLog(self._url, self.run_id, self._mode.value)
             with connect(self._url) as connection:
                 self._refuse_mixing(connection)
                 self._watermarks = read_watermarks(connection)
-                self._order = ReadingOrder(_latest(connection))
+                self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
                 self._features = self._ask_features(connection)
             self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
             for entity in self.entities:
@@ -138,7 +144,10 @@ class Pull:
     ) -> None:
         """End: wait for the readers, prune after a full run, write the log row, give the lock back."""
         try:
+            if error is not None:
+                self.client.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
+            self._remember_reading()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
             self._runlog.finish(self.reports, self.client, error)
@@ -151,10 +160,13 @@ class Pull:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
         source = SANDBOX if self._settings.api_token == SANDBOX_API_KEY else ACCOUNT
         before = read_setting(connection, SOURCE_SETTING)
-        if before == ACCOUNT and source == SANDBOX:
+        if self.entities and before not in (None, source):
             error = SettingsError(
                 "This database holds a real account, and GAZELLE_API_URL is not set: the sandbox's invented clients "
                 "would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
+                if before == ACCOUNT
+                else "This database holds the sandbox's invented account: a real one would be mixed in. Nothing was "
+                "done. Set GAZELLE_DATABASE_URL to an empty database, or GAZELLE_SYNC_HOME to a new folder."
             )
             self._runlog.finish({}, self.client, error)
             raise error
@@ -183,7 +195,7 @@ class Pull:
 
     def failures(self) -> dict[str, str]:
         """Entity → why it failed."""
-        return {name: report.failure for name, report in self.reports.items() if report.failure}
+        return {name: report.failure for name, report in list(self.reports.items()) if report.failure}
 
     def stage(self, name: str) -> EntityReport:
         """Wait until an entity is staged.
@@ -249,7 +261,7 @@ class Pull:
             report.changed += proof.changed
             report.notes.append(f"{proof.changed} rows differed from what Gazelle last said and were put right")
 
-    def _mover(self, entity: Entity, report: EntityReport):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _mover(self, entity: Entity, report: EntityReport) -> Callable[[Connection], None]:
         def move(connection: Connection) -> None:
             if report.failure is None and entity.name in self._staged and self._mode is not Mode.BACKFILL:
                 self._lock.assert_held()
@@ -265,6 +277,7 @@ class Pull:
         try:
             with connect(self._url) as connection:
                 pull = self._entity_pull(entity, connection, report)
+                pull.staging.note_waiting()
                 try:
                     if entity.strategy is Strategy.WINDOWED:
                         with connect(self._url) as counting:
@@ -275,12 +288,16 @@ class Pull:
                     report.failure = str(error)
                 report.errors += len(pull.failed)
                 report.notes += list(pull.failed.values())[:5]
+                pull.staging.mark_unsettled(list(pull.failed))
                 self._bring_parents(pull)
         except GazelleSyncError as error:
             report.failure = str(error)
             log.info("entity failed", reason=str(error))
             if isinstance(error, OperationFailed):
                 forget_features(self._url)  # perhaps the schema is not what it was
+            raise
+        except Exception as error:
+            report.failure = f"{type(error).__name__}: {error}"
             raise
         finally:
             report.seconds_stage = time.perf_counter() - begun
@@ -322,20 +339,32 @@ class Pull:
             return {external_id for (external_id,) in connection.execute(statement("deleted_clients"))}
 
     def _prune(self) -> None:
-        from psycopg import sql
-
         for entity in self.entities:
             with connect(self._url) as connection, database_errors():
                 query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
+
+    def _remember_reading(self) -> None:
+        """Where the order of reading stands: the next run goes on from there, though the clock be set back."""
+        with database_errors(), connect(self._url) as connection:
+            write_setting(connection, READING_SETTING, self._order.next().isoformat())
 
     def _release(self) -> None:
         self.client.close()
         self._lock.__exit__(None, None, None)
 
 
-def _latest(connection: Connection) -> datetime:
-    """The database's clock, or just after the newest `fetched_at` that is held where that is later."""
+def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
+    """The database's clock, or just after the newest `fetched_at` that is held where that is later.
+
+    A run that ended says where it came to; one that died did not, and then staging itself is asked.
+    """
     row = connection.execute(statement("latest_reading")).fetchone()
+    instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
+    if after_a_death:
+        for entity in ENTITIES:
+            query = sql.SQL("SELECT max(fetched_at) FROM {}").format(sql.Identifier(entity.staging_table))
+            newest = connection.execute(query).fetchone()
+            instants += [newest[0].astimezone(UTC)] if newest and newest[0] else []
     connection.commit()
-    return row[0].astimezone(UTC) if row else datetime.now(UTC)
+    return max(instants)

@@ -183,6 +183,22 @@ class Staging:
             self._connection.execute(query, {"ids": list(ids), "unlisted": unlisted})
             self._connection.commit()
 
+    def mark_unsettled(self, ids: Sequence[str]) -> None:
+        """Remember that records could not be read though they changed: the next run reads them again."""
+        if ids:
+            query = sql.SQL(statement("staging_unsettle")).format(staging=self._table)
+            with database_errors():
+                self._connection.execute(query, {"ids": list(ids)})
+                self._connection.commit()
+
+    def note_waiting(self) -> None:
+        """Note the parents of bodies that a run before staged and did not live to apply."""
+        with database_errors(), self._connection.cursor(name="waiting") as cursor:
+            cursor.execute(sql.SQL(statement("staging_waiting")).format(staging=self._table))
+            for (body,) in cursor:
+                self._note_parents(body)
+        self._connection.commit()
+
     def _version(
         self,
         external_id: str,

@@ -7,9 +7,11 @@ many counts to a request (aliases) find the days that differ, and only those are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from gazelle_sync.clock import midnight, montreal_day, parse_instant
@@ -112,10 +114,10 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
                 pull.say(read, page.total)
             complete = not holes and len(totals) == 1 and seen.count() == max(totals)
             missing = seen.missing(since) if complete and not nothing_held else {}
-        if complete:
-            break
+        if complete or holes:
+            break  # a record that cannot be given will not be there at a second try either
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
-    else:
+    if not complete:
         pull.report.partial = True
         pull.report.notes.append(
             "the list moved under every try: additions and edits are in, deletions were not looked for"
@@ -132,8 +134,8 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> None:
     days = ours.days()
     first = min(days, default=None)
     last = max([*days, montreal_day(datetime.now(UTC))]) + timedelta(days=1)
-    held_from = _counts_from(days)
-    segments = _differing(pull, first or last, last, held_from, total, ours.count())
+    ours_from = _counts_from(days)
+    segments = _differing(pull, first or last, last, ours_from, total, ours.count())
     pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
     missing: dict[str, datetime] = {}
     seen: set[str] = set()
@@ -155,7 +157,7 @@ class _Segment:
 
 
 def _differing(
-    pull: EntityPull, first: date, last: date, held_from: dict[date, int], total: int, held_total: int
+    pull: EntityPull, first: date, last: date, ours_from: Callable[[date], int], total: int, held_total: int
 ) -> list[_Segment]:
     """Bisect (in fifty, since a request carries fifty counts) down to the days whose counts differ."""
     api: dict[date, int] = {}
@@ -163,9 +165,6 @@ def _differing(
     def ask(days: list[date]) -> None:
         counts = _counts(pull, [midnight(day) for day in days])
         api.update({day: counts[midnight(day)] for day in days})
-
-    def ours_from(day: date) -> int:
-        return held_from.get(day, 0)  # `first` is our first day, so a day that is not a key lies after our last
 
     ask([first, last])
     found: list[_Segment] = []
@@ -214,16 +213,11 @@ def _cuts(a: date, b: date, parts: int) -> list[date]:
     return sorted({a + timedelta(days=span * n // parts) for n in range(1, parts)} - {a, b}) or [a + timedelta(days=1)]
 
 
-def _counts_from(days: dict[date, int]) -> dict[date, int]:
-    """Day → how many entries we hold from that day on, for every day from the first to the last."""
-    counts: dict[date, int] = {}
-    running = 0
-    day, first = max(days, default=date.min), min(days, default=date.max)
-    while day >= first:
-        running += days.get(day, 0)
-        counts[day] = running
-        day -= timedelta(days=1)
-    return counts
+def _counts_from(days: dict[date, int]) -> Callable[[date], int]:
+    """A function that says how many entries we hold from a day on."""
+    ordered = sorted(days)
+    counts = [*accumulate(days[day] for day in reversed(ordered)), 0]
+    return lambda day: counts[len(ordered) - bisect_left(ordered, day) - 1]
 
 
 def _read_segment(pull: EntityPull, segment: _Segment) -> set[str]:

@@ -6,7 +6,7 @@ dies leaves the table as it was, empty and whole, and its rows waiting in stagin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg import errors, sql
@@ -18,11 +18,16 @@ log = get_logger("gazelle_sync.warehouse")
 
 
 @contextmanager
-def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[bool]:
+def bulk_load(connection: Connection, tables: Sequence[str], then: Callable[[], None]) -> Iterator[bool]:
     """Let tables take rows without foreign keys and plain indexes, in one transaction, if they are empty and ours.
 
     Where they are not (the first holds a row, or the role does not own them), nothing is dropped and no transaction is
     opened: the caller's batches commit one by one.
+
+    Args:
+        connection: Outside of a transaction.
+        tables: The entity's own first.
+        then: Called at the end of that one transaction, when the indexes are there again.
 
     Yields:
         Whether the tables were empty.
@@ -36,6 +41,8 @@ def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[bool]:
         yield False
         return
     with connection.transaction():
+        # A hosted server ends statements after two minutes; checking the foreign keys of millions of rows takes longer.
+        connection.execute("SET LOCAL statement_timeout = 0")
         if not _drop(connection, [drop for drop, _ in makers]):
             makers = []
         yield True
@@ -44,6 +51,7 @@ def bulk_load(connection: Connection, tables: Sequence[str]) -> Iterator[bool]:
         for table in tables:
             # Without statistics the planner takes the table for empty: the search for twins once took a minute.
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        then()
 
 
 def _drop(connection: Connection, statements: list[str]) -> bool:

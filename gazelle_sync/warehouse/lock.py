@@ -83,6 +83,8 @@ class PullLock:
         with database_errors():
             row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [PULL_LOCK]).fetchone()
             if row == (True,):
+                # The lock lives in this transaction, which idles for as long as the pull works.
+                self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 return True
             self._connection.rollback()
             return False

@@ -62,7 +62,6 @@ class TableWriter:
         self._stubs: dict[str, set[str]] = {}
         self.tables_are_new = False
         self._jsonb = self._jsonb_columns()
-        self._touched: set[tuple[str, datetime]] = set()
 
     def write(self, batch: Sequence[Staged]) -> int:
         """Apply one batch of reconciled versions.
@@ -103,32 +102,29 @@ class TableWriter:
             ).rowcount
         return changed
 
-    def finish(self, *, everything: bool) -> int:
-        """What can only be said once the batches are in: which timeline entries are twins.
+    def find_twins(self, batch: Sequence[Staged] | None) -> int:
+        """Which imported timeline entries are the API's own twice.
 
         Args:
-            everything: Whether to look at every entry, and not only at those just written.
+            batch: Look at these entries and at those that named them as their twin; None: at all.
         """
         if self._entity.name != "timeline":
             return 0
-        touched = None if everything or len(self._touched) > 2000 else sorted(self._touched)
-        clients = None if touched is None else [client for client, _ in touched]
-        instants = None if touched is None else [at for _, at in touched]
-        if touched is not None and not touched:
-            return 0
-        return self._connection.execute(
-            statement("timeline_twins"), {"clients": clients, "instants": instants}
-        ).rowcount
+        rows = [row for staged in batch or () for row in staged.rows.get(self._entity.table.name, ())]
+        parameters: dict[str, Any] = dict.fromkeys(("clients", "instants", "written"))
+        if batch is not None:
+            parameters = {
+                "clients": [row.get("client_external_id") for row in rows],
+                "instants": [row["occurred_at"] for row in rows],
+                "written": [staged.external_id for staged in batch],
+            }
+        return self._connection.execute(statement("timeline_twins"), parameters).rowcount
 
     def forget(self) -> None:
         """Forget which parents are known: the transaction that made some of them was rolled back."""
         self._known.clear()
 
     def _upsert(self, table: Table, rows: list[Values]) -> int:
-        if table.name == "gazelle_timeline_entries" and len(self._touched) <= 2000:
-            self._touched.update(
-                (row["client_external_id"], row["occurred_at"]) for row in rows if row.get("client_external_id")
-            )
         changed = 0
         groups: dict[tuple[str, ...], list[Values]] = {}
         for row in rows:

@@ -79,17 +79,14 @@ def load_bare(where: Server, pages: Pages) -> Loaded:
     database = new_shop_database(where)
     url = where.url(database)
     pages.make_parents(url)
+    blocks = list(_blocks(pages))
     with connect(url) as connection:
         begun = time.perf_counter()
-        spent = 0.0
         with connection.cursor().copy(COPY.encode()) as copy:
-            for block in _blocks(pages):
-                at = time.perf_counter()
+            for block in blocks:
                 copy.write(block)
-                spent += time.perf_counter() - at
-            at = time.perf_counter()
         connection.commit()
-        copied = spent + time.perf_counter() - at
+        copied = time.perf_counter() - begun
         begun = time.perf_counter()
         connection.execute(INSERT)
         connection.commit()

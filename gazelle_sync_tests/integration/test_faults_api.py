@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -43,15 +44,11 @@ def change_something(shop: Shop) -> None:
 
 def assert_consistent(shop: Shop) -> None:
     """No row dangles and nothing half-done is left behind."""
-    for entity in ENTITIES:
-        for table in entity.tables:
-            for column, parent in table.references.items():
-                query = f"SELECT count(*) FROM {table.name} AS t LEFT JOIN {parent} AS p ON p.external_id = t.{column} "
-                assert shop.value(query + f"WHERE t.{column} IS NOT NULL AND p.external_id IS NULL") == 0
-    assert shop.value("SELECT count(*) FROM sync_logs WHERE status = 'running'") == 0
+    shop.assert_nothing_dangles()
+    assert shop.count("sync_logs", "status = 'running'") == 0
 
 
-ONCE = [
+ONCE: list[tuple[str, dict[str, Any]]] = [
     ("status", {"code": 500}),
     ("status", {"code": 503, "retry_after": 0}),
     ("status", {"code": 429, "retry_after": 0}),
@@ -81,7 +78,7 @@ def test_what_passes_by_itself_is_tried_again_within_the_run(shop: Shop, kind: s
 
 
 @pytest.mark.usefixtures("without_waiting")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_mixed_faults_is_survived_or_healed(shop: Shop, seed: int) -> None:
     change_something(shop)
     for number, (kind, options) in enumerate(ONCE):
@@ -172,7 +169,7 @@ def test_retry_after_holds_back_every_entity(shop: Shop) -> None:
     shop.admin.reset_stats()
     shop.sync(page_size=5)
     arrivals = shop.admin.stats()["arrivals_monotonic"]
-    pauses = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(arrivals)]
     assert max(pauses) > 0.85, "nobody asks while Gazelle wants to be left alone"
 
 
@@ -236,7 +233,13 @@ def test_missing_credentials_say_which_variables_to_set(new_shop: Shop) -> None:
 @pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [("repeat_row", {}), ("skip_row", {}), ("skip_row", {"place": 0}), ("repeat_row", {"place": 99}), ("total_wrong", {})],
+    [
+        ("repeat_row", {}),
+        ("skip_row", {}),
+        ("skip_row", {"place": 0}),
+        ("repeat_row", {"place": 99}),
+        ("total_wrong", {}),
+    ],
     ids=str,
 )
 def test_rows_repeated_or_skipped_on_some_pages_lose_nothing(
@@ -312,6 +315,7 @@ def test_pages_that_move_while_they_are_read_lose_nothing(shop: Shop) -> None:
     shop.assert_equals_api()
 
 
+@pytest.mark.usefixtures("without_waiting")
 def test_a_page_size_that_is_refused_is_made_smaller(new_shop: Shop) -> None:
     new_shop.admin.settings(page_size_limit=200)
     new_shop.sync()
@@ -325,6 +329,7 @@ def test_a_page_that_is_cut_in_silence_is_read_on(new_shop: Shop) -> None:
     new_shop.assert_equals_api()
 
 
+@pytest.mark.usefixtures("without_waiting")
 def test_too_many_fields_in_a_request_are_split(shop: Shop) -> None:
     shop.admin.settings(max_root_fields=7)
     change_something(shop)
@@ -374,7 +379,8 @@ def test_nul_and_lone_surrogates_become_a_replacement_and_the_row_says_so(shop: 
     shop.sync()
     assert shop.row("gazelle_clients", client)["personal_notes"] == "nul \ufffd, moitié \ufffd, entier 🎹"
     replaced = shop.value(
-        "SELECT replaced_characters FROM staging_clients WHERE external_id = %s ORDER BY fetched_at DESC LIMIT 1", client
+        "SELECT replaced_characters FROM staging_clients WHERE external_id = %s ORDER BY fetched_at DESC LIMIT 1",
+        client,
     )
     assert replaced == 2
     shop.quiet_down()
@@ -445,7 +451,9 @@ def test_one_record_that_cannot_be_reconciled_is_set_in_error_and_the_batch_goes
     outcome = shop.sync()
     assert outcome["clients"].errors == 1
     assert shop.row("gazelle_clients", good)["personal_notes"] == "Bonne fiche"
-    ((message, stack),) = shop.query("SELECT error_message, error_stack FROM staging_clients WHERE sync_status = 'error'")
+    ((message, stack),) = shop.query(
+        "SELECT error_message, error_stack FROM staging_clients WHERE sync_status = 'error'"
+    )
     assert bad in message
     assert "noContactUntil" in message
     assert "Traceback" in stack

@@ -65,7 +65,9 @@ def small_disk(databases: Databases, tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small disk needs root")
     disk = databases.directory.parent / f"disk_{WORKER}"
     disk.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
     if mounted.returncode != 0:
         pytest.skip(f"this machine lets nobody mount: {mounted.stderr.decode().strip()}")
     try:
@@ -130,12 +132,13 @@ def pooled(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
     )
     command = [program, str(tmp_path / "pgbouncer.ini")]
     if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody").pw_name
+        owner = pwd.getpwuid(Path(directory).stat().st_uid).pw_name  # the socket's directory is the server's alone
         for path in [tmp_path, *tmp_path.parents]:
             if path.stat().st_uid == 0 and path != Path("/"):
                 path.chmod(path.stat().st_mode | 0o055)
-        command[1:1] = ["-u", nobody]
-    process = subprocess.Popen(command, stdout=open("/tmp/pgb1.log","w"), stderr=subprocess.STDOUT)
+        command[1:1] = ["-u", owner]
+    with (tmp_path / "pgbouncer.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for_port(port)
         name = parts.path.lstrip("/")
@@ -144,6 +147,7 @@ def pooled(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+        print((tmp_path / "pgbouncer.log").read_text())  # noqa: T201 - shown where the test fails
 
 
 def wait_for_port(port: int) -> None:

@@ -105,7 +105,9 @@ def test_the_old_timezone_trigger_and_its_function_are_removed(empty: str) -> No
     migrate(empty)
     with psycopg.connect(empty) as connection:
         triggers = connection.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone()
-        functions = connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'fn_fix_gazelle_api_time'").fetchone()
+        functions = connection.execute(
+            "SELECT count(*) FROM pg_proc WHERE proname = 'fn_fix_gazelle_api_time'"
+        ).fetchone()
     assert (triggers, functions) == ((0,), (0,))
 
 
@@ -126,6 +128,7 @@ def test_no_table_holds_local_time_and_none_has_a_trigger(database: str) -> None
 
 def test_the_roles_can_do_what_they_are_for_and_no_more(database: str) -> None:
     with psycopg.connect(database) as connection:
+
         def may(role: str, right: str) -> bool:
             row = connection.execute("SELECT has_table_privilege(%s, 'gazelle_clients', %s)", [role, right]).fetchone()
             return row == (True,)

@@ -139,7 +139,12 @@ def test_without_client_secret_an_expired_token_is_said_clearly(oauth_shop: Shop
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "is not there"), ("{", "cannot be read as JSON"), ("[]", "holds no access_token"), ("{}", "holds no access_token")],
+    [
+        (None, "is not there"),
+        ("{", "cannot be read as JSON"),
+        ("[]", "holds no access_token"),
+        ("{}", "holds no access_token"),
+    ],
 )
 def test_a_token_file_that_cannot_be_used_says_why(tmp_path: Path, content: str | None, words: str) -> None:
     path = tmp_path / "token.json"

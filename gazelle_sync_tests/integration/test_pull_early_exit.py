@@ -1,4 +1,4 @@
-"""Dialect `seed`: the list sorted by its stamps, newest first, read no further than need be, and never trusted blindly."""
+"""Dialect `seed`: the list sorted by stamps, newest first, read no further than need be, never trusted blindly."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_the_first_pull_makes_production_equal_to_the_api(new_shop: Shop) -> Non
     new_shop.assert_equals_api()
     for name, kind in KIND_OF_ENTITY.items():
         assert outcome[name].processed >= 1, name
-        assert new_shop.value(f"SELECT count(*) FROM {ENTITY[name].staging_table} WHERE sync_status <> 'processed'") == 0
+        assert new_shop.count(ENTITY[name].staging_table, "sync_status <> 'processed'") == 0
         assert len(new_shop.admin.dump(kind)) >= outcome[name].errors == 0
     assert new_shop.last_log()["status"] == "success"
 

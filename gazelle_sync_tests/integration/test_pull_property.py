@@ -39,7 +39,7 @@ class Life:
         self.shop = shop
         self.admin = shop.admin
         self._processes = processes
-        self._draw = random.Random(seed)
+        self._draw = random.Random(seed)  # noqa: S311 - a dice
         self.story: list[str] = []
 
     def live(self, steps: int) -> None:
@@ -96,7 +96,9 @@ class Life:
     def _fault(self) -> None:
         kind, options = self._draw.choice(FAULTS)
         self.story[-1] += f"({kind} {options})"
-        self.admin.fault(kind, times=self._draw.randint(1, 6), probability=0.4, seed=self._draw.randrange(99), **options)
+        self.admin.fault(
+            kind, times=self._draw.randint(1, 6), probability=0.4, seed=self._draw.randrange(99), **options
+        )
 
     def _heals(self) -> None:
         self.admin.clear_faults()
@@ -105,7 +107,9 @@ class Life:
         self.shop.sync(check=False, page_size=self._draw.choice([10, 40, 1000]))
 
     def _full(self) -> None:
-        self.shop.sync(self._draw.choice([Mode.NIGHTLY, Mode.DEEP]), check=False, page_size=self._draw.choice([20, 1000]))
+        self.shop.sync(
+            self._draw.choice([Mode.NIGHTLY, Mode.DEEP]), check=False, page_size=self._draw.choice([20, 1000])
+        )
 
     def _killed(self) -> None:
         mode = self._draw.choice([Mode.TICK, Mode.NIGHTLY, Mode.DEEP])
@@ -121,13 +125,13 @@ class Life:
 
 @pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("dialect", ["published", "seed"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_one_healthy_full_run_heals_any_history(shop: Shop, dialect: str, seed: int) -> None:
     shop.admin.settings(dialect=dialect)
     shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
     with shop.processes() as processes:
         life = Life(shop, processes, seed=seed * 2 + (dialect == "seed"))
-        life.live(18)
+        life.live(16)
     print("\n".join(life.story))  # noqa: T201 - shown where the test fails
     shop.admin.clear_faults()
     # What really was deleted may be more than a fence lets through by now: that is a person's word to give.

@@ -16,7 +16,7 @@ def noon(days_ago: int) -> datetime:
     return datetime.now(UTC).replace(hour=17, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
 
 
-def note(shop: Shop, at: datetime, comment: str = "Accord 440", **values: Any) -> str:  # noqa: ANN401 - JSON
+def note(shop: Shop, at: datetime, comment: str = "Accord 440", **values: Any) -> str:
     piano = shop.admin.dump("pianos")[0]
     made = shop.admin.create(
         "timeline", occurredAt=at.strftime("%Y-%m-%dT%H:%M:%SZ"), type="SERVICE_ENTRY_MANUAL", comment=comment,

@@ -37,7 +37,13 @@ class Person:
     def runs(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         own = self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self._dagster_database, **environment)
         return subprocess.run(
-            [PROGRAM, *arguments], env=own, cwd=self._directory, capture_output=True, text=True, check=False, timeout=120
+            [PROGRAM, *arguments],
+            env=own,
+            cwd=self._directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
 
 
@@ -173,7 +179,9 @@ def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Pe
 def test_a_sync_beside_another_waits_and_then_does_its_work(person: Person) -> None:
     with PullLock(person.shop.url, wait_s=0):
         own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person._dagster_database)
-        waiting = subprocess.Popen([PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        waiting = subprocess.Popen(
+            [PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         time.sleep(2.5)
         assert waiting.poll() is None
     out, err = waiting.communicate(timeout=60)

@@ -13,7 +13,7 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.jobs import FULL, REPLAY_JOB, TICK
+from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
 
 GRAPH = {
     "staging_users": [],

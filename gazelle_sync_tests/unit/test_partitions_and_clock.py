@@ -62,7 +62,10 @@ def test_a_tick_covers_the_days_since_the_watermark(watermark: datetime | None, 
 
 
 def test_a_range_is_two_tags() -> None:
-    assert range_tags(date(2026, 1, 2), date(2026, 1, 3)) == {RANGE_START_TAG: "2026-01-02", RANGE_END_TAG: "2026-01-03"}
+    assert range_tags(date(2026, 1, 2), date(2026, 1, 3)) == {
+        RANGE_START_TAG: "2026-01-02",
+        RANGE_END_TAG: "2026-01-03",
+    }
 
 
 def test_the_order_of_reading_only_goes_on() -> None:

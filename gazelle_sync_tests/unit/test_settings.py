@@ -59,7 +59,9 @@ def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_variable(name
 
 
 def test_values_are_read() -> None:
-    settings = Settings.load({"GAZELLE_PARTITIONS_START": "2020-02-29", "GAZELLE_LANG": "FR", "GAZELLE_RATE_PER_S": "0.5"})
+    settings = Settings.load(
+        {"GAZELLE_PARTITIONS_START": "2020-02-29", "GAZELLE_LANG": "FR", "GAZELLE_RATE_PER_S": "0.5"}
+    )
     assert (settings.partitions_start, settings.language, settings.rate_per_s) == (date(2020, 2, 29), "fr", 0.5)
 
 

@@ -1,7 +1,6 @@
 -- Where this run's order of reading begins: the database's clock, or after the newest reading if that lies ahead.
-SELECT greatest(clock_timestamp(), max(newest) + interval '1 microsecond')
-FROM (
-    SELECT max(started_at) AS newest FROM sync_logs
-    UNION ALL
-    SELECT max(updated_at) FROM system_settings
-) AS instants
+SELECT greatest(
+    clock_timestamp(),
+    (SELECT value::timestamptz + interval '1 microsecond' FROM system_settings WHERE key = 'last_reading'),
+    (SELECT max(started_at) FROM sync_logs)
+)

@@ -1,6 +1,6 @@
 -- An imported entry (tle_) and the API's own (tme_) can be the same note twice: the tle_ one names the other.
--- Looks at the given (client, instant) pairs, or at all imported entries where none are given. The LATERAL makes the
--- planner look each one up by client and instant, whatever it believes of the table's size.
+-- Looks at the given (client, instant) pairs and at what named one of the written entries, or at all imported entries
+-- where nothing is given. The LATERAL makes the planner look each one up by client and instant, whatever it believes of the table's size.
 WITH imported AS (
     SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
         e.description, e.duplicate_of
@@ -11,6 +11,7 @@ WITH imported AS (
             OR (e.client_external_id, e.occurred_at) IN (
                 SELECT * FROM unnest(%(clients)s::text[], %(instants)s::timestamptz[])
             )
+            OR e.duplicate_of = ANY (%(written)s::text[])
         )
 ),
 twins AS (

@@ -1,0 +1,52 @@
+"""The GraphQL text that is sent: each operation with its fragments, and many records or counts to a request."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import OperationDefinitionNode, parse, validate
+
+from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.gazelle import documents
+from gazelle_sync.sandbox.dialects import schema_for
+
+BY_ID = [entity for entity in ENTITIES if entity.by_id]
+
+
+def names(text: str) -> list[str]:
+    return [d.name.value for d in parse(text).definitions if isinstance(d, OperationDefinitionNode) and d.name]
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+def test_every_operation_that_an_entity_declares_stands_in_its_file(entity: Entity) -> None:
+    wanted = [entity.page_operation, entity.stamp_operation, *entity.nested_operations.values()]
+    for name in filter(None, wanted):
+        assert names(documents.operation(entity.name, name)) == [name]
+
+
+@pytest.mark.parametrize("dialect", ["published", "seed"])
+@pytest.mark.parametrize("count", [1, 2, 50])
+@pytest.mark.parametrize("entity", BY_ID, ids=lambda entity: entity.name)
+def test_many_records_by_id_are_one_valid_request(entity: Entity, count: int, dialect: str) -> None:
+    ids = [f"id-{n}" for n in range(count)]
+    text, variables = documents.by_ids(entity, ids)
+    assert validate(schema_for(dialect), parse(text)) == []
+    assert list(variables.values()) == ids
+    assert text.count(f"...{entity.body_fragment}") == count
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_many_counts_are_one_valid_request(count: int) -> None:
+    assert validate(schema_for("published"), parse(documents.timeline_counts(count))) == []
+
+
+def test_the_tick_of_the_timeline_asks_for_page_and_count_at_once() -> None:
+    text = documents.timeline_tick()
+    assert validate(schema_for("published"), parse(text)) == []
+    assert names(text) == ["TimelineTick"]
+    assert "whole: allTimelineEntries { totalCount }" in text
+
+
+@pytest.mark.parametrize("entity", [e for e in ENTITIES if not e.by_id], ids=lambda entity: entity.name)
+def test_what_has_no_by_id_query_says_so(entity: Entity) -> None:
+    with pytest.raises(ValueError, match="cannot be read by id"):
+        documents.by_ids(entity, ["x"])
