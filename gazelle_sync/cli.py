@@ -140,6 +140,14 @@ def _speaking() -> Iterator[None]:
     except GazelleSyncError as error:
         click.secho(f"✗ {error}", fg="red", err=True)
         sys.exit(1)
+    except click.exceptions.Exit:
+        raise
+    except Exception as error:
+        from gazelle_sync.log import get_logger
+
+        get_logger("gazelle_sync").exception("unexpected error")
+        click.secho(f"✗ {type(error).__name__}: {error}. This is a fault of gazelle_sync.", fg="red", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
         sys.exit(130)

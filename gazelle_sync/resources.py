@@ -66,6 +66,7 @@ class RunSession:
         self._stack = ExitStack()
         self._pull: Pull | Replay | None = None
         self._trouble: GazelleSyncError | None = None
+        self._surprise: str | None = None
         self.settings: Settings | None = None
 
     def stage(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
@@ -74,7 +75,7 @@ class RunSession:
         Raises:
             dg.Failure: It could not be, and why.
         """
-        with _failures():
+        with self._failures():
             pull = self._begin(context)
             if isinstance(pull, Replay):
                 raise GazelleSyncError("A replay reads nothing from Gazelle: select the gazelle_ tables only.")
@@ -86,7 +87,7 @@ class RunSession:
         Raises:
             dg.Failure: It could not be, and why.
         """
-        with _failures():
+        with self._failures():
             return self._begin(context).apply(entity)
 
     @contextmanager
@@ -100,9 +101,23 @@ class RunSession:
     def close(self) -> None:
         """End the pull; one that was stopped before it had applied everything has failed."""
         error: GazelleSyncError | None = None
-        if isinstance(self._pull, Pull) and (missing := self._pull.unapplied(self._expected())):
+        if self._surprise is not None:
+            error = GazelleSyncError(f"{self._surprise}. This is a fault of gazelle_sync: the log file holds the rest.")
+        elif isinstance(self._pull, Pull) and (missing := self._pull.unapplied(self._expected())):
             error = GazelleSyncError(f"The run was stopped before it had applied {', '.join(missing)}.")
         self._stack.__exit__(type(error) if error else None, error, None)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Our errors become Dagster's; any other is a surprise, which the run's log row tells as well."""
+        try:
+            yield
+        except GazelleSyncError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        except Exception as error:
+            self._surprise = self._surprise or f"{type(error).__name__}: {error}"
+            log.get_logger("gazelle_sync").exception("unexpected error")
+            raise
 
     def _begin(self, context: dg.AssetExecutionContext) -> Pull | Replay:
         if self._pull is None:
@@ -183,11 +198,3 @@ def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:
             session.close()
 
     return pull
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    try:
-        yield
-    except GazelleSyncError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -108,7 +108,7 @@ class Summary:
             lines.append("⚠ " + _say(words, "errors", count=errors))
         for reason, entities in self._failed_together().items():
             lines.append("✗ " + _say(words, "failed", name=_names(names, entities), reason=reason))
-        if not self.failures and self.status == "error":
+        if not self.failures and (self.status == "error" or fallback):
             lines.append("✗ " + _say(words, "failed_run", reason=self.error_message or "; ".join(fallback)))
         return "\n".join(lines)
 

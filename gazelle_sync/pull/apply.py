@@ -114,7 +114,7 @@ class Applier:
         tables = [table.name for table in self._entity.tables]
         with (
             connect(self._url) as reading,
-            bulk_load(connection, tables, self._find_all_twins) as self._writer.tables_are_new,
+            bulk_load(connection, tables, self._find_all_twins) as writer.tables_are_new,
         ):
             # A first import marks whole answers at the end: a third cheaper than row by row.
             self._marks_pages = self._writer.tables_are_new and which is Which.PENDING

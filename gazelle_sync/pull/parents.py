@@ -42,5 +42,5 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
             pull.staging.write(part.bodies, part.answer, held)
         if part.gone:
             pull.staging.write_tombstones(part.gone)
-        troubles += part.failed.values()
+        troubles += [f"{external_id}: {why}" for external_id, why in part.failed.items()]
     return troubles

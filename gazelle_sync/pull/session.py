@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import structlog
 from psycopg import sql
@@ -41,7 +42,6 @@ from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
-from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PullLock
@@ -56,6 +56,7 @@ from gazelle_sync.warehouse.settings_table import (
 LOCK_WAIT_S = 60.0
 READING_SETTING = "last_reading"
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
 
 log = get_logger("gazelle_sync.pull")
@@ -157,13 +158,16 @@ class Pull:
             structlog.contextvars.unbind_contextvars("run_id")
 
     def _refuse_mixing(self, connection: Connection) -> None:
-        """A real account's database must not take the sandbox's invented clients because a variable got lost."""
-        source = SANDBOX if self._settings.api_token == SANDBOX_API_KEY else ACCOUNT
+        """A real account's database must not take the sandbox's invented clients because a variable got lost.
+
+        A Gazelle on this machine is a sandbox, ours or somebody's.
+        """
+        source = SANDBOX if urlsplit(str(self._settings.api_url)).hostname in LOOPBACK else ACCOUNT
         before = read_setting(connection, SOURCE_SETTING)
         if self.entities and before not in (None, source):
             error = SettingsError(
-                "This database holds a real account, and GAZELLE_API_URL is not set: the sandbox's invented clients "
-                "would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
+                "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
+                "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
                 if before == ACCOUNT
                 else "This database holds the sandbox's invented account: a real one would be mixed in. Nothing was "
                 "done. Set GAZELLE_DATABASE_URL to an empty database, or GAZELLE_SYNC_HOME to a new folder."
@@ -287,7 +291,7 @@ class Pull:
                 except MassDeletion as error:
                     report.failure = str(error)
                 report.errors += len(pull.failed)
-                report.notes += list(pull.failed.values())[:5]
+                report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
                 pull.staging.mark_unsettled(list(pull.failed))
                 self._bring_parents(pull)
         except GazelleSyncError as error:

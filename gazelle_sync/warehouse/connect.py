@@ -6,6 +6,7 @@ statements, no session settings, no session locks, and temporary tables only `ON
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -38,6 +39,9 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     Raises:
         DatabaseError: The server cannot be reached or refuses the credentials.
     """
+    # Start-up parameters, which a pooler keeps for each client (it refuses `options`). Without the first, a database
+    # whose DateStyle is another one sends instants that psycopg cannot read.
+    os.environ.update(PGDATESTYLE="ISO", PGTZ="UTC")
     with database_errors():
         return psycopg.connect(
             _without_foreign_parameters(url),

@@ -79,15 +79,22 @@ def test_after_an_outage_one_run_covers_the_days_since_the_last(
     assert request.tags[RANGE_END_TAG] == today()
 
 
-@pytest.mark.parametrize("name", MODES)
 def test_while_a_pull_holds_the_lock_the_tick_is_skipped_with_a_reason(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    with PullLock(named_shop.url, wait_s=0):
+        skipped = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(skipped, dg.SkipReason)
+    assert "still running" in str(skipped.skip_message)
+    assert isinstance(evaluate(definitions, instance, "tick_every_15_minutes"), dg.RunRequest)
+
+
+@pytest.mark.parametrize("name", ["full_at_night", "deep_on_sunday"])
+def test_a_full_run_that_is_due_while_a_tick_works_waits_in_the_queue(
     definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop, name: str
 ) -> None:
     with PullLock(named_shop.url, wait_s=0):
-        skipped = evaluate(definitions, instance, name)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "still running" in str(skipped.skip_message)
-    assert isinstance(evaluate(definitions, instance, name), dg.RunRequest)
+        assert isinstance(evaluate(definitions, instance, name), dg.RunRequest)
 
 
 @pytest.mark.usefixtures("named_shop")
