@@ -209,13 +209,14 @@ class Shop:
         found = self.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         return [name for (name,) in found]
 
-    def physical(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Where every row version lies and which transaction wrote it: unequal as soon as one row is written again."""
-        return {
-            name: self.query(f"SELECT ctid::text, xmin::text FROM {name} ORDER BY ctid")  # noqa: S608
-            for name in self.tables()
-            if name not in OWN_LOG
-        }
+    def physical(self) -> set[tuple[Any, ...]]:
+        """Every row version: table, record, place, writing transaction. Unequal as soon as one row is written again."""
+        found: set[tuple[Any, ...]] = set()
+        for name in self.tables():
+            if name not in OWN_LOG:
+                query = f"SELECT to_jsonb(t) ->> 'external_id', ctid::text, xmin::text FROM {name} AS t"  # noqa: S608
+                found |= {(name, *row) for row in self.query(query)}
+        return found
 
     def fingerprint(self, *, with_ids: bool = True) -> dict[str, str]:
         """Table → md5 over all columns of all rows but for `synced_at`, in the order of their external ids."""

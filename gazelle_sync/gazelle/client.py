@@ -8,6 +8,7 @@ import re
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -119,9 +120,12 @@ class GazelleClient:
         if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials.refresh(headers):
             log.info("token refreshed", operation=operation)
             answer, elapsed = self._post(operation, body, self._credentials.headers())
-        _raise_for_status(operation, answer, self._throttle)
+        try:
+            _raise_for_status(operation, answer, self._throttle)
+            data, replaced = _read(operation, answer)
+        except ApiError as error:
+            raise _without_secrets(error, self._credentials.headers())  # noqa: B904 - the same error, cleaned
         now = _server_time(answer)
-        data, replaced = _read(operation, answer)
         with self._count_lock:
             if self.started_at is None:
                 self.started_at = now - elapsed
@@ -148,6 +152,15 @@ class GazelleClient:
             self.requests += 1
             self.bytes += len(answer.content)
         return answer, timedelta(seconds=time.monotonic() - sent)
+
+
+def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
+    """An API may echo the token that it refuses; messages go to the terminal, the log and two databases."""
+    text = str(error)
+    for value in headers.values():
+        text = text.replace(value.removeprefix("Bearer "), "•••")
+    error.args = (text,)
+    return error
 
 
 def _wait_before_retry(error: Exception) -> bool | float:

@@ -68,7 +68,7 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], 
         totals.add(page.total)
         stamps = stamps_of(page.nodes)
         pull.report.stamped += len(page.nodes)
-        if page.has_holes or len(stamps) != len(page.nodes):
+        if page.holes or len(stamps) != len(page.nodes):
             raise _OutOfOrder("a page has holes")
         for external_id, stamp in stamps.items():
             if previous is not None and (stamp is None or stamp > previous):

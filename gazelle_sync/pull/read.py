@@ -42,14 +42,14 @@ class Page:
     Attributes:
         nodes: Records, nulls left out.
         total: The connection's `totalCount`.
-        has_holes: Whether a node was null.
+        holes: How many nodes were null: records that Gazelle has and cannot give.
         answer: The answer it came in.
         info: `pageInfo`.
     """
 
     nodes: list[Any]
     total: int
-    has_holes: bool
+    holes: int
     answer: Answer
     info: dict[str, Any]
 
@@ -262,7 +262,7 @@ def _page_of(operation: str, answer: Answer, root: str) -> Page:
     if not isinstance(total, int) or not isinstance(info, dict) or not isinstance(nodes, list):
         raise AnswerUnreadable(operation, f"the answer's {root} lacks totalCount, pageInfo or nodes")
     living = [node for node in nodes if node is not None]
-    return Page(living, total, len(living) != len(nodes), answer, info)
+    return Page(living, total, len(nodes) - len(living), answer, info)
 
 
 def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
@@ -272,7 +272,7 @@ def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
     page = _page_of(operation, answer, root)
     nodes = (error.data.get(root) or {}).get("nodes") or []
     sound = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
-    return Page(sound, page.total, True, answer, page.info)
+    return Page(sound, page.total, len(nodes) - len(sound), answer, page.info)
 
 
 def _may_be_the_size(error: ApiError) -> bool:

@@ -133,7 +133,7 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
     for page in pull.reader.pages(pull.entity.stamp_operation, {**filters, **sort_by(pull, pull.entity.stable_sort)}):
         totals.add(page.total)
-        holes = holes or page.has_holes
+        holes = holes or page.holes > 0
         nodes += len(page.nodes)
         seen.stamps.update(stamps_of(page.nodes))
         pull.report.stamped += len(page.nodes)
@@ -150,7 +150,7 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
         totals.add(page.total)
-        holes = holes or page.has_holes
+        holes = holes or page.holes > 0
         stamps = stamps_of(page.nodes)
         holes = holes or len(stamps) != len(page.nodes)
         seen.stamps.update(stamps)

@@ -103,20 +103,23 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
             pull.staging.read_again()
         with SeenIds(connection) as seen:
             totals: set[int] = set()
-            holes = False
+            holes = 0
             read = 0
             for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
                 totals.add(page.total)
-                holes = holes or page.has_holes
+                holes += page.holes
                 _write(pull, page.nodes, page.answer)
                 seen.add(n["id"] for n in page.nodes if isinstance(n, dict) and isinstance(n.get("id"), str))
                 read += len(page.nodes)
                 pull.say(read, page.total)
-            complete = not holes and len(totals) == 1 and seen.count() == max(totals)
+            complete = len(totals) == 1 and seen.count() + holes == max(totals)
             missing = seen.missing(since) if complete and not nothing_held else {}
-        if complete or holes:
-            break  # a record that cannot be given will not be there at a second try either
+        if complete:
+            break
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
+    if holes:
+        pull.report.errors += holes
+        pull.report.notes.append(f"Gazelle has {holes} entries that it cannot give (its own errors are in the log)")
     if not complete:
         pull.report.partial = True
         pull.report.notes.append(
