@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from gazelle_sync.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LONGEST_DAYS = 36_500
 GRAPHQL_PATH = "/graphql/private/"
 DEFAULT_PARTITIONS_START = date(2026, 1, 1)
 
@@ -78,7 +79,7 @@ class Settings:
         read = _Reader(environ)
         return cls(
             api_url=read.base_url("GAZELLE_API_URL"),
-            api_token=read.text("GAZELLE_API_TOKEN"),
+            api_token=read.secret("GAZELLE_API_TOKEN"),
             client_id=read.text("GAZELLE_CLIENT_ID"),
             client_secret=read.text("GAZELLE_CLIENT_SECRET"),
             token_file=Path(read.text("GAZELLE_TOKEN_FILE") or "config/token.json").absolute(),
@@ -88,10 +89,10 @@ class Settings:
             page_size=int(read.number("GAZELLE_PAGE_SIZE", 1000, least=1)),
             rate_per_s=read.number("GAZELLE_RATE_PER_S", 10, least=0),
             timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1),
-            window_past_days=int(read.number("GAZELLE_WINDOW_PAST_DAYS", 30, least=0)),
-            window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0)),
+            window_past_days=int(read.number("GAZELLE_WINDOW_PAST_DAYS", 30, least=0, most=LONGEST_DAYS)),
+            window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0, most=LONGEST_DAYS)),
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
-            retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0)),
+            retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
             language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
         )
 
@@ -100,6 +101,29 @@ class Settings:
         """Values that must never be written anywhere (the log masks them)."""
         passwords = [urlsplit(url).password for url in (self.database_url, self.dagster_postgres_url) if url]
         return tuple(s for s in (self.api_token, self.client_secret, *passwords) if s)
+
+
+_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
+
+
+def _without_foreign_parameters(url: str) -> str:
+    """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
+    parts = urlsplit(url)
+    if not any(key in _FOREIGN_PARAMETERS for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return url
+    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in _FOREIGN_PARAMETERS]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _is_readable(url: str) -> bool:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(url)
+    except (ProgrammingError, ValueError):
+        return False
+    return "@" not in str(parts.get("host", ""))
 
 
 @dataclass(frozen=True)
@@ -113,8 +137,12 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not is_address:
             raise SettingsError(f"{name} is not a web address: it should look like https://gazelleapp.io")
         return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
 
@@ -122,9 +150,26 @@ class _Reader:
         value = self.text(name)
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise SettingsError(f"{name} is not a PostgreSQL address: it should begin with postgresql://")
+        if value is None:
+            return None
+        try:
+            value = _without_foreign_parameters(value)
+        except ValueError:
+            value = ""
+        if not value or not _is_readable(value):
+            raise SettingsError(  # without the value: it holds a password
+                f"{name} cannot be read as a PostgreSQL address. Letters such as @ : / % [ ] in a user's name or a "
+                "password are written in percent form: %40 %3A %2F %25 %5B %5D."
+            )
         return value
 
-    def number(self, name: str, default: float, *, least: float) -> float:
+    def secret(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is not None and not (value.isascii() and value.isprintable()):
+            raise SettingsError(f"{name} holds a letter that no key has (an accent, a line break): copy it again.")
+        return value
+
+    def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
         value = self.text(name)
         if value is None:
             return default
@@ -132,8 +177,9 @@ class _Reader:
             number = float(value)
         except ValueError:
             raise SettingsError(f"{name} should be a number, not {value!r}") from None
-        if not least <= number < float("inf"):
-            raise SettingsError(f"{name} should be {least:g} or more, not {value!r}")
+        if not least <= number <= most or number == float("inf"):
+            limits = f"{least:g} or more" if most == float("inf") else f"between {least:g} and {most:g}"
+            raise SettingsError(f"{name} should be {limits}, not {value!r}")
         return number
 
     def day(self, name: str, default: date) -> date:

@@ -83,8 +83,11 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     else:
         complete_scan = False
     changed = [i for i, stamp in seen.stamps.items() if _differs(held.get(i), stamp) or i in again]
-    # The shortcut does not come to records that must be read again, but were changed before its watermark.
-    changed += [i for i in candidates if held[i].is_unsettled and held[i].is_living and i not in seen.stamps]
+    unseen = [i for i in candidates if held[i].is_unsettled and held[i].is_living and i not in seen.stamps]
+    unlisted = [i for i in unseen if held[i].is_unlisted]
+    if not seen.is_complete:
+        # The shortcut does not come to records that must be read again, but were changed before its watermark.
+        changed += [i for i in unseen if not held[i].is_unlisted]
     back = [i for i in seen.stamps if i in held and held[i].is_unlisted and i not in changed]
     pull.staging.mark_listed(back, unlisted=False)
     pages = -(-max(len(seen.stamps), 1) // min(BODIES_PER_PAGE, pull.reader.page_size))
@@ -92,6 +95,7 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
         _hydrate_by_pages(pull, held, changed, filters)
     else:
         _hydrate(pull, held, changed, unlisted=False)
+    _hydrate(pull, held, unlisted, unlisted=True)
     if complete_scan:
         _conclude(pull, held, seen, {i for i in candidates if not held[i].is_unlisted})
 

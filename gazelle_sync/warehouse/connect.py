@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, LiteralString
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import psycopg
@@ -44,7 +43,7 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     os.environ.update(PGDATESTYLE="ISO", PGTZ="UTC")
     with database_errors():
         return psycopg.connect(
-            _without_foreign_parameters(url),
+            url,
             autocommit=autocommit,
             prepare_threshold=None,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -84,15 +83,3 @@ def statement(name: str) -> LiteralString:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _without_foreign_parameters(url: str) -> str:
-    """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
-    parts = urlsplit(url)
-    if not any(key in _FOREIGN_PARAMETERS for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        return url
-    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in _FOREIGN_PARAMETERS]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
-
-
-_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}

@@ -178,6 +178,20 @@ def test_a_cancelled_visit_that_left_its_list_becomes_a_change_and_is_not_asked_
     shop.assert_equals_api()
 
 
+def test_a_cancelled_visit_whose_stamp_is_unsettled_is_read_once_a_tick_and_nothing_is_written(shop: Shop) -> None:
+    visit = a_visit(shop)
+    shop.admin.edit("events", visit["id"], touch=in_days(0.04), status="CANCELED")  # the API's clock went back since
+    shop.sync()
+    before = shop.physical()
+    shop.admin.reset_stats()
+    shop.sync()
+    assert bodies(shop) == {"events": 1}
+    assert shop.physical() == before
+    shop.admin.edit("events", visit["id"], touch=False, notes="Dans la même seconde")
+    shop.sync()
+    assert shop.row("gazelle_appointments", visit["id"])["notes"] == "Dans la même seconde"
+
+
 def test_a_visit_that_is_uncancelled_comes_back(shop: Shop) -> None:
     visit = a_visit(shop)
     shop.admin.edit("events", visit["id"], status="CANCELED")

@@ -15,8 +15,8 @@ import structlog
 from gazelle_sync.clock import midnight, montreal_day
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.jobs import asset_keys, run_config
-from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
 from gazelle_sync.partitions import range_tags
+from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
 from gazelle_sync_tests.shop import Shop
 
 

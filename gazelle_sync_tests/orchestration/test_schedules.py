@@ -11,8 +11,8 @@ import pytest
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.definitions import build_defs
-from gazelle_sync.resources import TICK
 from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG
+from gazelle_sync.resources import TICK
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.shop import Shop
 
