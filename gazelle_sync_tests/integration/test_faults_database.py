@@ -19,6 +19,7 @@ import pytest
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox.running import RunningSandbox
+from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
 from gazelle_sync_tests.shop import Shop
@@ -143,7 +144,9 @@ def pooled(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
         wait_for_port(port)
         name = parts.path.lstrip("/")
         # As Supabase writes it, with a parameter that is another library's.
-        yield Shop.on(f"postgresql://postgres@127.0.0.1:{port}/{name}?pgbouncer=true", shop.sandbox, tmp_path)
+        copied = f"postgresql://postgres@127.0.0.1:{port}/{name}?pgbouncer=true"  # as Supabase's page gives it
+        url = Settings.load({"GAZELLE_DATABASE_URL": copied}).database_url
+        yield Shop.on(str(url), shop.sandbox, tmp_path)
     finally:
         process.terminate()
         process.wait(timeout=10)
