@@ -176,7 +176,12 @@ class Reader:
                 connection = body.get(field)
                 info = connection.get("pageInfo") if isinstance(connection, dict) else None
                 if isinstance(connection, dict) and isinstance(info, dict) and info.get("hasNextPage"):
-                    connection["nodes"] = list(self._nested(operation, body["id"], field))
+                    try:
+                        connection["nodes"] = list(self._nested(operation, body["id"], field))
+                    except (OperationFailed, AnswerUnreadable) as error:
+                        # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
+                        log.warning("a nested list cannot be read", record=body["id"], reason=str(error))
+                        continue
                     info["hasNextPage"] = False
         return bodies
 

@@ -228,7 +228,8 @@ def _read_segment(pull: EntityPull, segment: _Segment) -> set[str]:
     seen: set[str] = set()
     for page in _segment_pages(pull, segment):
         _write(pull, page.nodes, page.answer)
-        seen.update(n["id"] for n in page.nodes if isinstance(n, dict) and isinstance(n.get("id"), str))
+        inside = (n for n in page.nodes if isinstance(n, dict) and _is_within(n, segment))
+        seen.update(n["id"] for n in inside if isinstance(n.get("id"), str))
     return seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=FULL, metavar="NAME", help=", ".join(FULL))
     parser.add_argument("--out", type=Path, help="also put the table between the marks of this document")
     given = parser.parse_args()
+    # However it is stopped, it stops what it started: the default of SIGTERM would leave servers behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     # Pulls in this process would write their log between the lines.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = QUICK if given.quick else FULL
@@ -60,6 +64,10 @@ def main() -> None:
     sys.stdout.write(table + "\n")
     if given.out:
         write_into(given.out, table)
+
+
+def _stop(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
