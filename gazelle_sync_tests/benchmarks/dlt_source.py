@@ -1,8 +1,8 @@
 """The peer: the same account loaded by dlt, as a good dlt user would write it. Runs in `.venv-bench`, not in ours.
 
 One resource an entity, fetched side by side, merged by id into PostgreSQL. What makes dlt fast is used: nested lists
-stay JSON (`max_table_nesting=0`; tables of their own took about a third more processor time), no telemetry, no progress bar, and of its
-file formats and merge strategies both that may win (peer.WAYS).
+stay JSON (`max_table_nesting=0`; tables of their own took about a third more processor time), no telemetry, no
+progress bar, and of its file formats and merge strategies both that may win (peer.WAYS).
 """
 
 from __future__ import annotations
