@@ -104,8 +104,6 @@ class OperationFailed(ApiError):
     """HTTP 200 with GraphQL `errors`. Partial data beside errors is never believed.
 
     Attributes:
-        messages: What the API said, one per error.
-        paths: First element of each error's path (an alias or root field), where given.
         not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
         data: The partial data beside the errors.
         bad_nodes: Places in `nodes` that the errors name, where every error names one; else empty.
@@ -118,15 +116,12 @@ class OperationFailed(ApiError):
         operation: str,
         messages: list[str],
         *,
-        paths: set[str] | None = None,
         not_found: set[str] | None = None,
         data: Mapping[str, Any] | None = None,
         bad_nodes: set[int] | None = None,
     ) -> None:
         shown = "; ".join(messages[:3]) + (f" (and {len(messages) - 3} more)" if len(messages) > 3 else "")
         super().__init__(operation, f"Gazelle answered with errors: {shown}")
-        self.messages = messages
-        self.paths = paths or set()
         self.not_found = not_found or set()
         self.data = data or {}
         self.bad_nodes = bad_nodes or set()

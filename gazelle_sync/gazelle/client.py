@@ -265,7 +265,6 @@ def _operation_failed(operation: str, errors: object, data: object) -> Operation
     return OperationFailed(
         operation,
         messages,
-        paths={str(path[0]) for path in paths if path},
         not_found=not_found,
         data=data if isinstance(data, dict) else None,
         bad_nodes=set(nodes) if len(nodes) == len(paths) else None,

@@ -1,4 +1,4 @@
--- Living timeline entries that we hold, in production or in error in staging, and that a complete read did not list.
+-- Living timeline entries that production holds and that a complete read did not list.
 SELECT p.external_id, p.occurred_at
 FROM gazelle_timeline_entries AS p
 WHERE p.deleted_at IS NULL
