@@ -132,7 +132,7 @@ class GazelleClient:
         return Answer(data, now - elapsed, replaced)
 
     def _post(self, operation: str, body: bytes, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
-        self._throttle.wait()
+        token = self._throttle.wait()
         if self._stopped.is_set():
             raise RequestRefused(operation, "the run was stopped", status=0)
         sent = time.monotonic()
@@ -148,6 +148,8 @@ class GazelleClient:
             raise ApiUnreachable(
                 operation, f"Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network."
             ) from error
+        finally:
+            self._throttle.arrived(token)
         with self._count_lock:
             self.requests += 1
             self.bytes += len(answer.content)

@@ -1,59 +1,81 @@
 """The budget of requests: at most so many in any second, over all processes that share the shop's database.
 
-Slots are handed out by one row of `system_settings` that every process moves forward (the database's clock is the only
-one they share), a little wider apart than the rate asks; a window over the instants at which this process really sent
-keeps a late sender from meeting the next ones. A bucket that lets a burst through, as libraries do, keeps the
-*average*: the server, which counts in its own seconds, would see eleven.
+There are as many tokens as requests a second. A request takes one, and it comes back a window after the request has
+*arrived*: when its answer is here, or `TRANSIT_S` after it was to be sent, whichever is sooner. Of any N + 1 requests
+two used the same token, so they arrived a window apart: no second sees more than N, however uneven the way to the
+server is. (A bucket that keeps the average, as libraries do, and an even pace of sending both let eleven through.)
+`sql/migrations/007_request_budget.sql` holds the tokens: the database's clock is the only one that all processes share.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
-SPACING = 1.03
-"""Slots are this much wider apart than 1/rate: what is left of a second absorbs the jitter of the way to the server."""
+TRANSIT_S = 0.05
+"""How long a request may be on its way before its answer tells that it arrived; what is longer costs budget."""
+LATE_S = 0.02
+"""A process that wakes up later than this after its time gives the token back and takes another."""
+PACE = 0.9
+"""Requests are at least this share of 1/rate apart, so that the tokens do not come and go in bursts."""
 
-WINDOW_S = 1.05
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Leave to send one request.
+
+    Attributes:
+        number: Which token.
+        free_at: Until when it is ours, seconds since 1970 by the database's clock.
+    """
+
+    number: int
+    free_at: float
 
 
 class Throttle:
     """Hands out permission to send; safe to share between threads.
 
     Args:
-        rate_per_s: Requests a second; 0: no limit.
+        rate_per_s: Requests a second; 0: no limit. Below one, seconds grow instead: 0.5 is one every two seconds.
         database_url: The database whose row is shared.
     """
 
     def __init__(self, rate_per_s: float, database_url: str) -> None:
         self._rate = rate_per_s
         self._url = database_url
+        self._tokens = max(1, int(rate_per_s))
+        self._window_s = max(1.0, 1.0 / rate_per_s) if rate_per_s else 0.0
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._sent: deque[float] = deque(maxlen=max(1, int(rate_per_s)))
         self._held_until = 0.0
 
-    def wait(self) -> None:
-        """Return when a request may be sent, and count it as sent."""
-        if not self._rate:
+    def wait(self) -> Token | None:
+        """Return when a request may be sent; None where there is no limit.
+
+        Raises:
+            DatabaseError: The budget cannot be asked.
+        """
+        while True:
             self._sleep_until(self._held_until)
-            return
-        slot = time.monotonic() + self._take_slot()
-        self._sleep_until(slot)
-        with self._lock:
-            while True:
-                free = self._sent[0] + WINDOW_S if len(self._sent) == self._sent.maxlen and self._rate >= 1 else 0.0
-                now = time.monotonic()
-                due = max(free, self._held_until)
-                if now >= due:
-                    self._sent.append(now)
-                    return
-                time.sleep(due - now)
+            if not self._rate:
+                return None
+            token, earliest, latest = self._take()
+            self._sleep_until(max(earliest, self._held_until))
+            if time.monotonic() <= latest:
+                return token
+            self._free(token, 0.0)  # not used: at once
+
+    def arrived(self, token: Token | None) -> None:
+        """The request's answer (or its failure) is here: its token comes back a window from now."""
+        if token is not None:
+            self._free(token, self._window_s)
 
     def hold(self, seconds: float) -> None:
         """Let nobody send for so long (`Retry-After`)."""
@@ -65,22 +87,40 @@ class Throttle:
             self._connection.close()
             self._connection = None
 
-    def _take_slot(self) -> float:
-        """Seconds until the slot that is now ours."""
+    def _free(self, token: Token, after_s: float) -> None:
+        self._ask("request_arrived", token=token.number, free_at=token.free_at, window_s=after_s)
+
+    def _take(self) -> tuple[Token, float, float]:
+        """A token, and the monotonic instants between which it may be used.
+
+        The database counts from some instant between our question and its answer.
+        """
+        (number, free_at, wait_s), asked, answered = self._ask(
+            "request_take",
+            tokens=self._tokens,
+            window_s=self._window_s,
+            spacing_s=PACE / self._rate,
+            transit_s=TRANSIT_S,
+        )
+        return Token(number, free_at), answered + wait_s, asked + wait_s + LATE_S
+
+    def _ask(self, name: str, **parameters: float) -> tuple[Any, float, float]:
+        """A row, and the monotonic instants before and after."""
         with self._lock, database_errors():
             try:
-                wait_s = self._ask()
+                return self._row(name, parameters)
             except psycopg.OperationalError:  # a pooler dropped the connection: another one, once
                 self.close()
-                wait_s = self._ask()
-        return max(0.0, wait_s)
+                return self._row(name, parameters)
 
-    def _ask(self) -> float:
+    def _row(self, name: str, parameters: dict[str, float]) -> tuple[Any, float, float]:
         if self._connection is None:
             self._connection = connect(self._url, autocommit=True)
-        row = self._connection.execute(statement("request_slot"), {"spacing_s": SPACING / self._rate}).fetchone()
-        return float(row[0]) if row else 0.0
+        asked = time.monotonic()
+        row = self._connection.execute(statement(name), parameters).fetchone()
+        return row, asked, time.monotonic()
 
-    def _sleep_until(self, instant: float) -> None:
+    @staticmethod
+    def _sleep_until(instant: float) -> None:
         while (left := instant - time.monotonic()) > 0:
             time.sleep(left)

@@ -20,7 +20,7 @@ from gazelle_sync.errors import MassEmptying
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.read import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.warehouse.bulk import bulk_load
+from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
@@ -97,6 +97,7 @@ class Applier:
                 emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
             if has_pending or which is Which.ALL:
                 self._apply_batches(writing, which, remove_unstaged=remove_unstaged)
+            restore_marking(writing, self._entity.staging_table)
             if emptied:
                 raise MassEmptying(
                     f"{self._entity.name}: Gazelle sent an empty list for {emptied} records that had tags, more than "

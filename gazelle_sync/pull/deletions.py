@@ -67,7 +67,7 @@ class Fence:
             self._alone += len(ids)
             return
         for _, body in self._pull.staging.last_bodies(ids):
-            clients = ids_at(body, path)
+            clients = ids_at([body], path)
             if clients and clients <= deleted:
                 self._clients |= clients
             else:

@@ -22,6 +22,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.log import get_logger
+from gazelle_sync.pull.versions import Version, versions_of
 
 SAFE_PAGE_SIZE = 100
 """Gazelle has been seen to accept 1000; 100 is safe (gazelle-facts, "Reading")."""
@@ -110,6 +111,12 @@ class Reader:
             if not after or after in cursors:
                 raise AnswerUnreadable(operation, "the pages have no end: Gazelle gave the same cursor twice, or none")
             cursors.add(after)
+
+    def completed_pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
+        """The same, with the nested lists of each record read to their end."""
+        for page in self.pages(operation, variables):
+            self.completed(page.nodes)
+            yield page
 
     def whole_list(self, operation: str) -> tuple[list[Any], Answer]:
         """Read a plain list (users, products)."""
@@ -221,6 +228,12 @@ class ByIds:
     gone: list[str]
     failed: dict[str, str]
     answer: Answer | None
+
+
+def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]:
+    """Pages with the versions that their records become: made ahead, while the page before is being written."""
+    for page in pages:
+        yield page, versions_of(page.nodes, page.answer)
 
 
 def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:

@@ -17,7 +17,7 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
 from gazelle_sync.pull.early_exit import early_exit
-from gazelle_sync.pull.read import IDS_PER_REQUEST, ahead
+from gazelle_sync.pull.read import IDS_PER_REQUEST, ahead, with_versions
 from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
@@ -152,13 +152,14 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
     totals: set[int] = set()
     holes = False
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
-    for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
+    pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
+    for page, versions in ahead(with_versions(pages)):
         totals.add(page.total)
         holes = holes or page.holes > 0
         stamps = stamps_of(page.nodes)
         holes = holes or len(stamps) != len(page.nodes)
         seen.stamps.update(stamps)
-        pull.staging.write(pull.reader.completed(page.nodes), page.answer, held)
+        pull.staging.store(versions, page.nodes, page.answer, held)
         fresh.update(stamps)
         pull.say(len(fresh), page.total)
     pull.report.total = max(totals, default=0)

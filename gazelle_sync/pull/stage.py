@@ -6,13 +6,9 @@ cannot hold.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -20,20 +16,20 @@ import msgspec
 from psycopg import sql
 
 from gazelle_sync.clock import ReadingOrder, parse_instant
-from gazelle_sync.entities import NAMELESS, Entity
-from gazelle_sync.gazelle.client import REPLACEMENT, Answer
-from gazelle_sync.pull.paths import finder
+from gazelle_sync.entities import Entity
+from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.versions import COLUMNS, STAMP_GRAIN, Version, copy_lines, tombstone, versions_of
+from gazelle_sync.warehouse.bulk import spare_marking
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
-from gazelle_sync.warehouse.copytext import NULL, escaped
 
-TOMBSTONE = b"null"
 RECENT = 5000
-_STAMP_GRAIN = timedelta(seconds=1)
+WAITING_AT_ONCE = 1000
+LINES_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """The newest staged version of a record, set-aside ones not counted.
 
     Attributes:
@@ -51,18 +47,6 @@ class Held:
     is_unsettled: bool = False
     is_unlisted: bool = False
     start: datetime | None = None
-
-
-@dataclass(slots=True)
-class _Version:
-    external_id: str
-    raw: bytes
-    fetched_at: datetime
-    content_hash: bytes | None
-    stamp: datetime | None
-    is_unsettled: bool
-    is_unlisted: bool
-    replaced: int
 
 
 class Staging:
@@ -86,7 +70,6 @@ class Staging:
         self._report = report
         self._table = sql.Identifier(entity.staging_table)
         self.parents_named: dict[str, set[str]] = defaultdict(set)
-        self._parent_finders = [(finder(path), self.parents_named[parent]) for path, parent in entity.parents.items()]
         self.is_empty = self._is_empty()
         self._recent: dict[str, Held] | None = {} if self.is_empty else None
 
@@ -123,7 +106,7 @@ class Staging:
         yield from rows
 
     def write(
-        self, bodies: Iterable[Any], answer: Answer, held: dict[str, Held], *, unlisted: bool = False
+        self, bodies: Sequence[Any], answer: Answer, held: dict[str, Held], *, unlisted: bool = False
     ) -> list[str]:
         """Store the bodies of one answer that differ from what is held, in one transaction.
 
@@ -136,43 +119,44 @@ class Staging:
         Returns:
             Ids of the records that are new or changed.
         """
-        fetched_at = self._order.next()
-        versions: dict[str, _Version] = {}
+        return self.store(versions_of(bodies, answer), bodies, answer, held, unlisted=unlisted)
+
+    def store(
+        self,
+        versions: Sequence[Version],
+        bodies: Sequence[Any],
+        answer: Answer,
+        held: dict[str, Held],
+        *,
+        unlisted: bool = False,
+    ) -> list[str]:
+        """The same for bodies whose versions are made already (beside the writing of the page before)."""
+        fresh: dict[str, tuple[Version, Any]] = {}
         settled: list[str] = []
         same: list[str] = []
-        for body in bodies:
-            external_id = body.get("id") if isinstance(body, dict) else None
-            if not isinstance(external_id, str) or not external_id:
-                external_id = _name_for_nameless(body)
-            version = self._version(external_id, body, answer, fetched_at, unlisted=unlisted)
+        for version, body in zip(versions, bodies, strict=True):
+            external_id = version.external_id
             before = held.get(external_id)
             held[external_id] = Held(
-                version.stamp,
-                version.content_hash,
-                True,
-                version.is_unsettled,
-                unlisted,
-                parse_instant(body.get("start")) if isinstance(body, dict) else None,
+                version.stamp, version.content_hash, True, version.is_unsettled, unlisted, version.start
             )
             if before is not None and before.is_living and before.content_hash == version.content_hash:
                 same.append(external_id)
                 if (before.is_unsettled, before.is_unlisted) != (version.is_unsettled, unlisted):
                     settled.append(external_id)
                 continue
-            versions[external_id] = version
-            self._note_parents(body)
+            fresh[external_id] = (version, body)
+        self._note_parents([body for _, body in fresh.values()])
         if self._recent is not None:
-            self._remember({external_id: held[external_id] for external_id in versions})
-        self._report.fetched += len(versions) + len(same)
-        self._insert(list(versions.values()), same, settled, answer, unlisted=unlisted)
-        return list(versions)
+            self._remember({external_id: held[external_id] for external_id in fresh})
+        self._report.fetched += len(fresh) + len(same)
+        self._insert([version for version, _ in fresh.values()], same, settled, answer, unlisted=unlisted)
+        return list(fresh)
 
     def write_tombstones(self, ids: Sequence[str]) -> None:
         """Store that Gazelle has these records no more: a version whose body is JSON null."""
-        fetched_at = self._order.next()
-        versions = [_Version(external_id, TOMBSTONE, fetched_at, None, None, False, False, 0) for external_id in ids]
-        self._report.deleted += len(versions)
-        self._insert(versions, [], [], None, unlisted=False)
+        self._report.deleted += len(ids)
+        self._insert([tombstone(external_id) for external_id in ids], [], [], None, unlisted=False)
 
     def mark_listed(self, ids: Sequence[str], *, unlisted: bool) -> None:
         """Remember that records are absent from their list though they answer by id (or are back in it)."""
@@ -195,50 +179,28 @@ class Staging:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with database_errors(), self._connection.cursor(name="waiting") as cursor:
             cursor.execute(sql.SQL(statement("staging_waiting")).format(staging=self._table))
-            for (body,) in cursor:
-                self._note_parents(body)
+            while rows := cursor.fetchmany(WAITING_AT_ONCE):
+                self._note_parents([body for (body,) in rows])
         self._connection.commit()
 
-    def _version(
-        self,
-        external_id: str,
-        body: Any,
-        answer: Answer,
-        fetched_at: datetime,
-        *,
-        unlisted: bool,
-    ) -> _Version:
-        raw = msgspec.json.encode(body, order="sorted")
-        stamp = parse_instant(body.get("updatedAt")) if isinstance(body, dict) else None
-        return _Version(
-            external_id,
-            raw,
-            fetched_at,
-            hashlib.blake2b(raw, digest_size=16).digest(),
-            stamp,
-            stamp is not None and stamp > answer.not_before - _STAMP_GRAIN,
-            unlisted,
-            raw.decode().count(REPLACEMENT) if answer.has_replacements else 0,
-        )
-
     def _insert(
-        self, versions: list[_Version], same: list[str], settled: list[str], answer: Answer | None, *, unlisted: bool
+        self, versions: list[Version], same: list[str], settled: list[str], answer: Answer | None, *, unlisted: bool
     ) -> None:
-        copy = sql.SQL(
-            "COPY {} (id, external_id, raw_data, fetched_at, sync_status, content_hash, gazelle_updated_at, run_id, "
-            "is_unsettled, is_unlisted, replaced_characters) FROM STDIN"
-        ).format(self._table)
+        fetched_at = self._order.next()
+        copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
         with database_errors(), self._connection.transaction():
             cursor = self._connection.cursor()
             if versions:
-                fetched_at, run_id = versions[0].fetched_at.isoformat(), escaped(self._run_id)
+                if self.is_empty:
+                    spare_marking(self._connection, self.entity.staging_table)
                 with cursor.copy(copy) as out:
-                    ids = _ordered_uuids()
-                    out.write("".join(f"{next(ids)}\t{_copy_line(v, fetched_at, run_id)}" for v in versions))
+                    for start in range(0, len(versions), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
+                        part = versions[start : start + LINES_AT_ONCE]
+                        out.write(copy_lines(part, fetched_at, self._run_id, unlisted=unlisted))
             if settled and answer is not None:
                 cursor.execute(
                     sql.SQL(statement("staging_settle")).format(staging=self._table),
-                    {"ids": settled, "settled_before": answer.not_before - _STAMP_GRAIN, "unlisted": unlisted},
+                    {"ids": settled, "settled_before": answer.not_before - STAMP_GRAIN, "unlisted": unlisted},
                 )
             if same:
                 # A body that is held and processed but whose production row is gone (somebody emptied the table)
@@ -259,9 +221,9 @@ class Staging:
         surplus = len(recent) - RECENT
         self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
 
-    def _note_parents(self, body: Any) -> None:
-        for find, named in self._parent_finders:
-            find(body, named)
+    def _note_parents(self, bodies: Sequence[Any]) -> None:
+        for path, parent in self.entity.parents.items():
+            self.parents_named[parent] |= ids_at(bodies, path)
 
     def _is_empty(self) -> bool:
         with database_errors():
@@ -276,31 +238,3 @@ class Staging:
             self._connection.commit()
         for external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start in rows:
             yield external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
-
-
-def _ordered_uuids() -> Iterator[str]:
-    """UUIDs of version 7 that grow with time: the primary key of a big staging table is then written at its end.
-
-    (Random ones, the column's default, land all over it: with millions of rows that is a read from disk each.)
-    """
-    tail = f"{0x8000 | secrets.randbits(14):04x}-{secrets.randbits(48):012x}"
-    while True:
-        milliseconds = f"{time.time_ns() // 1_000_000:012x}"
-        for n in range(0x1000):
-            yield f"{milliseconds[:8]}-{milliseconds[8:]}-7{n:03x}-{tail}"
-
-
-def _copy_line(version: _Version, fetched_at: str, run_id: str) -> str:
-    """A version as a line of COPY's text format."""
-    content_hash = NULL if version.content_hash is None else f"\\\\x{version.content_hash.hex()}"
-    stamp = NULL if version.stamp is None else version.stamp.isoformat()
-    return (
-        f"{escaped(version.external_id)}\t{escaped(version.raw.decode())}\t{fetched_at}\tpending\t{content_hash}\t"
-        f"{stamp}\t{run_id}\t{version.is_unsettled}\t{version.is_unlisted}\t{version.replaced}\n"
-    )
-
-
-def _name_for_nameless(body: Any) -> str:
-    """A record without id is kept under a name made of its content, so that a person can find it."""
-    digest = hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
-    return f"{NAMELESS}{digest}"

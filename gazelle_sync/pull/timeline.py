@@ -15,12 +15,13 @@ from itertools import accumulate
 from typing import Any
 
 from gazelle_sync.clock import midnight, montreal_day, parse_instant
+from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
-from gazelle_sync.pull.read import Page, ahead
+from gazelle_sync.pull.read import Page, ahead, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.warehouse.connect import Connection
 
@@ -105,11 +106,12 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
             totals: set[int] = set()
             holes = 0
             read = 0
-            for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
+            for page, versions in ahead(with_versions(pull.reader.pages(pull.entity.page_operation, variables))):
                 totals.add(page.total)
                 holes += page.holes
-                _write(pull, page.nodes, page.answer)
-                seen.add(n["id"] for n in page.nodes if isinstance(n, dict) and isinstance(n.get("id"), str))
+                ids = [version.external_id for version in versions]
+                pull.staging.store(versions, page.nodes, page.answer, pull.staging.held_among(ids))
+                seen.add(external_id for external_id in ids if not external_id.startswith(NAMELESS))
                 read += len(page.nodes)
                 pull.say(read, page.total)
             complete = len(totals) == 1 and seen.count() + holes == max(totals)

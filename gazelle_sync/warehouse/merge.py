@@ -6,13 +6,12 @@ rows are grouped by the columns they carry, and a column that is absent keeps wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
@@ -125,26 +124,40 @@ class TableWriter:
         self._known.clear()
 
     def _upsert(self, table: Table, rows: list[Values]) -> int:
-        changed = 0
         groups: dict[tuple[str, ...], list[Values]] = {}
         for row in rows:
             groups.setdefault(tuple(row), []).append(row)
-        for columns, group in groups.items():
-            batch = sql.Identifier(f"batch_{table.name}")
-            names = sql.SQL(", ").join(map(sql.Identifier, columns))
-            self._connection.execute(
-                sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-                    batch, names, sql.Identifier(table.name)
-                )
+        return sum(self._upsert_group(table, columns, group) for columns, group in groups.items())
+
+    def _upsert_group(self, table: Table, columns: tuple[str, ...], group: list[Values]) -> int:
+        """Rows that carry the same columns."""
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        if self.tables_are_new:
+            try:
+                with self._connection.transaction():
+                    self._copy(sql.Identifier(table.name), names, table, columns, group)
+            except errors.UniqueViolation:
+                pass  # a contact that two clients list, a stub that was made before its record: these are merged
+            else:
+                return len(group)
+        batch = sql.Identifier(f"batch_{table.name}")
+        self._connection.execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+                batch, names, sql.Identifier(table.name)
             )
-            copy = sql.SQL("COPY {} ({}) FROM STDIN").format(batch, names)
-            writers = [copytext.jsonb if name in self._jsonb[table.name] else copytext.column for name in columns]
-            with self._connection.cursor().copy(copy) as out:
-                for start in range(0, len(group), LINES_AT_ONCE):
-                    out.write("".join(map(partial(_line, writers), group[start : start + LINES_AT_ONCE])))
-            changed += self._connection.execute(_upsert_statement(table, columns, batch)).rowcount
-            self._connection.execute(sql.SQL("DROP TABLE {}").format(batch))
+        )
+        self._copy(batch, names, table, columns, group)
+        changed = self._connection.execute(_upsert_statement(table, columns, batch)).rowcount
+        self._connection.execute(sql.SQL("DROP TABLE {}").format(batch))
         return changed
+
+    def _copy(
+        self, into: sql.Identifier, names: sql.Composed, table: Table, columns: tuple[str, ...], group: list[Values]
+    ) -> None:
+        jsonb = [name in self._jsonb[table.name] for name in columns]
+        with self._connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(into, names)) as out:
+            for start in range(0, len(group), LINES_AT_ONCE):
+                out.write(copytext.lines([tuple(row.values()) for row in group[start : start + LINES_AT_ONCE]], jsonb))
 
     def _make_stubs(self, table: Table, rows: list[Values], bodies: Sequence[Staged]) -> int:
         """Give every record that a row names and that we do not hold a row of its own, so that nothing dangles."""
@@ -259,10 +272,6 @@ def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
                 row["deleted_at"] = deleted_at
                 rows[row["external_id"]] = (staged.fetched_at, row)
     return [row for _, row in rows.values()]
-
-
-def _line(writers: Sequence[Callable[[Any], str]], row: Values) -> str:
-    return "\t".join([write(value) for write, value in zip(writers, row.values(), strict=True)]) + "\n"
 
 
 def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifier) -> sql.Composed:

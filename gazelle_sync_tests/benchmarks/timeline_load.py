@@ -14,7 +14,7 @@ from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.apply import Applier, Which
-from gazelle_sync.pull.read import ahead
+from gazelle_sync.pull.read import Page, ahead, with_versions
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.warehouse.connect import connect
@@ -63,15 +63,21 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
     begun = time.perf_counter()
     with connect(url) as connection:
         staging = Staging(connection, TIMELINE, "benchmark", ReadingOrder(datetime.now(UTC)), report)
-        for answer in ahead(Answer(data, datetime.now(UTC), False) for data in pages.answers()):
-            nodes = answer.data[TIMELINE.root]["nodes"]
-            staging.write(nodes, answer, staging.held_among([node["id"] for node in nodes]))
+        for page, versions in ahead(with_versions(_pages(pages))):
+            ids = [version.external_id for version in versions]
+            staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
     staged = time.perf_counter()
     Applier(url, TIMELINE, report, Progress()).apply(Which.PENDING)
     applied = time.perf_counter()
     _check(url, pages)
     where.drop(database)
     return Loaded(staged - begun, applied - staged)
+
+
+def _pages(pages: Pages) -> Iterator[Page]:
+    for data in pages.answers():
+        nodes = data[TIMELINE.root]["nodes"]
+        yield Page(nodes, pages.entries, 0, Answer(data, datetime.now(UTC), False), {})
 
 
 def load_bare(where: Server, pages: Pages) -> Loaded:

@@ -8,9 +8,10 @@ import threading
 import time
 from bisect import bisect_right
 
+import psycopg
 import pytest
 
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.throttle import TRANSIT_S, Throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.shop import Shop
 
@@ -31,8 +32,9 @@ def test_two_processes_at_once_never_exceed_the_budget_and_use_nine_tenths_of_it
         f"client = plain_client({shop.sandbox.url!r})\n"
         "def send():\n"
         f"    for _ in range({rate} // 2):\n"
-        "        throttle.wait()\n"
+        "        token = throttle.wait()\n"
         "        client.post('/graphql/private/', content=b'{}')\n"
+        "        throttle.arrived(token)\n"
         "client.get('/_sandbox/health')\n"
         "threads = [threading.Thread(target=send) for _ in range(2)]\n"
         "[t.start() for t in threads]; [t.join() for t in threads]\n"
@@ -46,6 +48,22 @@ def test_two_processes_at_once_never_exceed_the_budget_and_use_nine_tenths_of_it
     middle = arrivals[len(arrivals) // 4 : -len(arrivals) // 4 or None]
     achieved = (len(middle) - 1) / (middle[-1] - middle[0])
     assert achieved >= 0.9 * rate
+
+
+def test_a_request_that_is_long_on_its_way_holds_its_token_no_longer_than_the_budget_can_bear(database: str) -> None:
+    """Ten tokens, each lent again a second after its request arrived: unanswered ones count as arrived after 50 ms."""
+    throttle = Throttle(10, database)
+    sent = []
+    for _ in range(21):
+        throttle.wait()
+        sent.append(time.monotonic())
+    throttle.close()
+    assert min(later - earlier for earlier, later in zip(sent, sent[10:], strict=False)) >= 1.0
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT value::float8[] FROM system_settings WHERE key = 'api_budget'").fetchall()
+    [[(starts, *budget)]] = rows
+    assert len(budget) == 10
+    assert max(budget) == pytest.approx(starts + 1.0 + TRANSIT_S, abs=1e-3)
 
 
 def test_a_pull_keeps_the_budget_and_uses_it(shop: Shop) -> None:
@@ -77,9 +95,10 @@ def test_a_server_that_counts_less_than_we_do_is_obeyed(shop: Shop) -> None:
     shop.assert_equals_api()
 
 
-def test_a_slot_far_in_the_future_is_not_believed(shop: Shop) -> None:
+def test_a_request_far_in_the_future_is_not_believed(shop: Shop) -> None:
     shop.query(
-        "INSERT INTO system_settings (key, value) VALUES ('api_next_request_at', (now() + interval '2 hours')::text) "
+        "INSERT INTO system_settings (key, value) "
+        "VALUES ('api_budget', format('{%s}', extract(epoch FROM now() + interval '2 hours'))) "
         "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value"
     )
     throttle = Throttle(10, shop.url)
