@@ -1,8 +1,9 @@
-"""Keeping a run small: the C library's memory pools."""
+"""Keeping a run small and quick: the C library's memory pools, and Python's search for garbage."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from contextlib import suppress
 
@@ -19,3 +20,13 @@ def use_few_arenas() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def seek_garbage_rarely() -> None:
+    """Let the collector leave alone what is loaded, and look less often at what is new.
+
+    Dagster is half a million objects that never go, and each page brings a hundred thousand that reference counts free
+    by themselves: looking through both for cycles was a quarter of a first import's processor time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

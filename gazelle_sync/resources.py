@@ -18,7 +18,7 @@ from gazelle_sync.clock import midnight
 from gazelle_sync.embedded import stand
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.memory import use_few_arenas
+from gazelle_sync.memory import seek_garbage_rarely, use_few_arenas
 from gazelle_sync.partitions import day_after, utc_window
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
@@ -132,6 +132,7 @@ class RunSession:
 
     def _entered(self, context: dg.AssetExecutionContext) -> Pull | Replay:
         use_few_arenas()
+        seek_garbage_rarely()
         loaded = Settings.load()
         replaying = self._config["mode"] == REPLAY
         self.settings = self._stack.enter_context(stand(loaded, api=not replaying))
