@@ -1,4 +1,8 @@
-"""The two clocks of a run: the order of reading, and Montreal's days."""
+"""The two clocks of a run: the order of reading, and Montreal's days.
+
+Somebody types 0001-01-01 or 9999-12-31 sooner or later, so the arithmetic of days stops at the ends of the calendar
+instead of overflowing: the first day takes in every instant before the second, and the last day has no end.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MONTREAL = ZoneInfo("America/Toronto")
+"""The shop's wall clock. PostgreSQL and the tz database know Montreal by this name."""
+
 _TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 
 
 class ReadingOrder:
@@ -39,13 +46,30 @@ def montreal_day(instant: datetime) -> date:
     """The day that an instant belongs to in Montreal."""
     try:
         return instant.astimezone(MONTREAL).date()
-    except OverflowError:  # the first hours of year 1
-        return instant.date()
+    except OverflowError:  # the first hours of year 1, which Montreal spends in the year before
+        return date.min
 
 
 def midnight(day: date) -> datetime:
     """The instant at which a Montreal day begins, in UTC (a day has 23, 24 or 25 hours)."""
+    if day == date.min:
+        return datetime.min.replace(tzinfo=UTC)
     return datetime(day.year, day.month, day.day, tzinfo=MONTREAL).astimezone(UTC)
+
+
+def day_after(day: date) -> date:
+    """The next calendar day; after the last that there is comes the last."""
+    return min(day, date.max - _DAY) + _DAY
+
+
+def day_window(day: date) -> tuple[datetime, datetime | None]:
+    """The instants between which a Montreal day lies, closed and open; the calendar's last day has no end."""
+    return midnight(day), None if day == date.max else midnight(day_after(day))
+
+
+def earlier(instant: datetime, span: timedelta) -> datetime:
+    """An instant (aware UTC) so much earlier, or the first that there is: a watermark can be set by hand."""
+    return max(instant, datetime.min.replace(tzinfo=UTC) + span) - span
 
 
 def parse_instant(value: object) -> datetime | None:

@@ -6,11 +6,11 @@ so a window is turned into UTC before anything is added to it.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from gazelle_sync.clock import montreal_day
+from gazelle_sync.clock import MONTREAL, montreal_day
 from gazelle_sync.settings import Settings
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -20,7 +20,7 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 def daily_partitions() -> dg.DailyPartitionsDefinition:
     """Montreal days from `GAZELLE_PARTITIONS_START` to today, today included."""
     start = Settings.load().partitions_start
-    return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone="America/Toronto", end_offset=1)
+    return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone=MONTREAL.key, end_offset=1)
 
 
 def utc_window(window: dg.TimeWindow) -> tuple[datetime, datetime]:
@@ -44,8 +44,3 @@ def tick_days(watermark: datetime | None, now: datetime, partitions_start: date)
 def range_tags(first: date, last: date) -> dict[str, str]:
     """The run tags that make one run materialize a range of partitions."""
     return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
-
-
-def day_after(day: date) -> date:
-    """The next calendar day."""
-    return day + timedelta(days=1)

@@ -14,12 +14,12 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync import log
-from gazelle_sync.clock import midnight
+from gazelle_sync.clock import day_window
 from gazelle_sync.embedded import stand
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.memory import seek_garbage_rarely, use_few_arenas
-from gazelle_sync.partitions import day_after, utc_window
+from gazelle_sync.partitions import utc_window
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -176,9 +176,9 @@ class RunSession:
         first, last = self._config.get("from_day"), self._config.get("to_day")
         if not first and not last:
             return None
-        start = midnight(date.fromisoformat(first)) if first else datetime.min.replace(tzinfo=UTC)
-        end = midnight(day_after(date.fromisoformat(last))) if last else datetime.max.replace(tzinfo=UTC)
-        return start, end
+        start, _ = day_window(date.fromisoformat(first) if first else date.min)
+        _, end = day_window(date.fromisoformat(last) if last else date.max)
+        return start, end or datetime.max.replace(tzinfo=UTC)
 
 
 def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.jobs import run_config
 from gazelle_sync.partitions import range_tags, tick_days
@@ -15,7 +16,6 @@ from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import pending
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
-MONTREAL = "America/Toronto"
 WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
 LONGEST_WAIT = timedelta(hours=1)
 """A run that has been about to start for longer than this was left behind by a daemon that died."""
@@ -73,7 +73,7 @@ def _schedule(name: str, cron: str, job: str, mode: Mode, description: str) -> d
         name=name,
         cron_schedule=cron,
         job_name=job,
-        execution_timezone=MONTREAL,
+        execution_timezone=MONTREAL.key,
         execution_fn=evaluate,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=description,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from gazelle_sync.clock import montreal_day
 from gazelle_sync.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -187,9 +188,12 @@ class _Reader:
         if value is None:
             return default
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             raise SettingsError(f"{name} should be a day such as 2016-01-01, not {value!r}") from None
+        if day > montreal_day(datetime.now(UTC)):
+            raise SettingsError(f"{name} lies ahead: it should be today or a day before, not {value!r}")
+        return day
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from gazelle_sync.clock import earlier
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull
@@ -60,7 +61,7 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], 
     """Stamps, the totals that pages named, and whether the list was read to its end."""
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
     assert pull.watermark is not None  # noqa: S101 - the caller looked
-    stop_before = pull.watermark - OVERLAP
+    stop_before = earlier(pull.watermark, OVERLAP)
     seen = Seen()
     totals: set[int] = set()
     previous: datetime | None = None

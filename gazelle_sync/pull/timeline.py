@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from gazelle_sync.clock import midnight, montreal_day, parse_instant
+from gazelle_sync.clock import day_after, day_window, earlier, midnight, montreal_day, parse_instant
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
@@ -26,7 +26,7 @@ from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
-NIGHTLY_DAYS = 45
+NIGHTLY = timedelta(days=45)
 COUNTS_PER_REQUEST = 50
 TRIES = 3
 
@@ -59,10 +59,10 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
     now = pull.watermark or datetime.now(UTC)
     if pull.mode is Mode.NIGHTLY:
         pull.report.strategy = "45 days and counts"
-        total = _read_range(pull, connection, ours, midnight(montreal_day(now - timedelta(days=NIGHTLY_DAYS))))
+        total = _read_range(pull, connection, ours, midnight(montreal_day(earlier(now, NIGHTLY))))
     else:
         pull.report.strategy = "recent bodies and counts"
-        total = _read_recent(pull, now - OVERLAP)
+        total = _read_recent(pull, earlier(now, OVERLAP))
     pull.report.total = total
     if total != ours.count():
         _mend_days(pull, ours, total)
@@ -138,7 +138,7 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> None:
     """Find the days whose counts differ, and make them equal."""
     days = ours.days()
     first = min(days, default=None)
-    last = max([*days, montreal_day(datetime.now(UTC))]) + timedelta(days=1)
+    last = day_after(max([*days, montreal_day(datetime.now(UTC))]))
     ours_from = _counts_from(days)
     segments = _differing(pull, first or last, last, ours_from, total, ours.count())
     pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
@@ -268,10 +268,11 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
     by_day: dict[date, set[str]] = {}
     for external_id, at in missing.items():
         by_day.setdefault(montreal_day(at), set()).add(external_id)
-    counts = _counts(pull, sorted({midnight(d) for day in by_day for d in (day, day + timedelta(days=1))}))
+    windows = {day: day_window(day) for day in by_day}
+    counts = _counts(pull, sorted({bound for window in windows.values() for bound in window if bound is not None}))
     for day, ids in sorted(by_day.items()):
-        start, end = midnight(day), midnight(day + timedelta(days=1))
-        segment = _Segment(start, end, counts[start] - counts[end])
+        start, end = windows[day]
+        segment = _Segment(start, end, counts[start] - (counts[end] if end is not None else 0))
         listed = _read_segment(pull, segment)
         if len(listed) == segment.count:
             fence.add(sorted(ids - listed))

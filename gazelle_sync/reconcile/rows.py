@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
+from gazelle_sync.clock import montreal_day
 from gazelle_sync.errors import GazelleSyncError
 
 Body = Mapping[str, Any]
@@ -48,9 +48,6 @@ FieldMap = tuple[tuple[str, str, Conversion], ...]
 
 NOT_SAID: Final = object()
 """What a conversion returns when the value carries nothing for its column: the column is left alone."""
-
-MONTREAL: Final = ZoneInfo("America/Toronto")
-"""The shop's wall clock. PostgreSQL and the tz database know Montreal by this name."""
 
 INTEGER_RANGE: Final = range(-(2**31), 2**31)
 MONEY_RANGE: Final = range(-(10**12) + 1, 10**12)
@@ -250,12 +247,9 @@ def day(value: object) -> date:
         raise _wrong("a day such as 2026-01-09", value) from None
 
 
-def montreal_day(value: object) -> date:
+def day_in_montreal(value: object) -> date:
     """The day in Montreal on which an instant falls."""
-    try:
-        return instant(value).astimezone(MONTREAL).date()
-    except OverflowError:
-        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value) from None
+    return montreal_day(instant(value))
 
 
 def texts(value: object) -> list[str]:

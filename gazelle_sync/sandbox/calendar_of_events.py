@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.sandbox.encoding import Record
-from gazelle_sync.sandbox.listing import MONTREAL
 from gazelle_sync.sandbox.mutations import EVENT_DEFAULTS
 from gazelle_sync.sandbox.settings import INSTANT
 from gazelle_sync.sandbox.vocabulary import NOTES, TITLES

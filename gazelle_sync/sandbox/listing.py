@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.sandbox.encoding import Json, Record, encode
 from gazelle_sync.sandbox.pages import ById, Refused, Rows
 from gazelle_sync.sandbox.settings import INSTANT
 from gazelle_sync.sandbox.store import Store
 
-MONTREAL = ZoneInfo("America/Toronto")
 DEFAULT_SORT = {
     "clients": "CREATED_AT_ASC",
     "pianos": "CREATED_AT_ASC",

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import graphql
 import pytest
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.sandbox.dialects import schema_for, schema_text
 from gazelle_sync.sandbox.encoding import Json
 from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "gazelle-api" / "schema.graphql"
 OPERATIONS = Path(__file__).parents[2] / "gazelle_sync" / "gazelle" / "operations"
-MONTREAL = ZoneInfo("America/Toronto")
 
 
 @pytest.fixture(scope="module")

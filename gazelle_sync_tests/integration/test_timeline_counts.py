@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.shop import Shop
@@ -151,4 +153,45 @@ def test_a_day_with_more_entries_than_a_page_is_read_whole(shop: Shop) -> None:
     for number in range(23):
         note(shop, noon(300) + timedelta(seconds=number), f"Import {number}")
     shop.sync(page_size=10)
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_note_at_the_end_of_the_calendar_comes_and_goes_as_any_other(shop: Shop, at: str) -> None:
+    """Somebody mistypes a year: the arithmetic of days must not overflow."""
+    client = shop.admin.dump("clients")[0]
+    made = shop.admin.create("timeline", occurredAt=at, type="USER_COMMENT", comment="Faute", clientId=client["id"])
+    back_dated = note(shop, noon(300))
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made["id"])["occurred_at"] == datetime.fromisoformat(at)
+    shop.admin.delete("timeline", back_dated)
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", back_dated)["deleted_at"] is not None
+    shop.sync(Mode.NIGHTLY)
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+    shop.admin.delete("timeline", made["id"])
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made["id"])["deleted_at"] is not None
+    shop.assert_equals_api()
+
+
+def test_records_of_every_kind_may_bear_such_a_date(shop: Shop) -> None:
+    at = "0001-01-01T00:00:00Z"
+    visit = next(e for e in shop.admin.dump("events") if e["status"] == "ACTIVE")
+    invoice = shop.admin.dump("invoices")[0]
+    shop.admin.edit("events", visit["id"], start=at)
+    shop.admin.edit("invoices", invoice["id"], createdAt=at)
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_appointments", visit["id"])["start_at"] == datetime.fromisoformat(at)
+    assert shop.row("gazelle_invoices", invoice["id"])["gazelle_created_at"] == datetime.fromisoformat(at)
+    shop.sync()
+    shop.assert_equals_api()
+
+
+def test_a_watermark_at_the_beginning_of_time_reads_from_there(shop: Shop) -> None:
+    shop.query("UPDATE system_settings SET value = '0001-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")
+    shop.sync()
+    shop.query("UPDATE system_settings SET value = '0001-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")
+    shop.sync(Mode.NIGHTLY)
     shop.assert_equals_api()

@@ -5,11 +5,20 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gazelle_sync.clock import MONTREAL, ReadingOrder, midnight, montreal_day, parse_instant
-from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG, day_after, range_tags, tick_days
+from gazelle_sync.clock import (
+    MONTREAL,
+    ReadingOrder,
+    day_after,
+    day_window,
+    earlier,
+    midnight,
+    montreal_day,
+    parse_instant,
+)
+from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags, tick_days
 
 DAYS = st.dates(min_value=date(2007, 1, 1), max_value=date(2037, 1, 1))
 INSTANTS = st.datetimes(datetime(2007, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - a bound
@@ -30,6 +39,24 @@ def test_a_day_begins_in_itself_and_the_instant_before_does_not(day: date) -> No
 def test_every_instant_lies_in_the_window_of_its_day(instant: datetime) -> None:
     day = montreal_day(instant)
     assert midnight(day) <= instant < midnight(day_after(day))
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+@example(datetime.min.replace(tzinfo=UTC))
+@example(datetime.max.replace(tzinfo=UTC))
+def test_the_days_of_the_whole_calendar_lie_side_by_side(instant: datetime) -> None:
+    day = montreal_day(instant)
+    start, end = day_window(day)
+    assert start <= instant
+    assert end is None or (instant < end and end == midnight(day_after(day)))
+    assert (end is None) == (day == date.max == day_after(day))
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=60)))
+@example(datetime.min.replace(tzinfo=UTC), timedelta(minutes=15))
+def test_nothing_is_earlier_than_the_beginning_of_the_calendar(instant: datetime, span: timedelta) -> None:
+    before = earlier(instant, span)
+    assert instant - before == span or before == datetime.min.replace(tzinfo=UTC)
 
 
 @given(INSTANTS)

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gazelle_sync
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.entities import ENTITIES, Entity
-from gazelle_sync.reconcile.rows import MONTREAL, ReconcileError, Rows, Values
+from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 
 STAMPS = {"createdAt": "2023-05-01T12:00:00Z", "updatedAt": "2026-01-05T15:30:00Z"}
 STAMP_VALUES = {

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.reconcile import rows
 from gazelle_sync.reconcile.product import in_language
-from gazelle_sync.reconcile.rows import MONTREAL, NOT_SAID, Conversion, ReconcileError
+from gazelle_sync.reconcile.rows import NOT_SAID, Conversion, ReconcileError
 
 OFFSETS = st.integers(min_value=-14 * 60, max_value=14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 INSTANTS = st.datetimes(
@@ -77,13 +78,15 @@ def test_an_instant_without_a_zone_is_refused(moment: datetime) -> None:
 @settings(deadline=None)
 @given(moment=INSTANTS)
 def test_the_montreal_day_is_the_day_on_the_wall_there(moment: datetime) -> None:
-    assert rows.montreal_day(moment.isoformat()) == moment.astimezone(ZoneInfo("America/Toronto")).date()
+    assert rows.day_in_montreal(moment.isoformat()) == moment.astimezone(ZoneInfo("America/Toronto")).date()
 
 
 def test_late_evening_in_montreal_is_the_next_day_in_utc_and_not_there() -> None:
-    assert rows.montreal_day("2026-01-10T03:30:00Z") == date(2026, 1, 9)
-    assert rows.montreal_day("2026-07-10T03:30:00Z") == date(2026, 7, 9)
-    assert rows.montreal_day("2026-07-10T04:30:00Z") == date(2026, 7, 10)
+    assert rows.day_in_montreal("2026-01-10T03:30:00Z") == date(2026, 1, 9)
+    assert rows.day_in_montreal("2026-07-10T03:30:00Z") == date(2026, 7, 9)
+    assert rows.day_in_montreal("2026-07-10T04:30:00Z") == date(2026, 7, 10)
+    assert rows.day_in_montreal("0001-01-01T00:00:00Z") == date.min
+    assert rows.day_in_montreal("9999-12-31T23:59:59Z") == date.max
 
 
 @settings(deadline=None)
@@ -176,7 +179,6 @@ def test_a_value_becomes_what_its_column_holds(convert: Conversion, value: objec
         (rows.instant, "0001-01-01T00:00:00+14:00"),
         (rows.instant, "9999-12-31T23:59:59-14:00"),
         (rows.instant, 1767960000),
-        (rows.montreal_day, "0001-01-01T00:00:00Z"),
         (rows.texts, "TOP"),
         (rows.texts, [None]),
         (rows.texts, [["TOP"]]),
@@ -261,7 +263,7 @@ def test_tags_go_to_both_columns_as_two_lists() -> None:
     "convert",
     [
         rows.text, rows.boolean, rows.integer, rows.cents, rows.decimal_degrees, rows.instant, rows.day,
-        rows.montreal_day, rows.texts, rows.reference, rows.reference_in_record, in_language("fr"),
+        rows.day_in_montreal, rows.texts, rows.reference, rows.reference_in_record, in_language("fr"),
     ],
 )  # fmt: skip
 def test_a_conversion_answers_or_refuses_and_does_nothing_else(convert: Conversion, value: object) -> None:

@@ -50,6 +50,7 @@ def test_the_api_address_may_be_written_in_any_of_its_forms(value: str) -> None:
         ("GAZELLE_TIMEOUT_S", "0"),
         ("GAZELLE_WINDOW_PAST_DAYS", "-1"),
         ("GAZELLE_PARTITIONS_START", "01/02/2016"),
+        ("GAZELLE_PARTITIONS_START", "9999-12-31"),
         ("GAZELLE_LANG", "de"),
     ],
 )
