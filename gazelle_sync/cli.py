@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from gazelle_sync.cli_check import check
 from gazelle_sync.cli_sandbox import sandbox
 from gazelle_sync.errors import GazelleSyncError
 
@@ -37,7 +38,7 @@ def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
     """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
     from gazelle_sync import runner
 
-    with _speaking(), _standing(meanwhile=runner.load_dagster) as settings:
+    with speaking(), standing(meanwhile=runner.load_dagster) as settings:
         entities = runner.entities_from(only)
         ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
         click.echo(ended.text)
@@ -52,7 +53,7 @@ def replay(only: str | None, from_day: Any, to_day: Any) -> None:
     """Rebuild production from staging, without one call to Gazelle."""
     from gazelle_sync import runner
 
-    with _speaking(), _standing(api=False, meanwhile=runner.load_dagster) as settings:
+    with speaking(), standing(api=False, meanwhile=runner.load_dagster) as settings:
         days = tuple(day.date() if day else None for day in (from_day, to_day))
         ended = runner.run_replay(settings, entities=runner.entities_from(only), first=days[0], last=days[1])
         click.echo(ended.text)
@@ -65,7 +66,7 @@ def status(as_json: bool) -> None:
     """Each entity on one line: last sync, age, rows, backlog, errors."""
     from gazelle_sync.status import read_status, render_status
 
-    with _speaking(), _standing(api=False) as settings:
+    with speaking(), standing(api=False) as settings:
         rows = read_status(settings)
         click.echo(json.dumps([row.as_json() for row in rows], indent=2) if as_json else render_status(settings, rows))
         sys.exit(1 if any(row.light == "red" for row in rows) else 0)
@@ -76,7 +77,7 @@ def migrate() -> None:
     """Bring the database's tables and views up to date."""
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
 
-    with _speaking(), _standing(api=False) as settings:
+    with speaking(), standing(api=False) as settings:
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
             click.echo(f"applied {name}")
@@ -90,7 +91,7 @@ def up(port: int) -> None:
     """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
     from gazelle_sync.up import run_ui
 
-    with _speaking(), _standing() as settings:
+    with speaking(), standing() as settings:
         sys.exit(run_ui(settings, port))
 
 
@@ -99,7 +100,7 @@ def doctor() -> None:
     """Check settings, credentials, database, API, schema and clock, each with what to do about it."""
     from gazelle_sync.doctor import examine
 
-    with _speaking():
+    with speaking():
         findings = list(examine())
         for finding in findings:
             click.echo(finding.line())
@@ -107,7 +108,7 @@ def doctor() -> None:
 
 
 @contextmanager
-def _standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -> Iterator[Any]:
+def standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -> Iterator[Any]:
     """The settings, with what they leave unset started for the length of the command.
 
     Args:
@@ -133,7 +134,7 @@ def _standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) 
 
 
 @contextmanager
-def _speaking() -> Iterator[None]:
+def speaking() -> Iterator[None]:
     """Turn the library's errors into one message and exit status 1."""
     try:
         yield
@@ -153,6 +154,7 @@ def _speaking() -> Iterator[None]:
         sys.exit(130)
 
 
+main.add_command(check)
 main.add_command(sandbox)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The jobs: a tick, a full run, a replay. Each is a selection of the same assets with another mode."""
+"""The jobs: a tick, a full run, a replay, the checks. Each is a selection of the same assets with another mode."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from gazelle_sync.assets import normalized, staging
+from gazelle_sync.assets import normalized, staging, views
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.resources import FULL, REPLAY, REPLAY_JOB, TICK
+from gazelle_sync.resources import CHECK, FULL, REPLAY, REPLAY_JOB, TICK
+from gazelle_sync.trust.catalogue import GROUPS
 
 STAGING = dg.AssetSelection.groups(staging.GROUP)
 NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)
+VIEWS = dg.AssetSelection.groups(views.GROUP)
 
 
 def run_config(mode: str, **more: Any) -> dict[str, Any]:
@@ -29,7 +31,23 @@ def asset_keys(entities: list[str], *, with_staging: bool) -> list[dg.AssetKey]:
     names = [table.name for entity in chosen for table in entity.tables]
     if with_staging:
         names += [entity.staging_table for entity in chosen]
+    names += [view for view, entity in views.ENTITIES_SHOWN.items() if entity in entities]
     return [dg.AssetKey(name) for name in names]
+
+
+def check_keys(names: list[str] | None = None, *, only_in_tick: bool = False) -> list[dg.AssetCheckKey]:
+    """The keys of checks.
+
+    Args:
+        names: Which; None: all.
+        only_in_tick: Only those that a tick can pay for.
+    """
+    return [
+        dg.AssetCheckKey(dg.AssetKey(group.asset), check.name)
+        for group in GROUPS
+        for check in group.checks
+        if (names is None or check.name in names) and (check.in_tick or not only_in_tick)
+    ]
 
 
 def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -37,21 +55,28 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     return [
         dg.define_asset_job(
             TICK,
-            selection=STAGING | NORMALIZED,
+            selection=(STAGING | NORMALIZED | VIEWS).without_checks()
+            | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
             description="What changed since the last run. Every 15 minutes.",
             config=run_config(Mode.TICK.value),
         ),
         dg.define_asset_job(
             FULL,
-            selection=STAGING | NORMALIZED,
+            selection=STAGING | NORMALIZED | VIEWS | dg.AssetSelection.all_asset_checks(),
             description="Every body with a stamp and 45 days of the timeline (nightly), or every body of everything "
             "(deep, weekly); then the proof that production is what staging says.",
             config=run_config(Mode.NIGHTLY.value),
         ),
         dg.define_asset_job(
             REPLAY_JOB,
-            selection=NORMALIZED,
+            selection=NORMALIZED | VIEWS,
             description="Production again from staging, without one call to Gazelle.",
             config=run_config(REPLAY),
+        ),
+        dg.define_asset_job(
+            CHECK,
+            selection=dg.AssetSelection.all_asset_checks(),
+            description="Every check, over every row: may the shop believe its tables? Reads; changes nothing.",
+            config=run_config(Mode.TICK.value),
         ),
     ]

@@ -6,7 +6,7 @@ connections, whatever was selected. A failed read fails its own asset, and only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect
 
 REPLAY = "replay"
-TICK, FULL, REPLAY_JOB = "tick", "full", "replay"
+TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
 PULL_JOBS = (TICK, FULL, REPLAY_JOB)
 FULL_LOCK_WAIT_S = 900.0
 """A full run that meets a pull of the command line waits for it: skipped, it would be missed for a day."""
@@ -89,6 +89,22 @@ class RunSession:
         """
         with self._failures():
             return self._begin(context).apply(entity)
+
+    def standing(self, *, api: bool) -> Settings:
+        """The settings, with what they leave unset started until the run ends; no pull begins.
+
+        Args:
+            api: Whether the API is needed.
+        """
+        if self.settings is None:
+            self.settings = self._stack.enter_context(stand(Settings.load(), api=api))
+            log.configure_once(self.settings)
+        return self.settings
+
+    @property
+    def reports(self) -> Mapping[str, EntityReport]:
+        """What the run's pull has done so far; nothing where none has begun."""
+        return self._pull.reports if isinstance(self._pull, Pull) else {}
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

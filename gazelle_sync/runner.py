@@ -19,6 +19,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import Summary, draw_progress
+from gazelle_sync.trust.finding import Finding
 from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import migrate
@@ -96,6 +97,67 @@ def run_replay(settings: Settings, *, entities: list[str] | None, first: date | 
         REPLAY, from_day=first.isoformat() if first else None, to_day=last.isoformat() if last else None
     )
     return _run(settings, REPLAY_JOB, config, range_tags(today, today), entities, with_staging=False)
+
+
+def checks_from(only: str | None) -> list[str] | None:
+    """The names in `--only`, checked.
+
+    Raises:
+        SettingsError: A name is unknown.
+    """
+    from gazelle_sync.trust.catalogue import CHECKS
+
+    if only is None:
+        return None
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown or not names:
+        said = f"{', '.join(unknown)} is no check" if unknown else "names nothing"
+        raise SettingsError(f"--only: {said}. There are: {', '.join(CHECKS)}.")
+    return names
+
+
+def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
+    """Run the job `check`.
+
+    Args:
+        settings: With everything named.
+        names: Which checks; None: all.
+
+    Returns:
+        What each found, in the order in which they are declared.
+
+    Raises:
+        GazelleSyncError: A check broke down without a finding.
+    """
+    from gazelle_sync.trust.catalogue import CHECKS
+
+    migrate(str(settings.database_url))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `_run`
+        import dagster as dg
+
+        from gazelle_sync.checks.evaluation import finding_of
+        from gazelle_sync.definitions import build_defs
+        from gazelle_sync.jobs import check_keys, run_config
+        from gazelle_sync.resources import CHECK
+
+        job = build_defs().resolve_job_def(CHECK)
+        if names is not None:
+            job = job.get_subset(asset_selection=frozenset(), asset_check_selection=set(check_keys(names)))
+        with _instance(dg, settings) as instance:
+            result = job.execute_in_process(
+                run_config=run_config(Mode.TICK.value),
+                instance=instance,
+                raise_on_error=False,
+                tags={IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+            )
+            found = {e.check_name: finding_of(e) for e in result.get_asset_check_evaluations()}
+            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
+    if missing := [name for name in names or CHECKS if name not in found]:
+        reasons = "; ".join(dict.fromkeys(_reason(failure) for failure in failures))
+        raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {result.run_id} says more.")
+    return [found[name] for name in CHECKS if name in found]
 
 
 def _run(

@@ -75,6 +75,18 @@ def table_metadata(connection: Connection, entity: Entity, table: Table, report:
     return metadata
 
 
+def view_metadata(connection: Connection, view: str) -> Metadata:
+    """Metadata of a view that people read."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(view))).fetchone()
+    columns = connection.execute(statement("table_columns"), [f"public.{view}"]).fetchall()
+    return {
+        "dagster/row_count": row[0] if row else 0,
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(column, kind, description=comment) for column, kind, _, comment in columns]
+        ),
+    }
+
+
 def _preview(connection: Connection, table: Table) -> str:
     """The rows written last, without clients' particulars, as a Markdown table."""
     shown = [*[c for c in table.columns if c not in PERSONAL][:PREVIEW_COLUMNS], "synced_at"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from gazelle_sync.assets.freshness import READ_BY_PEOPLE
 from gazelle_sync.assets.metadata import table_metadata
 from gazelle_sync.assets.staging import OWNERS, POOL
 from gazelle_sync.entities import ENTITIES, Entity, Table
@@ -29,6 +30,7 @@ def _spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition[str]
         kinds={"python", "postgres"},
         owners=OWNERS,
         partitions_def=partitions,
+        freshness_policy=READ_BY_PEOPLE,
         metadata={
             "dagster/table_name": f"public.{table.name}",
             "refers to": ", ".join(sorted(set(table.references.values()))) or "—",

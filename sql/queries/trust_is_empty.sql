@@ -1,0 +1,2 @@
+-- Whether a table holds no row at all.
+SELECT NOT EXISTS (SELECT FROM {table})
