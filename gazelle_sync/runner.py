@@ -20,6 +20,7 @@ from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import Summary, draw_progress
 from gazelle_sync.trust.finding import Finding
+from gazelle_sync.trust.render import finding_lines
 from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import migrate
@@ -173,6 +174,7 @@ def _run(
         warnings.simplefilter("ignore")  # Dagster says which of its parameters are young; nobody here can act on it
         import dagster as dg
 
+        from gazelle_sync.checks.evaluation import finding_of
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import asset_keys
         from gazelle_sync.resources import pull_resource
@@ -188,9 +190,13 @@ def _run(
                 tags={**tags, IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
             )
             failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
-            reasons = list(dict.fromkeys(_reason(failure) for failure in failures))
+            reasons = list(dict.fromkeys(_reason(failure) for failure in failures if not _is_of_a_check(failure)))
+            findings = [finding_of(evaluated) for evaluated in result.get_asset_check_evaluations()]
     summary = Summary.read(settings, result.run_id)
-    return Ended(result.success and not summary.failures, summary.render(settings.language, fallback=reasons))
+    text = summary.render(settings.language, fallback=reasons)
+    if failed := [finding for finding in findings if finding.is_failure]:
+        text = "\n".join([text, *(line for finding in failed for line in finding_lines(finding, settings.language))])
+    return Ended(result.success and not summary.failures, text)
 
 
 @contextmanager
@@ -214,6 +220,11 @@ def _reason(failure: Any) -> str:
     """Why a step failed: our own sentence where it is ours, else Dagster's."""
     said = failure.user_failure_data
     return str(said.description) if said and said.description else str(failure.error_display_string)
+
+
+def _is_of_a_check(failure: Any) -> bool:
+    """Whether a step failed because a blocking check did: what that found is told in its own words."""
+    return bool(failure.error and failure.error.cls_name == "DagsterAssetCheckFailedError")
 
 
 def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:

@@ -14,6 +14,8 @@ from gazelle_sync.trust.finding import Finding, Severity
 
 FINDING = "finding"
 """Metadata key: the whole finding for machines, the other keys being for people."""
+LAST = -10
+"""Priority of a group that looks at all tables: in one process it comes when everything else is done, or has failed."""
 SEVERITIES = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.trust import timezone
+from gazelle_sync.trust import integrity, timezone
 from gazelle_sync.trust.circumstances import Check, Circumstances
 from gazelle_sync.trust.finding import Finding, Text
 
@@ -35,8 +35,9 @@ class Group:
 
 
 TIMEZONE = Group("timezone", "gazelle_appointments", timezone.CHECKS)
+INTEGRITY = Group("integrity", "external_id_mapping", integrity.CHECKS)
 
-GROUPS = (TIMEZONE,)
+GROUPS = (TIMEZONE, INTEGRITY)
 
 CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
 

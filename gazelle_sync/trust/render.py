@@ -19,7 +19,7 @@ TO_DO = Text("what to do", "que faire")
 
 def render_findings(findings: Sequence[Finding], language: str) -> str:
     """Each check on a line or a few, what is wrong with what to do about it, and the sum."""
-    lines = [line for finding in findings for line in _lines(finding, language)]
+    lines = [line for finding in findings for line in finding_lines(finding, language)]
     failed = sum(finding.is_failure for finding in findings)
     passed = sum(finding.passed for finding in findings)
     warned = len(findings) - failed - passed
@@ -28,7 +28,8 @@ def render_findings(findings: Sequence[Finding], language: str) -> str:
     return "\n".join([*lines, NOT_WELL.say(language, failed=failed, warned=warned, passed=passed)])
 
 
-def _lines(finding: Finding, language: str) -> Iterator[str]:
+def finding_lines(finding: Finding, language: str) -> Iterator[str]:
+    """One finding: its mark and name, then what it says."""
     mark = "✓" if finding.passed else "✗" if finding.is_failure else "⚠"
     yield f"{mark} {finding.check}"
     yield from _block(finding.summary)

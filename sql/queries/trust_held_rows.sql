@@ -1,0 +1,2 @@
+-- The rows of some records, by the column that names the record.
+SELECT {columns} FROM {table} WHERE {key} = ANY (%(ids)s)

@@ -1,0 +1,2 @@
+-- Some records, from blocks drawn at random.
+SELECT external_id FROM {staging} TABLESAMPLE SYSTEM (%(percent)s) LIMIT %(count)s

@@ -1,0 +1,6 @@
+-- Living rows that no staged version speaks of.
+SELECT held.external_id
+FROM {table} AS held
+WHERE held.deleted_at IS NULL
+    AND NOT held.is_stub
+    AND NOT EXISTS (SELECT FROM {staging} AS s WHERE s.external_id = held.{key} AND s.rejected_at IS NULL)

@@ -1,0 +1,5 @@
+-- The distinct values of a column, how often each stands there, and a row that has it.
+SELECT {column}, count(*), min(external_id)
+FROM {table}
+WHERE {column} IS NOT NULL
+GROUP BY 1
