@@ -12,6 +12,8 @@ from gazelle_sync.assets.books import books
 from gazelle_sync.assets.normalized import normalized_assets
 from gazelle_sync.assets.staging import staging_assets
 from gazelle_sync.assets.views import view_assets
+from gazelle_sync.checks.conformance import conformance_checks
+from gazelle_sync.checks.flow import flow_checks
 from gazelle_sync.checks.integrity import integrity_checks
 from gazelle_sync.checks.timezone import timezone_checks
 from gazelle_sync.jobs import jobs
@@ -30,10 +32,15 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     with warnings.catch_warnings():
         # Dagster calls single-run backfills young, once for each asset; we mean them, and the tests run them.
         warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
-        assets = [*staging_assets(partitions), *normalized_assets(partitions), *view_assets(partitions), *books()]
+        assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+            *staging_assets(partitions),
+            *normalized_assets(partitions),
+            *view_assets(partitions),
+            *books(),
+        ]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[timezone_checks(), integrity_checks()],
+        asset_checks=[timezone_checks(), integrity_checks(), flow_checks(), conformance_checks()],
         jobs=jobs(),
         schedules=schedules(),
         resources={"pull": pull_resource(), **(resource_overrides or {})},

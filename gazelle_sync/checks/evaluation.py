@@ -6,7 +6,7 @@ import dagster as dg
 
 from gazelle_sync.assets.metadata import Metadata
 from gazelle_sync.assets.staging import POOL
-from gazelle_sync.resources import TICK, RunSession
+from gazelle_sync.resources import CHECK, TICK, RunSession
 from gazelle_sync.settings import Settings
 from gazelle_sync.trust.catalogue import CHECKS, Group, look
 from gazelle_sync.trust.circumstances import Circumstances
@@ -48,6 +48,7 @@ def group_op(group: Group, *, priority: int = 0) -> dg.AssetChecksDefinition:
             session.standing(api=not is_tick),
             thorough=not is_tick,
             asks_gazelle=not is_tick,
+            is_fresh=context.run.job_name == CHECK,
             reports=session.reports,
         ) as circumstances:
             for check in group.checks:

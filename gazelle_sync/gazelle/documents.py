@@ -32,6 +32,12 @@ def operation(entity_name: str, name: str) -> str:
 
 
 @cache
+def operation_names(entity_name: str) -> list[str]:
+    """The names of the operations in an entity's file."""
+    return [name for name, text in _definitions(document(entity_name)).items() if not text.startswith("fragment")]
+
+
+@cache
 def _by_ids_text(entity_name: str, by_id: str, fragment: str, count: int) -> str:
     definitions = _definitions(document(entity_name))
     spread = f"...{fragment}"

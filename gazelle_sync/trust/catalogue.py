@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.trust import integrity, timezone
+from gazelle_sync.trust import conformance, flow, integrity, timezone
 from gazelle_sync.trust.circumstances import Check, Circumstances
 from gazelle_sync.trust.finding import Finding, Text
 
@@ -37,7 +37,10 @@ class Group:
 TIMEZONE = Group("timezone", "gazelle_appointments", timezone.CHECKS)
 INTEGRITY = Group("integrity", "external_id_mapping", integrity.CHECKS)
 
-GROUPS = (TIMEZONE, INTEGRITY)
+FLOW = Group("flow", "sync_logs", flow.CHECKS)
+CONFORMANCE = Group("conformance", "gazelle_api", conformance.CHECKS)
+
+GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE)
 
 CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
 
