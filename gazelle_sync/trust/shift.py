@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import cache, partial
+from itertools import pairwise
 
 from gazelle_sync.clock import MONTREAL
 
@@ -144,14 +145,23 @@ def clock_changes(year: int) -> tuple[datetime, ...]:
     """The instants of a year at which Montreal's clock changes, aware UTC; none where Python's calendar ends."""
     if not MINYEAR < year < MAXYEAR:
         return ()
-    days = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(366)]
+    months = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)] + [datetime(year + 1, 1, 1, tzinfo=UTC)]
     return tuple(
-        next(
-            hour for hour in (day + n * HOUR for n in range(25)) if montreal_offset(hour) == montreal_offset(day + DAY)
-        )
-        for day in days
-        if montreal_offset(day) != montreal_offset(day + DAY)
+        _change_between(first, last)
+        for first, last in pairwise(months)
+        if montreal_offset(first) != montreal_offset(last)
     )
+
+
+def _change_between(first: datetime, last: datetime) -> datetime:
+    """The full hour at which the clock changes between two instants."""
+    while last - first > HOUR:
+        middle = first + (last - first) // HOUR // 2 * HOUR
+        if montreal_offset(middle) == montreal_offset(first):
+            first = middle
+        else:
+            last = middle
+    return last
 
 
 def signed_hours(shift: timedelta) -> str:

@@ -29,6 +29,8 @@ from gazelle_sync.trust.titles import announced, reference_hour
 
 APPOINTMENTS = ["appointments"]
 LEAST_SYSTEMATIC = 3
+YEARS_AROUND = 30
+"""An appointment of the year 1 or 9999 is somebody's mistyping, and no reason to reckon all years between."""
 AROUND_A_CHANGE = [timedelta(minutes=n) for n in (-61, -60, -31, -1, 0, 1, 29, 59, 60, 61)]
 
 
@@ -69,7 +71,12 @@ def judge_view(circumstances: Circumstances, check: str) -> Finding:
     """`v_appointments_montreal` = the same instant computed in Python with `zoneinfo`, on every living row."""
     if (nothing := empty(circumstances, check, APPOINTMENTS)) is not None:
         return nothing
-    rows = circumstances.rows("trust_calendar")
+    ((total, shown_rows, first, last),) = circumstances.rows("trust_calendar_count")
+    changes = _changes(first, last)
+    suspects = _calendar(circumstances, changes, everything=circumstances.thorough)
+    if not circumstances.thorough and any(map(_is_wrong, suspects)):
+        suspects = _calendar(circumstances, changes, everything=True)
+    rows = suspects if any(map(_is_wrong, suspects)) else []
     pairs = [Pair(i, at, _wall_clock(at), shown) for i, at, _, is_there, shown, _, _ in rows if is_there]
     dates = [
         Pair(i, at, _wall_clock(at), None if day is None else datetime.combine(day, _wall_clock(at).time()))
@@ -81,18 +88,18 @@ def judge_view(circumstances: Circumstances, check: str) -> Finding:
         for i, at, all_day, is_there, _, _, time in rows
         if is_there and not all_day
     ]
-    astray = len(rows) - len({row[0] for row in rows if row[3]})
-    all_day = sum(1 for _, _, lasts, is_there, _, _, time in rows if is_there and lasts != (time is None))
-    edges = _edges(circumstances, [row[1] for row in rows])
+    astray = max(len(rows) - len({row[0] for row in rows if row[3]}), abs(shown_rows - total))
+    all_day = sum(lasts != (time is None) for _, _, lasts, is_there, _, _, time in rows if is_there)
+    edges = _edges(circumstances, changes)
     foreign = [Pair("tzdata", at, _wall_clock(at), shown) for at, shown in edges if shown != _wall_clock(at)]
     worst = max((diagnose(found) for found in (pairs, dates, times)), key=lambda diagnosis: diagnosis.off)
     parts = [describe(circumstances, worst)] if worst.off else []
     parts += [circumstances.say(texts.VIEW_ROWS, count=astray)] if astray else []
     parts += [circumstances.say(texts.ALL_DAY, count=all_day)] if all_day else []
     parts += [circumstances.say(texts.ZONE_DATA, count=len(foreign))] if foreign else []
-    numbers = {"checked": len(rows), "off": max(worst.off, astray, all_day), "clock changes": len(edges)}
+    numbers = {"checked": total, "off": max(worst.off, astray, all_day), "clock changes": len(edges)}
     if not parts:
-        summary = circumstances.say(texts.VIEW_RIGHT, total=len(rows), edges=len(edges))
+        summary = circumstances.say(texts.VIEW_RIGHT, total=total, edges=len(edges))
         return Finding(check, True, summary, numbers=numbers)
     shown = [str(pair) for pattern in worst.patterns for pair in pattern.pairs[:5]] + [str(pair) for pair in foreign]
     return Finding(
@@ -291,10 +298,32 @@ def _describe(circumstances: Circumstances, pattern: Pattern, total: int) -> str
     return circumstances.say(texts.SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
 
 
-def _edges(circumstances: Circumstances, instants: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """What PostgreSQL makes of the instants around each clock change of the years that the calendar spans."""
-    years = {instant.year for instant in instants} | {datetime.now(UTC).year}
-    around = [change + span for year in sorted(years) for change in clock_changes(year) for span in AROUND_A_CHANGE]
+def _calendar(circumstances: Circumstances, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
+    """Living appointments beside what the view shows: all of them, or those that PostgreSQL itself finds wrong.
+
+    It is given the offsets that Python's `zoneinfo` knows; what lies beyond those clock changes comes along.
+    """
+    offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
+    return circumstances.rows("trust_calendar", {"since": list(changes), "offsets": offsets, "all": everything})
+
+
+def _is_wrong(row: tuple[Any, ...]) -> bool:
+    """Whether the view does not show an appointment as Montreal's clock does."""
+    _, at, lasts_all_day, is_there, shown, day, time = row
+    local = _wall_clock(at)
+    return not is_there or (shown, day, time) != (local, local.date(), None if lasts_all_day else local.time())
+
+
+def _changes(first: datetime, last: datetime) -> list[datetime]:
+    """The clock changes of the years that the calendar spans, and of those around them."""
+    now = datetime.now(UTC).year
+    years = range(max(first.year, now - YEARS_AROUND) - 1, min(max(last.year, now), now + YEARS_AROUND) + 2)
+    return [change for year in years for change in clock_changes(year)]
+
+
+def _edges(circumstances: Circumstances, changes: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """What PostgreSQL makes of the instants around clock changes."""
+    around = [change + span for change in changes for span in AROUND_A_CHANGE]
     return [(at.astimezone(UTC), shown) for at, shown in circumstances.rows("trust_wall_clock", {"instants": around})]
 
 

@@ -1,7 +1,24 @@
--- Every living appointment beside what the Montreal view shows of it.
+-- Every living appointment beside what the Montreal view shows of it; or only those that do not agree with the offsets of
+-- Montreal's clock that are given (seconds from UTC, each from its instant on), and those that lie beyond them.
 SELECT
     a.external_id, a.start_at, coalesce(a.is_all_day, false), v.external_id IS NOT NULL,
     v.starts_at_montreal, v.date_montreal, v.time_montreal
 FROM gazelle_appointments AS a
 LEFT JOIN v_appointments_montreal AS v USING (external_id)
-WHERE a.deleted_at IS NULL AND NOT a.is_stub
+CROSS JOIN LATERAL (
+    SELECT
+        width_bucket(a.start_at, %(since)s::timestamptz[]) AS place
+) AS span
+CROSS JOIN LATERAL (
+    SELECT (a.start_at AT TIME ZONE 'UTC') + make_interval(secs => (%(offsets)s::integer[])[span.place]) AS local
+) AS wall_clock
+WHERE a.deleted_at IS NULL
+    AND NOT a.is_stub
+    AND (
+        %(all)s
+        OR span.place IN (0, cardinality(%(since)s::timestamptz[]))
+        OR v.external_id IS NULL
+        OR v.starts_at_montreal IS DISTINCT FROM wall_clock.local
+        OR v.date_montreal IS DISTINCT FROM wall_clock.local::date
+        OR v.time_montreal IS DISTINCT FROM CASE WHEN a.is_all_day IS NOT TRUE THEN wall_clock.local::time END
+    )

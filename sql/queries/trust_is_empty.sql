@@ -1,2 +1,2 @@
--- Whether a table holds no row at all.
-SELECT NOT EXISTS (SELECT FROM {table})
+-- Whether a table holds no living record.
+SELECT NOT EXISTS (SELECT FROM {table} WHERE deleted_at IS NULL AND NOT is_stub)

@@ -1,0 +1,132 @@
+"""What moved a calendar is named: each way to go wrong leaves a pattern of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gazelle_sync.trust.shift import Cause, Pair, clock_changes, diagnose, montreal_offset, signed_hours
+
+HOUR = timedelta(hours=1)
+MONTREAL = ZoneInfo("America/Toronto")
+YEAR = [datetime(2025, 11, 20, 12, tzinfo=UTC) + timedelta(days=5 * n, hours=7 * n % 24) for n in range(60)]
+"""A year of visits at all hours, winter and summer."""
+
+
+def is_summer(instant: datetime) -> bool:
+    return bool(instant.astimezone(MONTREAL).dst())
+
+
+def on_its_day(instant: datetime, moved: datetime) -> datetime:
+    return datetime.combine(instant.date(), moved.timetz())
+
+
+def pairs(spoil: Callable[[datetime], datetime | None], instants: list[datetime] = YEAR) -> list[Pair]:
+    return [Pair(f"evt_{n}", at, at, spoil(at)) for n, at in enumerate(instants)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause", "shift", "count"),
+    [
+        (lambda at: at + 5 * HOUR, Cause.UTC_READ_AS_LOCAL, 5 * HOUR, 60),
+        (lambda at: at - montreal_offset(at), Cause.UTC_READ_AS_LOCAL, None, 60),
+        (lambda at: at - 5 * HOUR, Cause.LOCAL_STORED_AS_UTC, -5 * HOUR, 60),
+        (lambda at: at + montreal_offset(at), Cause.LOCAL_STORED_AS_UTC, None, 60),
+        (lambda at: at + 10 * HOUR, Cause.CONVERTED_TWICE, 10 * HOUR, 60),
+        (lambda at: at - 2 * montreal_offset(at), Cause.CONVERTED_TWICE, None, 60),
+        (lambda at: at + 2 * montreal_offset(at), Cause.CONVERTED_TWICE, None, 60),
+        (lambda at: at + HOUR if is_summer(at) else at, Cause.SUMMER_IGNORED, HOUR, 38),
+        (lambda at: at if is_summer(at) else at - HOUR, Cause.WINTER_IGNORED, -HOUR, 22),
+        (lambda at: on_its_day(at, at - 5 * HOUR), Cause.DATE_LOST, -5 * HOUR, 60),
+        (lambda at: on_its_day(at, at + montreal_offset(at)), Cause.DATE_LOST, None, 60),
+        (lambda at: datetime.combine(at.astimezone(MONTREAL).date(), at.timetz()), Cause.DATE_MOVED, None, 11),
+        (lambda at: at + timedelta(days=1), Cause.DATE_MOVED, timedelta(days=1), 60),
+        (lambda at: at + timedelta(minutes=37), Cause.CONSTANT, timedelta(minutes=37), 60),
+        (lambda at: None, Cause.MISSING, None, 60),
+    ],
+    ids=[
+        "five hours", "utc as local", "minus five", "local as utc", "ten hours", "twice", "twice back", "summer",
+        "winter", "date lost", "date lost by season", "montreal's date", "a day", "minutes", "nothing",
+    ],
+)  # fmt: skip
+def test_each_way_to_go_wrong_is_told_from_the_others(
+    spoil: Callable[[datetime], datetime | None], cause: Cause, shift: timedelta | None, count: int
+) -> None:
+    (pattern,) = diagnose(pairs(spoil)).patterns
+    assert (pattern.cause, pattern.shift, len(pattern.pairs)) == (cause, shift, count)
+
+
+def test_right_rows_have_no_pattern() -> None:
+    diagnosis = diagnose(pairs(lambda at: at))
+    assert (diagnosis.total, diagnosis.off, diagnosis.patterns) == (60, 0, ())
+
+
+def test_rows_of_one_season_name_the_clock_change_before_them() -> None:
+    (summer,) = diagnose(pairs(lambda at: at + HOUR if is_summer(at) else at)).patterns
+    assert summer.since == date(2026, 3, 8)
+    (winter,) = diagnose(pairs(lambda at: at if is_summer(at) else at - HOUR)).patterns
+    assert winter.since == date(2025, 11, 2)
+
+
+def test_rows_that_are_all_of_one_season_name_no_day() -> None:
+    june = [datetime(2026, 6, day, 12, tzinfo=UTC) for day in range(1, 20)]
+    (pattern,) = diagnose(pairs(lambda at: at + HOUR, june)).patterns
+    assert (pattern.cause, pattern.since) == (Cause.SUMMER_IGNORED, None)
+
+
+def test_a_mixture_is_taken_apart() -> None:
+    odd = iter(range(60))
+
+    def spoil(at: datetime) -> datetime:
+        n = next(odd)
+        if n % 2:
+            return at + 5 * HOUR
+        return at + timedelta(minutes=17 * n) if n % 20 == 10 else at - 3 * HOUR if n % 4 else at
+
+    found = {pattern.cause: len(pattern.pairs) for pattern in diagnose(pairs(spoil)).patterns}
+    assert found == {Cause.UTC_READ_AS_LOCAL: 30, Cause.CONSTANT: 12, Cause.SCATTERED: 3}
+
+
+def test_a_single_row_that_is_off_keeps_its_shift() -> None:
+    first = YEAR[0]
+    (pattern,) = diagnose(pairs(lambda at: at + 3 * HOUR if at == first else at)).patterns
+    assert (pattern.cause, pattern.shift, len(pattern.pairs)) == (Cause.CONSTANT, 3 * HOUR, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.datetimes(timezones=st.just(UTC)), st.one_of(st.none(), st.datetimes(timezones=st.just(UTC)))),
+        max_size=30,
+    )
+)
+def test_every_row_that_is_off_is_in_exactly_one_pattern(rows: list[tuple[datetime, datetime | None]]) -> None:
+    given_pairs = [Pair(f"evt_{n}", at, at, found) for n, (at, found) in enumerate(rows)]
+    told = [pair.external_id for pattern in diagnose(given_pairs).patterns for pair in pattern.pairs]
+    assert sorted(told) == sorted(pair.external_id for pair in given_pairs if pair.is_off)
+
+
+@given(st.integers(min_value=1970, max_value=2030))
+def test_the_clock_changes_of_a_year_are_zoneinfos(year: int) -> None:
+    hours = [datetime(year, 1, 1, tzinfo=UTC) + n * HOUR for n in range(365 * 24)]
+    offsets = [hour.astimezone(MONTREAL).utcoffset() for hour in hours]
+    expected = [hour for n, hour in enumerate(hours) if n and offsets[n] != offsets[n - 1]]
+    assert list(clock_changes(year)) == expected
+
+
+def test_the_ends_of_the_calendar_are_no_errors() -> None:
+    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
+    assert diagnose(pairs(lambda at: at.replace(minute=30), ends)).off == 2
+    assert clock_changes(1) == clock_changes(9999) == ()
+
+
+@pytest.mark.parametrize(
+    ("shift", "written"),
+    [(5 * HOUR, "+5 h"), (-5 * HOUR, "\N{MINUS SIGN}5 h"), (4 * HOUR + timedelta(minutes=30), "+4 h 30")],
+)
+def test_a_shift_is_written_as_a_person_writes_it(shift: timedelta, written: str) -> None:
+    assert signed_hours(shift) == written
