@@ -102,6 +102,10 @@ ASK_GAZELLE = Text(
 )
 
 
+_RECORD = re.compile(rf"^(?:{'|'.join(ALL)}) \S+: ")
+"""How an error's message begins: the entity and the id of the record."""
+
+
 def judge_backlog(circumstances: Circumstances, check: str) -> Finding:
     """Nothing waits longer than a tick: it applies what it stages."""
     if (nothing := _no_run(circumstances, check)) is not None:
@@ -230,7 +234,7 @@ def reason_of(message: str) -> str:
     What a body holds is a client's affair: it stays in the database.
     """
     line = message.strip().splitlines()[0] if message.strip() else "?"
-    line = re.sub(r"^\w+ [\w:-]+: ", "", line)
+    line = _RECORD.sub("", line)
     line = re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", "…", line)
     return re.sub(r"\b\w{3}_\w+\b|\d+", "…", line)[:120]
 

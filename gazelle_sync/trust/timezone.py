@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from gazelle_sync.clock import MONTREAL, parse_instant
@@ -84,12 +84,12 @@ def judge_view(circumstances: Circumstances, check: str) -> Finding:
         if is_there
     ]
     times = [
-        Pair(i, at, _wall_clock(at), None if time is None else datetime.combine(_wall_clock(at).date(), time))
-        for i, at, all_day, is_there, _, _, time in rows
+        Pair(i, at, _wall_clock(at), None if at_time is None else _nearest(_wall_clock(at), at_time))
+        for i, at, all_day, is_there, _, _, at_time in rows
         if is_there and not all_day
     ]
     astray = max(len(rows) - len({row[0] for row in rows if row[3]}), abs(shown_rows - total))
-    all_day = sum(lasts != (time is None) for _, _, lasts, is_there, _, _, time in rows if is_there)
+    all_day = sum(lasts != (at_time is None) for _, _, lasts, is_there, _, _, at_time in rows if is_there)
     edges = _edges(circumstances, changes)
     foreign = [Pair("tzdata", at, _wall_clock(at), shown) for at, shown in edges if shown != _wall_clock(at)]
     worst = max((diagnose(found) for found in (pairs, dates, times)), key=lambda diagnosis: diagnosis.off)
@@ -117,12 +117,12 @@ def judge_reference(circumstances: Circumstances, check: str) -> Finding:
     if (nothing := empty(circumstances, check, APPOINTMENTS)) is not None:
         return nothing
     pairs = []
-    for external_id, title, day, time in circumstances.rows("trust_titles"):
+    for external_id, title, day, shown in circumstances.rows("trust_titles"):
         hour = reference_hour(title)
         if hour is not None:
             expected = datetime.combine(day, hour, tzinfo=MONTREAL)
             pairs.append(
-                Pair(external_id, expected.astimezone(UTC), expected.replace(tzinfo=None), datetime.combine(day, time))
+                Pair(external_id, expected.astimezone(UTC), expected.replace(tzinfo=None), datetime.combine(day, shown))
             )
     if not pairs:
         advice = circumstances.say(texts.MAKE_REFERENCE)
@@ -152,14 +152,14 @@ def judge_titles(circumstances: Circumstances, check: str) -> Finding:
     ((total,),) = circumstances.rows("trust_appointment_count")
     announcing = 0
     off: list[tuple[str, timedelta]] = []
-    for external_id, title, _, time in circumstances.rows("trust_titles"):
+    for external_id, title, _, shown in circumstances.rows("trust_titles"):
         said = announced(title)
         if said is None:
             continue
         announcing += 1
-        if not said.agrees(time):
-            shown = circumstances.say(texts.ANNOUNCED_SHOWN, id=external_id, said=said, shown=f"{time:%H:%M}")
-            off.append((shown, said.off_by(time)))
+        if not said.agrees(shown):
+            line = circumstances.say(texts.ANNOUNCED_SHOWN, id=external_id, said=said, shown=f"{shown:%H:%M}")
+            off.append((line, said.off_by(shown)))
     numbers = {"checked": total, "announcing": announcing, "off": len(off)}
     if not off:
         summary = circumstances.say(texts.TITLES_RIGHT, total=total, announcing=announcing)
@@ -182,6 +182,9 @@ def judge_schema(circumstances: Circumstances, check: str) -> Finding:
     A column of another program's table is a warning: it is not what the shop's staff read.
     """
     ours = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
+    if missing := [name for (name,) in circumstances.rows("trust_missing_tables", {"tables": ours})]:
+        summary = circumstances.say(texts.SCHEMA_NONE, what=", ".join(missing))
+        return Finding(check, passed=False, summary=summary, advice="`gazelle-sync migrate`", numbers={"checked": 0})
     columns = circumstances.rows("trust_local_columns", {"ours": ours})
     movers = [f"{kind} {name} ({place})" for kind, name, place in circumstances.rows("trust_triggers")]
     wrong = movers + [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if is_ours]
@@ -309,9 +312,9 @@ def _calendar(circumstances: Circumstances, changes: Sequence[datetime], *, ever
 
 def _is_wrong(row: tuple[Any, ...]) -> bool:
     """Whether the view does not show an appointment as Montreal's clock does."""
-    _, at, lasts_all_day, is_there, shown, day, time = row
+    _, at, lasts_all_day, is_there, shown, day, at_time = row
     local = _wall_clock(at)
-    return not is_there or (shown, day, time) != (local, local.date(), None if lasts_all_day else local.time())
+    return not is_there or (shown, day, at_time) != (local, local.date(), None if lasts_all_day else local.time())
 
 
 def _changes(first: datetime, last: datetime) -> list[datetime]:
@@ -325,6 +328,12 @@ def _edges(circumstances: Circumstances, changes: Sequence[datetime]) -> list[tu
     """What PostgreSQL makes of the instants around clock changes."""
     around = [change + span for change in changes for span in AROUND_A_CHANGE]
     return [(at.astimezone(UTC), shown) for at, shown in circumstances.rows("trust_wall_clock", {"instants": around})]
+
+
+def _nearest(expected: datetime, shown: time) -> datetime:
+    """A bare time as the instant nearest to the one that it should show: it names no day that could be wrong."""
+    found = datetime.combine(expected.date(), shown)
+    return min((found + n * timedelta(days=1) for n in (-1, 0, 1)), key=lambda instant: abs(instant - expected))
 
 
 def _wall_clock(instant: datetime) -> datetime:

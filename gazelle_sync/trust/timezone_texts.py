@@ -119,7 +119,7 @@ SCHEMA_RIGHT = Text(
     "Nothing moves hours: no trigger on gazelle_appointments, no local time in any table.",
     "Rien ne déplace les heures : aucun déclencheur sur gazelle_appointments, aucune heure locale dans les tables.",
 )
-SCHEMA_NONE = Text("The table gazelle_appointments is not there.", "La table gazelle_appointments n'existe pas.")
+SCHEMA_NONE = Text("Tables that are not there: {what}.", "Tables qui n'existent pas : {what}.")
 SCHEMA_OFF = Text("Something may move hours: {what}.", "Quelque chose peut déplacer les heures : {what}.")
 DROP = Text(
     "Drop it (sql/migrations/004_remove_timezone_trigger.sql has the statements for the old trigger): tables hold "

@@ -11,9 +11,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from gazelle_sync.assets.views import CALENDAR
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
+from gazelle_sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 
 GRAPH = {
     "staging_users": [],
@@ -35,13 +36,23 @@ GRAPH = {
     "gazelle_appointments": ["staging_appointments"],
     "gazelle_appointment_pianos": ["staging_appointments"],
     "gazelle_timeline_entries": ["staging_timeline"],
+    "v_appointments_montreal": ["gazelle_appointments"],
 }
 """Asset → what it depends on: what it is computed of. Foreign keys tie tables, not computations."""
+
+
+BOOKS = {"external_id_mapping", "sync_logs", "gazelle_api"}
+"""What no asset of ours makes: checks are shown there."""
 
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
     return build_defs()
+
+
+def made(definitions: dg.Definitions) -> list[dg.AssetsDefinition]:
+    """The assets that our runs materialize."""
+    return [assets for assets in definitions.assets or () if isinstance(assets, dg.AssetsDefinition)]
 
 
 def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: Path) -> None:
@@ -57,8 +68,7 @@ def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: 
 
 def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitions) -> None:
     found: dict[str, set[str]] = defaultdict(set)
-    for assets in definitions.assets or ():
-        assert isinstance(assets, dg.AssetsDefinition)
+    for assets in made(definitions):
         for spec in assets.specs:
             found[spec.key.to_user_string()] |= {dep.asset_key.to_user_string() for dep in spec.deps}
     assert {key: sorted(deps) for key, deps in found.items() if key in GRAPH} == GRAPH
@@ -66,12 +76,17 @@ def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitio
 
 def test_every_table_of_every_entity_has_an_asset() -> None:
     tables = {table.name for entity in ENTITIES for table in entity.tables}
-    assert tables | {entity.staging_table for entity in ENTITIES} == set(GRAPH)
+    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} == set(GRAPH)
+
+
+def test_what_checks_are_shown_at_explains_itself_and_is_materialized_by_nobody(definitions: dg.Definitions) -> None:
+    books = [spec for spec in definitions.assets or () if isinstance(spec, dg.AssetSpec)]
+    assert {spec.key.to_user_string() for spec in books} == BOOKS
+    assert all(spec.description and spec.owners and spec.group_name for spec in books)
 
 
 def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
-    for assets in definitions.assets or ():
-        assert isinstance(assets, dg.AssetsDefinition)
+    for assets in made(definitions):
         for spec in assets.specs:
             assert spec.description, spec.key
             assert spec.group_name, spec.key
@@ -83,18 +98,13 @@ def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
 
 
 def test_the_days_are_montreals_and_today_is_one_of_them(definitions: dg.Definitions) -> None:
-    partitions = next(
-        spec.partitions_def
-        for assets in definitions.assets or ()
-        if isinstance(assets, dg.AssetsDefinition)
-        for spec in assets.specs
-    )
+    partitions = next(spec.partitions_def for assets in made(definitions) for spec in assets.specs)
     assert isinstance(partitions, dg.DailyPartitionsDefinition)
     assert partitions.timezone == "America/Toronto"
     assert partitions.end_offset == 1
 
 
-@pytest.mark.parametrize("name", [TICK, FULL, REPLAY_JOB])
+@pytest.mark.parametrize("name", [TICK, FULL, REPLAY_JOB, CHECK])
 def test_each_job_runs_in_one_process(definitions: dg.Definitions, name: str) -> None:
     job = definitions.resolve_job_def(name)
     assert job.executor_def is dg.in_process_executor

@@ -108,7 +108,7 @@ def tables_of(*entities: str) -> set[str]:
 def test_a_first_tick_makes_production_equal_to_the_api(named_new_shop: Shop, runner: Runner) -> None:
     result = runner.run()
     assert result.success
-    assert len(materialized(result)) == 19
+    assert len(materialized(result)) == 20
     named_new_shop.assert_equals_api()
     log = named_new_shop.last_log()
     assert (log["run_id"], log["mode"], log["status"]) == (result.run_id, "tick", "success")

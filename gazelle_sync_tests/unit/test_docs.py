@@ -19,6 +19,7 @@ from gazelle_sync.cli import main
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.settings import __file__ as settings_file
+from gazelle_sync.trust.catalogue import CHECKS, GROUPS
 
 BENCHMARKS = PROJECT_ROOT / "docs" / "benchmarks.md"
 DOCUMENTS = sorted([PROJECT_ROOT / "README.md", PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").glob("*.md")])
@@ -76,7 +77,10 @@ def assert_is_a_command(words: list[str]) -> None:
     for word in words:
         if waiting is not None:
             if waiting.name == "only":
-                assert set(word.split(",")) <= {entity.name for entity in ENTITIES} | {EXAMPLE}, words
+                known_names = (
+                    set(CHECKS) if command.name == "check" else {entity.name for entity in ENTITIES} | {EXAMPLE}
+                )
+                assert set(word.split(",")) <= known_names, words
             waiting = None
         elif word.startswith("-"):
             known = {name: p for p in command.params if isinstance(p, click.Option) for name in p.opts}
@@ -131,6 +135,14 @@ def test_a_command_that_does_not_exist_would_be_found(words: list[str]) -> None:
 def test_every_make_target_that_the_docs_show_is_in_the_makefile(document: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(shown_targets(document)) <= targets
+
+
+def test_every_check_is_in_the_table_with_its_asset_and_whether_it_blocks_or_runs_in_a_tick() -> None:
+    text = text_of(PROJECT_ROOT / "docs" / "operations.md")
+    rows = re.findall(r"^\| `(\w+)`( •)?( blocks)? \|.*\| `(\w+)` \|$", text, re.MULTILINE)
+    assert [(name, bool(tick), bool(blocks), asset) for name, tick, blocks, asset in rows] == [
+        (check.name, check.in_tick, check.blocking, group.asset) for group in GROUPS for check in group.checks
+    ]
 
 
 def test_the_table_of_variables_is_what_the_settings_read() -> None:
