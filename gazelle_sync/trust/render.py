@@ -13,8 +13,8 @@ NOT_WELL = Text(
     "{failed} failed, {warned} with a warning, {passed} passed.",
     "{failed} en échec, {warned} avec un avertissement, {passed} réussis.",
 )
-EXAMPLES = Text("for example", "par exemple")
-TO_DO = Text("what to do", "que faire")
+EXAMPLES = Text("for example:", "par exemple :")
+TO_DO = Text("what to do:", "que faire :")
 
 
 def render_findings(findings: Sequence[Finding], language: str) -> str:
@@ -34,10 +34,10 @@ def finding_lines(finding: Finding, language: str) -> Iterator[str]:
     yield f"{mark} {finding.check}"
     yield from _block(finding.summary)
     if finding.examples:
-        yield from _block(f"{EXAMPLES.say(language)}:")
+        yield from _block(EXAMPLES.say(language))
         yield from (f"      {example}" for example in finding.examples)
     if finding.advice:
-        yield from _block(f"→ {TO_DO.say(language)}: {finding.advice}")
+        yield from _block(f"→ {TO_DO.say(language)} {finding.advice}")
 
 
 def _block(text: str) -> list[str]:

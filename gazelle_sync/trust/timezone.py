@@ -244,7 +244,6 @@ CHECKS = (
             "L'heure annoncée par un titre (« à 18h », « 9h15 ») concorde avec l'heure affichée.",
         ),
         judge_titles,
-        in_tick=True,
     ),
     Check(
         "timezone_schema",

@@ -31,7 +31,7 @@ RIGHT = Text(
     "{total} appointments: the instant of Gazelle, start_at and the UTC date and time agree on every row.",
     "{total} rendez-vous : l'instant de Gazelle, start_at et la date et l'heure UTC concordent sur chaque ligne.",
 )
-OFF = Text("{column} is not what Gazelle says. {what}.", "{column} n'est pas ce que dit Gazelle. {what}.")
+OFF = Text("{column} is not what Gazelle says: {what}.", "{column} n'est pas ce que dit Gazelle : {what}.")
 UNSTAGED = Text(
     "{count} appointments have no body in staging to compare with.",
     "{count} rendez-vous n'ont aucun corps en staging auquel les comparer.",
@@ -49,8 +49,8 @@ VIEW_RIGHT = Text(
     "s'accordent sur {edges} instants autour des changements d'heure.",
 )
 VIEW_OFF = Text(
-    "v_appointments_montreal does not show the time of Montreal's clock. {what}.",
-    "v_appointments_montreal ne donne pas l'heure de Montréal. {what}.",
+    "v_appointments_montreal does not show the time of Montreal's clock: {what}.",
+    "v_appointments_montreal ne donne pas l'heure de Montréal : {what}.",
 )
 VIEW_ROWS = Text(
     "{count} appointments are missing from it, or shown twice",
@@ -77,8 +77,8 @@ REFERENCE_RIGHT = Text(
     "{summer} en été.",
 )
 REFERENCE_OFF = Text(
-    "{count} of {total} reference appointments (Tire le Coyote) do not show the hour that they announce. {what}.",
-    "{count} rendez-vous de référence (Tire le Coyote) sur {total} n'affichent pas l'heure annoncée. {what}.",
+    "{count} of {total} reference appointments (Tire le Coyote) do not show the hour that they announce: {what}.",
+    "{count} rendez-vous de référence (Tire le Coyote) sur {total} n'affichent pas l'heure annoncée : {what}.",
 )
 REFERENCE_NONE = Text(
     "The calendar holds no reference appointment, so nobody can tell whether Gazelle itself sends the right hours.",

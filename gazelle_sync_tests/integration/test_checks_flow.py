@@ -15,7 +15,7 @@ NAMES = ("flow_age", "flow_backlog", "flow_errors", "flow_watermark", "flow_volu
 BREAK = """
     UPDATE staging_clients SET sync_status = 'error',
         error_message = 'clients cli_x: tags: expected text, got ''Unetelle'''
-    WHERE id IN (SELECT id FROM staging_clients WHERE jsonb_typeof(raw_data) = 'object' LIMIT {0})
+    WHERE id IN (SELECT id FROM staging_clients WHERE jsonb_typeof(raw_data) = 'object' ORDER BY external_id LIMIT {0})
 """
 AGE_RUNS = "UPDATE sync_logs SET started_at = started_at - interval '{0}'"
 LIVED = """

@@ -65,7 +65,7 @@ def test_a_moved_calendar_is_named(shop: Shop, moved: str, words: str) -> None:
 def test_rows_of_the_summer_only_name_the_day_of_the_clock_change(shop: Shop) -> None:
     shop.query(f"{LATER} WHERE start_at >= '2026-03-08 7:00Z' AND {IS_SUMMER}")
     found = look_at(shop, "timezone_instants")
-    assert "start_at is not what Gazelle says. rows after 8 March 2026 only" in found.summary
+    assert "start_at is not what Gazelle says: rows after 8 March 2026 only" in found.summary
     assert "daylight saving ignored" in found.summary
 
 

@@ -1,0 +1,75 @@
+"""The inner room of the checks: no Dagster, no personal data by design, both languages complete."""
+
+from __future__ import annotations
+
+import re
+import string
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from gazelle_sync.trust.catalogue import CHECKS, GROUPS
+from gazelle_sync.trust.finding import Finding, Severity, Text, some
+from gazelle_sync.trust.render import render_findings
+
+MODULES = [
+    f"gazelle_sync.trust.{name}"
+    for name in ("catalogue", "circumstances", "conformance", "counts", "flow", "integrity", "production", "render",
+                 "timezone_texts")
+]  # fmt: skip
+
+
+def texts(module: str) -> dict[str, Text]:
+    return {name: value for name, value in vars(import_module(module)).items() if isinstance(value, Text)}
+
+
+def test_the_room_never_imports_dagster() -> None:
+    program = f"import sys, {', '.join(MODULES)}; print('dagster' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_sentence_says_the_same_places_in_both_languages(module: str) -> None:
+    found = texts(module)
+    assert found
+    for name, text in found.items():
+        english, french = (
+            sorted({place for _, place, _, _ in string.Formatter().parse(said) if place}) for said in (text.en, text.fr)
+        )
+        assert english == french, name
+        assert text.en != text.fr or re.fullmatch(r"[{}\w :→-]*", text.en), name
+
+
+def test_every_check_has_a_name_of_its_group_and_a_title() -> None:
+    for group in GROUPS:
+        for check in group.checks:
+            assert check.name.startswith(f"{group.name}_")
+            assert check.title.en
+            assert check.title.fr
+    assert len(CHECKS) == sum(len(group.checks) for group in GROUPS)
+
+
+def test_a_finding_survives_its_json() -> None:
+    finding = Finding("x", False, "summary", Severity.WARNING, "advice", ("a", "b"), {"checked": 2})
+    assert Finding.from_json(finding.as_json()) == finding
+
+
+def test_examples_are_few() -> None:
+    assert some(str(n) for n in range(1000)) == tuple("0123456789")
+
+
+def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:
+    findings = [
+        Finding("a", True, "well"),
+        Finding("b", False, "odd", Severity.WARNING, "look"),
+        Finding("c", False, "broken", advice="mend", examples=("evt_1",)),
+    ]
+    page = render_findings(findings, "fr")
+    assert [line for line in page.splitlines() if line[0] in "✓⚠✗"] == ["✓ a", "⚠ b", "✗ c"]
+    assert "evt_1" in page
+    assert "→ que faire : mend" in page
+    assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussis.")
+    assert render_findings(findings[:1], "en").endswith("1 checks passed.")
