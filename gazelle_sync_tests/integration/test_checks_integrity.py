@@ -153,6 +153,13 @@ def test_records_that_are_lost_here_are_counted_and_named(shop: Shop) -> None:
     assert found.examples == (f"gazelle_pianos {piano}",)
 
 
+def test_records_that_gazelle_never_had_are_counted(shop: Shop) -> None:
+    shop.query("INSERT INTO gazelle_pianos (external_id) VALUES ('ins_invented')")
+    found = look_at(shop, "integrity_counts")
+    assert found.is_failure
+    assert found.numbers["off"] == 1
+
+
 def test_timeline_entries_that_are_lost_here_are_counted(shop: Shop) -> None:
     shop.query("DELETE FROM gazelle_timeline_entries WHERE id IN (SELECT id FROM gazelle_timeline_entries LIMIT 4)")
     found = look_at(shop, "integrity_counts")
