@@ -11,7 +11,7 @@ from gazelle_sync.sandbox.access import Access, RateLimit
 from gazelle_sync.sandbox.dataset import Volume, invent
 from gazelle_sync.sandbox.encoding import Record, decode, encode
 from gazelle_sync.sandbox.execution import Engine, Served
-from gazelle_sync.sandbox.faults import Fault, Faults, overriding, spoil
+from gazelle_sync.sandbox.faults import Fault, Faults, bend, overriding, spoil
 from gazelle_sync.sandbox.ledger import Ledger
 from gazelle_sync.sandbox.listing import Listing
 from gazelle_sync.sandbox.mutations import Desk
@@ -79,6 +79,8 @@ class Account:
             if not isinstance(request, dict):
                 raise ValueError("the body is not a JSON object")
             if faults:
+                for fault in faults:
+                    bend(request, fault)
                 with overriding(self.settings, faults):
                     served = self.engine().serve(request)
             else:

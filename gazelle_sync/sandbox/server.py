@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from gazelle_sync.sandbox import SANDBOX_API_KEY
@@ -31,22 +31,13 @@ from gazelle_sync.sandbox.encoding import Json, Record, encode
 from gazelle_sync.sandbox.faults import Fault
 from gazelle_sync.sandbox.rest import ENDPOINTS
 from gazelle_sync.sandbox.settings import Settings
+from gazelle_sync.sandbox.wire import Gone, spoiled
 
 HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll be right back</h1></body></html>"
 NOT_FOUND = b"<!DOCTYPE html><html><body><h1>The page you were looking for doesn't exist (404)</h1></body></html>"
 UNAUTHORIZED: Record = {"error": "unauthorized", "message": "Invalid or missing credentials."}
 
 Handler = Callable[[Request, bytes, list[Fault]], Response]
-
-
-class Gone(Response):
-    """No answer at all: the connection is reset."""
-
-    async def __call__(self, scope: Json, receive: Json, send: Json) -> None:
-        """Reset the connection and wait until the server noticed."""
-        scope["app"].state.reset_connection(scope)
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 class Front:
@@ -89,7 +80,7 @@ class Front:
                 return _json(UNAUTHORIZED, 401)
             answer = handle(request, body, faults)
             for fault in faults:
-                answer = _spoiled(answer, fault, account.settings)
+                answer = spoiled(answer, fault, account.settings)
             return answer
 
         return endpoint
@@ -139,6 +130,9 @@ class Front:
         elif fault.kind == "token_expired":
             self._account.access.expire()
             return _json(UNAUTHORIZED, 401)
+        elif fault.kind == "redirect":
+            location = options.get("location", "/users/sign_in")
+            return Response(b"", int(options.get("code", 302)), {"Location": location}, media_type="text/html")
         elif fault.kind == "reset":
             return Gone()
         return None
@@ -146,32 +140,6 @@ class Front:
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(encode(value), status, headers, media_type="application/json")
-
-
-def _spoiled(answer: Response, fault: Fault, settings: Settings) -> Response:
-    """What a `WIRE` fault leaves of an answer."""
-    body = bytes(answer.body)
-    if fault.kind == "close_after":
-        return Gone()
-    if fault.kind == "truncated":
-        return Response(body[: len(body) // 2], answer.status_code, media_type="application/json")
-    if fault.kind == "empty_body":
-        return Response(b"", answer.status_code, media_type="application/json")
-    if fault.kind == "invalid_utf8":
-        return Response(body[:-2] + b"\xff\xfe" + body[-2:], answer.status_code, media_type="application/json")
-    if fault.kind == "slow_drip":
-        pause_s = float(fault.options.get("seconds", 2)) / 20
-        size = max(1, len(body) // 20)
-
-        async def drops() -> Json:
-            for start in range(0, len(body), size):
-                await asyncio.sleep(pause_s)
-                yield body[start : start + size]
-
-        return StreamingResponse(drops(), answer.status_code, media_type="application/json")
-    if fault.kind == "clock_skew":
-        answer.headers["Date"] = formatdate(settings.now_s() + float(fault.options.get("seconds", 3600)), usegmt=True)
-    return answer
 
 
 class Clock:
