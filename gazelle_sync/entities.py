@@ -68,6 +68,7 @@ class Entity:
         tables: The tables it fills, the entity's own first, then nested ones, parents before children.
         parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
             name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
+        never_null: Fields of the body that the published schema rules null out for, and whose null would go unseen.
         nested_operations: Connection field of the body → operation that reads all of its pages by the body's id.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
@@ -86,6 +87,7 @@ class Entity:
     stable_sort: str | None = None
     parent_hints: ParentHints | None = None
     parents: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    never_null: frozenset[str] = frozenset()
     nested_operations: Mapping[str, str] = field(default_factory=dict)
     changed_at: str = "updatedAt"
     description: str = ""
@@ -182,6 +184,7 @@ CLIENTS = Entity(
         ),
     ),
     parents={("preferredTechnicianId",): "users"},
+    never_null=frozenset({"tags", "allContacts"}),
     nested_operations={"allContacts": "ClientContacts"},
     description="Clients with their contacts and addresses.",
 )
@@ -215,6 +218,7 @@ PIANOS = Entity(
         ),
     ),
     parents={("client", "id"): "clients"},
+    never_null=frozenset({"tags", "allPianoMeasurements"}),
     description="Pianos with their measurements.",
 )
 
@@ -259,6 +263,7 @@ INVOICES = Entity(
         ("allInvoiceItems", "nodes[]", "piano", "id"): "pianos",
         ("allInvoiceItems", "nodes[]", "masterServiceItem", "id"): "products",
     },
+    never_null=frozenset({"allInvoiceItems"}),
     nested_operations={"allInvoiceItems": "InvoiceItems"},
     description="Invoices with their items.",
 )

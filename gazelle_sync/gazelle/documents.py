@@ -38,6 +38,16 @@ def operation_names(entity_name: str) -> list[str]:
 
 
 @cache
+def asked_fields(entity_name: str, fragment: str) -> frozenset[str]:
+    """The response keys that a body must have, since its fragment asks for them."""
+    text = _definitions(document(entity_name))[fragment]
+    inside = text[text.index("{") + 1 : text.rindex("}")]
+    while (outer := _INNERMOST.sub("", inside)) != inside:
+        inside = outer
+    return frozenset(_FIRST_WORD.findall(inside))
+
+
+@cache
 def _by_ids_text(entity_name: str, by_id: str, fragment: str, count: int) -> str:
     definitions = _definitions(document(entity_name))
     spread = f"...{fragment}"
@@ -79,6 +89,8 @@ def timeline_counts(count: int) -> str:
     return f"query TimelineCounts({variables}) {{\n{fields}\n}}"
 
 
+_INNERMOST = re.compile(r"\{[^{}]*\}|\([^()]*\)")
+_FIRST_WORD = re.compile(r"^\s*(\w+)", re.MULTILINE)
 _NAME = re.compile(r"^(?:query|mutation|fragment)\s+(\w+)", re.MULTILINE)
 _SPREAD = re.compile(r"\.\.\.\s*(\w+)")
 

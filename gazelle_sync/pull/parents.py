@@ -28,11 +28,11 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
     if not missing:
         return []
     if pull.entity.strategy is Strategy.WHOLE_LIST:
-        records, answer = pull.reader.whole_list(pull.entity.page_operation)
+        records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
         held = pull.staging.held()
         pull.staging.write(records, answer, held)
         gone = [i for i in missing if i not in held]
-        if gone and records:
+        if gone and records and is_complete:
             pull.staging.write_tombstones(gone)
         return []
     troubles: list[str] = []

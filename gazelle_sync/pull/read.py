@@ -58,6 +58,10 @@ class Page:
 class Reader:
     """Reads one entity; it remembers the page size that Gazelle accepted.
 
+    Attributes:
+        unsound: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
+            is stored, and must be read again.
+
     Args:
         client: The API.
         entity: Which.
@@ -69,6 +73,7 @@ class Reader:
         self._entity = entity
         self._asked_size = page_size
         self.page_size = page_size
+        self.unsound: dict[str, str] = {}
         self._has_answered = False
         self._refused_in_a_row = 0
 
@@ -83,7 +88,7 @@ class Reader:
             size = min(self.page_size, variables.get(size_name, self.page_size))
             try:
                 answer = self._client.execute(operation, text, {**variables, size_name: size})
-                return _page_of(operation, answer, self._entity.root)
+                page = _page_of(operation, answer, self._entity.root)
             except ApiError as error:
                 smaller = next((s for s in (SAFE_PAGE_SIZE, LEAST_PAGE_SIZE) if s < size), None)
                 if smaller is None and isinstance(error, OperationFailed) and error.bad_nodes:
@@ -93,6 +98,10 @@ class Reader:
                     raise
                 log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
                 self.page_size = smaller
+            else:
+                if operation == self._entity.page_operation:
+                    self.examine(page.nodes)
+                return page
 
     def pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
         """Read a connection to its end.
@@ -118,13 +127,34 @@ class Reader:
             self.completed(page.nodes)
             yield page
 
-    def whole_list(self, operation: str) -> tuple[list[Any], Answer]:
-        """Read a plain list (users, products)."""
+    def whole_list(self, operation: str) -> tuple[list[Any], Answer, bool]:
+        """Read a plain list (users, products).
+
+        Returns:
+            The records that were given, the answer, and whether they are all there are: no null and no id twice.
+        """
         answer = self._client.execute(operation, documents.operation(self._entity.name, operation))
         records = answer.data.get(self._entity.root)
         if not isinstance(records, list):
             raise AnswerUnreadable(operation, f"the answer holds no list {self._entity.root}")
-        return [record for record in records if record is not None], answer
+        given = [record for record in records if record is not None]
+        if operation == self._entity.page_operation:
+            self.examine(given)
+        ids = {record.get("id") for record in given if isinstance(record, dict)}
+        return given, answer, len(ids) == len(records)
+
+    def examine(self, bodies: Sequence[Any]) -> None:
+        """Note the bodies that lack a field that was asked for, or hold a null that the schema rules out."""
+        asked = documents.asked_fields(self._entity.name, self._entity.body_fragment)
+        for body in bodies:
+            if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+                continue  # it will be in error, with its reason
+            wrong = set() if asked <= body.keys() else asked - body.keys()
+            wrong |= {name for name in self._entity.never_null if body.get(name, "") is None}
+            if wrong:
+                self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
+            elif self.unsound:
+                self.unsound.pop(body["id"], None)
 
     def by_ids(self, ids: Sequence[str]) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
@@ -166,6 +196,7 @@ class Reader:
                 bodies.append(body)
             else:
                 failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
+        self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
 
     def _is_this_record(self, error: ApiError) -> bool:

@@ -22,6 +22,7 @@ from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
 TRIES = 3
+CANCELED = "CANCELED"
 BODIES_PER_PAGE = 250
 """A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
 
@@ -64,7 +65,7 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
         again = _all_stamps(pull, {}, TRIES - 1)
         again.stamps = {**seen.stamps, **again.stamps}
         missing = [i for i, stamp in again.stamps.items() if i not in fresh or held[i].stamp != stamp]
-        _hydrate(pull, held, missing, unlisted=False)
+        _doubt_absence(pull, _hydrate(pull, held, missing, unlisted=False), again)
         seen = again
     _conclude(pull, held, seen, set(held))
 
@@ -92,9 +93,10 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     pull.staging.mark_listed(back, unlisted=False)
     pages = -(-max(len(seen.stamps), 1) // min(BODIES_PER_PAGE, pull.reader.page_size))
     if complete_scan and -(-len(changed) // IDS_PER_REQUEST) > pages:
-        _hydrate_by_pages(pull, held, changed, filters)
+        gone = _hydrate_by_pages(pull, held, changed, filters)
     else:
-        _hydrate(pull, held, changed, unlisted=False)
+        gone = _hydrate(pull, held, changed, unlisted=False)
+    _doubt_absence(pull, gone, seen)
     _hydrate(pull, held, unlisted, unlisted=True)
     if complete_scan:
         _conclude(pull, held, seen, {i for i in candidates if not held[i].is_unlisted})
@@ -180,8 +182,17 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
     return gone
 
 
-def _hydrate_by_pages(pull: EntityPull, held: dict[str, Held], changed: list[str], filters: dict[str, Any]) -> None:
-    """So much changed that full pages take fewer requests."""
+def _doubt_absence(pull: EntityPull, gone: list[str], seen: Seen) -> None:
+    """A record that is listed and not there by id was deleted in between, or Gazelle is unwell: the next run asks."""
+    pull.failed.update(
+        {i: "is listed, and by its id Gazelle says that it is not there" for i in gone if i in seen.stamps}
+    )
+
+
+def _hydrate_by_pages(
+    pull: EntityPull, held: dict[str, Held], changed: list[str], filters: dict[str, Any]
+) -> list[str]:
+    """So much changed that full pages take fewer requests; gives the ids that Gazelle says are not there."""
     wanted = set(changed)
     variables = {**filters, **sort_by(pull, pull.entity.stable_sort), "first": BODIES_PER_PAGE}
     try:
@@ -193,7 +204,7 @@ def _hydrate_by_pages(pull: EntityPull, held: dict[str, Held], changed: list[str
         raise
     except ApiError as error:
         log.warning("full pages failed, reading by id", entity=pull.entity.name, reason=str(error))
-    _hydrate(pull, held, sorted(wanted), unlisted=False)
+    return _hydrate(pull, held, sorted(wanted), unlisted=False)
 
 
 def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: set[str]) -> None:
@@ -201,20 +212,35 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     if not seen.is_complete:
         return
     absent = sorted(i for i in candidates if i not in seen.stamps and held[i].is_living)
-    nameless = [i for i in absent if i.startswith(NAMELESS)]
-    if nameless:
-        pull.staging.write_tombstones(nameless)  # names of ours, from a bad day: nobody can be asked for them
-        absent = [i for i in absent if i not in nameless]
+    absent = _without_nameless(pull, absent)
     if not absent:
         return
     fence = Fence(pull, sum(h.is_living for h in held.values()))
     for part in pull.reader.by_ids(absent):
         if part.answer is not None:
+            _believe_list(pull, part.bodies)
             changed = set(pull.staging.write(part.bodies, part.answer, held, unlisted=True))
             pull.staging.mark_listed([b["id"] for b in part.bodies if b["id"] not in changed], unlisted=True)
         pull.failed.update(part.failed)
         fence.add(part.gone)
     fence.tombstone()
+
+
+def _without_nameless(pull: EntityPull, absent: list[str]) -> list[str]:
+    """Names of ours, from a bad day, are put away: nobody can be asked for them."""
+    nameless = [i for i in absent if i.startswith(NAMELESS)]
+    if nameless:
+        pull.staging.write_tombstones(nameless)
+    return [i for i in absent if not i.startswith(NAMELESS)]
+
+
+def _believe_list(pull: EntityPull, unlisted: list[Any]) -> None:
+    """A list of everything that leaves out records which are there by id may leave out new ones as well."""
+    is_whole = pull.mode is not Mode.TICK or window_of(pull)[1] is None
+    left_out = [body["id"] for body in unlisted if body.get("status") != CANCELED]
+    if is_whole and left_out:
+        pull.report.partial = True
+        pull.report.notes.append(f"the list leaves out {len(left_out)} records that are there by id, {left_out[0]} say")
 
 
 def _scan_whole_list(pull: EntityPull) -> None:
@@ -224,17 +250,21 @@ def _scan_whole_list(pull: EntityPull) -> None:
     living = {i for i, h in held.items() if h.is_living}
     if pull.mode is Mode.TICK and held and pull.watermark is not None:
         assert pull.entity.stamp_operation is not None  # noqa: S101 - a whole list has one
-        records, _ = pull.reader.whole_list(pull.entity.stamp_operation)
+        records, _, _ = pull.reader.whole_list(pull.entity.stamp_operation)
         stamps = stamps_of(records)
         pull.report.stamped += len(records)
         pull.report.total = len(records)
         if stamps.keys() == living and not any(_differs(held[i], stamp) for i, stamp in stamps.items()):
             return
-    records, answer = pull.reader.whole_list(pull.entity.page_operation)
+    records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)
     seen = stamps_of(records)
-    gone = sorted(living - seen.keys())
+    gone = _without_nameless(pull, sorted(living - seen.keys()))
+    if not is_complete:
+        pull.report.partial = True
+        pull.report.notes.append("the list has nulls or an id twice: it was read, deletions were not looked for")
+        return
     if not gone:
         return
     if not records:

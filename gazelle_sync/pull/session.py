@@ -290,6 +290,7 @@ class Pull:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
+                pull.failed.update(pull.reader.unsound)
                 report.errors += len(pull.failed)
                 report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
                 pull.staging.mark_unsettled(list(pull.failed))

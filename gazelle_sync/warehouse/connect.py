@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import TracebackType
 from typing import Any, LiteralString
 
 import msgspec
@@ -28,6 +29,16 @@ CONNECT_TIMEOUT_S = 10
 set_json_loads(msgspec.json.decode)
 
 
+class _Clear(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose last words (the commit or rollback of its block) are said as clearly as the others."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with database_errors():
+            super().__exit__(kind, error, trace)
+
+
 def connect(url: str, *, autocommit: bool = False) -> Connection:
     """Open a connection.
 
@@ -42,10 +53,11 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     # whose DateStyle is another one sends instants that psycopg cannot read.
     os.environ.update(PGDATESTYLE="ISO", PGTZ="UTC")
     with database_errors():
-        return psycopg.connect(
+        return _Clear.connect(
             url,
             autocommit=autocommit,
             prepare_threshold=None,
+            client_encoding="utf8",  # whatever the database's own setting is: names have accents
             connect_timeout=CONNECT_TIMEOUT_S,
             application_name="gazelle_sync",
         )
@@ -60,6 +72,11 @@ def database_errors() -> Iterator[None]:
         raise DatabaseError(
             f"PostgreSQL has no room left ({_first_line(error)}). Free space on the database's disk and run again: "
             "what was committed is kept, and the rest will be read again."
+        ) from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise DatabaseError(
+            f"PostgreSQL takes no changes ({_first_line(error)}). Use the address of the primary server and not of a "
+            "standby, and look whether default_transaction_read_only is on for this database or role."
         ) from error
     except errors.InsufficientPrivilege as error:
         raise DatabaseError(

@@ -1,6 +1,11 @@
 -- Where this run's order of reading begins: the database's clock, or after the newest reading if that lies ahead.
 SELECT greatest(
     clock_timestamp(),
-    (SELECT value::timestamptz + interval '1 microsecond' FROM system_settings WHERE key = 'last_reading'),
+    (
+        SELECT value::timestamptz + interval '1 microsecond'
+        FROM system_settings
+        -- What somebody wrote there by hand may be no instant, and then says nothing.
+        WHERE key = 'last_reading' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+[+-][0-9:]+$'
+    ),
     (SELECT max(started_at) FROM sync_logs)
 )

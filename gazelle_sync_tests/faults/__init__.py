@@ -1,0 +1,4 @@
+"""Fault campaigns: seeded cases that break things, let them heal, and judge what is left.
+
+`python -m gazelle_sync_tests.faults` runs them (docs/faults.md).
+"""

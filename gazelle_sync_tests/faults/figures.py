@@ -1,0 +1,39 @@
+"""What a case is judged by: figures that must all be zero."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+LOST = "lost"
+"""Gazelle has it and production does not, or a record that a promise says must have arrived did not."""
+DOUBLED = "doubled"
+"""Production has it twice, or holds as living what Gazelle has no more; or one version is staged twice in a row."""
+DELETED = "falsely deleted"
+"""Marked deleted, or its row removed, while Gazelle has it."""
+OVERWRITTEN = "wrongly overwritten"
+"""A column that is not what Gazelle says; or what people entered here is gone."""
+INSTANTS = "instants off"
+"""`start_at`, its date and time, or the Montreal view is not the instant that Gazelle holds."""
+ALERTS = "alerts missing"
+"""A run lost or delayed something, or was broken to its end, and said nothing of it, or not what."""
+FALSE_ALARMS = "false alarms"
+"""A run of a healthy API, or one that had what it needed, said that something is wrong."""
+FIGURES = (LOST, DOUBLED, DELETED, OVERWRITTEN, INSTANTS, ALERTS, FALSE_ALARMS)
+
+
+@dataclass
+class Figures:
+    """Counts, with a few examples of each in words."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, figure: str, example: str) -> None:
+        """Count one."""
+        self.counts[figure] += 1
+        if self.counts[figure] <= 3:
+            self.examples.append(f"{figure}: {example}")
+
+    def __bool__(self) -> bool:
+        return any(self.counts.values())

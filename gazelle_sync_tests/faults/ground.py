@@ -1,0 +1,120 @@
+"""What a worker's cases stand on: a PostgreSQL and a sandbox of its own, and a shop with a history to copy.
+
+Cases may stop, lock and crash both: nobody else uses them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync_tests.conftest import as_invented, server_of_its_own
+from gazelle_sync_tests.faults.processes import Launcher
+from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
+
+SCALE, TIMELINE = 0.01, 120
+"""Twenty-odd clients, a dozen pianos, 120 visits: small enough for a case a second, big enough for every fence."""
+PULLED = "lived_in"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A worker's servers.
+
+    Attributes:
+        uri: The address of a database of the server, by name.
+        sandbox: The API.
+        home: A directory that goes with the ground.
+        launcher: Starts pulls as processes.
+        local_tags: Of the shop that every case begins with: id → tags that were added here.
+    """
+
+    uri: Callable[[str], str]
+    sandbox: RunningSandbox
+    home: Path
+    launcher: Launcher
+    local_tags: dict[str, list[str]]
+
+    @contextmanager
+    def shop(self) -> Iterator[Shop]:
+        """A shop that is equal to the sandbox, for the length of a case."""
+        as_invented(self.sandbox)
+        self.sandbox.admin.restore(PULLED)
+        name = "a_case"
+        with self._server() as connection:
+            drop_database(connection, name)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(
+                    sql.Identifier(name), sql.Identifier(PULLED)
+                )
+            )
+        yield Shop.on(self.uri(name), self.sandbox, self.home)
+
+    def crash(self) -> None:
+        """Kill one of the server's processes: it ends all sessions and recovers, as after a crash."""
+        with self._server() as connection:
+            row = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = 'gazelle_sync' LIMIT 1"
+            ).fetchone()
+        if row is not None:
+            os.kill(row[0], signal.SIGKILL)
+
+    def wait_until_up(self) -> None:
+        """Wait for the end of a recovery."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                with self._server():
+                    return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    @contextmanager
+    def _server(self) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            yield connection
+
+
+@contextmanager
+def open_ground() -> Iterator[Ground]:
+    """Start the servers and make the shop that every case begins with."""
+    home = Path(tempfile.mkdtemp(prefix="gazelle_faults_"))
+    home.chmod(0o755)
+    # An hour ago, so that no invented entry lies in the quarter of an hour that every tick reads again.
+    begun = datetime.now(UTC) - timedelta(hours=1)
+    try:
+        with (
+            server_of_its_own(home / "pg") as uri,
+            running_sandbox(home / "account.sqlite", scale=SCALE, timeline=TIMELINE, now=begun) as sandbox,
+            Launcher(home) as launcher,
+        ):
+            sandbox.admin.snapshot()
+            with psycopg.connect(uri("postgres"), autocommit=True) as connection:
+                # The tests' server forgets its last commits when it crashes: here they must be there again.
+                connection.execute("ALTER SYSTEM SET synchronous_commit = on")
+                connection.execute("SELECT pg_reload_conf()")
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(PULLED)))
+            migrate(uri(PULLED))
+            shop = Shop.on(uri(PULLED), sandbox, home)
+            shop.sync()
+            live_a_while(shop)
+            sandbox.admin.snapshot(PULLED)
+            yield Ground(uri, sandbox, home, launcher, dict(shop.local_tags))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
