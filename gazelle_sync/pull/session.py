@@ -126,7 +126,7 @@ class Pull:
             raise
         try:
             self._runlog = RunLog(self._url, self.run_id, self._mode.value)
-            with connect(self._url) as connection:
+            with database_errors(), connect(self._url) as connection:
                 self._refuse_mixing(connection)
                 self._watermarks = read_watermarks(connection)
                 self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
@@ -279,7 +279,7 @@ class Pull:
         report = self.reports[entity.name]
         begun = time.perf_counter()
         try:
-            with connect(self._url) as connection:
+            with database_errors(), connect(self._url) as connection:
                 pull = self._entity_pull(entity, connection, report)
                 pull.staging.note_waiting()
                 try:

@@ -129,6 +129,9 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         )
     whole = max(totals, default=0) if since is None else _whole_count(pull)
     pull.report.total = whole
+    if complete and since is None and not holes:
+        # Names of ours, from a bad day: whatever they were, a complete read has it under its id.
+        pull.staging.write_tombstones(ours.nameless())
     if complete and missing:
         _confirm_gone(pull, ours, missing)
     return whole

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from types import TracebackType
 
 from gazelle_sync.clock import montreal_day, parse_instant
-from gazelle_sync.entities import Entity
+from gazelle_sync.entities import NAMELESS, Entity
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 
 
@@ -61,6 +61,13 @@ class TimelineHeld:
                 held[external_id] = is_at
         return held
 
+    def nameless(self) -> list[str]:
+        """The names that we gave to entries without an id."""
+        with database_errors():
+            names = [name for (name,) in self._connection.execute(statement("timeline_nameless"), [NAMELESS])]
+            self._connection.commit()
+        return names
+
     def _unapplied(self) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
         """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
         rows = self._connection.execute(statement("timeline_unapplied")).fetchall()
@@ -87,7 +94,8 @@ class SeenIds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.rollback()
+        with database_errors():
+            self._connection.rollback()
 
     def add(self, ids: Iterable[str]) -> None:
         """Note ids; the same one may come twice."""

@@ -193,9 +193,10 @@ def _swapped(payload: Record, _: Record) -> None:
 
 
 def _null_by_id(payload: Record, _: Record) -> None:
-    """Records asked for by id are "not there"."""
+    """Records asked for by id are "not there", but for cancelled visits: they are in no list that says otherwise."""
     data = payload["data"]
-    data.update({key: None for key, value in data.items() if isinstance(value, dict) and "id" in value})
+    wrong = [key for key, value in data.items() if isinstance(value, dict) and "id" in value]
+    data.update({key: None for key in wrong if data[key].get("status") != "CANCELED"})
 
 
 # ---- values that lie

@@ -83,7 +83,7 @@ def database_errors() -> Iterator[None]:
             f"PostgreSQL refuses this role ({_first_line(error)}). Use a role that owns the tables, or grant it "
             "gazelle_owner (sql/migrations/006_roles.sql)."
         ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout) as error:
         raise DatabaseError(
             f"PostgreSQL cannot be reached or went away ({_first_line(error)}). Check GAZELLE_DATABASE_URL, and that "
             "the server runs and lets this machine in."

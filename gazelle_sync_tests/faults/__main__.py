@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(f"\n{report}")
     if given.out:
         write_into(given.out, report)
-    return 1 if tally.failures else 0
+    return 0 if tally.is_whole and not tally.failures else 1
 
 
 def _options() -> argparse.ArgumentParser:
@@ -65,6 +65,8 @@ def _teller(cases: int, *, verbose: bool) -> Callable[[Result, int], None]:
 
 def _report(tally: Tally) -> str:
     report = f"{tally.render()}\n\n{len(tally.results)} cases in {tally.seconds / 60:.0f} minutes.\n"
+    if not tally.is_whole:
+        report += "Stopped before its end.\n"
     for result in tally.failures:
         report += (
             f"Again: `python -m gazelle_sync_tests.faults --seed {result.seed} --cases 1 --only '{result.kind}'`\n"

@@ -37,11 +37,14 @@ class Tally:
 
     Attributes:
         results: Of the cases, in the order in which they ended.
+        seconds: How long it took.
+        is_whole: Whether nobody stopped it.
     """
 
     kinds: Kinds
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
+    is_whole: bool = True
 
     @property
     def failures(self) -> list[Result]:
@@ -83,9 +86,12 @@ def run(
     kinds, begun = CAMPAIGNS[campaign], time.monotonic()
     tally = Tally({name: kinds[name] for name in kinds if name in {kind for _, kind in todo}})
     source = _in_workers(campaign, todo, workers) if workers else _results(kinds, todo)
-    for result in source:
-        tally.results.append(result)
-        tell(result, len(tally.results))
+    try:
+        for result in source:
+            tally.results.append(result)
+            tell(result, len(tally.results))
+    except KeyboardInterrupt:
+        tally.is_whole = False
     tally.seconds = time.monotonic() - begun
     return tally
 

@@ -132,7 +132,7 @@ class _Case:
         for run in scene.runs:
             if run.stack and not kind.is_a_bug:
                 self._figures.add(
-                    f.ALERTS, f"{kind.name}: a run ended with a stack instead of a reason: {run.stack[-300:]}"
+                    f.ALERTS, f"{kind.name}: a run ended with a stack instead of a reason: {run.stack[-3000:]}"
                 )
         if kind.expects is Expect.HARMLESS and told:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a run said: {told[0].words[:300]}")
