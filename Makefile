@@ -35,6 +35,9 @@ check: setup  ## Formatter, linter, type checker
 bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 	$(BIN)/python -m gazelle_sync_tests.benchmarks
 
+faults: setup  ## Run the fault campaign: 1,000 seeded cases, and its table
+	$(BIN)/python -m gazelle_sync_tests.faults
+
 # dlt, the peer that the benchmarks measure against, lives in an environment of its own.
 $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench
@@ -44,4 +47,4 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
 
-.PHONY: help setup sync up test check bench lock
+.PHONY: help setup sync up test check bench faults lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for kind in kinds.values():
             sys.stdout.write(f"{kind.group:9} {kind.name:24} {kind.about} ({kind.expects.value})\n")
         return 0
+    # However it is stopped, it stops what it started, and prints what it has: a shell's background ignores Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     chosen = {name: kinds[name] for name in given.only or kinds}
     todo = jobs(chosen, given.seed, given.cases)
     tally = run(given.campaign, todo, workers=given.workers, tell=_teller(len(todo), verbose=given.verbose))
@@ -35,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.out:
         write_into(given.out, report)
     return 0 if tally.is_whole and not tally.failures else 1
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _options() -> argparse.ArgumentParser:

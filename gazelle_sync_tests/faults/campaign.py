@@ -106,9 +106,13 @@ def _results(kinds: Kinds, todo: Sequence[Job]) -> Iterator[Result]:
 @contextmanager
 def quietly() -> Iterator[None]:
     """Retries follow at once, and nothing is logged between the lines of a table."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with stamina.set_testing(True, attempts=4):
-        yield
+    try:
+        with stamina.set_testing(True, attempts=4):
+            yield
+    finally:
+        structlog.configure(**before)
 
 
 @contextmanager

@@ -185,7 +185,7 @@ def _people_at_work(scene: Scene) -> None:
 
 
 def _mass_deletion(scene: Scene) -> None:
-    pianos = scene.shop.admin.dump("pianos")
+    pianos = scene.shop.admin.dump("pianos")[1:]  # people go on working with the one that is left
     for piano in pianos:
         scene.shop.admin.delete("pianos", piano["id"])
     scene.held, scene.allow_deletes = len(pianos) > 10, True

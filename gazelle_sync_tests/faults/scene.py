@@ -121,18 +121,29 @@ class Scene:
         self._ran(mode, None if status == SUCCESS else ProcessEnded("the run failed"), "")
 
     def _ran(self, mode: Mode, error: BaseException | None, run_id: str) -> Run:
-        words, status = [str(error)] if error else [], SUCCESS if error is None else "failed"
-        try:
-            log = self.shop.last_log()
-        except (psycopg.Error, ValueError):
-            log = {}
-        if log and (log["run_id"] == run_id or not run_id):
+        words = [str(error)] if error else []
+        log = self._log_of(run_id)
+        if log:
             words += [str(log["error_message"] or ""), json.dumps(log["stats"] or {}, ensure_ascii=False)]
-            status = log["status"] if status == SUCCESS else status
+        status = self.status_of(error, log)
         foreign = error is not None and not isinstance(error, (GazelleSyncError, ProcessEnded))
         run = Run(mode, status, "\n".join(words), "".join(traceback.format_exception(error)) if foreign else "")
         self.runs.append(run)
         return run
+
+    def _log_of(self, run_id: str) -> dict[str, Any]:
+        """A run's row of `sync_logs`; the newest one where its id is not known."""
+        try:
+            log = self.shop.last_log()
+        except (psycopg.Error, ValueError):  # the database is away, or there is no row
+            return {}
+        return log if run_id in ("", log["run_id"]) else {}
+
+    def status_of(self, error: BaseException | None, log: dict[str, Any]) -> str:
+        """What a person or a monitor is told of a run."""
+        if error is not None:
+            return "failed"
+        return str(log.get("status", SUCCESS))
 
     # ---- faults
 

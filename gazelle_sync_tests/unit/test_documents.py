@@ -50,3 +50,12 @@ def test_the_tick_of_the_timeline_asks_for_page_and_count_at_once() -> None:
 def test_what_has_no_by_id_query_says_so(entity: Entity) -> None:
     with pytest.raises(ValueError, match="cannot be read by id"):
         documents.by_ids(entity, ["x"])
+
+
+def test_the_fields_that_a_body_must_have_are_the_outer_ones_of_its_fragment() -> None:
+    assert documents.asked_fields("timeline", "TimelineBody") == {
+        "id", "occurredAt", "type", "summary", "comment", "client", "piano", "user", "invoice", "estimate",
+    }  # fmt: skip
+    clients = documents.asked_fields("clients", "ClientBody")
+    assert {"id", "updatedAt", "tags", "allContacts", "defaultContact"} <= clients
+    assert not {"nodes", "pageInfo", "first", "includeArchived"} & clients

@@ -1,0 +1,156 @@
+"""Answers that are well-formed and not what was asked for: nothing is concluded from them, and the run says so."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gazelle_sync.errors import DatabaseError
+from gazelle_sync.pull.apply import Applier
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.shop import Shop
+
+
+def living(shop: Shop, table: str) -> int:
+    return shop.count(table, "deleted_at IS NULL")
+
+
+@pytest.mark.parametrize("kind", ["null_rows", "duplicate_id"])
+@pytest.mark.parametrize(("root", "table"), [("allUsers", "gazelle_users"), ("allMasterService", "gazelle_products")])
+def test_a_plain_list_with_a_null_or_an_id_twice_deletes_nobody(shop: Shop, kind: str, root: str, table: str) -> None:
+    before = living(shop, table)
+    shop.admin.fault(kind, times=0, operation=root)
+    shop.sync(Mode.DEEP)
+    assert living(shop, table) == before
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
+def test_a_plain_list_that_came_without_ids_is_put_right_by_the_next_run(shop: Shop) -> None:
+    shop.admin.fault("missing_field", times=0, field="id", operation="allMasterService")
+    shop.sync(Mode.DEEP, check=False)
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    assert shop.count("staging_products", "sync_status = 'error'") == 0
+    shop.assert_equals_api()
+
+
+def test_a_timeline_that_came_without_ids_is_put_right_by_the_next_deep_run(shop: Shop) -> None:
+    shop.admin.fault("missing_field", times=0, field="id", operation="allTimelineEntries")
+    shop.sync(Mode.DEEP, check=False)
+    assert shop.count("staging_timeline", "sync_status = 'error'") > 0
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    assert shop.count("staging_timeline", "sync_status = 'error'") == 0
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize(("kind", "field"), [("missing_field", "personalNotes"), ("null_field", "allContacts")])
+def test_a_body_that_lacks_what_was_asked_for_is_stored_said_and_read_again(shop: Shop, kind: str, field: str) -> None:
+    client = shop.admin.dump("clients")[0]["id"]
+    shop.quiet_down()
+    shop.admin.edit("clients", client, personalNotes="Presque perdu", referredBy="Une voisine")
+    shop.admin.fault(kind, times=0, field=field, operation="ClientsById")
+    outcome = shop.sync()
+    assert outcome["clients"].errors == 1
+    assert field in " ".join(outcome["clients"].notes)
+    assert shop.row("gazelle_clients", client)["referred_by"] == "Une voisine"
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
+def test_a_record_that_is_listed_and_not_there_by_id_is_said_and_asked_for_again(shop: Shop) -> None:
+    client = shop.admin.dump("clients")[0]["id"]
+    shop.admin.edit("clients", client, personalNotes="Toujours là")
+    shop.admin.fault("null_by_id", times=0, operation="ClientsById")
+    outcome = shop.sync()
+    assert client in " ".join(outcome["clients"].notes)
+    assert shop.row("gazelle_clients", client)["deleted_at"] is None
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_clients", client)["personal_notes"] == "Toujours là"
+
+
+def test_a_list_that_leaves_out_what_is_there_by_id_is_not_believed_to_be_whole(shop: Shop) -> None:
+    new = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE")["id"]
+    shop.admin.fault("empty_account", times=0, operation="allClients")
+    outcome = shop.sync(Mode.DEEP)
+    assert outcome["clients"].partial
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_clients", new)["company_name"] == "Nouveau"
+
+
+def test_tombstones_that_could_not_be_applied_are_not_staged_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = shop.admin.dump("timeline")[5]["id"]
+    shop.admin.delete("timeline", gone)
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Applier, "apply", fail)
+        shop.sync(Mode.DEEP, check=False)
+    shop.sync(Mode.DEEP)
+    assert shop.count("staging_timeline", f"external_id = '{gone}' AND raw_data = 'null'") == 1
+    shop.assert_equals_api()
+
+
+# ---- databases that are set up otherwise
+
+
+def alter(shop: Shop, setting: str) -> None:
+    name = shop.value("SELECT current_database()")
+    shop.query(f"ALTER DATABASE {name} SET {setting}")
+
+
+def test_a_database_that_speaks_latin_1_is_spoken_to_in_utf_8(shop: Shop) -> None:
+    alter(shop, "client_encoding = 'LATIN1'")
+    client = shop.admin.dump("clients")[0]["id"]
+    shop.admin.edit("clients", client, personalNotes="Clavier — 🎹")
+    shop.sync()
+    shop.query(f"ALTER DATABASE {shop.value('SELECT current_database()')} RESET client_encoding")
+    assert shop.row("gazelle_clients", client)["personal_notes"] == "Clavier — 🎹"
+
+
+def test_a_database_that_takes_no_changes_is_said_clearly(shop: Shop) -> None:
+    alter(shop, "default_transaction_read_only = 'on'")
+    with pytest.raises(DatabaseError, match="takes no changes"):
+        shop.sync()
+
+
+def test_a_transaction_that_is_ended_for_idling_is_said_clearly(shop: Shop) -> None:
+    def idle() -> None:
+        with connect(shop.url) as connection:
+            connection.execute("SET idle_in_transaction_session_timeout = '10ms'")
+            time.sleep(0.1)
+
+    with pytest.raises(DatabaseError, match="went away"):
+        idle()
+
+
+def test_a_session_that_was_ended_before_its_commit_is_said_clearly(shop: Shop) -> None:
+    def write() -> None:
+        with connect(shop.url) as connection:
+            connection.execute("UPDATE gazelle_products SET name_fr = name_fr")
+            shop.query("SELECT pg_terminate_backend(%s)", connection.info.backend_pid)
+
+    with pytest.raises(DatabaseError, match="went away"):
+        write()
+
+
+def test_a_setting_that_is_no_instant_stops_nothing(shop: Shop) -> None:
+    shop.query("UPDATE system_settings SET value = 'demain' WHERE key = 'last_reading'")
+    shop.admin.random_edits(clients=2)
+    shop.sync()
+    shop.assert_equals_api()

@@ -1,0 +1,147 @@
+"""A slice of the fault campaign, and the proof that its judge would see what it says is not there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync_tests.faults import figures as f
+from gazelle_sync_tests.faults.__main__ import main
+from gazelle_sync_tests.faults.campaign import PULL, Tally, jobs, quietly
+from gazelle_sync_tests.faults.case import Result, run_case
+from gazelle_sync_tests.faults.ground import Ground, open_ground
+from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off
+from gazelle_sync_tests.faults.people import People
+from gazelle_sync_tests.faults.truth import Truth
+from gazelle_sync_tests.shop import Shop
+
+SLICE = ("cut short", "503", "partial", "row skipped", "empty account", "mass deletion", "tags emptied",
+         "field missing", "an hour behind", "connections cut", "server crash", "killed at a point")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ground() -> Iterator[Ground]:
+    with quietly(), open_ground() as ground:
+        yield ground
+
+
+@pytest.mark.parametrize("name", SLICE)
+def test_a_case_of_the_campaign_ends_with_nothing_lost(ground: Ground, name: str) -> None:
+    result = run_case(7, PULL[name], PULL, ground)
+    print("\n".join(result.story))  # noqa: T201 - shown where the test fails
+    assert result.crash == ""
+    assert result.figures.examples == []
+
+
+# ---- the judge
+
+
+def judged(shop: Shop, people: People | None = None) -> set[str]:
+    people = people or People(shop, random.Random(1))  # noqa: S311 - a dice
+    return {difference.figure for difference in differences(Held(shop), Truth(shop.sandbox), people)}
+
+
+def test_a_shop_that_is_equal_to_gazelle_is_found_equal(lived_in: Shop) -> None:
+    people = People(lived_in, random.Random(1))  # noqa: S311 - a dice
+    people.added = {external_id: {"ici"} for external_id in lived_in.local_tags}
+    assert judged(lived_in, people) == set()
+    assert Held(lived_in).restaged == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "figures"),
+    [
+        ("DELETE FROM gazelle_invoice_items WHERE id = (SELECT min(id) FROM gazelle_invoice_items)", {f.LOST}),
+        ("UPDATE gazelle_products SET is_stub = true WHERE id = (SELECT min(id) FROM gazelle_products)", {f.LOST}),
+        ("UPDATE gazelle_products SET deleted_at = now() WHERE is_archived IS FALSE", {f.DELETED}),
+        ("INSERT INTO gazelle_products (external_id) VALUES ('mit_intrus')", {f.DOUBLED}),
+        ("UPDATE gazelle_pianos SET make = 'abîmé' WHERE id = (SELECT min(id) FROM gazelle_pianos)", {f.OVERWRITTEN}),
+        ("UPDATE gazelle_clients SET tags = tags || '{là}'::text[]", {f.OVERWRITTEN}),
+        ("UPDATE gazelle_appointments SET start_at = start_at + interval '5 hours'", {f.OVERWRITTEN, f.INSTANTS}),
+        ("UPDATE gazelle_appointments SET appointment_time = appointment_time + interval '1 hour'",
+         {f.OVERWRITTEN, f.INSTANTS}),
+    ],
+)  # fmt: skip
+def test_the_judge_sees_a_damage_and_calls_it_by_its_name(shop: Shop, statement: str, figures: set[str]) -> None:
+    shop.query(statement)
+    assert judged(shop) == figures
+
+
+def test_the_judge_sees_a_view_that_shows_another_hour(shop: Shop) -> None:
+    view = shop.value("SELECT pg_get_viewdef('v_appointments_montreal')")
+    broken = view.replace("America/Toronto", "Etc/GMT+5")  # winter's offset all the year
+    assert broken != view
+    shop.query("DROP VIEW v_appointments_montreal CASCADE")
+    shop.query(f"CREATE VIEW v_appointments_montreal AS {broken}")
+    off = {external_id for external_id, _ in instants_off(Held(shop), None)}
+    assert 0 < len(off) < shop.count("gazelle_appointments", "deleted_at IS NULL")
+
+
+def test_the_judge_sees_what_does_not_outlive_a_run(shop: Shop) -> None:
+    people = People(shop, random.Random(1))  # noqa: S311 - a dice
+    people.work_here()
+    before, truth = Before(shop), Truth(shop.sandbox)
+    assert list(before.outlived(Held(shop), truth, people)) == []
+    tables = {
+        "gazelle_timeline_entries": "measurements = NULL", "gazelle_products": "deleted_at = now()",
+        "gazelle_clients": "tags = '{}'", "gazelle_pianos": "tags = '{}'",
+    }  # fmt: skip
+    for table, change in tables.items():
+        shop.query(f"UPDATE {table} SET {change}")  # noqa: S608
+    shop.query("DELETE FROM gazelle_appointment_pianos")
+    shop.query("DELETE FROM gazelle_appointments WHERE id = (SELECT max(id) FROM gazelle_appointments)")
+    held = Held(shop)
+    words = " ".join(f"{figure} {words}" for figure, words in before.outlived(held, truth, people))
+    for expected in ("its row is gone", "was marked deleted", "tags that were added here", "measurements that were"):
+        assert expected in words
+    assert len(list(emptied(held, truth))) == 2
+
+
+def test_the_judge_sees_a_version_that_is_staged_twice(shop: Shop) -> None:
+    shop.query(
+        "INSERT INTO staging_products (external_id, raw_data, fetched_at, sync_status) "
+        "SELECT external_id, raw_data, now(), 'processed' FROM staging_products LIMIT 1"
+    )
+    assert len(Held(shop).restaged) == 1
+
+
+def test_a_run_that_hides_a_loss_is_an_alert_missing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(self: object, *_: object) -> str:
+        return "success"
+
+    kind = PULL["503"]
+    monkeypatch.setattr("gazelle_sync_tests.faults.scene.Scene.status_of", silent)
+    found = [run_case(seed, kind, PULL, ground).figures.counts[f.ALERTS] for seed in range(4)]
+    assert any(found)
+
+
+# ---- the campaign
+
+
+def test_the_same_seed_draws_the_same_case() -> None:
+    assert jobs(PULL, 3, 5) == jobs(PULL, 0, 8)[3:]
+    assert len({kind.name for kind in PULL.values()}) >= 30
+    assert {kind.group for kind in PULL.values()} == {
+        "network", "http", "graphql", "lists", "data", "clock", "database", "process",
+    }  # fmt: skip
+
+
+def test_the_table_counts_by_kind_and_names_the_seeds_of_failures(capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = Result(1, "503"), Result(2, "503")
+    bad.figures.add(f.LOST, "gone")
+    tally = Tally({"503": PULL["503"]}, [bad, good])
+    assert "| http: 503 | 2 | 1 | 0 | 0 | 0 | 0 | 0 | 0 |" in tally.render()
+    assert "| **total** | 2 | 1 |" in tally.render()
+    assert [result.seed for result in tally.failures] == [1]
+    assert main(["--only", "no such kind"]) == 2
+    assert "No kind is called" in capsys.readouterr().err
+
+
+def test_the_document_names_every_kind() -> None:
+    text = (PROJECT_ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert [
+        name for name, kind in PULL.items() if f"| {name} | {kind.about} | {kind.expects.value} |" not in text
+    ] == []
