@@ -164,6 +164,6 @@ def _work(campaign: str, orders: SimpleQueue[Job | None], results: SimpleQueue[R
             while (job := orders.get()) is not None:
                 with _in_time():
                     results.put(run_case(job[0], kinds[job[1]], kinds, ground))
-    except BaseException:
+    except Exception:
         results.put(None)
         raise

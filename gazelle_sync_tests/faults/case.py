@@ -113,7 +113,7 @@ class _Case:
         for words in held.restaged:
             self._figures.add(f.DOUBLED, f"after {kind.name}: staged twice in a row: {words}")
         self._judge_words(kind, scene)
-        if kind.expects is Expect.PLAUSIBLE:
+        if kind.expects is Expect.PLAUSIBLE or scene.others_worked:
             self._people.promised.kept(Mode.DEEP)  # no later tick can know what such an answer spoiled
         elif scene.runs and scene.runs[-1].status == SUCCESS:
             self._judge_promises(kind, scene.runs[-1], held, truth)

@@ -60,6 +60,7 @@ class Scene:
         held: Whether the fault lasted as long as the run, everywhere.
         runs: The runs that met it.
         before: What must outlive them.
+        others_worked: Whether records came and went during the runs: nobody promised these.
     """
 
     def __init__(self, ground: Ground, shop: Shop, people: People, draw: random.Random) -> None:
@@ -69,6 +70,7 @@ class Scene:
         self.draw = draw
         self.held = False
         self.allow_deletes = False
+        self.others_worked = False
         self.runs: list[Run] = []
         self.before = Before(shop)
         self.story: list[str] = []
