@@ -1,0 +1,1 @@
+"""Push: local edit → plan → send → confirm → base. Nothing here imports Dagster."""

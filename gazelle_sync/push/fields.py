@@ -1,0 +1,300 @@
+"""The kinds of field that a local table may have, and what each becomes at Gazelle. Pure.
+
+A column's three-way base is what both sides last agreed on. For a row that was never sent it is what Gazelle's record
+was when the row was edited, if a pull had read it by then; else Gazelle's own value, if it is older than the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from gazelle_sync.clock import montreal_day
+from gazelle_sync.push.block import Marks, plain, read_block, write_block
+from gazelle_sync.push.model import Action, JsonValue, Known, Row
+from gazelle_sync.push.plan import Draft, is_emptied, merge
+from gazelle_sync.push.readings import readings_in
+
+
+@dataclass(frozen=True)
+class StatusTag:
+    """A column with one of a few values, each a tag at Gazelle. Only these tags are ours; the others stay.
+
+    Attributes:
+        column: Local.
+        tags: Value → tag, the gravest first: of two that Gazelle has, that one counts.
+    """
+
+    column: str
+    tags: Mapping[str, str]
+
+    def plan(self, draft: Draft) -> None:
+        """`remote + (local − base) − (base − local)`, where only status tags are taken away or added."""
+        ours = _text(draft.row, self.column)
+        if ours is not None and ours not in self.tags:
+            draft.problem(self.column, "unknown_status", value=ours[:60], known=", ".join(self.tags))
+            return
+        if ours is None and self.column not in draft.base:
+            return
+        base = self._base(draft)
+        if is_emptied(draft, bool(draft.remote.tags), bool(had := self._foreign_before(draft))):
+            if ours != base:
+                draft.problem(self.column, "emptied_tags", known=", ".join(had))
+            return
+        mine = set(self.tags.values())
+        theirs = self._theirs(draft, base)
+        value, clash = merge(draft, self.column, base, ours, theirs)
+        if self.column in draft.plan.follows:
+            draft.plan.follows_settle[f"{self.column}.tags"] = [tag for tag in draft.tags if tag in mine]
+            return
+        if ours == base and ours == theirs:
+            return
+        wanted = [self.tags[value]] if value else []
+        if [tag for tag in draft.tags if tag in mine] != wanted:
+            draft.tags = [tag for tag in draft.tags if tag not in mine] + wanted
+        draft.settled_by("tags", self.column, value, clash)
+        draft.settled_by("tags", f"{self.column}.tags", wanted, None)
+
+    def value_of(self, tags: Sequence[str], *, rather_not: str | None = None) -> str | None:
+        """The value that a list of tags says; of several, not the one that is known to be old."""
+        values = [value for value, tag in self.tags.items() if tag in tags]
+        fresh = [value for value in values if value != rather_not] or values
+        return fresh[0] if fresh else None
+
+    def _base(self, draft: Draft) -> str | None:
+        if self.column in draft.base:
+            value = draft.base[self.column]
+            return str(value) if value else None
+        if draft.row.seen is not None:
+            return self.value_of(draft.row.seen.tags)
+        return self.value_of(draft.remote.tags) if draft.ours_is_newer else None
+
+    def _theirs(self, draft: Draft, base: str | None) -> str | None:
+        """What Gazelle's tags say; two status tags that were agreed on are no change."""
+        agreed = draft.base.get(f"{self.column}.tags", [self.tags[base]] if base else [])
+        if set(agreed) == {tag for tag in draft.remote.tags if tag in self.tags.values()}:
+            return base
+        return self.value_of(draft.remote.tags, rather_not=base)
+
+    def _foreign_before(self, draft: Draft) -> list[str]:
+        return [tag for tag in _known(draft).tags if tag not in self.tags.values()]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A text that becomes a block of our own in the record's notes, updated in place.
+
+    Attributes:
+        column: Local.
+        label: What the block holds, for whoever reads it at Gazelle.
+    """
+
+    column: str
+    label: str
+
+    def plan(self, draft: Draft) -> None:
+        """Three-way between the local text and the block's."""
+        ours = plain(_text(draft.row, self.column)) or None
+        if ours is None and self.column not in draft.base:
+            return
+        marks = Marks.of(self.label, draft.row.key)
+        base = self._base(draft, marks)
+        if is_emptied(draft, bool(plain(draft.remote.notes)), self._had_foreign_text(draft, marks)):
+            if ours != base:
+                draft.problem(self.column, "emptied_notes")
+            return
+        found = read_block(draft.remote.notes, marks, expected=base)
+        value, clash = merge(draft, self.column, base, ours, found.says or None if found else None)
+        if self.column in draft.plan.follows:
+            return
+        if found is None or found.says != plain(value):
+            draft.notes = write_block(draft.notes, marks, value, expected=found.says if found else None)
+        if ours != base or clash is not None:
+            draft.settled_by("notes", self.column, value, clash)
+
+    def _base(self, draft: Draft, marks: Marks) -> str | None:
+        if self.column in draft.base:
+            return plain(draft.base[self.column]) or None
+        if draft.row.seen is None and not draft.ours_is_newer:
+            return None
+        notes = draft.row.seen.notes if draft.row.seen is not None else draft.remote.notes
+        found = read_block(notes, marks)
+        return found.says or None if found else None
+
+    def _had_foreign_text(self, draft: Draft, marks: Marks) -> bool:
+        return bool(plain(write_block(_known(draft).notes, marks, None)))
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A text that becomes a comment, once."""
+
+    column: str
+
+    def plan(self, draft: Draft) -> None:
+        """What differs from the comment that was sent last is another one; a comment cannot be taken back."""
+        ours, base = plain(_text(draft.row, self.column)), plain(draft.base.get(self.column))
+        if ours == base:
+            return
+        if not ours:
+            draft.plan.settles[self.column] = None
+            return
+        payload = {
+            "text": _text(draft.row, self.column),
+            "created_at": _instant(draft.row.updated_at),
+            "created_by": draft.row.updated_by,
+        }
+        draft.plan.actions.append(
+            Action(
+                name="add_comment",
+                field=self.column,
+                payload=payload,
+                settles={self.column: ours},
+                key=draft.key("add_comment", self.column, ours),
+                is_create=True,
+                shown=("", ours),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """A text that becomes a service entry, dated by the Montreal day on which the work was done.
+
+    Without that day the entry carries the day of the edit, and the day of the last service is left alone. When the day
+    is filled in later, only that is sent. The same words with another day are another service.
+
+    Attributes:
+        column: Local.
+        done_at: Column with the instant at which the work was done.
+        moves_last_service: Whether the day is also entered as the last service (a visit does that by itself).
+    """
+
+    column: str
+    done_at: str
+    moves_last_service: bool = True
+
+    def plan(self, draft: Draft) -> None:
+        """One entry, then the day of the last service."""
+        ours, base = plain(_text(draft.row, self.column)), plain(draft.base.get(self.column))
+        done_at = draft.row.values.get(self.done_at)
+        day, base_day = _day(done_at), draft.base.get(self.done_at)
+        if not ours:
+            if base:
+                draft.plan.settles |= {self.column: None, self.done_at: day}
+            return
+        if ours != base or (day and base_day and day != base_day):
+            at = done_at if isinstance(done_at, datetime) else draft.row.updated_at
+            payload = {
+                "text": _text(draft.row, self.column),
+                "day": day or montreal_day(draft.row.updated_at).isoformat(),
+                "created_at": _instant(at),
+                "created_by": draft.row.updated_by,
+            }
+            draft.plan.actions.append(
+                Action(
+                    name="add_service",
+                    field=self.column,
+                    payload=payload,
+                    settles={self.column: ours, self.done_at: day},
+                    key=draft.key("add_service", self.column, ours, day),
+                    is_create=True,
+                    shown=("", f"{payload['day']}: {ours}"),
+                )
+            )
+        elif day != base_day:
+            draft.plan.settles[self.done_at] = day
+        if day and self.moves_last_service and draft.base.get("serviced") != day:
+            self._move_last_service(draft, day)
+
+    def _move_last_service(self, draft: Draft, day: str) -> None:
+        """A later service that Gazelle knows of is not set back."""
+        last = draft.remote.last_serviced
+        if last is not None and last >= date.fromisoformat(day):
+            draft.plan.settles["serviced"] = day
+            return
+        draft.plan.actions.append(
+            Action(
+                name="set_serviced",
+                field="serviced",
+                payload={"last_serviced": day},
+                settles={"serviced": day},
+                key=draft.key("set_serviced", "serviced", day),
+                after=self.column,
+                shown=(last.isoformat() if last else "", day),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Readings written into texts (`23°, 47%, 440Hz`) become a measurement; the same ones in two texts, one.
+
+    Attributes:
+        columns: Texts to look into.
+        done_at: Column with the instant of the visit, whose Montreal day the measurement carries.
+    """
+
+    columns: tuple[str, ...]
+    done_at: str
+
+    def plan(self, draft: Draft) -> None:
+        """A measurement for each set of readings that is new."""
+        day = _day(draft.row.values.get(self.done_at))
+        fresh: list[tuple[dict[str, int], dict[str, JsonValue]]] = []
+        for column in self.columns:
+            fact = f"readings.{column}"
+            values = readings_in(_text(draft.row, column))
+            known = dict(draft.base.get(fact) or {})
+            known_day = known.pop("day", None)
+            if values == known and not (values and day and known_day and day != known_day):
+                continue
+            said = values | {"day": day} if values else None
+            same = next((settles for others, settles in fresh if others == values), None)
+            if not values:
+                draft.plan.settles[fact] = None
+            elif same is not None:
+                same[fact] = said
+            else:
+                fresh.append((values, {fact: said}))
+        for values, settles in fresh:
+            draft.plan.actions.append(self._action(draft, values, settles, day))
+
+    def _action(
+        self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None
+    ) -> Action:
+        fact = next(iter(settles))
+        payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
+        return Action(
+            name="add_measurement",
+            field=fact,
+            payload=payload,
+            settles=settles,
+            key=draft.key("add_measurement", fact, values, day),
+            is_create=True,
+            shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
+        )
+
+
+def _text(row: Row, column: str) -> str | None:
+    """A text column; blank is as good as nothing."""
+    value = row.values.get(column)
+    return str(value) if value is not None and str(value).strip() else None
+
+
+def _known(draft: Draft) -> Known:
+    """What the last pull saw, or else our own last push."""
+    if draft.row.pulled is not None:
+        return draft.row.pulled
+    remote = draft.base.get("remote") or {}
+    return Known(tuple(remote.get("tags") or ()), "…" if remote.get("has_foreign_notes") else None)
+
+
+def _day(instant: JsonValue) -> str | None:
+    return montreal_day(instant).isoformat() if isinstance(instant, datetime) else None
+
+
+def _instant(instant: datetime) -> str:
+    """As the API writes instants."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,185 @@
+"""(base, local, remote) → actions, as a pure function: no I/O, no clock.
+
+Base is what both sides last agreed on. Only what differs from it is sent; where both sides changed the same field, the
+later edit wins and the other value is told (`Clash`), never thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from gazelle_sync.push.block import plain
+from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
+from gazelle_sync.push.words import say
+
+BELIEVED_AFTER = 3
+"""Tries after which a record that suddenly has no tags (or notes) is believed, where no pull has confirmed it."""
+
+NOISE = timedelta(seconds=2)
+"""Clocks that differ by less are the same: the API's has whole seconds."""
+
+
+class Field(Protocol):
+    """One local column (or several) and what it becomes at Gazelle."""
+
+    def plan(self, draft: Draft) -> None:
+        """Add to the draft what is to be done."""
+        ...
+
+
+@dataclass
+class Draft:
+    """A plan being made.
+
+    Attributes:
+        entity: Entity of the record.
+        row: Local.
+        remote: Gazelle's.
+        api_ahead: How far Gazelle's clock is ahead of the database's.
+        language: Of the problems.
+        plan: What is decided so far.
+        tags: Gazelle's tags as they should be.
+        notes: Gazelle's notes as they should be.
+        updates: For `tags` and `notes`: what their being sent settles, and what loses by it.
+    """
+
+    entity: str
+    row: Row
+    remote: Remote
+    api_ahead: timedelta = timedelta(0)
+    language: str = "en"
+    plan: Plan = field(default_factory=Plan)
+    tags: list[str] = field(default_factory=list)
+    notes: str | None = None
+    updates: dict[str, _Update] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Base:
+        """What both sides last agreed on."""
+        return self.row.base or {}
+
+    @property
+    def ours_is_newer(self) -> bool:
+        """Whether the local edit is the later one; Gazelle's stamp is of the whole record, and ties are ours."""
+        if self.remote.updated_at is None:
+            return True
+        ahead = self.api_ahead if abs(self.api_ahead) > NOISE else timedelta(0)
+        return self.remote.updated_at - ahead <= self.row.updated_at
+
+    def key(self, name: str, fact: str, *said: JsonValue) -> str:
+        """The idempotency key of an action."""
+        return key_of(self.entity, self.row.key, name, said, fact, self.row.generation(fact))
+
+    def problem(self, column: str, key: str, **values: object) -> None:
+        """Say why a column cannot be sent."""
+        self.plan.problems[column] = say(self.language, key, **values)
+
+    def settled_by(self, attribute: str, column: str, value: JsonValue, clash: Clash | None) -> None:
+        """Sending an attribute (`tags`, `notes`) settles a column."""
+        update = self.updates.setdefault(attribute, _Update(column))
+        update.settles[column] = value
+        if clash is not None:
+            update.clashes.append(clash)
+
+
+@dataclass
+class _Update:
+    column: str
+    settles: dict[str, JsonValue] = field(default_factory=dict)
+    clashes: list[Clash] = field(default_factory=list)
+
+
+def make_plan(
+    entity: str,
+    fields: Sequence[Field],
+    row: Row,
+    remote: Remote,
+    *,
+    current: Remote | None = None,
+    api_ahead: timedelta = timedelta(0),
+    language: str = "en",
+) -> Plan:
+    """What is to be done about a row.
+
+    Args:
+        entity: Entity of the record (`pianos`).
+        fields: Of the declaration.
+        row: Local.
+        remote: Gazelle's record, as it is compared.
+        current: Gazelle's record as it is right now, where an edit slipped in between a read and a write: `remote` is
+            then the state that our write replaced. None: `remote`.
+        api_ahead: How far Gazelle's clock is ahead of the database's.
+        language: Of the problems, `en` or `fr`.
+    """
+    draft = Draft(entity, row, remote, api_ahead, language, tags=list(remote.tags), notes=remote.notes)
+    for one in fields:
+        one.plan(draft)
+    updates = [*_tags_action(draft, current or remote), *_notes_action(draft, current or remote)]
+    draft.plan.actions[:0] = updates
+    return draft.plan
+
+
+def merge(
+    draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None
+) -> tuple[str | None, Clash | None]:
+    """Three-way merge of one value; says what it should be, and what loses.
+
+    Where Gazelle's side wins, the local column follows, together with its base. A value that a person entered never
+    loses to emptiness because of a clock; where emptiness is all that changed, it is followed and the value is kept.
+    """
+    if ours == theirs:
+        return ours, None
+    if ours == base or (theirs != base and theirs is not None and not draft.ours_is_newer):
+        lost = ours != base or not theirs
+        clash = _clash(draft, column, base, ours, theirs, "theirs") if lost else None
+        draft.plan.follows[column] = theirs
+        draft.plan.follows_settle[column] = theirs
+        if clash is not None:
+            draft.plan.clashes.append(clash)
+        return theirs, clash
+    return ours, _clash(draft, column, base, ours, theirs, "ours") if theirs != base and theirs is not None else None
+
+
+def is_emptied(draft: Draft, has_now: bool, had: bool) -> bool:
+    """Whether something that was there is suddenly gone altogether, and nobody has confirmed it yet."""
+    return had and not has_now and draft.row.attempts < BELIEVED_AFTER
+
+
+def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Clash:
+    key = draft.key("clash", column, plain(base), plain(ours), plain(theirs), winner)
+    return Clash(column, base, ours, theirs, winner, key)
+
+
+def _tags_action(draft: Draft, current: Remote) -> list[Action]:
+    update = draft.updates.get("tags")
+    if tuple(draft.tags) == current.tags:
+        draft.plan.settles |= update.settles if update else {}
+        return []
+    return [_update(draft, "update_tags", update or _Update("tags"), {"tags": draft.tags},
+                    (", ".join(current.tags), ", ".join(draft.tags)))]  # fmt: skip
+
+
+def _notes_action(draft: Draft, current: Remote) -> list[Action]:
+    update = draft.updates.get("notes")
+    if (draft.notes or "") == (current.notes or ""):
+        draft.plan.settles |= update.settles if update else {}
+        return []
+    return [_update(draft, "update_piano", update or _Update("notes"), {"observations": draft.notes or ""},
+                    (current.notes or "", draft.notes or ""))]  # fmt: skip
+
+
+def _update(
+    draft: Draft, name: str, update: _Update, payload: dict[str, JsonValue], shown: tuple[str, str]
+) -> Action:
+    return Action(
+        name=name,
+        field=update.column,
+        payload=payload,
+        settles=update.settles,
+        key=draft.key(name, update.column, payload),
+        clashes=tuple(update.clashes),
+        shown=shown,
+    )

@@ -1,0 +1,66 @@
+"""The local tables that are pushed: one declaration each, which every stage reads.
+
+Another table (appointments, invoices, alerts) is one migration with the trigger, one declaration, and what its actions
+are in the transports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gazelle_sync.entities import PIANOS, Entity
+from gazelle_sync.push.fields import Block, Comment, Measured, Service, StatusTag
+from gazelle_sync.push.plan import Field
+
+
+@dataclass(frozen=True)
+class Pushable:
+    """A local table whose edits go to Gazelle.
+
+    Attributes:
+        entity: Whose records its rows speak of.
+        table: Its name.
+        key: Column with the record's external id.
+        columns: The columns that Gazelle is to know: the trigger's arguments too.
+        hidden: Column that keeps a row in the shop while it is true.
+        fields: What becomes of the columns.
+    """
+
+    entity: Entity
+    table: str
+    key: str
+    columns: tuple[str, ...]
+    hidden: str
+    fields: Sequence[Field]
+
+    def with_visits(self) -> Pushable:
+        """The same where a visit makes the service entry, which moves the service history by itself."""
+        fields = [replace(f, moves_last_service=False) if isinstance(f, Service) else f for f in self.fields]
+        return replace(self, fields=fields)
+
+
+PIANO_UPDATES = Pushable(
+    entity=PIANOS,
+    table="vincent_dindy_piano_updates",
+    key="gazelle_id",
+    columns=("status", "notes", "observations", "travail", "completed_at"),
+    hidden="is_hidden",
+    fields=(
+        StatusTag(
+            "status",
+            {
+                "needs_replacement": "A_REMPLACER",
+                "problematic": "PROBLEMATIQUE",
+                "normal": "NORMAL",
+                "top": "TOP",
+            },
+        ),
+        Block("observations", label="observations"),
+        Comment("notes"),
+        Service("travail", done_at="completed_at"),
+        Measured(("travail", "notes", "observations"), done_at="completed_at"),
+    ),
+)
+
+PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES,)

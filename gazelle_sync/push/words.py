@@ -1,0 +1,80 @@
+"""What shop staff read about a push, in French and English."""
+
+from __future__ import annotations
+
+WORDS = {
+    "en": {
+        "unknown_status": "The status {value!r} is unknown: write one of {known}.",
+        "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of the "
+        "API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
+        "emptied_notes": "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the "
+        "API, so nothing is written over it yet: observations go once a pull has seen the same, or at a later try.",
+        "no_record": "Gazelle has no piano {id}. If it was deleted there, delete this row; if the id is mistyped, "
+        "correct it.",
+        "no_client": "Gazelle names no client for this piano, and comments belong to a client. Give the piano a client "
+        "in Gazelle.",
+        "refused": "Gazelle refuses {action}: {reason}",
+        "no_answer": "{reason} It is not known whether Gazelle took it ({action}): it will be looked for there before "
+        "it is sent again.",
+        "failed": "{action} did not succeed: {reason} It will be tried again.",
+        "not_arrived": "No answer came, and Gazelle does not have it: it is sent again.",
+        "unreachable": "{reason} Nothing is lost: it will be tried again.",
+        "arrived": "No answer came; found at Gazelle.",
+        "already_sent": "Gazelle has it already, since {when}.",
+        "waits": "waits for the one before it ({field})",
+        "no_user": "Gazelle has no technician who can be scheduled, and a visit needs one. Make one schedulable there.",
+    },
+    "fr": {
+        "unknown_status": "Le statut {value!r} est inconnu : écrire {known}.",
+        "emptied_tags": "Gazelle ne montre plus aucune étiquette pour ce piano, qui avait {known}. C'est peut-être une "
+        "panne de l'API : rien n'est encore écrit. Le statut partira quand une lecture l'aura confirmé, ou à un "
+        "prochain essai.",
+        "emptied_notes": "Gazelle montre des notes vides pour ce piano, qui avait du texte. C'est peut-être une panne "
+        "de l'API : rien n'est encore écrit. Les observations partiront quand une lecture l'aura confirmé, ou à un "
+        "prochain essai.",
+        "no_record": "Gazelle n'a pas de piano {id}. S'il y a été supprimé, supprimer cette ligne ; si l'identifiant "
+        "est mal tapé, le corriger.",
+        "no_client": "Gazelle ne nomme aucun client pour ce piano, et un commentaire appartient à un client. Donner un "
+        "client au piano dans Gazelle.",
+        "refused": "Gazelle refuse {action} : {reason}",
+        "no_answer": "{reason} On ne sait pas si Gazelle l'a reçu ({action}) : on le cherchera là-bas avant de le "
+        "renvoyer.",
+        "failed": "{action} n'a pas réussi : {reason} Un autre essai suivra.",
+        "not_arrived": "Aucune réponse n'est venue, et Gazelle ne l'a pas : c'est renvoyé.",
+        "unreachable": "{reason} Rien n'est perdu : un autre essai suivra.",
+        "arrived": "Aucune réponse n'est venue ; trouvé chez Gazelle.",
+        "already_sent": "Gazelle l'a déjà, depuis le {when}.",
+        "waits": "attend ce qui le précède ({field})",
+        "no_user": "Gazelle n'a aucun technicien à qui donner un rendez-vous, et une visite en demande un. En rendre "
+        "un disponible là-bas.",
+    },
+}
+
+ACTIONS = {
+    "en": {
+        "update_tags": "the tags", "update_piano": "the piano's notes", "add_comment": "the comment",
+        "add_service": "the service entry", "add_measurement": "the measurement", "read": "the reading",
+        "set_serviced": "the day of the last service", "create_event": "the visit", "complete_event": "the visit",
+    },
+    "fr": {
+        "update_tags": "les étiquettes", "update_piano": "les notes du piano", "add_comment": "le commentaire",
+        "add_service": "l'entrée de service", "add_measurement": "la mesure", "read": "la lecture",
+        "set_serviced": "le jour du dernier service", "create_event": "la visite", "complete_event": "la visite",
+    },
+}  # fmt: skip
+
+
+def say(language: str, key: str, **values: object) -> str:
+    """A sentence.
+
+    Args:
+        language: `en` or `fr`.
+        key: Which.
+        values: What it names.
+    """
+    return WORDS[language][key].format(**values)
+
+
+def action_name(language: str, name: str) -> str:
+    """What staff call an action; a new one goes by its own name."""
+    return ACTIONS[language].get(name, name)

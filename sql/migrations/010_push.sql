@@ -1,0 +1,183 @@
+-- The shop's own notes on pianos, and what became of them at Gazelle.
+--
+-- The table of edits may be there already, made by the program that shows it: it keeps its columns and rows, and gets
+-- what is missing. Rows that were never sent are due from then on.
+
+CREATE TABLE IF NOT EXISTS public.vincent_dindy_piano_updates (gazelle_id text PRIMARY KEY);
+ALTER TABLE public.vincent_dindy_piano_updates
+    ADD COLUMN IF NOT EXISTS status text,
+    ADD COLUMN IF NOT EXISTS notes text,
+    ADD COLUMN IF NOT EXISTS observations text,
+    ADD COLUMN IF NOT EXISTS travail text,
+    ADD COLUMN IF NOT EXISTS a_faire text,
+    ADD COLUMN IF NOT EXISTS is_hidden boolean DEFAULT false,
+    ADD COLUMN IF NOT EXISTS completed_in_tournee_id text,
+    ADD COLUMN IF NOT EXISTS completed_at timestamptz,
+    ADD COLUMN IF NOT EXISTS updated_at timestamptz DEFAULT now(),
+    ADD COLUMN IF NOT EXISTS updated_by text,
+    ADD COLUMN IF NOT EXISTS needs_sync boolean DEFAULT true,
+    ADD COLUMN IF NOT EXISTS last_synced_at timestamptz,
+    ADD COLUMN IF NOT EXISTS sync_error text,
+    ADD COLUMN IF NOT EXISTS revision bigint NOT NULL DEFAULT 1,
+    ADD COLUMN IF NOT EXISTS base jsonb,
+    ADD COLUMN IF NOT EXISTS sync_attempts integer NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS next_attempt_at timestamptz;
+CREATE INDEX IF NOT EXISTS idx_needs_sync ON public.vincent_dindy_piano_updates (needs_sync) WHERE needs_sync = true;
+COMMENT ON TABLE public.vincent_dindy_piano_updates IS
+    'What the shop notes about pianos. Edit it with any tool: edits are sent to Gazelle.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.status IS
+    'top, normal, problematic or needs_replacement; becomes the tag TOP, NORMAL, PROBLEMATIQUE or A_REMPLACER.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.a_faire IS 'A note between technicians. Never leaves the shop.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.needs_sync IS
+    'Set by a trigger when somebody edits what Gazelle is to know; cleared once Gazelle has it.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.sync_error IS 'Why Gazelle does not have it yet, and what to do.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.revision IS 'Grows with every edit.';
+COMMENT ON COLUMN public.vincent_dindy_piano_updates.base IS 'What both sides last agreed on, field by field.';
+
+-- Marks an edit. Arguments: the key column, then the columns that Gazelle is to know. Whatever else changes (our
+-- book-keeping, notes that stay in the shop) is no edit. The push itself says gazelle_sync.pushing while it writes.
+CREATE OR REPLACE FUNCTION public.gazelle_mark_edit() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    after CONSTANT jsonb := to_jsonb(NEW);
+    before jsonb;
+    edited boolean := false;
+BEGIN
+    IF current_setting('gazelle_sync.pushing', true) = 'on' THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        NEW.updated_at := least(coalesce(NEW.updated_at, clock_timestamp()), clock_timestamp());
+        NEW.revision := coalesce(NEW.revision, 1);
+    ELSE
+        before := to_jsonb(OLD);
+        FOR place IN 1 .. TG_NARGS - 1 LOOP
+            edited := edited OR after -> TG_ARGV[place] IS DISTINCT FROM before -> TG_ARGV[place];
+        END LOOP;
+        IF NOT edited THEN
+            IF NEW.needs_sync AND NOT coalesce(OLD.needs_sync, false) THEN
+                -- Somebody asks for another try.
+                NEW.sync_attempts := 0;
+                NEW.next_attempt_at := NULL;
+            END IF;
+            RETURN NEW;
+        END IF;
+        -- An app that works off-line says itself when the edit was made; a clock that runs ahead is not believed.
+        NEW.updated_at := CASE
+            WHEN NEW.updated_at IS NULL OR NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN clock_timestamp()
+            ELSE least(NEW.updated_at, clock_timestamp())
+        END;
+        NEW.revision := coalesce(OLD.revision, 0) + 1;
+    END IF;
+    NEW.needs_sync := true;
+    NEW.sync_error := NULL;
+    NEW.sync_attempts := 0;
+    NEW.next_attempt_at := NULL;
+    PERFORM pg_notify('gazelle_push', left(TG_TABLE_NAME || ' ' || coalesce(after ->> TG_ARGV[0], ''), 1000));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION public.gazelle_mark_edit() IS
+    'Trigger: marks a row of edits as due, counts its revision, notifies the channel gazelle_push.';
+
+DROP TRIGGER IF EXISTS gazelle_mark_edit ON public.vincent_dindy_piano_updates;
+CREATE TRIGGER gazelle_mark_edit
+    BEFORE INSERT OR UPDATE ON public.vincent_dindy_piano_updates
+    FOR EACH ROW
+    EXECUTE FUNCTION public.gazelle_mark_edit(
+        'gazelle_id', 'status', 'notes', 'observations', 'travail', 'completed_at'
+    );
+
+-- One row an action. It is written before the request goes out, as in_doubt: whoever finds it so after a crash looks at
+-- Gazelle before trying again.
+CREATE TABLE IF NOT EXISTS public.sync_gazelle_logs (
+    id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    piano_id text NOT NULL,
+    action text NOT NULL,
+    status text NOT NULL,
+    error_message text,
+    synced_at timestamptz DEFAULT now()
+);
+ALTER TABLE public.sync_gazelle_logs
+    ADD COLUMN IF NOT EXISTS entity text NOT NULL DEFAULT 'pianos',
+    ADD COLUMN IF NOT EXISTS field text,
+    ADD COLUMN IF NOT EXISTS idempotency_key text,
+    ADD COLUMN IF NOT EXISTS request jsonb,
+    ADD COLUMN IF NOT EXISTS response jsonb,
+    ADD COLUMN IF NOT EXISTS remote_before jsonb,
+    ADD COLUMN IF NOT EXISTS run_id text,
+    ADD COLUMN IF NOT EXISTS attempts integer NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS doubt_until timestamptz,
+    ADD COLUMN IF NOT EXISTS created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN IF NOT EXISTS undone_at timestamptz,
+    DROP CONSTRAINT IF EXISTS sync_gazelle_logs_status;
+ALTER TABLE public.sync_gazelle_logs ADD CONSTRAINT sync_gazelle_logs_status
+    CHECK (status IN ('success', 'error', 'skipped', 'in_doubt')) NOT VALID;
+CREATE INDEX IF NOT EXISTS sync_gazelle_logs_synced_at ON public.sync_gazelle_logs (synced_at);
+CREATE INDEX IF NOT EXISTS sync_gazelle_logs_run_id ON public.sync_gazelle_logs (run_id);
+CREATE INDEX IF NOT EXISTS sync_gazelle_logs_piano ON public.sync_gazelle_logs (piano_id, id);
+CREATE INDEX IF NOT EXISTS sync_gazelle_logs_key ON public.sync_gazelle_logs (idempotency_key);
+CREATE INDEX IF NOT EXISTS sync_gazelle_logs_open ON public.sync_gazelle_logs (id) WHERE status = 'in_doubt';
+COMMENT ON TABLE public.sync_gazelle_logs IS 'Everything that was sent to Gazelle, or could not be: one row an action.';
+COMMENT ON COLUMN public.sync_gazelle_logs.request IS 'payload: what was sent; settles: what becomes base once it is there.';
+COMMENT ON COLUMN public.sync_gazelle_logs.remote_before IS 'What Gazelle had before: gazelle-sync push --undo puts it back.';
+COMMENT ON COLUMN public.sync_gazelle_logs.doubt_until IS 'Until then the request may still arrive: nothing is sent again.';
+
+CREATE TABLE IF NOT EXISTS public.sync_conflicts (
+    id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    entity text NOT NULL,
+    external_id text NOT NULL,
+    field text NOT NULL,
+    base text,
+    ours text,
+    theirs text,
+    winner text NOT NULL CHECK (winner IN ('ours', 'theirs')),
+    resolved_at timestamptz,
+    taken text CHECK (taken IN ('ours', 'theirs')),
+    run_id text,
+    idempotency_key text UNIQUE,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS sync_conflicts_open ON public.sync_conflicts (id) WHERE resolved_at IS NULL;
+COMMENT ON TABLE public.sync_conflicts IS
+    'Fields that both sides had changed: the later edit won, the other value is kept here.';
+COMMENT ON COLUMN public.sync_conflicts.resolved_at IS 'When a person had the last word (gazelle-sync conflicts resolve).';
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    IF (
+        SELECT count(*) < 3
+        FROM pg_catalog.pg_roles
+        WHERE rolname IN ('gazelle_reader', 'gazelle_writer', 'gazelle_owner')
+    ) THEN
+        RAISE NOTICE 'Nothing was granted: the three roles do not all exist.';
+        RETURN;
+    END IF;
+    FOREACH name IN ARRAY ARRAY['vincent_dindy_piano_updates', 'sync_gazelle_logs', 'sync_conflicts'] LOOP
+        EXECUTE format('GRANT ALL ON public.%I TO gazelle_owner', name);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON public.%I TO gazelle_writer', name);
+        EXECUTE format('GRANT SELECT ON public.%I TO gazelle_reader', name);
+    END LOOP;
+    -- A table that was there before has a serial, whose sequence has rights of its own.
+    FOR name IN
+        SELECT s.oid::regclass::text
+        FROM pg_catalog.pg_class AS s
+        JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a'
+        WHERE s.relkind = 'S' AND d.refobjid = 'public.sync_gazelle_logs'::regclass
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO gazelle_writer, gazelle_owner', name);
+    END LOOP;
+    -- The table of edits stays with the program that made it.
+    BEGIN
+        ALTER TABLE public.sync_gazelle_logs OWNER TO gazelle_owner;
+        ALTER TABLE public.sync_conflicts OWNER TO gazelle_owner;
+    EXCEPTION
+        WHEN insufficient_privilege THEN RAISE NOTICE 'The tables stay with %: %', current_user, SQLERRM;
+    END;
+EXCEPTION
+    WHEN insufficient_privilege THEN RAISE NOTICE 'Nothing was granted: %', SQLERRM;
+END
+$$;
