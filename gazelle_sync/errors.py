@@ -8,9 +8,11 @@
     │   ├── ApiUnavailable        429 or 5xx, still so after the retries                   (retried)
     │   ├── AnswerUnreadable      not JSON, cut short, or not the shape of GraphQL         (retried)
     │   ├── RequestRefused        another 4xx: the same request will be refused again
+    │   │   └── WriteRefused      `mutationErrors`, or a 4xx over REST: Gazelle says what is wrong with the data
     │   └── OperationFailed       HTTP 200 with GraphQL `errors`                           (retried)
     ├── DatabaseError             PostgreSQL is unreachable, full, or refused a statement
     ├── AnotherPullRunning        the advisory lock is held
+    ├── AnotherPushRunning        the push's own lock is held
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
     │   └── MassEmptying          a merged column would be emptied on more rows than a person does
@@ -57,13 +59,15 @@ class ApiUnreachable(ApiError):
 
     Attributes:
         is_timeout: Whether a connection was there and the answer did not come in time.
+        was_sent: Whether the request may have reached Gazelle; false where no connection came about.
     """
 
     retryable = True
 
-    def __init__(self, operation: str, message: str, *, is_timeout: bool = False) -> None:
+    def __init__(self, operation: str, message: str, *, is_timeout: bool = False, was_sent: bool = True) -> None:
         super().__init__(operation, message)
         self.is_timeout = is_timeout
+        self.was_sent = was_sent
 
 
 class ApiUnavailable(ApiError):
@@ -100,6 +104,20 @@ class RequestRefused(ApiError):
         self.status = status
 
 
+class WriteRefused(RequestRefused):
+    """Gazelle understood a write and does not want it: `mutationErrors` with HTTP 200, or a 4xx over REST.
+
+    Attributes:
+        reason: What it said.
+        is_missing: Whether it said that the record is not there.
+    """
+
+    def __init__(self, operation: str, reason: str, *, status: int = 200, is_missing: bool = False) -> None:
+        super().__init__(operation, reason, status=status)
+        self.reason = reason
+        self.is_missing = is_missing
+
+
 class OperationFailed(ApiError):
     """HTTP 200 with GraphQL `errors`. Partial data beside errors is never believed.
 
@@ -133,6 +151,10 @@ class DatabaseError(GazelleSyncError):
 
 class AnotherPullRunning(GazelleSyncError):
     """The advisory lock is held: one pull at a time."""
+
+
+class AnotherPushRunning(GazelleSyncError):
+    """The push's lock is held: one push at a time."""
 
 
 class EntityFailed(GazelleSyncError):

@@ -43,6 +43,8 @@ class Settings:
         partitions_start: First daily partition (a Montreal day).
         retention_days: How long superseded staged versions are kept.
         language: `en` or `fr`, for what shop staff read.
+        push_transport: `graphql` or `rest`: how edits are sent.
+        push_service: `comment` or `event`: what becomes of work that was done.
     """
 
     api_url: str | None = None
@@ -61,6 +63,8 @@ class Settings:
     partitions_start: date = DEFAULT_PARTITIONS_START
     retention_days: int = 90
     language: str = "en"
+    push_transport: str = "graphql"
+    push_service: str = "comment"
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -95,6 +99,8 @@ class Settings:
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
             retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
             language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
+            push_transport=read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest")),
+            push_service=read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event")),
         )
 
     @property

@@ -1,4 +1,8 @@
-"""The HTTP client: one connection pool, the shared budget, retries, and errors that say what Gazelle said."""
+"""The HTTP client: one connection pool, the shared budget, retries, and errors that say what Gazelle said.
+
+A read is tried again whatever happened to it. A write is tried again only where it certainly was not taken (429, no
+connection, an expired token): whoever sent it finds out about the rest by looking, since a second create makes a twin.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -25,6 +29,7 @@ from gazelle_sync.errors import (
     CredentialsRefused,
     OperationFailed,
     RequestRefused,
+    WriteRefused,
 )
 from gazelle_sync.gazelle.auth import Credentials
 from gazelle_sync.gazelle.throttle import Throttle
@@ -33,7 +38,9 @@ from gazelle_sync.settings import GRAPHQL_PATH
 
 ATTEMPTS = 4
 """One try and at most three more."""
+WRITE_ATTEMPTS = 3
 LONGEST_RETRY_AFTER_S = 120.0
+T = TypeVar("T")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 log = get_logger("gazelle_sync.gazelle")
@@ -59,8 +66,27 @@ class Answer:
     has_replacements: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request.
+
+    Attributes:
+        operation: Its name, for messages and logs.
+        method: Of HTTP.
+        path: Below the base URL.
+        body: JSON.
+        is_write: Whether it changes something at Gazelle.
+    """
+
+    operation: str
+    method: str
+    path: str
+    body: bytes
+    is_write: bool = False
+
+
 class GazelleClient:
-    """Sends GraphQL operations; safe to share between threads.
+    """Sends GraphQL operations and REST requests; safe to share between threads.
 
     Args:
         url: Base URL without trailing slash.
@@ -107,46 +133,97 @@ class GazelleClient:
             ApiError: One of its kinds; what may pass by itself was tried three times more.
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
+        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body), self._read)
+
+    def execute_exactly(
+        self, operation: str, query: str, variables: Mapping[str, Any], *, is_write: bool = False
+    ) -> Answer:
+        """`execute` for the push: strings come and go as they are, NUL and lone surrogates included.
+
+        Args:
+            operation: Its name.
+            query: GraphQL text.
+            variables: JSON values.
+            is_write: A mutation: not sent again where it may have been taken.
+
+        Raises:
+            ApiError: One of its kinds; `may_have_been_taken` says whether a write has to be looked for.
+        """
+        body = _exact({"operationName": operation, "query": query, "variables": variables})
+        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body, is_write), self._read_exactly)
+
+    def write_rest(self, operation: str, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one REST request that changes something, and read its answer.
+
+        Raises:
+            WriteRefused: HTTP 4xx with what is wrong.
+            ApiError: One of its kinds, as for a write of `execute_exactly`.
+        """
+        return self._tried(_Request(operation, method, path, _exact(payload), is_write=True), _read_rest)
+
+    def _tried(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T]) -> T:
+        """Send a request until its answer can be read or it is given up."""
         for attempt in stamina.retry_context(
-            on=_wait_before_retry, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=0.2
+            on=_wait_before_next_write if request.is_write else _wait_before_retry,
+            attempts=WRITE_ATTEMPTS if request.is_write else ATTEMPTS,
+            timeout=None,
+            wait_initial=0.2,
+            wait_max=5.0,
+            wait_jitter=0.2,
         ):
             with attempt:
-                return self._send(operation, body)
+                return self._send(request, read)
         raise AssertionError("stamina returns or raises")
 
-    def _send(self, operation: str, body: bytes) -> Answer:
+    def _send(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T]) -> T:
         headers = self._credentials.headers()
-        answer, elapsed = self._post(operation, body, headers)
+        answer, elapsed = self._exchange(request, headers)
         if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials.refresh(headers):
-            log.info("token refreshed", operation=operation)
-            answer, elapsed = self._post(operation, body, self._credentials.headers())
+            log.info("token refreshed", operation=request.operation)
+            answer, elapsed = self._exchange(request, self._credentials.headers())
         try:
-            _raise_for_status(operation, answer, self._throttle)
-            data, replaced = _read(operation, answer)
+            _raise_for_status(request, answer, self._throttle)
+            return read(request.operation, answer, elapsed)
         except ApiError as error:
             raise _without_secrets(error, self._credentials.headers())  # noqa: B904 - the same error, cleaned
+
+    def _read(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
+        data, replaced = _read(operation, answer)
+        return self._dated(answer, elapsed, data, replaced)
+
+    def _read_exactly(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
+        return self._dated(answer, elapsed, _data_of(operation, answer, _parsed(operation, answer)), replaced=False)
+
+    def _dated(self, answer: httpx.Response, elapsed: timedelta, data: dict[str, Any], replaced: bool) -> Answer:
         now = _server_time(answer)
         with self._count_lock:
             if self.started_at is None:
                 self.started_at = now - elapsed
         return Answer(data, now - elapsed, replaced)
 
-    def _post(self, operation: str, body: bytes, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
+    def _exchange(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
         token = self._throttle.wait()
+        operation = request.operation
         if self._stopped.is_set():
             raise RequestRefused(operation, "the run was stopped", status=0)
+        if request.path != GRAPHQL_PATH and "x-gazelle-api-key" in headers:
+            # REST knows bearer tokens (seed 000); whether it also knows keys, nobody wrote down.
+            headers = headers | {"Authorization": f"Bearer {headers['x-gazelle-api-key']}"}
         sent = time.monotonic()
         try:
-            answer = self._http.post(self.url + GRAPHQL_PATH, content=body, headers=headers)
+            answer = self._http.request(request.method, self.url + request.path, content=request.body, headers=headers)
         except httpx.TimeoutException as error:
             raise ApiUnreachable(
                 operation,
                 f"Gazelle did not answer in time ({type(error).__name__})",
                 is_timeout=isinstance(error, httpx.ReadTimeout),
+                was_sent=not isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)),
             ) from error
         except httpx.HTTPError as error:
             raise ApiUnreachable(
-                operation, f"Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network."
+                operation,
+                f"Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network.",
+                was_sent=not isinstance(error, httpx.ConnectError),
             ) from error
         finally:
             self._throttle.arrived(token)
@@ -154,6 +231,15 @@ class GazelleClient:
             self.requests += 1
             self.bytes += len(answer.content)
         return answer, timedelta(seconds=time.monotonic() - sent)
+
+
+def may_have_been_taken(error: ApiError) -> bool:
+    """Whether a write that ended so may have been done at Gazelle all the same."""
+    if isinstance(error, ApiUnreachable):
+        return error.was_sent
+    if isinstance(error, ApiUnavailable):
+        return error.status != httpx.codes.TOO_MANY_REQUESTS
+    return isinstance(error, (AnswerUnreadable, OperationFailed))
 
 
 def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
@@ -175,9 +261,17 @@ def _wait_before_retry(error: Exception) -> bool | float:
     return True
 
 
-def _raise_for_status(operation: str, answer: httpx.Response, throttle: Throttle) -> None:
-    status = answer.status_code
-    if status == httpx.codes.OK:
+def _wait_before_next_write(error: Exception) -> bool | float:
+    """Stamina's hook for writes: only what certainly was not taken is sent again."""
+    if isinstance(error, ApiError) and may_have_been_taken(error):
+        return False
+    return _wait_before_retry(error)
+
+
+def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throttle) -> None:
+    status, operation = answer.status_code, request.operation
+    is_rest = request.path != GRAPHQL_PATH
+    if status == httpx.codes.OK or (is_rest and answer.is_success):
         return
     said = _excerpt(answer)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
@@ -191,7 +285,33 @@ def _raise_for_status(operation: str, answer: httpx.Response, throttle: Throttle
         if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:
             throttle.hold(wait)
         raise ApiUnavailable(operation, f"HTTP {status}: {said}", status=status, retry_after_s=wait)
+    if is_rest and (reason := _reason(answer)):
+        raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
     raise RequestRefused(operation, f"HTTP {status}: {said}. Check GAZELLE_API_URL.", status=status)
+
+
+def _reason(answer: httpx.Response) -> str | None:
+    """What a REST endpoint says is wrong; None where the page is not the API's own (a proxy's 404, say)."""
+    try:
+        given = answer.json()
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    if isinstance(errors := given.get("errors"), list):
+        return said_wrong(errors)
+    return str(given.get("error") or given.get("message") or given)[:500]
+
+
+def said_wrong(problems: Sequence[Any]) -> str:
+    """`mutationErrors` (or REST's `errors`) as one sentence."""
+    lines = []
+    for problem in problems:
+        said: dict[str, Any] = problem if isinstance(problem, dict) else {"messages": [problem]}
+        messages = said.get("messages") or [said.get("message") or said]
+        words = ", ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
+        lines.append(f"{said['fieldName']}: {words}" if said.get("fieldName") else words)
+    return "; ".join(lines)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
@@ -226,17 +346,45 @@ def _read(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]
     replaced = False
     try:
         if _UNSTORABLE.search(content):
-            payload, replaced = _storable(json.loads(content.decode("utf-8", "surrogatepass")))
+            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
         else:
             payload = msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError):
         try:
             # Encoded lone surrogates are the one kind of invalid UTF-8 that is data and not damage.
-            payload, replaced = _storable(json.loads(content.decode("utf-8", "surrogatepass")))
+            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
         except ValueError as error:
-            raise AnswerUnreadable(
-                operation, f"the answer is not JSON (it begins {_excerpt(answer)}): a proxy's page, or cut short"
-            ) from error
+            raise _not_json(operation, answer) from error
+    return _data_of(operation, answer, payload), replaced
+
+
+def _parsed(operation: str, answer: httpx.Response) -> Any:
+    """The JSON of an answer, every string as it came."""
+    try:
+        return json.loads(answer.content.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise _not_json(operation, answer) from error
+
+
+def _read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str, Any]:
+    given = _parsed(operation, answer)
+    if not isinstance(given, dict):
+        raise AnswerUnreadable(operation, "the answer is JSON but no object")
+    return given
+
+
+def _exact(value: Any) -> bytes:
+    """JSON in ASCII: lone surrogates travel as escapes."""
+    return json.dumps(value).encode("ascii")
+
+
+def _not_json(operation: str, answer: httpx.Response) -> AnswerUnreadable:
+    return AnswerUnreadable(
+        operation, f"the answer is not JSON (it begins {_excerpt(answer)}): a proxy's page, or cut short"
+    )
+
+
+def _data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
     if errors := payload.get("errors"):
@@ -244,7 +392,7 @@ def _read(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]
     data = payload.get("data")
     if not isinstance(data, dict):
         raise AnswerUnreadable(operation, f"the answer holds no data (it begins {_excerpt(answer)})")
-    return data, replaced
+    return data
 
 
 def _operation_failed(operation: str, errors: object, data: object) -> OperationFailed:
@@ -273,16 +421,16 @@ def _operation_failed(operation: str, errors: object, data: object) -> Operation
     )
 
 
-def _storable(value: Any) -> tuple[Any, bool]:
+def storable(value: Any) -> tuple[Any, bool]:
     """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
     if isinstance(value, str):
         clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return clean, clean != value
     if isinstance(value, list):
-        pairs = [_storable(item) for item in value]
+        pairs = [storable(item) for item in value]
         return [item for item, _ in pairs], any(changed for _, changed in pairs)
     if isinstance(value, dict):
-        items = {key: _storable(item) for key, item in value.items()}
+        items = {key: storable(item) for key, item in value.items()}
         return {key: item for key, (item, _) in items.items()}, any(changed for _, changed in items.values())
     return value, False
 

@@ -48,6 +48,28 @@ def asked_fields(entity_name: str, fragment: str) -> frozenset[str]:
 
 
 @cache
+def push_read(with_entries: tuple[bool, ...]) -> str:
+    """A query for what the push needs to know of several pianos: aliases `n0`, …, and `e0`, … for recent entries.
+
+    Args:
+        with_entries: For each piano, whether its recent entries are wanted (`$since0`, …).
+    """
+    definitions = _definitions(document("push"))
+    variables, fields = [], []
+    for n, wanted in enumerate(with_entries):
+        variables.append(f"$id{n}: String!")
+        fields.append(f"  n{n}: piano(id: $id{n}) {{ ...PushedPiano }}")
+        if wanted:
+            variables.append(f"$id{n}e: String, $since{n}: CoreDateTime")
+            fields.append(
+                f"  e{n}: allTimelineEntries(pianoId: $id{n}e, occurredAtGet: $since{n}, first: 100) "
+                "{ ...PushedEntries }"
+            )
+    query = "\n".join([f"query PushRead({', '.join(variables)}) {{", *fields, "}"])
+    return "\n".join([query, *(definitions[used] for used in _fragments_used(query, definitions))])
+
+
+@cache
 def _by_ids_text(entity_name: str, by_id: str, fragment: str, count: int) -> str:
     definitions = _definitions(document(entity_name))
     spread = f"...{fragment}"

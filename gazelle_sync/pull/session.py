@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from types import TracebackType
-from urllib.parse import urlsplit
 
 import structlog
 from psycopg import sql
@@ -46,17 +45,11 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.settings_table import (
-    move_watermark,
-    read_setting,
-    read_watermarks,
-    write_setting,
-)
+from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
+from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
 LOCK_WAIT_S = 60.0
 READING_SETTING = "last_reading"
-SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
 
 log = get_logger("gazelle_sync.pull")
@@ -158,24 +151,15 @@ class Pull:
             structlog.contextvars.unbind_contextvars("run_id")
 
     def _refuse_mixing(self, connection: Connection) -> None:
-        """A real account's database must not take the sandbox's invented clients because a variable got lost.
-
-        A Gazelle on this machine is a sandbox, ours or somebody's.
-        """
-        source = SANDBOX if urlsplit(str(self._settings.api_url)).hostname in LOOPBACK else ACCOUNT
-        before = read_setting(connection, SOURCE_SETTING)
-        if self.entities and before not in (None, source):
-            error = SettingsError(
-                "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
-                "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
-                if before == ACCOUNT
-                else "This database holds the sandbox's invented account: a real one would be mixed in. Nothing was "
-                "done. Set GAZELLE_DATABASE_URL to an empty database, or GAZELLE_SYNC_HOME to a new folder."
-            )
+        """A real account's database must not take the sandbox's invented clients because a variable got lost."""
+        if not self.entities:
+            return
+        try:
+            refuse_mixing(connection, str(self._settings.api_url))
+        except SettingsError as error:
             self._runlog.finish({}, self.client, error)
-            raise error
-        if self.entities:
-            write_setting(connection, SOURCE_SETTING, source)
+            raise
+        write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
         connection.commit()
 
     def _ask_features(self, connection: Connection) -> Features:

@@ -1,4 +1,4 @@
-"""A block of our own inside a text that belongs to others: found, replaced, taken out; the rest is left to the byte. Pure.
+"""A block of our own inside a text that belongs to others: found, replaced, taken out. The rest is left to the byte.
 
 The marks carry the name of the record, so that a block copied from another piano, or from this page, is nobody's.
 """

@@ -30,7 +30,7 @@ class StatusTag:
     tags: Mapping[str, str]
 
     def plan(self, draft: Draft) -> None:
-        """`remote + (local − base) − (base − local)`, where only status tags are taken away or added."""
+        """Three-way: what the column added or took away since base, done to the tags that Gazelle has now."""
         ours = _text(draft.row, self.column)
         if ours is not None and ours not in self.tags:
             draft.problem(self.column, "unknown_status", value=ours[:60], known=", ".join(self.tags))
@@ -261,9 +261,7 @@ class Measured:
         for values, settles in fresh:
             draft.plan.actions.append(self._action(draft, values, settles, day))
 
-    def _action(
-        self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None
-    ) -> Action:
+    def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
         fact = next(iter(settles))
         payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
         return Action(

@@ -171,9 +171,7 @@ def _notes_action(draft: Draft, current: Remote) -> list[Action]:
                     (current.notes or "", draft.notes or ""))]  # fmt: skip
 
 
-def _update(
-    draft: Draft, name: str, update: _Update, payload: dict[str, JsonValue], shown: tuple[str, str]
-) -> Action:
+def _update(draft: Draft, name: str, update: _Update, payload: dict[str, JsonValue], shown: tuple[str, str]) -> Action:
     return Action(
         name=name,
         field=update.column,

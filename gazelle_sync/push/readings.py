@@ -21,8 +21,8 @@ LIKELY = {"temperature": (-30, 50), "humidity": (1, 100), "a4Pitch": (380, 480)}
 def readings_in(text: str | None) -> Readings:
     """The first reading of each kind in a text.
 
-    `47%` or `20C` alone may be a rebate or a model: they count beside a reading of another kind, or where the text names
-    what they are. A pitch in hertz, and a temperature with its degree and its scale, speak for themselves.
+    `47%` or `20C` alone may be a rebate or a model: they count beside a reading of another kind, or where the text
+    names what they are. A pitch in hertz, and a temperature with its degree and its scale, speak for themselves.
     """
     if not text or not any(sign in text for sign in "%°zZcCfF"):
         return {}

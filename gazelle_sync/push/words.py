@@ -5,14 +5,12 @@ from __future__ import annotations
 WORDS = {
     "en": {
         "unknown_status": "The status {value!r} is unknown: write one of {known}.",
-        "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of the "
-        "API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
+        "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of "
+        "the API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
         "emptied_notes": "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the "
         "API, so nothing is written over it yet: observations go once a pull has seen the same, or at a later try.",
         "no_record": "Gazelle has no piano {id}. If it was deleted there, delete this row; if the id is mistyped, "
         "correct it.",
-        "no_client": "Gazelle names no client for this piano, and comments belong to a client. Give the piano a client "
-        "in Gazelle.",
         "refused": "Gazelle refuses {action}: {reason}",
         "no_answer": "{reason} It is not known whether Gazelle took it ({action}): it will be looked for there before "
         "it is sent again.",
@@ -21,7 +19,7 @@ WORDS = {
         "unreachable": "{reason} Nothing is lost: it will be tried again.",
         "arrived": "No answer came; found at Gazelle.",
         "already_sent": "Gazelle has it already, since {when}.",
-        "waits": "waits for the one before it ({field})",
+        "keeps_changing": "Somebody keeps changing this piano at Gazelle. It will be tried again.",
         "no_user": "Gazelle has no technician who can be scheduled, and a visit needs one. Make one schedulable there.",
     },
     "fr": {
@@ -34,8 +32,6 @@ WORDS = {
         "prochain essai.",
         "no_record": "Gazelle n'a pas de piano {id}. S'il y a été supprimé, supprimer cette ligne ; si l'identifiant "
         "est mal tapé, le corriger.",
-        "no_client": "Gazelle ne nomme aucun client pour ce piano, et un commentaire appartient à un client. Donner un "
-        "client au piano dans Gazelle.",
         "refused": "Gazelle refuse {action} : {reason}",
         "no_answer": "{reason} On ne sait pas si Gazelle l'a reçu ({action}) : on le cherchera là-bas avant de le "
         "renvoyer.",
@@ -44,7 +40,7 @@ WORDS = {
         "unreachable": "{reason} Rien n'est perdu : un autre essai suivra.",
         "arrived": "Aucune réponse n'est venue ; trouvé chez Gazelle.",
         "already_sent": "Gazelle l'a déjà, depuis le {when}.",
-        "waits": "attend ce qui le précède ({field})",
+        "keeps_changing": "Quelqu'un modifie sans cesse ce piano chez Gazelle. Un autre essai suivra.",
         "no_user": "Gazelle n'a aucun technicien à qui donner un rendez-vous, et une visite en demande un. En rendre "
         "un disponible là-bas.",
     },

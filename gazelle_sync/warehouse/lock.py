@@ -1,4 +1,4 @@
-"""One pull at a time, across processes and machines.
+"""One pull at a time, and one push, across processes and machines.
 
 A session lock does not survive a transaction-mode pooler, a row with a time-out lies after a crash. A transaction-level
 advisory lock on a connection of its own, held by an open transaction, does neither: it dies with the process.
@@ -11,13 +11,14 @@ from types import TracebackType
 
 import psycopg
 
-from gazelle_sync.errors import AnotherPullRunning, DatabaseError
+from gazelle_sync.errors import AnotherPullRunning, AnotherPushRunning, DatabaseError, GazelleSyncError
 from gazelle_sync.log import get_logger
 from gazelle_sync.warehouse.connect import connect, database_errors
 
 log = get_logger("gazelle_sync.warehouse")
 
 PULL_LOCK = 0x6761_7A02
+PUSH_LOCK = 0x6761_7A03
 
 
 class PullLock:
@@ -30,6 +31,10 @@ class PullLock:
     Raises:
         AnotherPullRunning: It was still running after `wait_s`.
     """
+
+    key = PULL_LOCK
+    what = "pull"
+    refusal: type[GazelleSyncError] = AnotherPullRunning
 
     def __init__(self, url: str, *, wait_s: float) -> None:
         self._url = url
@@ -44,8 +49,8 @@ class PullLock:
             raise
         if not is_held:
             self._connection.close()
-            raise AnotherPullRunning(
-                f"Another pull is running and did not end within {self._wait_s:g} s. Nothing was done. "
+            raise self.refusal(
+                f"Another {self.what} is running and did not end within {self._wait_s:g} s. Nothing was done. "
                 "Try again when it has ended; `gazelle-sync status` shows it."
             )
         return self
@@ -65,14 +70,15 @@ class PullLock:
             self._connection.execute("SELECT 1")
         except psycopg.Error as error:
             raise DatabaseError(
-                "The connection that holds the pull's lock was cut, so this pull stops before another one meets it. "
+                f"The connection that holds the {self.what}'s lock was cut, so this {self.what} stops before another "
+                "one meets it. "
                 "If this happens often, raise idle_in_transaction_session_timeout for this role."
             ) from error
 
     def _try_until(self, deadline: float) -> bool:
         if self._try():
             return True
-        log.warning("another pull is running, waiting for it to end", seconds=self._wait_s)
+        log.warning(f"another {self.what} is running, waiting for it to end", seconds=self._wait_s)
         while time.monotonic() < deadline:
             time.sleep(0.2)
             if self._try():
@@ -81,18 +87,43 @@ class PullLock:
 
     def _try(self) -> bool:
         with database_errors():
-            row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [PULL_LOCK]).fetchone()
+            row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [self.key]).fetchone()
             if row == (True,):
-                # The lock lives in this transaction, which idles for as long as the pull works.
+                # The lock lives in this transaction, which idles for as long as its holder works.
                 self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 return True
             self._connection.rollback()
             return False
 
 
+class PushLock(PullLock):
+    """Context manager that holds the push's advisory lock.
+
+    Args:
+        url: The shop's database.
+        wait_s: How long to wait for a push that is already running.
+
+    Raises:
+        AnotherPushRunning: It was still running after `wait_s`.
+    """
+
+    key = PUSH_LOCK
+    what = "push"
+    refusal = AnotherPushRunning
+
+
 def pull_is_running(url: str) -> bool:
     """Whether some process holds the pull's lock now."""
+    return _is_held(url, PULL_LOCK)
+
+
+def push_is_running(url: str) -> bool:
+    """Whether some process holds the push's lock now."""
+    return _is_held(url, PUSH_LOCK)
+
+
+def _is_held(url: str, key: int) -> bool:
     with database_errors(), connect(url) as connection:
-        row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [PULL_LOCK]).fetchone()
+        row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [key]).fetchone()
         connection.rollback()
     return row != (True,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,9 +19,10 @@ EARLIER, LATER = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
 TAGS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 
 
-def row(base: dict[str, Any] | None = None, **values: Any) -> Row:
-    options = {name: values.pop(name) for name in ("seen", "pulled", "attempts", "updated_at") if name in values}
-    return Row("pno_1", values, **{"updated_at": NOON, "updated_by": "allan@exemple.example", **options}, base=base)
+def row(base: Mapping[str, Any] | None = None, **values: Any) -> Row:
+    options: dict[str, Any] = {"updated_at": NOON, "updated_by": "allan@exemple.example"}
+    options |= {name: values.pop(name) for name in ("seen", "pulled", "attempts", "updated_at") if name in values}
+    return Row("pno_1", values, base=base, **options)
 
 
 def remote(*tags: str, at: datetime = EARLIER, **values: Any) -> Remote:
@@ -77,7 +79,8 @@ def test_a_clock_that_runs_ahead_at_gazelle_wins_nothing() -> None:
 
 def test_what_only_gazelle_changed_is_followed() -> None:
     found = plan(row({"status": "top"}, status="top"), remote("GRAND", "NORMAL"))
-    assert found.actions == found.clashes == []
+    assert found.actions == []
+    assert found.clashes == []
     assert found.follows == {"status": "normal"}
 
 
@@ -272,7 +275,9 @@ def test_no_foreign_tag_is_lost_and_both_sides_end_with_the_same_status(
     assert again.is_quiet
 
 
-TEXTS = st.text(alphabet="ab\n\r[]\\ é🎹\u2028\x85" + "".join(sorted(set("[/observations · gazelle_sync]"))), max_size=40)
+TEXTS = st.text(
+    alphabet="ab\n\r[]\\ é🎹\u2028\x85" + "".join(sorted(set("[/observations · gazelle_sync]"))), max_size=40
+)
 
 
 @given(before=TEXTS, first=TEXTS, second=TEXTS)

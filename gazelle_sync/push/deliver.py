@@ -1,0 +1,351 @@
+"""One row at a time: read, plan, send, confirm, until both sides agree.
+
+Each step is a transaction of its own that leaves the database true if the process dies on the next line. What happens
+to one row stops only that row, but for what concerns every row (`RunStops`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from gazelle_sync.clock import parse_instant
+from gazelle_sync.errors import ApiError
+from gazelle_sync.log import get_logger
+from gazelle_sync.push import rows
+from gazelle_sync.push.block import plain
+from gazelle_sync.push.journal import Journal, Open, Search
+from gazelle_sync.push.model import Action, JsonValue, Plan, Remote, Row
+from gazelle_sync.push.plan import make_plan
+from gazelle_sync.push.pushables import Pushable
+from gazelle_sync.push.send import RunStops, Sender, Verdict
+from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
+from gazelle_sync.push.transports.reading import is_measurement
+from gazelle_sync.push.words import say
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection
+
+ROUNDS = 3
+"""How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
+
+BACK = timedelta(days=1)
+"""Entries are looked for from a day before the instant that they should carry: clocks differ."""
+
+WHOLE = "*"
+"""Stands for a row's record where a failure concerns no column."""
+
+log = get_logger("gazelle_sync.push")
+
+
+@dataclass
+class Outcome:
+    """What came of one row.
+
+    Attributes:
+        key: External id of its record.
+        sent: Actions that Gazelle has now.
+        failed: Field → why it did not go.
+        followed: Columns that took over Gazelle's value.
+    """
+
+    key: str
+    sent: list[Action] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    followed: dict[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the row did not go, or None."""
+        return " ".join(dict.fromkeys(self.failed.values())) or None
+
+
+@dataclass
+class _Work:
+    """A row under way.
+
+    Attributes:
+        row: Local, with its base as it grows.
+        compared: Gazelle's record as it is planned against.
+        current: Gazelle's record as it is now: another one only where our write replaced an edit.
+        since: From which instant on its entries were read.
+        outcome: So far.
+        is_fresh: Whether it was read just now.
+        is_unsure: Whether it has to be read again before anything is planned.
+        made: What was created since it was read.
+        reason: Why it has to be read again.
+    """
+
+    row: Row
+    compared: Remote
+    current: Remote
+    since: datetime | None
+    outcome: Outcome
+    is_fresh: bool = False
+    is_unsure: bool = False
+    made: list[Action] = field(default_factory=list)
+    reason: str = ""
+
+
+class Delivery:
+    """Delivers rows over one connection.
+
+    Args:
+        connection: Autocommit; its own.
+        transport: How.
+        pushable: What.
+        settings: For the language and the time-out.
+        run_id: Of the Dagster run.
+        grace_s: How long a request may still arrive after its process died.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: Transport,
+        pushable: Pushable,
+        settings: Settings,
+        *,
+        run_id: str,
+        grace_s: float,
+    ) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._pushable = pushable
+        self._language = settings.language
+        self._journal = Journal(connection, pushable.entity.name, run_id)
+        self._sender = Sender(connection, transport, self._journal, settings, grace_s=grace_s)
+
+    # ---- reading
+
+    def plan(self, row: Row, remote: Remote, *, current: Remote | None = None) -> Plan:
+        """What is to be done about a row."""
+        return make_plan(
+            self._pushable.entity.name,
+            self._pushable.fields,
+            row,
+            remote,
+            current=current,
+            api_ahead=self._transport.api_ahead or timedelta(0),
+            language=self._language,
+        )
+
+    def wanted(self, row: Row) -> Wanted:
+        """What must be read of a row's record: its recent entries only where a comment will be added."""
+        stub = Remote(row.key, updated_at=row.updated_at)
+        dated = [parse_instant(action.payload.get("created_at")) for action in self.plan(row, stub).actions]
+        instants = [instant for instant in dated if instant is not None]
+        return Wanted(row.key, min(instants) - BACK if instants else None)
+
+    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
+        """Read records.
+
+        Raises:
+            RunStops: Gazelle cannot be asked at all.
+        """
+        try:
+            return self._transport.read(wanted)
+        except ApiError as error:
+            raise RunStops(str(error)) from error
+
+    def usable(self, key: str, read: Read) -> tuple[Remote | None, str]:
+        """The record, or why nothing can be done with it."""
+        if isinstance(read, Remote):
+            return read, ""
+        if read is None:
+            return None, say(self._language, "no_record", id=key)
+        return None, say(self._language, "unreachable", reason=str(read))
+
+    # ---- what earlier runs left in doubt
+
+    def resolve(self, keys: Sequence[str] | None) -> set[str]:
+        """Find out about the actions that earlier runs left in doubt.
+
+        Returns:
+            Records about which nothing could be found out: they wait.
+
+        Raises:
+            RunStops: Gazelle cannot be asked at all.
+        """
+        waiting: set[str] = set()
+        for one in self._journal.open(keys):
+            read = self.read([Wanted(one.record)])[one.record]
+            if isinstance(read, ApiError):
+                waiting.add(one.record)
+                continue
+            try:
+                found = self._found(one, read)
+            except ApiError:
+                waiting.add(one.record)
+                continue
+            with self._connection.transaction():
+                if found is None:
+                    self._journal.failed(one.id, say(self._language, "not_arrived"))
+                    continue
+                self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
+                for row in rows.load(self._connection, self._pushable, [one.record]):
+                    rows.settle(self._connection, self._pushable, row, one.settles)
+        return waiting
+
+    def _found(self, one: Open, remote: Remote | None) -> str | None:
+        """What shows that an action arrived, or None."""
+        if remote is None:
+            return None
+        if one.is_update:
+            now = remote.as_before()
+            wanted = {"notes" if name == "observations" else name: value for name, value in one.payload.items()}
+            return remote.id if all(now.get(name) == value for name, value in wanted.items()) else None
+        return self._sender.look(one.record, one.name, one.payload, one.search, wait_s=max(0.0, one.wait_s))
+
+    # ---- delivering
+
+    def deliver(self, row: Row, read: Read, since: datetime | None) -> Outcome:
+        """Bring one row to Gazelle, as far as it goes.
+
+        Args:
+            row: As it was loaded.
+            read: Its record, perhaps some seconds old.
+            since: From which instant on its entries were read.
+
+        Raises:
+            RunStops: Nothing can be sent at all; why is in the row.
+            DatabaseError: The database went away.
+        """
+        outcome = Outcome(row.key)
+        try:
+            if (remote := self._remote(read, outcome)) is not None:
+                self._deliver(_Work(row, remote, remote, since, outcome))
+        except RunStops as stop:
+            outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
+            raise
+        finally:
+            if outcome.trouble is not None:
+                rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=row.revision)
+        return outcome
+
+    def _deliver(self, work: _Work) -> None:
+        for _ in range(ROUNDS):
+            plan = self._planned(work)
+            if plan is None:
+                return
+            self._agree(work, plan)
+            if self._carry_out(work, plan):
+                self._end(work, plan)
+                return
+        work.outcome.failed.setdefault(WHOLE, work.reason or say(self._language, "keeps_changing"))
+
+    def _planned(self, work: _Work) -> Plan | None:
+        """The plan against Gazelle as it is now: what is written over is read just before."""
+        plan = None if work.is_unsure else self.plan(work.row, work.compared, current=work.current)
+        if plan is not None and (work.is_fresh or all(action.is_create for action in plan.actions)):
+            return plan
+        wanted = self.wanted(work.row)
+        remote = self._remote(self.read([wanted])[work.row.key], work.outcome)
+        if remote is None:
+            return None
+        work.compared = work.current = remote
+        work.since, work.is_fresh, work.is_unsure = wanted.since, True, False
+        work.made.clear()
+        return self.plan(work.row, remote)
+
+    def _remote(self, read: Read, outcome: Outcome) -> Remote | None:
+        remote, reason = self.usable(outcome.key, read)
+        if remote is None:
+            outcome.failed[WHOLE] = reason
+            self._journal.note(outcome.key, "read", WHOLE, "error", reason)
+        return remote
+
+    def _agree(self, work: _Work, plan: Plan) -> None:
+        """What needs no request: facts that both sides agree on, and columns that cannot be sent."""
+        with self._connection.transaction():
+            work.row = rows.settle(self._connection, self._pushable, work.row, plan.settles)
+            for column, reason in plan.problems.items():
+                if column not in work.outcome.failed:
+                    work.outcome.failed[column] = reason
+                    self._journal.note(work.row.key, "plan", column, "error", reason)
+
+    def _carry_out(self, work: _Work, plan: Plan) -> bool:
+        """Send what the plan says; false as soon as Gazelle has to be looked at again."""
+        failed = work.outcome.failed
+        for action in plan.actions:
+            if action.field in failed or action.after in failed:
+                continue
+            if action.is_create and self._was_sent(work, action):
+                continue
+            result = self._sender.carry_out(action, work.current, self._search(work, action))
+            if result.verdict is Verdict.LOOK_AGAIN:
+                work.is_unsure, work.reason = True, result.reason
+                return False
+            if result.verdict is not Verdict.SENT or result.sent is None:
+                failed[action.field] = result.reason
+            elif not self._confirm(work, action, result.log_id, result.sent):
+                return False
+        return True
+
+    def _was_sent(self, work: _Work, action: Action) -> bool:
+        """Whether the same edit is at Gazelle already (its row was deleted here, and came back)."""
+        when = self._journal.sent_before(action)
+        if when is None:
+            return False
+        reason = say(self._language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")
+        with self._connection.transaction():
+            self._journal.note(work.row.key, action.name, action.field, "skipped", reason, action.key)
+            work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
+        return True
+
+    def _search(self, work: _Work, action: Action) -> Search:
+        """How to tell this action's result from what looks the same already."""
+        if not action.is_create:
+            return Search()
+        if action.name == "add_measurement":
+            same = sum(made.name == action.name and made.payload == action.payload for made in work.made)
+            seen = [key for key, values in work.compared.measurements.items() if is_measurement(values, action.payload)]
+            return Search(tuple(seen), same)
+        text = plain(str(action.payload["text"]))
+        same = sum("text" in made.payload and plain(str(made.payload["text"])) == text for made in work.made)
+        return Search(tuple(entry.id for entry in work.compared.entries if plain(entry.text) == text), same, work.since)
+
+    def _confirm(self, work: _Work, action: Action, log_id: int, sent: Sent) -> bool:
+        """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""
+        replaced = _replaced(sent, work.current)
+        found = say(self._language, "arrived") if "found" in sent.response else None
+        with self._connection.transaction():
+            self._journal.succeeded(log_id, sent.response, found)
+            if replaced is None:
+                work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
+        work.outcome.sent.append(action)
+        if action.is_create:
+            work.made.append(action)
+            return True
+        after = _seen(work.current, sent.after)
+        # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
+        # our write is what Gazelle has now.
+        work.compared, work.current = replaced or after, after
+        return replaced is None
+
+    def _end(self, work: _Work, plan: Plan) -> None:
+        """Take over what Gazelle's side won, and clear the mark if the row is still the one that we read."""
+        key = work.row.key
+        with self._connection.transaction():
+            if plan.follows and rows.follow(self._connection, self._pushable, work.row, plan.follows):
+                for clash in plan.clashes:
+                    self._journal.clash(key, clash)
+                work.row = rows.settle(self._connection, self._pushable, work.row, plan.follows_settle)
+                work.outcome.followed = plan.follows
+            if not work.outcome.failed:
+                rows.finish(self._connection, self._pushable, work.row, work.current)
+
+
+def _replaced(sent: Sent, planned: Remote) -> Remote | None:
+    """The record that a write replaced, where it was not the one that the write was made for."""
+    if sent.before is None:
+        return None
+    before = _seen(planned, sent.before)
+    return before if (before.tags, before.notes) != (planned.tags, planned.notes) else None
+
+
+def _seen(remote: Remote, now: Remote | None) -> Remote:
+    """A record with what an answer says of it now."""
+    if now is None:
+        return remote
+    return replace(remote, tags=now.tags, notes=now.notes, last_serviced=now.last_serviced, updated_at=now.updated_at)

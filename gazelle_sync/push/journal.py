@@ -1,0 +1,171 @@
+"""`sync_gazelle_logs`: one row an action, written before its request goes out.
+
+A row says `in_doubt` from then until somebody knows better, so a process that dies in between leaves the truth behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.clock import parse_instant
+from gazelle_sync.gazelle.client import storable
+from gazelle_sync.push.model import Action, Clash, JsonValue, Remote
+from gazelle_sync.warehouse.connect import Connection, statement
+
+UPDATES = {"update_tags", "update_piano", "set_serviced"}
+SENDING = "The request was about to be sent."
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to tell ours from what was there before.
+
+    Attributes:
+        seen: Ids of what looked the same before the request was sent.
+        same: How many of our own that look the same were made since then.
+        since: From which instant on comments are looked at.
+    """
+
+    seen: tuple[str, ...] = ()
+    same: int = 0
+    since: datetime | None = None
+
+    def arrived(self, found: Sequence[str]) -> str | None:
+        """The id of ours among what is found now, or None."""
+        fresh = [one for one in found if one not in self.seen]
+        return fresh[0] if len(fresh) > self.same else None
+
+
+@dataclass(frozen=True)
+class Open:
+    """An action of which nobody knows whether it arrived.
+
+    Attributes:
+        id: Of the log row.
+        record: External id.
+        name: The action's name.
+        payload: What was sent.
+        settles: What becomes base if it arrived.
+        search: How to look for it.
+        wait_s: For so long it may still arrive.
+    """
+
+    id: int
+    record: str
+    name: str
+    payload: Mapping[str, JsonValue]
+    settles: Mapping[str, JsonValue]
+    search: Search
+    wait_s: float
+
+    @property
+    def is_update(self) -> bool:
+        """Whether sending it twice changes nothing."""
+        return self.name in UPDATES
+
+
+class Journal:
+    """Writes the log of one run.
+
+    Args:
+        connection: Every method is part of the caller's transaction.
+        entity: Whose records.
+        run_id: Of the Dagster run.
+    """
+
+    def __init__(self, connection: Connection, entity: str, run_id: str) -> None:
+        self._connection = connection
+        self._entity = entity
+        self._run_id = run_id
+
+    def intent(self, action: Action, remote: Remote, search: Search, grace_s: float) -> int:
+        """Say what is about to be sent; gives the row's id."""
+        request = {
+            "payload": dict(action.payload),
+            "settles": dict(action.settles),
+            "seen": list(search.seen),
+            "same": search.same,
+            "since": search.since.isoformat() if search.since else None,
+        }
+        row = self._connection.execute(
+            statement("push_intent"),
+            {
+                "entity": self._entity,
+                "record": remote.id,
+                "action": action.name,
+                "field": action.field,
+                "reason": SENDING,
+                "key": action.key,
+                "request": _json(request),
+                "before": _json(remote.as_before()),
+                "run_id": self._run_id,
+                "grace_s": grace_s,
+            },
+        ).fetchone()
+        for clash in action.clashes:
+            self.clash(remote.id, clash)
+        return int(row[0]) if row else 0
+
+    def succeeded(self, log_id: int, response: Mapping[str, JsonValue] | None, reason: str | None = None) -> None:
+        """Gazelle has it."""
+        self._end(log_id, "success", reason, response)
+
+    def failed(self, log_id: int, reason: str) -> None:
+        """Gazelle does not have it."""
+        self._end(log_id, "error", reason, None)
+
+    def doubted(self, log_id: int, reason: str, grace_s: float, *, tries: int = 0) -> None:
+        """Nobody knows; until the grace is over it may still arrive."""
+        given = {"id": log_id, "reason": storable(reason)[0], "grace_s": grace_s, "more": tries}
+        self._connection.execute(statement("push_log_doubt"), given)
+
+    def note(self, record: str, action: str, field: str, status: str, reason: str, key: str | None = None) -> None:
+        """A row for something that was not sent (`error`, `skipped`)."""
+        given = {"entity": self._entity, "record": record, "action": action, "field": field, "status": status,
+                 "reason": storable(reason)[0], "key": key, "run_id": self._run_id}  # fmt: skip
+        self._connection.execute(statement("push_log_note"), given)
+
+    def clash(self, record: str, clash: Clash) -> None:
+        """Keep what loses; the same clash met again is not told twice."""
+        said = {name: storable(getattr(clash, name))[0] for name in ("base", "ours", "theirs")}
+        given = {"entity": self._entity, "record": record, "field": clash.field, "winner": clash.winner,
+                 "run_id": self._run_id, "key": clash.key, **said}  # fmt: skip
+        self._connection.execute(statement("conflict_record"), given)
+
+    def sent_before(self, action: Action) -> datetime | None:
+        """When the same edit was sent already, if it was."""
+        row = self._connection.execute(statement("push_sent"), {"key": action.key}).fetchone()
+        return row[0] if row else None
+
+    def open(self, keys: Sequence[str] | None) -> list[Open]:
+        """What earlier runs left in doubt; the caller holds the push's lock, so none of it is under way."""
+        given = {"entity": self._entity, "keys": list(keys) if keys is not None else None}
+        found = []
+        for log_id, record, name, request, wait_s in self._connection.execute(statement("push_open"), given):
+            said = request or {}
+            search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
+            found.append(
+                Open(log_id, record, name, said.get("payload") or {}, said.get("settles") or {}, search, wait_s or 0.0)
+            )
+        return found
+
+    def _end(self, log_id: int, status: str, reason: str | None, response: Mapping[str, JsonValue] | None) -> None:
+        self._connection.execute(
+            statement("push_log_end"),
+            {
+                "id": log_id,
+                "status": status,
+                "reason": storable(reason)[0] if reason else None,
+                "response": _json(dict(response)) if response is not None else None,
+            },
+        )
+
+
+def _json(value: Any) -> Jsonb:
+    """JSON that PostgreSQL can hold."""
+    return Jsonb(storable(value)[0])

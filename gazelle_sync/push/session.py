@@ -1,0 +1,293 @@
+"""One push, from the lock to the log: the way in for the Dagster op, the command line and the tests.
+
+Rows are delivered side by side, a few at a time, within the shared budget of requests: an answer may take longer than
+the budget's next request is away.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import structlog
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.gazelle.auth import credentials_from
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.log import get_logger
+from gazelle_sync.push import rows
+from gazelle_sync.push.deliver import Delivery, Outcome
+from gazelle_sync.push.model import Plan, Row
+from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.push.send import RunStops
+from gazelle_sync.push.transports import transport_for
+from gazelle_sync.push.words import say
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.lock import PushLock
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.source import refuse_mixing
+
+LOCK_WAIT_S = 60.0
+WORKERS = 4
+ROWS_AT_ONCE = 25
+DEATH_GRACE_S = 5.0
+"""A request whose process died is waited for so long before it is believed lost: it cannot outlive its connection by
+much."""
+
+log = get_logger("gazelle_sync.push")
+
+
+@dataclass
+class PushReport:
+    """What came of a push.
+
+    Attributes:
+        outcomes: One a row.
+        stopped: Why the run ended before it had come to all rows, or None.
+        left: Rows that it did not come to.
+        requests: Sent to Gazelle.
+        seconds: It took.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    stopped: str | None = None
+    left: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def sent(self) -> int:
+        """Actions that Gazelle has now."""
+        return sum(len(outcome.sent) for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        """Actions that failed, or of which nobody knows."""
+        return sum(len(outcome.failed) for outcome in self.outcomes)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether everything went."""
+        return self.stopped is None and not self.failed
+
+
+class Push:
+    """Context manager around one push.
+
+    Args:
+        settings: With `api_url` and `database_url` filled in.
+        keys: Only these records; None: all that are due.
+        at_once: Also rows whose next try lies ahead (somebody asked for it).
+        run_id: Of the Dagster run.
+        lock_wait_s: How long to wait for another push.
+        grace_s: How long a request may still arrive after its process died.
+
+    Raises:
+        AnotherPushRunning: The lock was not free in time.
+        SettingsError: No credentials, or an account that the database does not belong to.
+        DatabaseError: The database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        keys: Sequence[str] | None = None,
+        at_once: bool = False,
+        run_id: str | None = None,
+        lock_wait_s: float = LOCK_WAIT_S,
+        grace_s: float = DEATH_GRACE_S,
+    ) -> None:
+        if settings.database_url is None or settings.api_url is None:
+            raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
+        self._settings = settings
+        self._url = settings.database_url
+        self._keys = keys
+        self._at_once = at_once
+        self.run_id = run_id or str(uuid.uuid4())
+        self._grace_s = grace_s
+        self._lock = PushLock(self._url, wait_s=lock_wait_s)
+        self._stopped = threading.Event()
+        self.report = PushReport()
+        self.client = GazelleClient(
+            settings.api_url,
+            credentials_from(settings),
+            Throttle(settings.rate_per_s, self._url),
+            timeout_s=settings.timeout_s,
+        )
+
+    def __enter__(self) -> Push:
+        structlog.contextvars.bind_contextvars(run_id=self.run_id)
+        try:
+            migrate(self._url)
+            with connect(self._url) as connection:
+                refuse_mixing(connection, str(self._settings.api_url))
+            self._lock.__enter__()
+        except BaseException:
+            self._close()
+            raise
+        self._begun = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.report.requests = self.client.requests
+        self.report.seconds = round(time.monotonic() - self._begun, 3)
+        try:
+            if not isinstance(error, GazelleSyncError) and error is not None:
+                self.client.stop()
+            self._write_log(error)
+        finally:
+            self._lock.__exit__(None, None, None)
+            self._close()
+
+    def run(self) -> PushReport:
+        """Bring every due row to Gazelle, as far as it goes.
+
+        Raises:
+            DatabaseError: The database went away; what was sent is looked for by the next run.
+        """
+        for pushable in PUSHABLES:
+            self._push(adjusted(pushable, self._settings))
+        log.info("push ended", sent=self.report.sent, failed=self.report.failed, stopped=self.report.stopped)
+        return self.report
+
+    def _push(self, pushable: Pushable) -> None:
+        with self._delivery(pushable) as (connection, delivery):
+            try:
+                waiting = delivery.resolve(self._keys)
+            except RunStops as stop:
+                self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
+                return
+            keys = [
+                key for key in rows.due(connection, pushable, self._keys, at_once=self._at_once) if key not in waiting
+            ]
+        size = max(1, min(ROWS_AT_ONCE, -(-len(keys) // WORKERS)))
+        chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
+        if not chunks:
+            return
+        with ThreadPoolExecutor(max_workers=min(WORKERS, len(chunks)), thread_name_prefix="push") as pool:
+            futures = [pool.submit(self._chunk, pushable, chunk) for chunk in chunks]
+            try:
+                left = [key for future in as_completed(futures) for key in future.result()]
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        if self.report.stopped is not None:
+            with self._delivery(pushable) as (connection, _):
+                self._give_up(connection, pushable, left, self.report.stopped)
+
+    def _chunk(self, pushable: Pushable, keys: list[str]) -> list[str]:
+        """Deliver some rows; gives those that it did not come to."""
+        structlog.contextvars.bind_contextvars(run_id=self.run_id)
+        left = list(keys)
+        if self._stopped.is_set():
+            return left
+        try:
+            with self._delivery(pushable) as (connection, delivery):
+                found = rows.load(connection, pushable, keys)
+                wanted = {row.key: delivery.wanted(row) for row in found}
+                reads = delivery.read(list(wanted.values())) if wanted else {}
+                left = [row.key for row in found]
+                for row in found:
+                    if self._stopped.is_set():
+                        break
+                    self._lock.assert_held()
+                    left.remove(row.key)
+                    self.report.outcomes.append(delivery.deliver(row, reads[row.key], wanted[row.key].since))
+        except RunStops as stop:
+            self.report.stopped = self.report.stopped or str(stop)
+            self._stopped.set()
+        except BaseException:
+            self._stopped.set()
+            raise
+        return left
+
+    def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str], reason: str) -> None:
+        """The run ends here: what it did not come to waits for its next try."""
+        self.report.stopped = reason
+        self.report.left += len(keys)
+        rows.fail(connection, pushable, keys, say(self._settings.language, "unreachable", reason=reason))
+
+    @contextmanager
+    def _delivery(self, pushable: Pushable) -> Iterator[tuple[Connection, Delivery]]:
+        with database_errors(), connect(self._url, autocommit=True) as connection:
+            transport = transport_for(self._settings, self.client)
+            yield (
+                connection,
+                Delivery(connection, transport, pushable, self._settings, run_id=self.run_id, grace_s=self._grace_s),
+            )
+
+    def _write_log(self, error: BaseException | None) -> None:
+        """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
+        reason = self.report.stopped or (str(error) or type(error).__name__ if error else None)
+        stats = {
+            "rows": len(self.report.outcomes), "sent": self.report.sent, "failed": self.report.failed,
+            "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,
+        }  # fmt: skip
+        with database_errors(), connect(self._url) as connection:
+            connection.execute(
+                statement("push_runlog"),
+                {
+                    "run_id": self.run_id,
+                    "mode": self._settings.push_transport,
+                    "status": "error" if reason else "warning" if self.report.failed else "success",
+                    "duration_s": self.report.seconds,
+                    "stats": Jsonb(stats),
+                    "error_message": reason,
+                },
+            )
+
+    def _close(self) -> None:
+        self.client.close()
+        structlog.contextvars.unbind_contextvars("run_id")
+
+
+def adjusted(pushable: Pushable, settings: Settings) -> Pushable:
+    """A declaration as `GAZELLE_PUSH_SERVICE` wants it."""
+    return pushable.with_visits() if settings.push_service == "event" else pushable
+
+
+def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple[Row, Plan | None, str]]:
+    """What a push would do now: row, plan, and why there is none. Reads only, here and at Gazelle; takes no lock.
+
+    Raises:
+        GazelleSyncError: The database or Gazelle cannot be asked.
+    """
+    url = str(settings.database_url)
+    client = GazelleClient(
+        str(settings.api_url), credentials_from(settings), Throttle(settings.rate_per_s, url),
+        timeout_s=settings.timeout_s,
+    )  # fmt: skip
+    try:
+        with database_errors(), connect(url, autocommit=True) as connection:
+            refuse_mixing(connection, str(settings.api_url))
+            transport = transport_for(settings, client)
+            for pushable in (adjusted(pushable, settings) for pushable in PUSHABLES):
+                delivery = Delivery(connection, transport, pushable, settings, run_id="", grace_s=0.0)
+                due = rows.due(connection, pushable, keys, at_once=True)
+                for start in range(0, len(due), ROWS_AT_ONCE):
+                    yield from _previewed(delivery, rows.load(connection, pushable, due[start : start + ROWS_AT_ONCE]))
+    finally:
+        client.close()
+
+
+def _previewed(delivery: Delivery, found: list[Row]) -> Iterator[tuple[Row, Plan | None, str]]:
+    try:
+        reads = delivery.read([delivery.wanted(row) for row in found])
+    except RunStops as stop:
+        raise GazelleSyncError(str(stop)) from stop
+    for row in found:
+        remote, reason = delivery.usable(row.key, reads[row.key])
+        yield row, delivery.plan(row, remote) if remote else None, reason

@@ -1,0 +1,215 @@
+"""Reads and look-ups, by GraphQL on both transports; and the writes that only GraphQL has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from gazelle_sync.clock import parse_instant
+from gazelle_sync.errors import AnswerUnreadable, ApiError, OperationFailed, RequestRefused, WriteRefused
+from gazelle_sync.gazelle import documents
+from gazelle_sync.gazelle.client import Answer, GazelleClient, said_wrong
+from gazelle_sync.push.block import plain
+from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
+from gazelle_sync.push.transports import Read, Sent, Wanted
+
+ENTRIES_PER_PAGE = 100
+REFUSED_IN_A_ROW = 3
+"""So many single records that cannot be read, with none that can between them: Gazelle cannot answer."""
+READINGS = ("temperature", "humidity", "a4Pitch")
+
+
+class GazelleRecords:
+    """What both transports do alike.
+
+    Args:
+        client: Shared with nobody else's retries.
+    """
+
+    def __init__(self, client: GazelleClient) -> None:
+        self.client = client
+        self.api_ahead: timedelta | None = None
+        self._refused_in_a_row = 0
+
+    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
+        """See `Transport`. A request that is refused is split until the bad record stands alone."""
+        try:
+            answer = self._ask(wanted)
+        except (OperationFailed, AnswerUnreadable, RequestRefused) as error:
+            if len(wanted) > 1:
+                middle = len(wanted) // 2
+                return self.read(wanted[:middle]) | self.read(wanted[middle:])
+            if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
+                return {wanted[0].id: None}
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row > REFUSED_IN_A_ROW:
+                raise  # it is not the records
+            return {wanted[0].id: error}
+        self._refused_in_a_row = 0
+        found: dict[str, Read] = {}
+        for n, one in enumerate(wanted):
+            try:
+                found[one.id] = self._record(one, answer, n)
+            except ApiError as error:
+                found[one.id] = error
+        return found
+
+    def find(self, piano_id: str, name: str, payload: Mapping[str, JsonValue], since: datetime | None) -> list[str]:
+        """See `Transport`."""
+        if name == "add_measurement":
+            record = self.read([Wanted(piano_id)])[piano_id]
+            if isinstance(record, ApiError):
+                raise record
+            known = record.measurements if record else {}
+            return [key for key, values in known.items() if is_measurement(values, payload)]
+        text = plain(str(payload["text"]))
+        return [entry.id for entry in self._entries(piano_id, since, None) if plain(entry.text) == text]
+
+    def take_back(self, name: str, created_id: str) -> None:
+        """See `Transport`."""
+        operation, root = {
+            "add_measurement": ("PushMeasurementDeleted", "deletePianoMeasurement"),
+        }.get(name, ("PushCommentDeleted", "deleteClientLog"))
+        self.mutate(operation, root, {"id": created_id})
+
+    def add_measurement(self, action: Action, remote: Remote) -> Sent:
+        """Create a measurement."""
+        given = action.payload
+        values = {name: given[name] for name in READINGS if name in given}
+        payload = self.mutate(
+            "PushMeasurement",
+            "createPianoMeasurement",
+            {"input": {"pianoId": remote.id, "takenOn": given["taken_on"], **values}},
+        )
+        made = member(payload, "PushMeasurement", "pianoMeasurement")
+        return Sent({"pianoMeasurement": made}, created_id=str(made["id"]))
+
+    def mutate(self, operation: str, root: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Send a mutation; the payload of its root field.
+
+        Raises:
+            WriteRefused: `mutationErrors`.
+            AnswerUnreadable: The answer says neither that it was done nor that it was not.
+        """
+        return self.payload_of(self._mutation(operation, variables), operation, root)
+
+    def _mutation(self, operation: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
+        text = documents.operation("push", operation)
+        answer = self.client.execute_exactly(operation, text, variables, is_write=True)
+        self._compare_clocks(answer)
+        return answer.data
+
+    def payload_of(self, data: Mapping[str, Any], operation: str, root: str) -> dict[str, Any]:
+        """The payload of a mutation's root field; see `mutate`."""
+        payload = data.get(root)
+        if not isinstance(payload, dict) or not isinstance(payload.get("mutationErrors", []), list):
+            raise AnswerUnreadable(operation, f"the answer holds no {root}")
+        if problems := payload.get("mutationErrors"):
+            kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
+            raise WriteRefused(operation, said_wrong(problems), is_missing="NOT_FOUND" in kinds)
+        return payload
+
+    def _ask(self, wanted: Sequence[Wanted]) -> Answer:
+        variables: dict[str, JsonValue] = {}
+        for n, one in enumerate(wanted):
+            variables[f"id{n}"] = one.id
+            if one.since is not None:
+                variables |= {f"id{n}e": one.id, f"since{n}": as_instant(one.since)}
+        text = documents.push_read(tuple(one.since is not None for one in wanted))
+        answer = self.client.execute_exactly("PushRead", text, variables)
+        self._compare_clocks(answer)
+        return answer
+
+    def _compare_clocks(self, answer: Answer) -> None:
+        if self.api_ahead is None:
+            self.api_ahead = answer.not_before - datetime.now(UTC)
+
+    def _record(self, wanted: Wanted, answer: Answer, n: int) -> Remote | None:
+        body = answer.data.get(f"n{n}", ...)
+        if body is None:
+            return None
+        entries: tuple[Entry, ...] = ()
+        if wanted.since is not None:
+            entries = tuple(self._entries(wanted.id, wanted.since, answer.data.get(f"e{n}")))
+        return remote_of(body, wanted.id, entries=entries)
+
+    def _entries(self, piano_id: str, since: datetime | None, first_page: Any) -> Iterator[Entry]:
+        """A piano's entries from an instant on, page by page."""
+        page = first_page if first_page is not None else self._entries_page(piano_id, since, None)
+        while True:
+            if not isinstance(page, dict) or not isinstance(page.get("nodes"), list):
+                raise AnswerUnreadable("PushEntries", f"{piano_id}: the answer holds no entries")
+            for node in page["nodes"]:
+                if isinstance(node, dict) and node.get("id"):
+                    yield Entry(str(node["id"]), str(node.get("comment") or ""))
+            info = page.get("pageInfo") or {}
+            if not info.get("hasNextPage") or not info.get("endCursor"):
+                return
+            page = self._entries_page(piano_id, since, info["endCursor"])
+
+    def _entries_page(self, piano_id: str, since: datetime | None, after: str | None) -> Any:
+        text = documents.operation("push", "PushEntries")
+        variables = {"id": piano_id, "first": ENTRIES_PER_PAGE, "after": after}
+        variables["since"] = as_instant(since) if since else None
+        return self.client.execute_exactly("PushEntries", text, variables).data.get("allTimelineEntries")
+
+
+def remote_of(body: Any, piano_id: str, *, entries: tuple[Entry, ...] = ()) -> Remote:
+    """A piano's body as the push sees it.
+
+    Raises:
+        AnswerUnreadable: A part that is written over is missing: absent is not empty.
+    """
+    if not isinstance(body, dict) or body.get("id") != piano_id:
+        raise AnswerUnreadable("PushRead", f"asked for {piano_id}, Gazelle answered with another record")
+    tags, notes = body.get("tags"), body.get("notes", ...)
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise AnswerUnreadable("PushRead", f"{piano_id}: the answer holds no tags")
+    if notes is not None and not isinstance(notes, str):
+        raise AnswerUnreadable("PushRead", f"{piano_id}: the answer holds no notes")
+    client = body.get("client")
+    measured = body.get("allPianoMeasurements")
+    return Remote(
+        id=piano_id,
+        client_id=client.get("id") if isinstance(client, dict) else None,
+        status=body.get("status"),
+        tags=tuple(tags),
+        notes=notes,
+        last_serviced=_day(body.get("manualLastService")),
+        updated_at=parse_instant(body.get("updatedAt")),
+        measurements={
+            str(row["id"]): row for row in (measured if isinstance(measured, list) else []) if isinstance(row, dict)
+        },
+        entries=entries,
+    )
+
+
+def member(payload: Mapping[str, Any], operation: str, name: str) -> dict[str, Any]:
+    """The record that a mutation made or changed.
+
+    Raises:
+        AnswerUnreadable: There is none: whether it was done is not known.
+    """
+    made = payload.get(name)
+    if not isinstance(made, dict) or not made.get("id"):
+        raise AnswerUnreadable(operation, f"the answer holds no {name}")
+    return made
+
+
+def is_measurement(values: Mapping[str, JsonValue], payload: Mapping[str, JsonValue]) -> bool:
+    """Whether a measurement at Gazelle is the one of a payload."""
+    wanted = {name: payload.get(name) for name in READINGS} | {"takenOn": payload["taken_on"]}
+    return all(values.get(name) == value for name, value in wanted.items())
+
+
+def as_instant(instant: datetime) -> str:
+    """As the API writes instants."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,19 @@
+-- Rows that wait for a push: edited here, or changed at Gazelle since both sides agreed (the pull has seen it).
+SELECT t.{key}
+FROM {table} AS t
+LEFT JOIN {production} AS p ON p.external_id = t.{key} AND p.deleted_at IS NULL
+WHERE NOT coalesce(t.{hidden}, false)
+    AND (%(keys)s::text[] IS NULL OR t.{key} = ANY (%(keys)s::text[]))
+    AND (%(at_once)s OR t.next_attempt_at IS NULL OR t.next_attempt_at <= clock_timestamp())
+    AND (
+        t.needs_sync
+        OR (
+            p.gazelle_updated_at > (t.base #>> '{{remote,updated_at}}')::timestamptz
+            AND (
+                to_jsonb(p.gazelle_tags) IS DISTINCT FROM t.base #> '{{remote,tags}}'
+                OR md5(coalesce(p.notes, '')) IS DISTINCT FROM t.base #>> '{{remote,notes_md5}}'
+            )
+        )
+    )
+ORDER BY t.updated_at, t.{key}
+LIMIT %(limit)s

@@ -1,0 +1,9 @@
+-- Gazelle has everything. An edit made meanwhile (another revision) stays due.
+UPDATE {table}
+SET needs_sync = coalesce(needs_sync, false) AND revision <> %(revision)s,
+    last_synced_at = CASE WHEN needs_sync THEN clock_timestamp() ELSE last_synced_at END,
+    sync_error = NULL,
+    sync_attempts = 0,
+    next_attempt_at = NULL,
+    base = coalesce(base, '{{}}') || jsonb_build_object('remote', %(remote)s::jsonb)
+WHERE {key} = %(record)s
