@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from gazelle_sync.cli_check import check
+from gazelle_sync.cli_frame import speaking, standing
 from gazelle_sync.cli_sandbox import sandbox
-from gazelle_sync.errors import GazelleSyncError
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -105,53 +102,6 @@ def doctor() -> None:
         for finding in findings:
             click.echo(finding.line())
         sys.exit(0 if all(finding.ok for finding in findings) else 1)
-
-
-@contextmanager
-def standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -> Iterator[Any]:
-    """The settings, with what they leave unset started for the length of the command.
-
-    Args:
-        api: Whether the API is needed.
-        meanwhile: Done on a thread while the embedded parts start.
-    """
-    from gazelle_sync import log
-    from gazelle_sync.embedded import stand
-    from gazelle_sync.settings import Settings
-
-    settings = Settings.load()
-    try:
-        log.configure(settings)
-    except OSError as error:
-        raise GazelleSyncError(
-            f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
-            "your own, or free some space."
-        ) from error
-    if meanwhile:
-        threading.Thread(target=meanwhile, daemon=True).start()
-    with stand(settings, api=api) as standing:
-        yield standing
-
-
-@contextmanager
-def speaking() -> Iterator[None]:
-    """Turn the library's errors into one message and exit status 1."""
-    try:
-        yield
-    except GazelleSyncError as error:
-        click.secho(f"✗ {error}", fg="red", err=True)
-        sys.exit(1)
-    except click.exceptions.Exit:
-        raise
-    except Exception as error:
-        from gazelle_sync.log import get_logger
-
-        get_logger("gazelle_sync").exception("unexpected error")
-        click.secho(f"✗ {type(error).__name__}: {error}. This is a fault of gazelle_sync.", fg="red", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
-        sys.exit(130)
 
 
 main.add_command(check)

@@ -14,7 +14,7 @@ import click
 def check(only: str | None, as_json: bool) -> None:
     """Look at everything: may the shop believe its tables? Exit status 1 if a check failed; warnings do not count."""
     from gazelle_sync import runner
-    from gazelle_sync.cli import speaking, standing
+    from gazelle_sync.cli_frame import speaking, standing
     from gazelle_sync.trust.render import render_findings
 
     with speaking(), standing(meanwhile=runner.load_dagster) as settings:
