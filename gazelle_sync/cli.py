@@ -13,6 +13,7 @@ import click
 
 from gazelle_sync.cli_check import check
 from gazelle_sync.cli_frame import speaking, standing
+from gazelle_sync.cli_push import conflicts, push
 from gazelle_sync.cli_sandbox import sandbox
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -105,6 +106,8 @@ def doctor() -> None:
 
 
 main.add_command(check)
+main.add_command(push)
+main.add_command(conflicts)
 main.add_command(sandbox)
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from gazelle_sync.checks.integrity import integrity_checks
 from gazelle_sync.checks.timezone import timezone_checks
 from gazelle_sync.jobs import jobs
 from gazelle_sync.partitions import daily_partitions
+from gazelle_sync.push_job import EAR, ear_resource, push_job
 from gazelle_sync.resources import pull_resource
 from gazelle_sync.schedules import schedules
+from gazelle_sync.sensors.push import push_every_hour, push_when_edited
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -41,9 +43,10 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=assets,
         asset_checks=[timezone_checks(), integrity_checks(), flow_checks(), conformance_checks()],
-        jobs=jobs(),
-        schedules=schedules(),
-        resources={"pull": pull_resource(), **(resource_overrides or {})},
+        jobs=[*jobs(), push_job()],
+        schedules=[*schedules(), push_every_hour],
+        sensors=[push_when_edited],
+        resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
         # must be one process.
         executor=dg.in_process_executor,

@@ -199,6 +199,31 @@ def _run(
     return Ended(result.success and not summary.failures, text)
 
 
+def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> Ended:
+    """Run the job `push_to_gazelle`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import dagster as dg
+
+        from gazelle_sync.definitions import build_defs
+        from gazelle_sync.push.render import render_report
+        from gazelle_sync.push_job import EAR, PUSH_JOB, Ear, ear_resource, push_config
+
+        ear = Ear()
+        job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
+        with _instance(dg, settings) as instance:
+            result = job.execute_in_process(
+                run_config=push_config(pianos=keys, at_once=True, undo=undo),
+                instance=instance,
+                raise_on_error=False,
+                tags={IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+            )
+            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
+    if ear.report is not None:
+        return Ended(result.success and ear.report.succeeded, render_report(settings.language, ear.report))
+    return Ended(False, "\n".join(f"✗ {_reason(failure)}" for failure in failures))
+
+
 @contextmanager
 def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
     """Dagster's instance, with connections kept open for the length of the run."""

@@ -1,0 +1,107 @@
+"""`sync_conflicts`: what lost, and a person's last word."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.migrate import migrate
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A field that both sides had changed.
+
+    Attributes:
+        id: Of the row.
+        entity: Of the record.
+        external_id: Its id.
+        field: Local column.
+        base: What both had before.
+        ours: What the local row said.
+        theirs: What Gazelle said.
+        winner: `ours` or `theirs`: the later edit.
+        created_at: When it was met, aware UTC.
+    """
+
+    id: int
+    entity: str
+    external_id: str
+    field: str
+    base: str | None
+    ours: str | None
+    theirs: str | None
+    winner: str
+    created_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {**asdict(self), "created_at": self.created_at.isoformat()}
+
+
+def open_conflicts(settings: Settings) -> list[Conflict]:
+    """The conflicts about which nobody has had the last word."""
+    url = str(settings.database_url)
+    migrate(url)
+    with database_errors(), connect(url) as connection:
+        return [Conflict(*row) for row in connection.execute(statement("conflicts_open"))]
+
+
+def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, bool]:
+    """Take one side of a conflict for good.
+
+    The other side than the winner becomes an edit of the local row, which the next push sends like any other.
+
+    Args:
+        settings: For the database.
+        conflict_id: Which.
+        take: `ours` or `theirs`.
+
+    Returns:
+        The conflict, and whether the local row was edited.
+
+    Raises:
+        GazelleSyncError: There is no such conflict, it is resolved already, or its row is gone.
+    """
+    url = str(settings.database_url)
+    migrate(url)
+    with database_errors(), connect(url) as connection:
+        found = connection.execute(statement("conflict_read"), {"id": conflict_id}).fetchone()
+        if found is None:
+            raise GazelleSyncError(f"There is no conflict {conflict_id}: `gazelle-sync conflicts` lists them.")
+        *values, resolved_at = found
+        conflict = Conflict(*values)
+        if resolved_at is not None:
+            raise GazelleSyncError(f"Conflict {conflict_id} was resolved on {resolved_at:%Y-%m-%d %H:%M} UTC.")
+        edited = take != conflict.winner
+        if edited:
+            _edit(connection, conflict, conflict.ours if take == "ours" else conflict.theirs)
+        connection.execute(statement("conflict_resolve"), {"id": conflict_id, "taken": take})
+    return conflict, edited
+
+
+def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None:
+    """Write a value into the local row as a person would: the trigger marks it."""
+    pushable = _pushable(conflict)
+    query = sql.SQL("UPDATE {} SET {} = %s WHERE {} = %s").format(
+        sql.Identifier(pushable.table), sql.Identifier(conflict.field), sql.Identifier(pushable.key)
+    )
+    if connection.execute(query, [value, conflict.external_id]).rowcount == 0:
+        raise GazelleSyncError(
+            f"The row of {conflict.external_id} is gone from {pushable.table}: there is nothing to write into. Nothing "
+            "was done."
+        )
+
+
+def _pushable(conflict: Conflict) -> Pushable:
+    for pushable in PUSHABLES:
+        if pushable.entity.name == conflict.entity and conflict.field in pushable.columns:
+            return pushable
+    raise GazelleSyncError(f"Conflict {conflict.id} speaks of {conflict.entity}.{conflict.field}, which is not pushed.")

@@ -1,0 +1,168 @@
+"""A push as a person reads it: what would be sent, what was, what waits, what lost. French or English."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from gazelle_sync.clock import MONTREAL
+from gazelle_sync.push.conflicts import Conflict
+from gazelle_sync.push.deliver import Outcome
+from gazelle_sync.push.model import Action, JsonValue, Plan, Row
+from gazelle_sync.push.session import PushReport
+from gazelle_sync.push.status import Waiting
+from gazelle_sync.push.words import action_name
+
+LONGEST = 200
+TEXTS = {
+    "en": {
+        "nothing": "Nothing to send.",
+        "would": "{rows} rows, {actions} actions. Nothing was sent.",
+        "done": "{sent} sent, {failed} failed, {seconds:.1f} s, {requests} requests.",
+        "stopped": "The push stopped: {reason} {left} rows wait for the next one.",
+        "follows": "{column}: takes over what Gazelle says: {value}",
+        "empty": "(empty)",
+        "all_there": "Gazelle has everything.",
+        "waits": "{count} rows wait; {errors} of them because of an error.",
+        "hidden": "hidden: stays here",
+        "doubt": "in doubt: will be looked for at Gazelle before anything is sent again",
+        "due": "due",
+        "next": "next try {when}, after {attempts}",
+        "no_conflict": "No conflict is open.",
+        "conflict": "#{id} {record} {field}: ours {ours}, Gazelle's {theirs}, before {base}; the later edit won "
+        "({winner})",
+        "ours": "ours",
+        "theirs": "Gazelle's",
+    },
+    "fr": {
+        "nothing": "Rien à envoyer.",
+        "would": "{rows} lignes, {actions} actions. Rien n'a été envoyé.",
+        "done": "{sent} envoyées, {failed} en échec, {seconds:.1f} s, {requests} requêtes.",
+        "stopped": "L'envoi s'est arrêté : {reason} {left} lignes attendent le prochain.",
+        "follows": "{column} : reprend ce que dit Gazelle : {value}",
+        "empty": "(vide)",
+        "all_there": "Gazelle a tout.",
+        "waits": "{count} lignes attendent, dont {errors} à cause d'une erreur.",
+        "hidden": "masquée : reste ici",
+        "doubt": "dans le doute : on le cherchera chez Gazelle avant de renvoyer quoi que ce soit",
+        "due": "à envoyer",
+        "next": "prochain essai {when}, après {attempts}",
+        "no_conflict": "Aucun conflit n'est ouvert.",
+        "conflict": "nº {id} {record} {field} : ici {ours}, chez Gazelle {theirs}, avant {base} ; la dernière "
+        "modification l'a emporté ({winner})",
+        "ours": "la nôtre",
+        "theirs": "celle de Gazelle",
+    },
+}
+
+
+def render_preview(language: str, found: Iterable[tuple[Row, Plan | None, str]]) -> tuple[str, bool]:
+    """The diff of a dry run, and whether every row could go."""
+    lines: list[str] = []
+    count = actions = 0
+    all_well = True
+    for row, plan, reason in found:
+        problems = plan.problems if plan else {"*": reason}
+        all_well = all_well and not problems
+        if plan is not None and plan.is_quiet:
+            continue
+        count += 1
+        lines.append(row.key)
+        for action in plan.actions if plan else ():
+            actions += 1
+            lines += _diff(language, action)
+        for column, value in (plan.follows if plan else {}).items():
+            lines.append("  < " + _say(language, "follows", column=column, value=_short(language, value)))
+        lines += [f"  ✗ {problem}" for problem in problems.values()]
+    if not lines:
+        return _say(language, "nothing"), all_well
+    return "\n".join([*lines, _say(language, "would", rows=count, actions=actions)]), all_well
+
+
+def render_report(language: str, report: PushReport) -> str:
+    """What a push did."""
+    lines: list[str] = []
+    for outcome in report.outcomes:
+        lines += _outcome(language, outcome)
+    if report.stopped is not None:
+        lines.append("✗ " + _say(language, "stopped", reason=report.stopped, left=report.left))
+    if not lines:
+        return _say(language, "nothing")
+    done = _say(
+        language, "done", sent=report.sent, failed=report.failed, seconds=report.seconds, requests=report.requests
+    )
+    return "\n".join([*lines, done])
+
+
+def render_waiting(language: str, found: Sequence[Waiting]) -> str:
+    """What has not gone, and why."""
+    if not found:
+        return _say(language, "all_there")
+    lines = []
+    for row in found:
+        lines.append(f"{row.key}  {_state(language, row)}")
+        if row.error:
+            lines.append(f"  ✗ {row.error}")
+    errors = sum(row.error is not None for row in found)
+    return "\n".join([*lines, _say(language, "waits", count=len(found), errors=errors)])
+
+
+def render_conflicts(language: str, found: Sequence[Conflict]) -> str:
+    """What lost."""
+    if not found:
+        return _say(language, "no_conflict")
+    return "\n".join(
+        _say(
+            language,
+            "conflict",
+            id=one.id,
+            record=one.external_id,
+            field=one.field,
+            winner=_say(language, one.winner),
+            **{name: _short(language, getattr(one, name)) for name in ("base", "ours", "theirs")},
+        )
+        for one in found
+    )
+
+
+def _outcome(language: str, outcome: Outcome) -> list[str]:
+    if not (outcome.sent or outcome.failed or outcome.followed):
+        return []
+    lines = [outcome.key]
+    for action in outcome.sent:
+        lines += _diff(language, action)
+    for column, value in outcome.followed.items():
+        lines.append("  < " + _say(language, "follows", column=column, value=_short(language, value)))
+    return [*lines, *(f"  ✗ {reason}" for reason in outcome.failed.values())]
+
+
+def _diff(language: str, action: Action) -> list[str]:
+    """What an action changes; of long texts the lines that differ."""
+    name = action_name(language, action.name)
+    before, after = (text.splitlines() for text in action.shown)
+    if len(before) < 2 and len(after) < 2:
+        old = f"- {_short(language, action.shown[0])} " if action.shown[0] else ""
+        return [f"  {name}: {old}+ {_short(language, action.shown[1])}"]
+    changed = [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
+    return [f"  {name}:", *(f"    {_short(language, line)}" for line in changed)]
+
+
+def _state(language: str, row: Waiting) -> str:
+    if row.is_hidden:
+        return _say(language, "hidden")
+    if row.is_in_doubt:
+        return _say(language, "doubt")
+    if row.next_attempt_at is None or row.next_attempt_at <= datetime.now(row.next_attempt_at.tzinfo):
+        return _say(language, "due")
+    when = row.next_attempt_at.astimezone(MONTREAL)
+    return _say(language, "next", when=f"{when:%H:%M}", attempts=row.attempts)
+
+
+def _short(language: str, value: JsonValue) -> str:
+    text = " ".join(str(value).split()) if value else _say(language, "empty")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _say(language: str, key: str, **values: object) -> str:
+    return TEXTS[language][key].format(**values)

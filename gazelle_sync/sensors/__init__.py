@@ -1,0 +1,1 @@
+"""What Dagster watches by itself, between schedules."""

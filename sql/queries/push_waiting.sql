@@ -1,0 +1,10 @@
+-- Rows that are not at Gazelle yet, and why.
+SELECT
+    t.{key}, coalesce(t.{hidden}, false), t.sync_error, t.sync_attempts, t.next_attempt_at, t.updated_at,
+    EXISTS (
+        SELECT FROM sync_gazelle_logs AS l
+        WHERE l.piano_id = t.{key} AND l.entity = %(entity)s AND l.status = 'in_doubt'
+    )
+FROM {table} AS t
+WHERE t.needs_sync OR t.sync_error IS NOT NULL
+ORDER BY t.sync_error IS NULL, t.updated_at, t.{key}
