@@ -27,6 +27,8 @@ from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
 
+pytest_plugins = ["gazelle_sync_tests.pushing"]
+
 SCALE = 0.02
 MIGRATED = "migrated"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+import stamina
 from psycopg import sql
 
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.push import session
+from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import Push, PushReport
+from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
+from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.shop import Record, Row, Shop
 
@@ -97,3 +105,88 @@ class Office:
         row = self.row(piano)
         assert (row["needs_sync"], row["sync_error"]) == (False, None)
         assert row["last_synced_at"] is not None
+
+
+class Meddler:
+    """A transport with somebody at the elbow: does something around the reads and writes of the real one."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.name = inner.name
+        self.after_read: Callable[[], None] = _nothing
+        self.before_send: Callable[[Action], None] = _nothing
+        self.after_send: Callable[[Action], None] = _nothing
+
+    @property
+    def api_ahead(self) -> timedelta | None:
+        return self._inner.api_ahead
+
+    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
+        found = self._inner.read(wanted)
+        self.after_read()
+        return found
+
+    def send(self, action: Action, remote: Remote) -> Sent:
+        self.before_send(action)
+        sent = self._inner.send(action, remote)
+        self.after_send(action)
+        return sent
+
+    def find(self, piano_id: str, name: str, payload: Mapping[str, Any], since: datetime | None) -> list[str]:
+        return self._inner.find(piano_id, name, payload, since)
+
+    def take_back(self, name: str, created_id: str) -> None:
+        self._inner.take_back(name, created_id)
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+def once(action: Callable[[], object]) -> Callable[..., None]:
+    """Do something the first time only."""
+    left = [action]
+
+    def do(*_: object) -> None:
+        if left:
+            left.pop()()
+
+    return do
+
+
+@pytest.fixture(params=["graphql", "rest"])
+def office(request: pytest.FixtureRequest, new_shop: Shop) -> Office:
+    """A shop that was never pulled, on each transport."""
+    return Office(new_shop, request.param)
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Meddlers:
+    """Puts somebody at the elbow of every transport from here on."""
+    meddlers = Meddlers()
+
+    def meddled_with(settings: Settings, client: GazelleClient) -> Transport:
+        meddler = Meddler(transport_for(settings, client))
+        for name, hook in meddlers.hooks.items():
+            setattr(meddler, name, hook)
+        return meddler
+
+    monkeypatch.setattr(session, "transport_for", meddled_with)
+    return meddlers
+
+
+@dataclass
+class Meddlers:
+    """What is done at the elbow: name of a `Meddler`'s hook → what."""
+
+    hooks: dict[str, Callable[..., None]] = field(default_factory=dict)
+
+    def __call__(self, **hooks: Callable[..., None]) -> None:
+        self.hooks.update(hooks)
+
+
+@pytest.fixture
+def without_waiting() -> Iterator[None]:
+    """Retries follow at once: how long they wait is the matter of other tests."""
+    with stamina.set_testing(True, attempts=3):
+        yield

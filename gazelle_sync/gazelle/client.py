@@ -367,9 +367,14 @@ def _parsed(operation: str, answer: httpx.Response) -> Any:
 
 
 def _read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str, Any]:
+    """The object that a REST endpoint answers with; one that speaks of errors is not believed, whatever its status."""
+    if answer.status_code == httpx.codes.NO_CONTENT:
+        return {}
     given = _parsed(operation, answer)
     if not isinstance(given, dict):
         raise AnswerUnreadable(operation, "the answer is JSON but no object")
+    if given.get("errors") or given.get("error"):
+        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {_reason(answer)}")
     return given
 
 

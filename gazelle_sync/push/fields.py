@@ -48,7 +48,7 @@ class StatusTag:
         if self.column in draft.plan.follows:
             draft.plan.follows_settle[f"{self.column}.tags"] = [tag for tag in draft.tags if tag in mine]
             return
-        if ours == base and ours == theirs:
+        if ours == base == theirs and self.column in draft.base:
             return
         wanted = [self.tags[value]] if value else []
         if [tag for tag in draft.tags if tag in mine] != wanted:
@@ -110,7 +110,7 @@ class Block:
             return
         if found is None or found.says != plain(value):
             draft.notes = write_block(draft.notes, marks, value, expected=found.says if found else None)
-        if ours != base or clash is not None:
+        if ours != base or clash is not None or self.column not in draft.base:
             draft.settled_by("notes", self.column, value, clash)
 
     def _base(self, draft: Draft, marks: Marks) -> str | None:

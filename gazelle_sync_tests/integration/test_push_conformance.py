@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
 from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
 
 LATE = datetime(2026, 7, 2, 3, 30, tzinfo=UTC)
 """Half past eleven in the evening of the first in Montreal."""
-
-
-@pytest.fixture(params=["graphql", "rest"])
-def office(request: pytest.FixtureRequest, new_shop: Shop) -> Office:
-    return Office(new_shop, request.param)
 
 
 def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(office: Office) -> None:

@@ -53,8 +53,11 @@ class Transport(Protocol):
     """Reads and writes records at Gazelle."""
 
     name: str
-    api_ahead: timedelta | None
-    """How far Gazelle's clock is ahead of this machine's; None before the first answer."""
+
+    @property
+    def api_ahead(self) -> timedelta | None:
+        """How far Gazelle's clock is ahead of this machine's; None before the first answer."""
+        ...
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
         """Read records, many to a request.

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gazelle_sync.clock import parse_instant
+from gazelle_sync.errors import AnswerUnreadable
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords
@@ -44,6 +45,8 @@ class RestTransport(GazelleRecords):
             said["notes"] = answer["observations"]
         if stamp := parse_instant(answer.get("updated_at")):
             said["updated_at"] = stamp
+        if "tags" in sent and said.get("tags", sent["tags"]) != sent["tags"]:
+            raise AnswerUnreadable(f"PATCH {path}", "Gazelle answered with other tags than were sent")
         after = replace(remote, **{**sent, **said})
         return Sent({"piano": after.as_before()}, after=after)
 

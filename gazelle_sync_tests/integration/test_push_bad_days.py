@@ -1,0 +1,357 @@
+"""Bad days of a push: lost answers, refusals, races. Nothing is lost, nothing doubled; on both transports."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
+from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gazelle_sync.warehouse.lock import PushLock
+from gazelle_sync_tests.pushing import Meddlers, Office, once
+
+WRITES = {
+    "update_tags": {"graphql": '"tags"', "rest": "/tags"},
+    "update_piano": {"graphql": '"notes"', "rest": "observations"},
+    "add_comment": {"graphql": "createClientLog", "rest": "/comments"},
+    "add_measurement": {"graphql": "createPianoMeasurement", "rest": "createPianoMeasurement"},
+    "set_serviced": {"graphql": 'manualLastService":', "rest": "last_serviced"},
+}
+"""Action → a text that only its request holds."""
+
+
+def busy_row(office: Office) -> str:
+    """A piano about which everything is to be said."""
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService=None)
+    done_at = datetime(2026, 7, 1, tzinfo=UTC)
+    office.edit(piano, status="normal", notes="Note 23°C", observations="Vu", travail="Fait", completed_at=done_at)
+    return piano
+
+
+def assert_there_once(office: Office, piano: str, measured: int) -> None:
+    record = office.record(piano)
+    assert record["tags"] == ["GRAND", "NORMAL"]
+    assert record["notes"].startswith("Clé\n\n")
+    assert record["notes"].count("\nVu\n") == 1
+    assert record["manualLastService"] == "2026-06-30"
+    assert sorted(office.comments(piano)) == ["Fait", "Note 23°C"]
+    assert len(office.measurements(piano)) == measured + 1
+    office.assert_clean(piano)
+
+
+def settle(office: Office, piano: str, *, pushes: int = 3) -> None:
+    """Push until there is nothing left to do."""
+    for _ in range(pushes):
+        if office.push().succeeded and not office.row(piano)["needs_sync"]:
+            return
+
+
+@pytest.mark.usefixtures("without_waiting")
+@pytest.mark.parametrize("action", WRITES)
+@pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])
+def test_whatever_happens_to_an_answer_each_action_is_there_once(office: Office, action: str, kind: str) -> None:
+    """The answer is lost after each request, then the request itself, then a proxy's page comes instead."""
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    office.shop.admin.fault(kind, operation=WRITES[action][office.transport], times=2)
+    settle(office, piano)
+    assert any(fault["struck"] for fault in office.shop.admin.faults())
+    assert_there_once(office, piano, measured)
+    assert not [row for row in office.log() if row[1] == "in_doubt"]
+
+
+@pytest.mark.usefixtures("without_waiting")
+@pytest.mark.parametrize(
+    ("kind", "options"), [("truncated", {}), ("status", {"code": 500}), ("empty_body", {}), ("graphql_errors", {})]
+)
+def test_whatever_comes_instead_of_any_answer_everything_is_there_once(
+    office: Office, kind: str, options: dict[str, Any]
+) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    office.shop.admin.fault(kind, times=0, probability=0.4, seed=7, **options)
+    for _ in range(3):
+        office.push()
+    office.shop.admin.clear_faults()
+    settle(office, piano)
+    assert_there_once(office, piano, measured)
+
+
+@pytest.mark.usefixtures("without_waiting")
+@pytest.mark.parametrize(("name", "holds"), [("PushRead", "PushRead"), ("look-up", "PushEntries")])
+def test_faults_of_reads_lose_nothing(office: Office, name: str, holds: str) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    if name == "look-up":
+        office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
+    office.shop.admin.fault("status", operation=holds, code=503, times=4)
+    office.push()
+    settle(office, piano)
+    assert_there_once(office, piano, measured)
+
+
+def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Office) -> None:
+    """The request outlives our patience: looked for too early it would not be there yet, and be doubled."""
+    piano = office.piano()
+    office.edit(piano, notes="Une seule fois")
+    office.shop.admin.fault("timeout", operation=WRITES["add_comment"][office.transport], seconds=1.5)
+    report = office.push(timeout_s=1.0)
+    assert report.succeeded
+    assert office.comments(piano) == ["Une seule fois"]
+    assert office.log() == [("add_comment", "success")]
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> None:
+    piano = office.piano()
+    words = "Accordé"
+    client = office.record(piano)["clientId"]
+    office.shop.admin.create("timeline", pianoId=piano, clientId=client, comment=words, clientLogId="log_foreign")
+    office.edit(piano, notes=words, travail=words)
+    office.shop.admin.fault("reset", operation=WRITES["add_comment"][office.transport], times=2)
+    settle(office, piano)
+    assert office.comments(piano) == [words] * 3
+    office.edit(piano, notes="Autre chose")
+    office.push()
+    office.edit(piano, notes=words)
+    office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
+    settle(office, piano)
+    assert sorted(office.comments(piano)) == [words] * 4 + ["Autre chose"], "said again later, it is sent again"
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    office.shop.admin.fault("status", code=429, times=0, operation="piano")
+    report = office.push()
+    assert report.stopped is not None
+    assert "429" in office.row(piano)["sync_error"]
+    assert office.push(at_once=False).outcomes == []
+    office.shop.admin.clear_faults()
+    settle(office, piano)
+    assert_there_once(office, piano, measured)
+
+
+def test_retry_after_is_honoured(office: Office) -> None:
+    piano = office.piano()
+    office.edit(piano, notes="Accordé")
+    office.shop.admin.fault("status", code=429, retry_after=1, operation=WRITES["add_comment"][office.transport])
+    report = office.push()
+    assert report.succeeded
+    assert report.seconds >= 1
+    assert office.comments(piano) == ["Accordé"]
+
+
+def test_a_token_that_expires_between_two_actions_is_refreshed(
+    office: Office, meddle: Meddlers, tmp_path: Path
+) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    admin = office.shop.admin
+    (tmp_path / "token.json").write_text(str(admin.tokens()).replace("'", '"'))
+    meddle(after_send=once(admin.expire_token))
+    oauth: dict[str, Any] = {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET}
+    assert office.push(token_file=tmp_path / "token.json", **oauth).succeeded
+    assert_there_once(office, piano, measured)
+
+
+def test_refused_credentials_stop_the_run_and_every_row_says_why(office: Office) -> None:
+    for place in range(3):
+        office.edit(office.piano(place), notes="Accordé")
+    report = office.push(api_token="wrong")
+    assert report.stopped is not None
+    assert {row["sync_attempts"] for row in office.shop.rows("vincent_dindy_piano_updates")} == {1}
+    assert all("GAZELLE_API_TOKEN" in row["sync_error"] for row in office.shop.rows("vincent_dindy_piano_updates"))
+
+
+def test_mutation_errors_with_http_200_are_read(office: Office) -> None:
+    piano = office.piano(tags=["TOP"])
+    office.edit(piano, status="normal", notes="Accordé")
+    if office.transport == "graphql":
+        office.shop.admin.settings(mutation_error="Le registre est fermé")
+    else:
+        office.shop.admin.fault("status", code=422, times=2, operation="/api/v1/")
+    report = office.push()
+    assert report.failed == 2
+    expected = "Le registre est fermé" if office.transport == "graphql" else "The sandbox was told to fail"
+    assert expected in office.row(piano)["sync_error"]
+    assert {status for _, status in office.log()} == {"error"}
+    office.shop.admin.settings(mutation_error="")
+    settle(office, piano)
+    assert office.record(piano)["tags"] == ["NORMAL"]
+    assert office.comments(piano) == ["Accordé"]
+
+
+def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, meddle: Meddlers) -> None:
+    piano = office.piano(tags=["GRAND"])
+    office.edit(piano, status="top", notes="un")
+    meddle(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
+    assert office.push().succeeded
+    row = office.row(piano)
+    assert row["needs_sync"]
+    assert row["base"]["notes"] == "un"
+    assert office.push(at_once=False).succeeded
+    assert office.comments(piano) == ["un", "deux"]
+    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
+    assert office.conflicts() == []
+    office.assert_clean(piano)
+
+
+def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, meddle: Meddlers) -> None:
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
+    office.edit(piano, status="normal", observations="Vu")
+    meddle(
+        after_read=once(lambda: office.shop.admin.edit("pianos", piano, tags=["GRAND", "TOP", "NEUF"], notes="Clé 2"))
+    )
+    assert office.push().succeeded
+    assert sorted(office.record(piano)["tags"]) == ["GRAND", "NEUF", "NORMAL"]
+    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
+
+
+def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(office: Office, meddle: Meddlers) -> None:
+    if office.transport == "rest":
+        # Its answers say nothing of what a write replaced: the reading just before is all that can be done.
+        return
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
+    office.edit(piano, status="normal", observations="Vu")
+    meddle(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
+    assert office.push().succeeded
+    assert sorted(office.record(piano)["tags"]) == ["NEUF", "NORMAL"]
+    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
+    assert "\nVu\n" in office.record(piano)["notes"]
+    office.assert_clean(piano)
+    assert office.push().sent == 0
+
+
+def test_two_processes_push_one_after_the_other(office: Office, meddle: Meddlers) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    office.shop.admin.settings(latency_ms=30)
+    threads = [threading.Thread(target=office.push) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_there_once(office, piano, measured)
+    with PushLock(office.shop.url, wait_s=0), pytest.raises(AnotherPushRunning, match="Another push is running"):
+        office.push(lock_wait_s=0.2)
+
+
+def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
+    """Gazelle's clock is an hour ahead: its edit of this morning is not later than ours of now."""
+    piano = office.piano(tags=["TOP"])
+    office.edit(piano, status="top")
+    office.push()
+    office.shop.admin.settings(clock_skew_s=3600)
+    office.shop.admin.edit("pianos", piano, tags=["NORMAL"], touch=stamp(timedelta(minutes=50)))
+    office.edit(piano, status="problematic")
+    assert office.push().succeeded
+    assert office.record(piano)["tags"] == ["PROBLEMATIQUE"]
+    assert [(c["ours"], c["theirs"], c["winner"]) for c in office.conflicts()] == [("problematic", "normal", "ours")]
+
+
+def stamp(ahead: timedelta) -> str:
+    return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(office: Office, meddle: Meddlers) -> None:
+    piano = busy_row(office)
+    measured = len(office.measurements(piano))
+    for _ in range(8):
+        meddle(after_send=once(lambda: cut_connections(office)))
+        try:
+            office.push()
+        except DatabaseError as error:
+            assert "PostgreSQL" in str(error) or "lock was cut" in str(error)  # noqa: PT017 - some pushes have nothing left to cut
+    meddle(after_send=lambda _: None)
+    settle(office, piano)
+    assert_there_once(office, piano, measured)
+
+
+def cut_connections(office: Office) -> None:
+    office.shop.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid()"
+    )
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: Office) -> None:
+    piano = office.piano(tags=["GRAND", "TOP"])
+    office.edit(piano, status="top")
+    office.push()
+    office.edit(piano, status="normal")
+    office.shop.admin.fault("empty_tags", operation="PushRead")
+    assert office.push().failed == 1
+    assert "GRAND" in office.row(piano)["sync_error"]
+    assert office.push().succeeded
+    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
+
+
+def test_a_real_accounts_database_is_not_pushed_into_a_sandbox(office: Office) -> None:
+    office.edit(office.piano(), notes="Accordé")
+    office.shop.query("INSERT INTO system_settings (key, value) VALUES ('source', 'account')")
+    with pytest.raises(SettingsError, match="real account"):
+        office.push()
+
+
+def test_many_rows_at_once_all_arrive_within_few_reads(office: Office) -> None:
+    """A hundred stand for the five thousand of docs/benchmarks.md: the reads grow by the batch, not by the row."""
+    client = office.record(office.piano())["clientId"]
+    pianos = [office.shop.admin.create("pianos", clientId=client, status="ACTIVE")["id"] for _ in range(100)]
+    for piano in pianos:
+        office.edit(piano, notes=f"Note de {piano}")
+    office.shop.admin.reset_stats()
+    report = office.push()
+    assert report.succeeded
+    assert report.requests == 100 + 4
+    assert all(office.comments(piano) == [f"Note de {piano}"] for piano in pianos[::10])
+
+
+def test_the_budget_of_requests_is_kept(office: Office) -> None:
+    for place in range(8):
+        office.edit(office.piano(place), notes=f"Note {place}", status="top")
+    office.shop.admin.reset_stats()
+    office.push(rate_per_s=20)
+    assert office.shop.admin.stats()["max_in_a_second"] <= 20
+
+
+def test_the_pull_brings_it_back_without_making_the_row_due(office: Office) -> None:
+    piano = busy_row(office)
+    office.push()
+    row = office.row(piano)
+    office.shop.sync(only=["users", "clients", "pianos"])
+    assert office.row(piano) == row
+    assert office.shop.row("gazelle_pianos", piano)["tags"] == ["GRAND", "NORMAL"]
+    assert office.push().outcomes == []
+
+
+def test_what_changes_at_gazelle_alone_is_followed_after_a_pull(office: Office) -> None:
+    piano = office.piano(tags=["GRAND", "TOP"])
+    office.edit(piano, status="top", observations="Vu")
+    office.push()
+    office.shop.admin.settings(clock_skew_s=5)
+    notes = office.record(piano)["notes"].replace("Vu", "Relu")
+    office.shop.admin.edit("pianos", piano, tags=["GRAND", "NORMAL"], notes=notes)
+    assert office.push().outcomes == []
+    office.shop.sync(only=["users", "clients", "pianos"])
+    assert office.push(at_once=False).succeeded
+    row = office.row(piano)
+    assert (row["status"], row["observations"], row["needs_sync"]) == ("normal", "Relu", False)
+    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
+    assert office.push().outcomes == []
+
+
+def test_the_transport_is_the_one_that_was_chosen(office: Office) -> None:
+    office.edit(office.piano(), notes="Accordé")
+    office.shop.admin.reset_stats()
+    office.push()
+    asked = office.shop.admin.stats()["by_operation"]
+    assert any(name.startswith("POST /api/v1/") for name in asked) == (office.transport == "rest")
+    assert replace(office.shop.settings, push_transport=office.transport).push_transport == office.transport
