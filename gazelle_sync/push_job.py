@@ -64,7 +64,7 @@ def send_edits(context: dg.OpExecutionContext) -> None:
         with stand(Settings.load()) as settings:
             log.configure_once(settings)
             with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
-                report = push.run()
+                report = push.undo(config["undo"]) if config["undo"] else push.run()
     except GazelleSyncError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     getattr(context.resources, EAR).report = report

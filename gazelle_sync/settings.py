@@ -82,6 +82,10 @@ class Settings:
             load_dotenv(Path.cwd() / ".env")
             environ = os.environ
         read = _Reader(environ)
+        transport = read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest"))
+        service = read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event"))
+        if (transport, service) == ("rest", "event"):
+            raise SettingsError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
         return cls(
             api_url=read.base_url("GAZELLE_API_URL"),
             api_token=read.secret("GAZELLE_API_TOKEN"),
@@ -99,8 +103,8 @@ class Settings:
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
             retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
             language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
-            push_transport=read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest")),
-            push_service=read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event")),
+            push_transport=transport,
+            push_service=service,
         )
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,10 +15,13 @@ import stamina
 from psycopg import sql
 
 from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.push import session
+from gazelle_sync.push import rows, session
+from gazelle_sync.push.journal import Journal
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
+from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.shop import Record, Row, Shop
@@ -190,3 +196,53 @@ def without_waiting() -> Iterator[None]:
     """Retries follow at once: how long they wait is the matter of other tests."""
     with stamina.set_testing(True, attempts=3):
         yield
+
+
+STEPS: list[tuple[Any, str]] = [
+    (Journal, "intent"), (Journal, "succeeded"), (Journal, "failed"), (Journal, "doubted"), (rows, "settle"),
+    (rows, "finish"), (rows, "follow"), (rows, "load"), (GraphqlTransport, "send"), (GraphqlTransport, "read"),
+    (RestTransport, "send"), (RestTransport, "read"),
+]  # fmt: skip
+"""Everything that a push does to one of the two sides."""
+
+
+@dataclass
+class Countdown:
+    """Kills this process before or after the n-th step."""
+
+    left: int
+    steps: list[str] = field(default_factory=list)
+
+    def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*arguments: Any, **options: Any) -> Any:
+            self._count()
+            found = step(*arguments, **options)
+            self._count()
+            return found
+
+        return stepped
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_at(office: Office, step: int) -> bool:
+    """Push in a process of its own that is killed at a step; whether it came to that step."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        countdown = Countdown(step)
+        for owner, name in STEPS:
+            setattr(owner, name, countdown.around(getattr(owner, name)))
+        try:
+            office.push()
+        except BaseException as error:
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (0, -signal.SIGKILL)
+    return ended == -signal.SIGKILL

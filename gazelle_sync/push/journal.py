@@ -18,6 +18,9 @@ from gazelle_sync.push.model import Action, Clash, JsonValue, Remote
 from gazelle_sync.warehouse.connect import Connection, statement
 
 UPDATES = {"update_tags", "update_piano", "set_serviced"}
+UNDO = "undo_"
+"""Begins the name of an action that puts back what another did."""
+
 SENDING = "The request was about to be sent."
 
 
@@ -66,7 +69,7 @@ class Open:
     @property
     def is_update(self) -> bool:
         """Whether sending it twice changes nothing."""
-        return self.name in UPDATES
+        return self.name.removeprefix(UNDO) in UPDATES
 
 
 class Journal:

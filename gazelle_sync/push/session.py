@@ -29,6 +29,8 @@ from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import transport_for
+from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.words import say
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
@@ -160,6 +162,25 @@ class Push:
         for pushable in PUSHABLES:
             self._push(adjusted(pushable, self._settings))
         log.info("push ended", sent=self.report.sent, failed=self.report.failed, stopped=self.report.stopped)
+        return self.report
+
+    def undo(self, run_id: str) -> PushReport:
+        """Put back what a run changed at Gazelle.
+
+        Raises:
+            GazelleSyncError: It changed nothing that could be put back.
+            DatabaseError: The database went away.
+        """
+        with database_errors(), connect(self._url, autocommit=True) as connection:
+            for pushable in PUSHABLES:
+                undoing = Undoing(
+                    connection, GraphqlTransport(self.client), pushable, run_id=self.run_id,
+                    language=self._settings.language,
+                )  # fmt: skip
+                try:
+                    self.report.outcomes += undoing.undo(run_id)
+                except RunStops as stop:
+                    self.report.stopped = str(stop)
         return self.report
 
     def _push(self, pushable: Pushable) -> None:

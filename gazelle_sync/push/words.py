@@ -20,7 +20,7 @@ WORDS = {
         "arrived": "No answer came; found at Gazelle.",
         "already_sent": "Gazelle has it already, since {when}.",
         "keeps_changing": "Somebody keeps changing this piano at Gazelle. It will be tried again.",
-        "no_user": "Gazelle has no technician who can be scheduled, and a visit needs one. Make one schedulable there.",
+        "by_hand": "Nobody wrote down under which id Gazelle keeps it: delete it there by hand.",
     },
     "fr": {
         "unknown_status": "Le statut {value!r} est inconnu : écrire {known}.",
@@ -41,8 +41,7 @@ WORDS = {
         "arrived": "Aucune réponse n'est venue ; trouvé chez Gazelle.",
         "already_sent": "Gazelle l'a déjà, depuis le {when}.",
         "keeps_changing": "Quelqu'un modifie sans cesse ce piano chez Gazelle. Un autre essai suivra.",
-        "no_user": "Gazelle n'a aucun technicien à qui donner un rendez-vous, et une visite en demande un. En rendre "
-        "un disponible là-bas.",
+        "by_hand": "Personne n'a noté sous quel identifiant Gazelle le garde : le supprimer là-bas à la main.",
     },
 }
 
@@ -50,12 +49,12 @@ ACTIONS = {
     "en": {
         "update_tags": "the tags", "update_piano": "the piano's notes", "add_comment": "the comment",
         "add_service": "the service entry", "add_measurement": "the measurement", "read": "the reading",
-        "set_serviced": "the day of the last service", "create_event": "the visit", "complete_event": "the visit",
+        "set_serviced": "the day of the last service",
     },
     "fr": {
         "update_tags": "les étiquettes", "update_piano": "les notes du piano", "add_comment": "le commentaire",
         "add_service": "l'entrée de service", "add_measurement": "la mesure", "read": "la lecture",
-        "set_serviced": "le jour du dernier service", "create_event": "la visite", "complete_event": "la visite",
+        "set_serviced": "le jour du dernier service",
     },
 }  # fmt: skip
 
@@ -73,4 +72,5 @@ def say(language: str, key: str, **values: object) -> str:
 
 def action_name(language: str, name: str) -> str:
     """What staff call an action; a new one goes by its own name."""
-    return ACTIONS[language].get(name, name)
+    bare = name.removeprefix("undo_")
+    return ACTIONS[language].get(bare, bare)

@@ -104,7 +104,9 @@ def test_the_old_timezone_trigger_and_its_function_are_removed(empty: str) -> No
         connection.execute("DELETE FROM schema_migrations WHERE name = '004_remove_timezone_trigger.sql'")
     migrate(empty)
     with psycopg.connect(empty) as connection:
-        triggers = connection.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone()
+        triggers = connection.execute(
+            "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 'gazelle_appointments'::regclass"
+        ).fetchone()
         functions = connection.execute(
             "SELECT count(*) FROM pg_proc WHERE proname = 'fn_fix_gazelle_api_time'"
         ).fetchone()

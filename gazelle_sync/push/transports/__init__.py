@@ -100,8 +100,11 @@ class Transport(Protocol):
 
 
 def transport_for(settings: Settings, client: GazelleClient) -> Transport:
-    """The transport that `GAZELLE_PUSH_TRANSPORT` names."""
+    """The transport that `GAZELLE_PUSH_TRANSPORT` and `GAZELLE_PUSH_SERVICE` name."""
     from gazelle_sync.push.transports.graphql import GraphqlTransport
     from gazelle_sync.push.transports.rest import RestTransport
+    from gazelle_sync.push.transports.visits import VisitTransport
 
-    return RestTransport(client) if settings.push_transport == "rest" else GraphqlTransport(client)
+    if settings.push_transport == "rest":
+        return RestTransport(client)
+    return VisitTransport(client) if settings.push_service == "event" else GraphqlTransport(client)

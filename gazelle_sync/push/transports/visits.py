@@ -1,0 +1,122 @@
+"""`GAZELLE_PUSH_SERVICE=event`: work that was done becomes a visit, which moves the piano's service history by itself.
+
+One visit a Montreal day for a client, however many of its pianos were worked on: an institution's forty pianos are one
+line of the calendar. A visit is looked for before it is made, so a lost answer makes no second one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any
+
+from gazelle_sync.errors import AnswerUnreadable, WriteRefused
+from gazelle_sync.gazelle import documents
+from gazelle_sync.push.model import Action, Remote
+from gazelle_sync.push.transports import Sent
+from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.reading import member
+
+Visit = dict[str, Any]
+
+MARK = "[gazelle_sync {day}]"
+"""In the notes of our visits: by it we know them again."""
+
+MINUTES = 60
+SURVIVES = ("title", "start", "duration", "buffer", "notes", "type", "isAllDay", "timezone", "status")
+"""`updateEvent` replaces the event: what must survive is sent again."""
+
+NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."
+
+_locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+"""Two pianos of one client are not given a visit each because two threads looked at the same moment."""
+
+
+class VisitTransport(GraphqlTransport):
+    """The published API, with visits."""
+
+    def send(self, action: Action, remote: Remote) -> Sent:
+        """See `Transport`."""
+        if action.name != "add_service":
+            return super().send(action, remote)
+        if remote.client_id is None:
+            raise WriteRefused("PushVisitCreated", "the piano belongs to no client", is_missing=True)
+        if remote.status == "INACTIVE":
+            raise WriteRefused("PushVisitCreated", "the piano is inactive and takes no service entries")
+        with _locks[remote.client_id, action.payload["day"]]:
+            visit = self._visit(action, remote, remote.client_id)
+            return self._completed(visit, action, remote)
+
+    def _visit(self, action: Action, remote: Remote, client_id: str) -> Visit:
+        """The day's visit to the client, with this piano."""
+        visit = self._find(client_id, action.payload["day"])
+        if visit is None:
+            return self._created(action, remote, client_id)
+        pianos = _pianos(visit)
+        if remote.id in {piano["pianoId"] for piano in pianos}:
+            return visit
+        values = {name: visit[name] for name in SURVIVES if visit.get(name) is not None}
+        values |= {
+            "clientId": client_id,
+            "userId": (visit.get("user") or {}).get("id"),
+            "pianos": [*pianos, {"pianoId": remote.id, "isTuning": False}],
+        }
+        payload = self.mutate("PushVisitChanged", "updateEvent", {"id": visit["id"], "input": values})
+        return member(payload, "PushVisitChanged", "event")
+
+    def _find(self, client_id: str, day: str) -> Visit | None:
+        # The filter's days may be another calendar's than Montreal's: a day to either side; the mark names ours.
+        text = documents.operation("push", "PushVisits")
+        variables = {"clients": [client_id], "from": _shifted(day, -1), "to": _shifted(day, 1), "first": 100}
+        found = self.client.execute_exactly("PushVisits", text, variables).data.get("allEventsBatched")
+        if not isinstance(found, dict) or not isinstance(found.get("nodes"), list):
+            raise AnswerUnreadable("PushVisits", "the answer holds no visits")
+        mark = MARK.format(day=day)
+        for visit in found["nodes"]:
+            if isinstance(visit, dict) and mark in (visit.get("notes") or "") and visit.get("status") != "CANCELED":
+                return visit
+        return None
+
+    def _created(self, action: Action, remote: Remote, client_id: str) -> Visit:
+        values = {
+            "clientId": client_id,
+            "userId": self._technician(action.payload.get("created_by")),
+            "start": action.payload["created_at"],
+            "duration": MINUTES,
+            "type": "APPOINTMENT",
+            "timezone": "America/Toronto",
+            "title": "Service",
+            "notes": MARK.format(day=action.payload["day"]),
+            "pianos": [{"pianoId": remote.id, "isTuning": False}],
+        }
+        return member(self.mutate("PushVisitCreated", "createEvent", {"input": values}), "PushVisitCreated", "event")
+
+    def _completed(self, visit: Visit, action: Action, remote: Remote) -> Sent:
+        notes = [{"pianoId": remote.id, "notes": action.payload["text"]}]
+        values = {"resultType": "COMPLETE", "serviceHistoryNotes": notes}
+        payload = self.mutate("PushVisitCompleted", "completeEvent", {"id": visit["id"], "input": values})
+        return Sent({"event": {"id": member(payload, "PushVisitCompleted", "event")["id"]}})
+
+    def _technician(self, email: str | None) -> str:
+        """Who did it, where the row says so and they can be scheduled; else the first who can."""
+        answer = self.client.execute_exactly("PushUsers", documents.operation("push", "PushUsers"), {})
+        listed = [user for user in answer.data.get("allUsers") or [] if isinstance(user, dict)]
+        users = [user for user in listed if user.get("isSchedulable")]
+        if not users:
+            raise WriteRefused("PushUsers", NO_TECHNICIAN)
+        same = [user for user in users if email and (user.get("email") or "").lower() == email.lower()]
+        return str((same or users)[0]["id"])
+
+
+def _pianos(visit: Visit) -> list[dict[str, Any]]:
+    nodes = (visit.get("allEventPianos") or {}).get("nodes") or []
+    return [
+        {"pianoId": node["piano"]["id"], "isTuning": bool(node.get("isTuning"))}
+        for node in nodes
+        if isinstance(node, dict) and isinstance(node.get("piano"), dict)
+    ]
+
+
+def _shifted(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
