@@ -151,7 +151,7 @@ class Comment:
                 field=self.column,
                 payload=payload,
                 settles={self.column: ours},
-                key=draft.key("add_comment", self.column, ours),
+                identity=draft.identity("add_comment", self.column, ours),
                 is_create=True,
                 shown=("", ours),
             )
@@ -198,7 +198,7 @@ class Service:
                     field=self.column,
                     payload=payload,
                     settles={self.column: ours, self.done_at: day},
-                    key=draft.key("add_service", self.column, ours, day),
+                    identity=draft.identity("add_service", self.column, ours, day),
                     is_create=True,
                     shown=("", f"{payload['day']}: {ours}"),
                 )
@@ -220,7 +220,7 @@ class Service:
                 field="serviced",
                 payload={"last_serviced": day},
                 settles={"serviced": day},
-                key=draft.key("set_serviced", "serviced", day),
+                identity=draft.identity("set_serviced", "serviced", day),
                 after=self.column,
                 shown=(last.isoformat() if last else "", day),
             )
@@ -269,7 +269,7 @@ class Measured:
             field=fact,
             payload=payload,
             settles=settles,
-            key=draft.key("add_measurement", fact, values, day),
+            identity=draft.identity("add_measurement", fact, values, day),
             is_create=True,
             shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
         )
@@ -295,4 +295,4 @@ def _day(instant: JsonValue) -> str | None:
 
 def _instant(instant: datetime) -> str:
     """As the API writes instants."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -134,7 +134,7 @@ class Action:
         field: The local column that it comes from.
         payload: What is sent, in terms of both transports.
         settles: Facts that become base once Gazelle has it.
-        key: Idempotency key: the same edit has the same one.
+        identity: What makes it this action: record, name, what is said, and the generation of its fact.
         is_create: Whether sending it twice makes two.
         after: Field whose action must have succeeded first.
         clashes: What loses by it.
@@ -145,11 +145,16 @@ class Action:
     field: str
     payload: Mapping[str, JsonValue]
     settles: Mapping[str, JsonValue]
-    key: str
+    identity: tuple[JsonValue, ...]
     is_create: bool = False
     after: str | None = None
     clashes: tuple[Clash, ...] = ()
     shown: tuple[str, str] = ("", "")
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same edit has the same one. Made when it is asked for: most plans are not sent."""
+        return key_of(*self.identity)
 
 
 @dataclass

@@ -69,9 +69,9 @@ class Draft:
         ahead = self.api_ahead if abs(self.api_ahead) > NOISE else timedelta(0)
         return self.remote.updated_at - ahead <= self.row.updated_at
 
-    def key(self, name: str, fact: str, *said: JsonValue) -> str:
-        """The idempotency key of an action."""
-        return key_of(self.entity, self.row.key, name, said, fact, self.row.generation(fact))
+    def identity(self, name: str, fact: str, *said: JsonValue) -> tuple[JsonValue, ...]:
+        """What makes an action this one."""
+        return self.entity, self.row.key, name, said, fact, self.row.generation(fact)
 
     def problem(self, column: str, key: str, **values: object) -> None:
         """Say why a column cannot be sent."""
@@ -149,7 +149,7 @@ def is_emptied(draft: Draft, has_now: bool, had: bool) -> bool:
 
 
 def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Clash:
-    key = draft.key("clash", column, plain(base), plain(ours), plain(theirs), winner)
+    key = key_of(*draft.identity("clash", column, plain(base), plain(ours), plain(theirs), winner))
     return Clash(column, base, ours, theirs, winner, key)
 
 
@@ -177,7 +177,7 @@ def _update(draft: Draft, name: str, update: _Update, payload: dict[str, JsonVal
         field=update.column,
         payload=payload,
         settles=update.settles,
-        key=draft.key(name, update.column, payload),
+        identity=draft.identity(name, update.column, payload),
         clashes=tuple(update.clashes),
         shown=shown,
     )

@@ -11,6 +11,7 @@ _NUMBER = r"(?<![\w.,])(-?\d{1,3}(?:[.,]\d+)?)\s*"
 _TEMPERATURE = re.compile(_NUMBER + r"(?:°\s*([CF])?|([CF]))(?!\w)", re.IGNORECASE)
 _HUMIDITY = re.compile(_NUMBER + r"%")
 _PITCH = re.compile(_NUMBER + r"Hz(?!\w)", re.IGNORECASE)
+_ANY = re.compile(r"\d\s*(?:[%°CFcf]|[Hh][Zz])")
 _SAYS_HUMIDITY = re.compile(r"humid|\bH\.?R\b|\bRH\b", re.IGNORECASE)
 _SAYS_TEMPERATURE = re.compile(r"temp", re.IGNORECASE)
 
@@ -24,7 +25,7 @@ def readings_in(text: str | None) -> Readings:
     `47%` or `20C` alone may be a rebate or a model: they count beside a reading of another kind, or where the text
     names what they are. A pitch in hertz, and a temperature with its degree and its scale, speak for themselves.
     """
-    if not text or not any(sign in text for sign in "%°zZcCfF"):
+    if not text or not _ANY.search(text):
         return {}
     found: Readings = {}
     certain = False

@@ -102,8 +102,7 @@ class Undoing:
             self._mark(done, None, read)
             return
         name = UNDO + done.name
-        key = key_of(name, done.id, self._run_id)
-        action = Action(name, done.field or "", payload, {}, key, shown=shown)
+        action = Action(name, done.field or "", payload, {}, (name, done.id, self._run_id), shown=shown)
         with self._connection.transaction():
             log_id = self._journal.intent(action, read, Search(), 0.0)
         try:
@@ -123,7 +122,7 @@ class Undoing:
                 if not error.is_missing:
                     raise  # gone already is as good
             return read
-        sent = self._transport.send(Action(done.name, done.field or "", payload, {}, ""), read)
+        sent = self._transport.send(Action(done.name, done.field or "", payload, {}, ()), read)
         return sent.after or read
 
     def _restored(self, done: _Done, now: Remote) -> tuple[dict[str, JsonValue] | None, tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from gazelle_sync_tests.benchmarks import first_pull, loading, memory, rate, start, ticks
+from gazelle_sync_tests.benchmarks import first_pull, loading, memory, push, rate, start, ticks
 from gazelle_sync_tests.benchmarks.table import Line, render, write_into
 
 Benchmark = Callable[[int], Iterator[Line]]
@@ -29,6 +29,9 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "growth": (loading.growth, 3),
     "rate": (rate.rate, 3),
     "start": (start.start, 5),
+    "push": (push.budget, 1),
+    "plan": (push.planning, 5),
+    "delay": (push.delay, 1),
 }
 """Name → what is measured, and how often (the median counts). The slow ones are measured less often, and say so."""
 
@@ -37,6 +40,8 @@ QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (bench
     "load": (partial(loading.load, entries=28_000), 1),
     "memory": (partial(memory.memory, timelines=(None,)), 1),
     "growth": (partial(loading.growth, sizes=(2_800, 28_000)), 1),
+    "push": (partial(push.budget, rows=50), 1),
+    "delay": (partial(push.delay, edits=2), 1),
 }
 """The same once each and smaller, to see that everything runs; its figures prove nothing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync_tests.pushing import Meddlers, Office, killed_at, once
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
+HERE, THERE = "vu ici", "vu là-bas"
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("close_after", {}), ("reset", {}), ("truncated", {}), ("html_200", {}), ("status", {"code": 503}),
     ("status", {"code": 429, "retry_after": 0}), ("graphql_errors", {}), ("empty_body", {}), ("invalid_utf8", {}),
@@ -88,7 +90,7 @@ class Life:
         if self._draw.random() < 0.5:
             values["status"] = self._draw.choice(sorted(STATUS))
         if self._draw.random() < 0.5:
-            values["observations"] = self._new("vu ici")
+            values["observations"] = self._new(HERE)
         if self._draw.random() < 0.5:
             values["notes"] = self._new("note")
         if self._draw.random() < 0.3:
@@ -133,7 +135,7 @@ class Life:
     def _block_there(self, piano: str) -> None:
         if (says := self._block(piano)) is not None:
             notes = self.office.record(piano)["notes"]
-            self._edit_there(piano, notes=notes.replace(f"\n{says}\n", f"\n{self._new('vu là-bas')}\n"))
+            self._edit_there(piano, notes=notes.replace(f"\n{says}\n", f"\n{self._new(THERE)}\n"))
 
     # ---- between
 
@@ -187,9 +189,9 @@ def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
             assert [tag for tag in record["tags"] if tag in STATUS.values()] == [STATUS[row["status"]]]
         block = read_block(record["notes"], Marks.of("observations", piano))
         assert (block.says if block else None) == row["observations"]
-        # What one side said and the other never saw is in sync_conflicts, unless its own side wrote over it.
-        for mine, others in ((life.here, life.there), (life.there, life.here)):
-            for text, after in zip(mine[piano], mine[piano][1:], strict=False):
-                if text not in others[piano] and after in others[piano][:1]:
+        # What one side wrote over with the other's value, without the other ever having seen it, is in sync_conflicts.
+        for mine, others, other in ((life.here, life.there, THERE), (life.there, life.here, HERE)):
+            for text, after in itertools.pairwise(mine[piano]):
+                if not text.startswith(other) and after.startswith(other) and text not in others[piano]:
                     assert text in lost
     assert not [row for row in office.log() if row[1] == "in_doubt"]

@@ -8,7 +8,8 @@ WHERE NOT coalesce(t.{hidden}, false)
     AND (
         t.needs_sync
         OR (
-            p.gazelle_updated_at > (t.base #>> '{{remote,updated_at}}')::timestamptz
+            -- Not only later ones: stamps have whole seconds.
+            p.gazelle_updated_at >= (t.base #>> '{{remote,updated_at}}')::timestamptz
             AND (
                 to_jsonb(p.gazelle_tags) IS DISTINCT FROM t.base #> '{{remote,tags}}'
                 OR md5(coalesce(p.notes, '')) IS DISTINCT FROM t.base #>> '{{remote,notes_md5}}'

@@ -1,0 +1,158 @@
+"""The push: the share of the request budget that it uses, planning, and how long an edit takes with `up` running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from gazelle_sync.push.model import Remote, Row
+from gazelle_sync.push.plan import make_plan
+from gazelle_sync.push.pushables import PIANO_UPDATES
+from gazelle_sync.push.session import Push
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync_tests.benchmarks.ground import BIN, Shop, account, new_shop, server
+from gazelle_sync_tests.benchmarks.table import Line
+
+RATE = 10
+ROWS = 1_000
+LEAST_SHARE = 0.95
+PLANNED = 10_000
+MOST_PLANNING_S = 1.0
+EDITS = 50
+MOST_DELAY_S = 60.0
+START_S = 120.0
+EDIT = """
+INSERT INTO vincent_dindy_piano_updates (gazelle_id, notes) VALUES (%s, %s)
+ON CONFLICT (gazelle_id) DO UPDATE SET notes = excluded.notes
+"""
+
+
+def budget(repeats: int, *, rows: int = ROWS) -> Iterator[Line]:
+    """So many edited rows at 10 requests a second."""
+    shares, most = [], 0
+    with server() as where, account(where) as sandbox:
+        pianos = _pianos(sandbox.admin.dump("pianos"), rows)
+        for number in range(repeats):
+            shop = replace(new_shop(where, sandbox), rate_per_s=RATE)
+            migrate(shop.url)
+            _edit(shop, pianos, f"Note {number}")
+            sandbox.admin.reset_stats()
+            with Push(shop.settings) as push:
+                report = push.run()
+            if not report.succeeded:
+                raise RuntimeError(f"the push failed: {report.stopped} {report.failed}")
+            stats = sandbox.admin.stats()
+            arrivals = stats["arrivals_monotonic"]
+            most = max(most, stats["max_in_a_second"])
+            shares.append((len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) / RATE)
+            shop.drop()
+    share = statistics.median(shares)
+    yield Line(
+        f"push of {rows} edited rows at {RATE} requests a second (median of {repeats})",
+        f"{share:.1%} of the budget used, at most {most} arrivals in any second",
+        f"at least {LEAST_SHARE:.0%}, never more than {RATE}",
+        f"{share:.3f}",
+        share >= LEAST_SHARE and most <= RATE,
+    )
+
+
+def planning(repeats: int) -> Iterator[Line]:
+    """Planning alone: rows in which everything changed."""
+    now = datetime.now(UTC)
+    values = {"status": "normal", "notes": "Accordé, 23°, 47%", "observations": "Son clair. " * 20, "travail": "Cordes",
+              "completed_at": now}  # fmt: skip
+    row = Row("pno_1", values, updated_at=now, base={"status": "top"})
+    remote = Remote("pno_1", client_id="cli_1", tags=("GRAND", "TOP"), notes="Clé sous le paillasson\n" * 20,
+                    updated_at=now - timedelta(days=1))  # fmt: skip
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        for _ in range(PLANNED):
+            make_plan("pianos", PIANO_UPDATES.fields, row, remote)
+        times.append(time.perf_counter() - began)
+    took = statistics.median(times)
+    yield Line(
+        f"planning {PLANNED:,} rows (median of {repeats})",
+        f"{took:.2f} s",
+        f"under {MOST_PLANNING_S:g} s",
+        f"{took / MOST_PLANNING_S:.2f}",
+        took < MOST_PLANNING_S,
+    )
+
+
+def delay(repeats: int, *, edits: int = EDITS) -> Iterator[Line]:
+    """From an edit to the comment at Gazelle, with `gazelle-sync up` and nothing else running."""
+    waits: list[float] = []
+    with server() as where, account(where) as sandbox:
+        shop = new_shop(where, sandbox)
+        migrate(shop.url)
+        pianos = _pianos(sandbox.admin.dump("pianos"), edits * repeats)
+        with _up(shop):
+            for number, piano in enumerate(pianos):
+                began = time.monotonic()
+                _edit(shop, [piano], f"Note nº {number}")
+                while not _has(shop, piano):
+                    if time.monotonic() - began > 2 * MOST_DELAY_S:
+                        raise RuntimeError("the edit never reached Gazelle")
+                    time.sleep(0.1)
+                waits.append(time.monotonic() - began)
+        shop.drop()
+    median, worst = statistics.median(waits), max(waits)
+    yield Line(
+        f"edit to Gazelle with `up` running, {len(waits)} edits one after the other",
+        f"median {median:.1f} s, worst {worst:.1f} s",
+        f"each within {MOST_DELAY_S:g} s",
+        f"{worst / MOST_DELAY_S:.2f}",
+        worst <= MOST_DELAY_S,
+    )
+
+
+def _pianos(records: list[dict[str, Any]], count: int) -> list[str]:
+    living = [record["id"] for record in records if record["status"] == "ACTIVE" and record["clientId"]]
+    return [living[n % len(living)] for n in range(count)]
+
+
+def _edit(shop: Shop, pianos: list[str], words: str) -> None:
+    with psycopg.connect(shop.url) as connection, connection.cursor() as cursor:
+        cursor.executemany(EDIT, [(piano, f"{words} de {piano}") for piano in pianos])
+
+
+def _has(shop: Shop, piano: str) -> bool:
+    """Whether Gazelle answered: the log row is written after its answer."""
+    with psycopg.connect(shop.url) as connection:
+        row = connection.execute(
+            "SELECT NOT needs_sync FROM vincent_dindy_piano_updates WHERE gazelle_id = %s", [piano]
+        ).fetchone()
+    return row == (True,)
+
+
+@contextmanager
+def _up(shop: Shop) -> Iterator[None]:
+    """The UI with its daemon, until the end of the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [str(BIN / "gazelle-sync"), "up", "--port", str(port)],
+        env=os.environ | shop.environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + START_S
+        while process.stdout is not None and "The UI is at" not in process.stdout.readline():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("gazelle-sync up does not start")
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
