@@ -16,8 +16,8 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import plain
 from gazelle_sync.push.journal import Journal, Open, Search
-from gazelle_sync.push.model import Action, JsonValue, Plan, Remote, Row
-from gazelle_sync.push.plan import make_plan
+from gazelle_sync.push.model import Action, JsonValue, Known, Plan, Remote, Row
+from gazelle_sync.push.plan import Draft, make_plan
 from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.push.send import RunStops, Sender, Verdict
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
@@ -214,7 +214,7 @@ class Delivery:
         outcome = Outcome(row.key)
         try:
             if (remote := self._remote(read, outcome)) is not None:
-                self._deliver(_Work(row, remote, remote, since, outcome))
+                self._deliver(_Work(self._with_seen(row, remote), remote, remote, since, outcome))
         except RunStops as stop:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
             raise
@@ -222,6 +222,16 @@ class Delivery:
             if outcome.trouble is not None:
                 rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=row.revision)
         return outcome
+
+    def _with_seen(self, row: Row, remote: Remote) -> Row:
+        """A row that was never sent, with what its editor could see if no pull had read it: the record as we find it.
+
+        Remembered for the length of the run: an edit at Gazelle while we work makes the record newer than the row.
+        """
+        if row.base is not None or row.seen is not None:
+            return row
+        draft = Draft(self._pushable.entity.name, row, remote, self._transport.api_ahead or timedelta(0))
+        return replace(row, seen=Known(remote.tags, remote.notes)) if draft.ours_is_newer else row
 
     def _deliver(self, work: _Work) -> None:
         for _ in range(ROUNDS):
