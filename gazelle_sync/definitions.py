@@ -21,6 +21,7 @@ from gazelle_sync.partitions import daily_partitions
 from gazelle_sync.push_job import EAR, ear_resource, push_job
 from gazelle_sync.resources import pull_resource
 from gazelle_sync.schedules import schedules
+from gazelle_sync.sensors.alerts import alert_sensors
 from gazelle_sync.sensors.push import push_every_hour, push_when_edited
 
 
@@ -45,7 +46,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         asset_checks=[timezone_checks(), integrity_checks(), flow_checks(), conformance_checks()],
         jobs=[*jobs(), push_job()],
         schedules=[*schedules(), push_every_hour],
-        sensors=[push_when_edited],
+        sensors=[push_when_edited, *alert_sensors()],
         resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
         # must be one process.

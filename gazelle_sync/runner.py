@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 
+from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
@@ -70,14 +72,16 @@ def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allo
     from gazelle_sync.partitions import range_tags, tick_days
     from gazelle_sync.resources import FULL, TICK
 
-    migrate(str(settings.database_url))
-    with database_errors(), connect(str(settings.database_url)) as connection:
-        watermark = read_watermarks(connection).get("")
+    job_name = FULL if full else TICK
+    with _told(settings, job_name):
+        migrate(str(settings.database_url))
+        with database_errors(), connect(str(settings.database_url)) as connection:
+            watermark = read_watermarks(connection).get("")
     first, last = tick_days(watermark, datetime.now(UTC), settings.partitions_start)
     mode = Mode.DEEP if full else Mode.TICK
     return _run(
         settings,
-        FULL if full else TICK,
+        job_name,
         run_config(mode.value, allow_deletes=allow_deletes),
         range_tags(first, last),
         entities,
@@ -178,10 +182,11 @@ def _run(
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import asset_keys
         from gazelle_sync.resources import pull_resource
+        from gazelle_sync.sensors.alerts import ended_run
 
         progress = Progress()
         job = build_defs({"pull": pull_resource(progress)}).resolve_job_def(job_name)
-        with _instance(dg, settings) as instance, draw_progress(progress, settings.language):
+        with _told(settings, job_name), _instance(dg, settings) as instance, draw_progress(progress, settings.language):
             result = job.execute_in_process(
                 run_config=config,
                 instance=instance,
@@ -192,6 +197,7 @@ def _run(
             failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
             reasons = list(dict.fromkeys(_reason(failure) for failure in failures if not _is_of_a_check(failure)))
             findings = [finding_of(evaluated) for evaluated in result.get_asset_check_evaluations()]
+            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
     summary = Summary.read(settings, result.run_id)
     text = summary.render(settings.language, fallback=reasons)
     if failed := [finding for finding in findings if finding.is_failure]:
@@ -222,6 +228,31 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
     if ear.report is not None:
         return Ended(result.success and ear.report.succeeded, render_report(settings.language, ear.report))
     return Ended(False, "\n".join(f"✗ {_reason(failure)}" for failure in failures))
+
+
+def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:
+    """Tell what is new; the daemon's sensors do not see the runs of this command, and there may be no daemon.
+
+    Whatever happens to an alert, the run has ended as it has.
+    """
+    from gazelle_sync.alerts.watch import watch
+
+    try:
+        watch(settings, ended)
+    except Exception:
+        get_logger("gazelle_sync").exception("alerts could not be looked after")
+
+
+@contextmanager
+def _told(settings: Settings, job_name: str) -> Iterator[None]:
+    """A run that cannot even begin is told as well; what a person mistyped is not."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except GazelleSyncError as error:
+        _look_after_alerts(settings, EndedRun(run_id=None, job=job_name, succeeded=False, reason=str(error)))
+        raise
 
 
 @contextmanager

@@ -7,11 +7,12 @@ command or a run begins. Dagster definitions load with nothing set.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.errors import SettingsError
@@ -20,6 +21,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LONGEST_DAYS = 36_500
 GRAPHQL_PATH = "/graphql/private/"
 DEFAULT_PARTITIONS_START = date(2026, 1, 1)
+DEFAULT_UI_URL = "http://127.0.0.1:3000"
+_TOKEN = re.compile(r"(?=.*[0-9]|.{20})[\w%+=-]{8,}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Settings:
         language: `en` or `fr`, for what shop staff read.
         push_transport: `graphql` or `rest`: how edits are sent.
         push_service: `comment` or `event`: what becomes of work that was done.
+        alert_urls: Apprise addresses that alerts go to; none: alerts are logged and stand in `alert_log`.
+        ui_url: Where a browser finds the Dagster UI, without a trailing slash: alerts link to runs there.
     """
 
     api_url: str | None = None
@@ -65,6 +70,8 @@ class Settings:
     language: str = "en"
     push_transport: str = "graphql"
     push_service: str = "comment"
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    ui_url: str = DEFAULT_UI_URL
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -105,13 +112,28 @@ class Settings:
             language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
             push_transport=transport,
             push_service=service,
+            alert_urls=read.alert_urls("GAZELLE_ALERT_URLS"),
+            ui_url=read.base_url("GAZELLE_UI_URL") or DEFAULT_UI_URL,
         )
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be written anywhere (the log masks them)."""
         passwords = [urlsplit(url).password for url in (self.database_url, self.dagster_postgres_url) if url]
-        return tuple(s for s in (self.api_token, self.client_secret, *passwords) if s)
+        alerts = [secret for url in self.alert_urls for secret in secrets_of_alert_url(url)]
+        return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
+
+
+def secrets_of_alert_url(url: str) -> tuple[str, ...]:
+    """What nobody may read of an Apprise address: its password, and each part that looks like a token.
+
+    Many services (Slack, Discord, …) write the token where other addresses have a host or a path.
+    """
+    parts = urlsplit(url)
+    words = [*re.split(r"[/@:,]", f"{parts.netloc}/{parts.path}"), *(value for _, value in parse_qsl(parts.query))]
+    tokens = [word for word in words if _TOKEN.fullmatch(word)]
+    found = [url, parts.password, *tokens]
+    return tuple(dict.fromkeys(form for secret in found if secret for form in (secret, unquote(secret))))
 
 
 _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
@@ -179,6 +201,23 @@ class _Reader:
         if value is not None and not (value.isascii() and value.isprintable()):
             raise SettingsError(f"{name} holds a letter that no key has (an accent, a line break): copy it again.")
         return value
+
+    def alert_urls(self, name: str) -> tuple[str, ...]:
+        """Addresses, with commas or white space between them (an address may hold commas of its own)."""
+        value = self.text(name) or ""
+        urls = [part.strip(" ,;") for part in re.split(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)", value)]
+        for number, url in enumerate(filter(None, urls), start=1):
+            try:
+                is_address = "://" in url and bool(urlsplit(url).scheme)
+            except ValueError:
+                is_address = False
+            if not is_address:  # without the value: it holds a password
+                raise SettingsError(
+                    f"{name}: address {number} cannot be read. It should look like "
+                    "mailtos://name:password@example.com or slack://…; letters such as @ : / in a password are "
+                    "written in percent form."
+                )
+        return tuple(filter(None, urls))
 
     def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
         value = self.text(name)

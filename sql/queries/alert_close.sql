@@ -1,0 +1,4 @@
+-- A trouble ends.
+UPDATE alert_log
+SET state = 'recovered', recovered_at = now()
+WHERE occurrence = %s AND state = 'open'

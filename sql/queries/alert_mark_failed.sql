@@ -1,0 +1,6 @@
+-- The service did not take the message: again after a pause that doubles.
+UPDATE alert_log
+SET status = 'failed',
+    last_error = %(reason)s,
+    next_try_at = now() + least(%(longest)s::interval, %(first)s::interval * power(2, least(attempts, 20) - 1))
+WHERE id = %(id)s AND status = 'sending'
