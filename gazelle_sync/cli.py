@@ -13,6 +13,7 @@ import click
 
 from gazelle_sync.cli_check import check
 from gazelle_sync.cli_frame import speaking, standing
+from gazelle_sync.cli_monitoring import errors, metrics, report
 from gazelle_sync.cli_push import conflicts, push
 from gazelle_sync.cli_sandbox import sandbox
 
@@ -61,7 +62,7 @@ def replay(only: str | None, from_day: Any, to_day: Any) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(as_json: bool) -> None:
-    """Each entity on one line: last sync, age, rows, backlog, errors."""
+    """Each entity on one line: last sync, age, rows, backlog, errors. Exit status 1 if one is red, else 0."""
     from gazelle_sync.status import read_status, render_status
 
     with speaking(), standing(api=False) as settings:
@@ -105,10 +106,8 @@ def doctor() -> None:
         sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-main.add_command(check)
-main.add_command(push)
-main.add_command(conflicts)
-main.add_command(sandbox)
+for command in (check, errors, metrics, report, push, conflicts, sandbox):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

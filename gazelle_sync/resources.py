@@ -45,6 +45,9 @@ CONFIG = {
     "allow_deletes": dg.Field(
         bool, default_value=False, description="Let mass deletion and mass emptying through the fences, once."
     ),
+    "only_pending": dg.Field(
+        bool, default_value=False, description="Of a replay: apply what waits, and leave the rest as it is."
+    ),
     "from_day": dg.Noneable(str),
     "to_day": dg.Noneable(str),
 }
@@ -155,7 +158,13 @@ class RunSession:
         log.configure_once(self.settings)
         if replaying:
             return self._stack.enter_context(
-                Replay(self.settings, run_id=self._run.run_id, days=self._days(), progress=self._progress)
+                Replay(
+                    self.settings,
+                    run_id=self._run.run_id,
+                    days=self._days(),
+                    progress=self._progress,
+                    only_pending=self._config["only_pending"],
+                )
             )
         start, end = utc_window(context.partition_time_window)
         # Past days are a backfill. So are several days that somebody chose in the UI, today among them; a tick's own

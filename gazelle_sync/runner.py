@@ -146,6 +146,7 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import check_keys, run_config
         from gazelle_sync.resources import CHECK
+        from gazelle_sync.sensors.alerts import ended_run
 
         job = build_defs().resolve_job_def(CHECK)
         if names is not None:
@@ -159,10 +160,22 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
             )
             found = {e.check_name: finding_of(e) for e in result.get_asset_check_evaluations()}
             failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
+            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
     if missing := [name for name in names or CHECKS if name not in found]:
         reasons = "; ".join(dict.fromkeys(_reason(failure) for failure in failures))
         raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {result.run_id} says more.")
     return [found[name] for name in CHECKS if name in found]
+
+
+def run_retry(settings: Settings, entities: list[str]) -> Ended:
+    """Run the job `replay` on what waits to be applied of some entities."""
+    from gazelle_sync.jobs import run_config
+    from gazelle_sync.partitions import range_tags, tick_days
+    from gazelle_sync.resources import REPLAY, REPLAY_JOB
+
+    _, today = tick_days(None, datetime.now(UTC), settings.partitions_start)
+    config = run_config(REPLAY, only_pending=True)
+    return _run(settings, REPLAY_JOB, config, range_tags(today, today), entities, with_staging=False)
 
 
 def _run(

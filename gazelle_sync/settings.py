@@ -119,7 +119,11 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be written anywhere (the log masks them)."""
-        passwords = [urlsplit(url).password for url in (self.database_url, self.dagster_postgres_url) if url]
+        from psycopg.conninfo import conninfo_to_dict  # it also finds a password among the parameters
+
+        urls = [url for url in (self.database_url, self.dagster_postgres_url) if url]
+        passwords = [str(conninfo_to_dict(url).get("password") or "") for url in urls]
+        passwords += [urlsplit(url).password or "" for url in urls]
         alerts = [secret for url in self.alert_urls for secret in secrets_of_alert_url(url)]
         return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
 

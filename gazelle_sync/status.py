@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from psycopg import sql
 
+from gazelle_sync.alerts import ledger
 from gazelle_sync.clock import MONTREAL
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.settings import Settings
@@ -25,6 +26,8 @@ Light = Literal["green", "yellow", "red"]
 
 LATE = timedelta(minutes=20)
 LOST = timedelta(minutes=60)
+SAID_ABOVE = ("failed_run", "stale_data")
+"""Alerts that say what the screen says by itself."""
 RUNS_LOOKED_AT = 20
 """An entity's last failure is looked for in so many runs: a replay or a backfill need not have touched it."""
 
@@ -44,7 +47,8 @@ WORDS = {
         "well": "All is well.",
         "late": "{names}: no sync for more than {minutes} minutes. Is `gazelle-sync up` running?",
         "failed": "{names}: {reason}",
-        "in_error": "Records in error: the view v_sync_errors says which and why.",
+        "in_error": "Records in error: `gazelle-sync errors` (or the view v_sync_errors) says which and why.",
+        "undelivered": "{count} alerts could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
         "backlog": "Records are staged and not applied yet: the next run applies them, or `gazelle-sync replay`.",
     },
     "fr": {
@@ -63,7 +67,9 @@ WORDS = {
         "well": "Tout va bien.",
         "late": "{names} : pas de synchro depuis plus de {minutes} minutes. `gazelle-sync up` est-il en marche ?",
         "failed": "{names} : {reason}",
-        "in_error": "Des fiches sont en erreur : la vue v_sync_errors dit lesquelles et pourquoi.",
+        "in_error": "Des fiches sont en erreur : `gazelle-sync errors` (ou la vue v_sync_errors) dit lesquelles et "
+        "pourquoi.",
+        "undelivered": "{count} alertes n'ont pas encore pu être remises ({reason}). Vérifiez GAZELLE_ALERT_URLS.",
         "backlog": "Des fiches reçues attendent d'être appliquées : la prochaine exécution s'en charge, ou "
         "`gazelle-sync replay`.",
     },
@@ -151,7 +157,9 @@ def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
     runs = _runs(settings)
     lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
     lines += _advice(rows, words, names)
-    if all(row.light == "green" for row in rows) and not any(run.status == "error" for run in runs):
+    alerts = _alert_lines(settings, words)
+    lines += alerts
+    if not alerts and all(row.light == "green" for row in rows) and not any(run.status == "error" for run in runs):
         lines.append(f"✓ {words['well']}")
     return "\n".join(lines)
 
@@ -221,6 +229,17 @@ def _advice(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[s
         lines.append("⚠ " + words["in_error"])
     if any(row.backlog for row in rows):
         lines.append("⚠ " + words["backlog"])
+    return lines
+
+
+def _alert_lines(settings: Settings, words: Mapping[str, Any]) -> list[str]:
+    """Troubles that were told and last, and what could not be told. Those of an entity's own failure are said above."""
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        standing = ledger.standing(connection)
+    lines = [title for rule, title in standing.open if rule not in SAID_ABOVE]
+    if standing.undelivered:
+        reason = standing.last_error or "…"
+        lines.append("⚠ " + words["undelivered"].format(count=standing.undelivered, reason=reason))
     return lines
 
 

@@ -175,12 +175,12 @@ class Standing:
     """What the ledger says now.
 
     Attributes:
-        open: Titles of open troubles, oldest first, with their severity.
+        open: Rule and title of each open trouble, oldest first.
         undelivered: Messages that were tried in vain, or are due and not sent.
         last_error: Why the newest of them could not be delivered.
     """
 
-    open: tuple[tuple[str, Severity], ...] = ()
+    open: tuple[tuple[str, str], ...] = ()
     undelivered: int = 0
     last_error: str | None = None
 
@@ -192,4 +192,4 @@ def standing(connection: Connection) -> Standing:
     row = connection.execute(statement("alert_undelivered")).fetchone()
     count, last_error = row or (0, None)
     found = open_occurrences(connection)
-    return Standing(tuple((one.title, one.severity) for one in found), count, last_error)
+    return Standing(tuple((one.rule, one.title) for one in found), count, last_error)

@@ -17,8 +17,9 @@ _PARTICULARS = (
     # Quoted by anyone's rule. An apostrophe inside a word opens nothing.
     re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)"),
     re.compile(r"(?<==)\([^)]*\)"),
-    # Phones: ten digits or more, or the North American form of seven. Dates, times and ids have another shape.
-    re.compile(r"(?<![\w-])\+?(?:\d[\s.()-]{0,2}){10,}(?![\w-])|(?<![\w-])\d{3}[\s.-]\d{4}(?![\w-])"),
+    # Phones: North American, international, French. Dates, times, counts and ids have other shapes.
+    re.compile(r"(?<![\w-])(?:\+?1[\s.-]?)?(?:\(\d{3}\)\s?|\d{3}[\s.-]?)\d{3}[\s.-]?\d{4}(?![\w-])"),
+    re.compile(r"\+\d[\d\s.()-]{7,}\d|(?<![\w-])(?:\d{2}[\s.]){4}\d{2}(?![\w-])|(?<![\w-])\d{3}[\s.-]\d{4}(?![\w-])"),
     re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d\b"),
 )
 

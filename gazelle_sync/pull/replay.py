@@ -36,6 +36,7 @@ class Replay:
         run_id: Of the Dagster run.
         days: Only records whose last change falls in `[from, to)`, aware instants; None: all.
         progress: Told how far it is.
+        only_pending: Whether only what waits is applied (another try for records in error).
 
     Raises:
         AnotherPullRunning: A pull is at work.
@@ -48,12 +49,14 @@ class Replay:
         run_id: str,
         days: tuple[datetime, datetime] | None = None,
         progress: Progress | None = None,
+        only_pending: bool = False,
     ) -> None:
         if settings.database_url is None:
             raise ValueError("settings must name the database (see gazelle_sync.embedded)")
         self._url = settings.database_url
         self._run_id = run_id
         self._days = days
+        self._only_pending = only_pending
         self._progress = progress or Progress()
         self._lock = PullLock(self._url, wait_s=LOCK_WAIT_S)
         self.reports: dict[str, EntityReport] = {}
@@ -90,7 +93,10 @@ class Replay:
         report = self.reports[name] = EntityReport(strategy="replay")
         applier = Applier(self._url, entity, report, self._progress, days=self._days)
         try:
-            applier.apply(Which.ALL, remove_unstaged=self._days is None)
+            if self._only_pending:
+                applier.apply(Which.PENDING)
+            else:
+                applier.apply(Which.ALL, remove_unstaged=self._days is None)
         except GazelleSyncError as error:
             report.failure = str(error)
             raise

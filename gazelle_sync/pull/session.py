@@ -41,6 +41,7 @@ from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
+from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PullLock
@@ -278,6 +279,8 @@ class Pull:
                 report.errors += len(pull.failed)
                 report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
                 pull.staging.mark_unsettled(list(pull.failed))
+                is_whole = self._mode is not Mode.BACKFILL
+                note_unreadable(connection, entity.name, pull.failed, run_id=self.run_id, is_whole=is_whole)
                 self._bring_parents(pull)
         except GazelleSyncError as error:
             report.failure = str(error)

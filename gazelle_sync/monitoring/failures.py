@@ -1,0 +1,136 @@
+"""`gazelle-sync errors`: records in error by reason, one of them with its body, and another try."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import connect, database_errors, statement
+
+IDS_SHOWN = 5
+
+_VARIABLE = (
+    (re.compile(r"\b[a-z]{3}_\w+"), "…"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "…"),
+    (re.compile(r"\[\d+\]"), "[…]"),
+    (re.compile(r"(?<![\w])\d+(?:\.\d+)?(?![\w])"), "…"),
+)
+
+
+@dataclass(frozen=True)
+class FailedRecord:
+    """A record in error, as `v_sync_errors` holds it."""
+
+    entity: str
+    external_id: str
+    message: str
+    fetched_at: datetime
+    attempts: int
+    is_set_aside: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Records of one entity that are in error for the same reason.
+
+    Attributes:
+        entity: Its name.
+        text: The reason without ids and values.
+        records: At least one.
+    """
+
+    entity: str
+    text: str
+    records: tuple[FailedRecord, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        ids = [record.external_id for record in self.records]
+        return {"entity": self.entity, "reason": self.text, "count": len(ids), "external_ids": ids}
+
+
+def reason_of(record: FailedRecord) -> str:
+    """A message without what differs from record to record: ids, quoted values, numbers, places in lists."""
+    text = record.message.splitlines()[0] if record.message else ""
+    text = text.removeprefix(f"{record.entity} {record.external_id}: ").removeprefix(f"{record.external_id}: ")
+    for pattern, dots in _VARIABLE:
+        text = pattern.sub(dots, text)
+    return text or "no reason given"
+
+
+def read_reasons(settings: Settings) -> list[Reason]:
+    """Every record in error, by entity and reason, the most frequent first.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        records = [FailedRecord(*row) for row in connection.execute(statement("errors_list"))]
+    groups: dict[tuple[str, str], list[FailedRecord]] = {}
+    for record in records:
+        groups.setdefault((record.entity, reason_of(record)), []).append(record)
+    reasons = [Reason(entity, text, tuple(found)) for (entity, text), found in groups.items()]
+    return sorted(reasons, key=lambda reason: (-len(reason.records), reason.entity, reason.text))
+
+
+def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
+    """The newest staged version of a record beside its message.
+
+    Raises:
+        GazelleSyncError: Nothing of that id is staged or in error.
+    """
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        for entity in ENTITIES:
+            query = sql.SQL(statement("errors_show")).format(staging=sql.Identifier(entity.staging_table))
+            unreadable = connection.execute(
+                "SELECT error_message FROM sync_unreadable WHERE entity = %s AND external_id = %s",
+                [entity.name, external_id],
+            ).fetchone()
+            row = connection.execute(query, [external_id]).fetchone()
+            if row is None and unreadable is None:
+                continue
+            body, fetched_at, status, message, stack = row or (None, None, "error", None, None)
+            return {
+                "entity": entity.name, "external_id": external_id, "status": "unreadable" if unreadable else status,
+                "error_message": unreadable[0] if unreadable else message, "error_stack": stack,
+                "fetched_at": fetched_at.isoformat() if fetched_at else None, "raw_data": body,
+            }  # fmt: skip
+    raise GazelleSyncError(
+        f"No record {external_id} was ever staged. `gazelle-sync errors` lists those that are in error."
+    )
+
+
+def set_pending(settings: Settings) -> list[str]:
+    """Let every record that is in error wait again; gives the entities concerned.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    concerned = []
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        for entity in ENTITIES:
+            query = sql.SQL(statement("errors_retry")).format(staging=sql.Identifier(entity.staging_table))
+            if connection.execute(query).rowcount:
+                concerned.append(entity.name)
+    return concerned
+
+
+def render_reasons(reasons: list[Reason]) -> str:
+    """The list for a terminal: a reason, how many, and the first ids."""
+    if not reasons:
+        return "✓ No record is in error."
+    lines = []
+    for reason in reasons:
+        ids = [record.external_id for record in reason.records]
+        more = f" … and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+        aside = " (set aside: see docs/operations.md)" if reason.records[0].is_set_aside else ""
+        lines += [f"{len(ids):6}  {reason.entity}: {reason.text}{aside}", f"        {', '.join(ids[:IDS_SHOWN])}{more}"]
+    lines.append("One of them: gazelle-sync errors --show ID. Another try: gazelle-sync errors --retry.")
+    return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""The plots of the report, as SVG that stands in the page itself."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+BLUE, RED, GREEN, GREY = "#2f6f9f", "#c0392b", "#3b8f6b", "#6b7280"
+SIZE = (6.4, 2.5)
+
+
+def bars(days: Sequence[date], values: Sequence[float], *, colour: str = BLUE) -> str:
+    """A bar a day."""
+    figure, axes = _axes()
+    axes.bar(range(len(days)), values, color=colour, width=0.72)
+    axes.set_ylim(0, max([*values, 1]) * 1.12)
+    return _svg(figure, axes, days)
+
+
+def lines(days: Sequence[date], series: Sequence[tuple[str, str, Sequence[float | None]]]) -> str:
+    """Lines over days: (label, colour, values); a day without a value leaves a gap."""
+    figure, axes = _axes()
+    for label, colour, values in series:
+        numbers = [float("nan") if value is None else value for value in values]
+        axes.plot(range(len(days)), numbers, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=len(series))
+    return _svg(figure, axes, days)
+
+
+def _axes() -> tuple[Any, Any]:
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=8, colors=GREY)
+    axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    return figure, axes
+
+
+def _svg(figure: Any, axes: Any, days: Sequence[date]) -> str:
+    step = max(1, -(-len(days) // 10))
+    places = list(range(0, len(days), step))
+    axes.set_xticks(places, [f"{days[place]:%d/%m}" for place in places])
+    axes.set_xlim(-0.6, max(len(days) - 0.4, 0.6))
+    out = io.StringIO()
+    # Without a date, equal data give equal pages.
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
