@@ -9,14 +9,16 @@ from datetime import date
 from typing import Any
 
 BLUE, RED, GREEN, GREY = "#2f6f9f", "#c0392b", "#3b8f6b", "#6b7280"
-SIZE = (6.4, 2.5)
+SIZE = (6.4, 2.6)
+LEAST_TOP = 4
+"""An axis of counts that are all zero still shows whole numbers."""
 
 
 def bars(days: Sequence[date], values: Sequence[float], *, colour: str = BLUE) -> str:
     """A bar a day."""
     figure, axes = _axes()
     axes.bar(range(len(days)), values, color=colour, width=0.72)
-    axes.set_ylim(0, max([*values, 1]) * 1.12)
+    axes.set_ylim(0, max([*values, LEAST_TOP]) * 1.12)
     return _svg(figure, axes, days)
 
 
@@ -26,8 +28,9 @@ def lines(days: Sequence[date], series: Sequence[tuple[str, str, Sequence[float 
     for label, colour, values in series:
         numbers = [float("nan") if value is None else value for value in values]
         axes.plot(range(len(days)), numbers, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=len(series))
+    highest = max([LEAST_TOP, *(value for _, _, values in series for value in values if value is not None)])
+    axes.set_ylim(0, highest * 1.12)
+    axes.legend(frameon=False, fontsize=9, labelcolor=GREY, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(series))
     return _svg(figure, axes, days)
 
 
@@ -39,10 +42,11 @@ def _axes() -> tuple[Any, Any]:
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color("#cbd5e1")
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8, colors=GREY)
-    axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    axes.tick_params(length=0, labelsize=9.5, colors=GREY)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure, axes
 
 

@@ -18,6 +18,7 @@ from gazelle_sync.warehouse.connect import connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import pending
 
 DAYS = 30
+LEAST_DAYS = 7
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 WORDS = {
@@ -123,7 +124,7 @@ def _plots(runs: list[tuple[Any, ...]], words: dict[str, Any], today: date) -> l
     from gazelle_sync.monitoring.plots import BLUE, GREEN, GREY, RED, bars, lines
 
     by_day = {row[0]: row[1:] for row in runs}
-    first = max(min(by_day), today - timedelta(days=DAYS))
+    first = max(min(*by_day, today - timedelta(days=LEAST_DAYS - 1)), today - timedelta(days=DAYS))
     days = [first + timedelta(days=n) for n in range((max(today, first) - first).days + 1)]
     nothing = (0, 0, None, None, None, 0, 0)
     staged, errors, median, longest, backlog, failed, _ = zip(*(by_day.get(day, nothing) for day in days), strict=True)
