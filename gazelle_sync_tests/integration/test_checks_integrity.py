@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.trust import production
 from gazelle_sync.trust.production import SAMPLE
 from gazelle_sync_tests.looking import assert_passes, look_at
 from gazelle_sync_tests.shop import PRODUCTION, Shop
@@ -111,7 +112,11 @@ def test_tags_that_were_added_here_and_versions_that_wait_are_no_faults(shop: Sh
     assert found.numbers["not applied yet"] == len(shop.admin.dump("clients"))
 
 
-def test_a_contact_that_moved_to_another_client_is_no_fault(shop: Shop) -> None:
+@pytest.mark.parametrize("batch", [1, 2000], ids=["apart", "together"])
+def test_a_contact_that_moved_to_another_client_is_no_fault(
+    shop: Shop, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "BATCH", batch)
     contact = next(c for c in shop.admin.dump("contacts") if not c["isDefault"])
     other = next(c for c in shop.admin.dump("clients") if c["id"] != contact["clientId"])
     shop.admin.edit("contacts", contact["id"], clientId=other["id"])
