@@ -227,10 +227,11 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push_job import EAR, PUSH_JOB, Ear, ear_resource, push_config
+        from gazelle_sync.sensors.alerts import ended_run
 
         ear = Ear()
         job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
-        with _instance(dg, settings) as instance:
+        with _told(settings, PUSH_JOB), _instance(dg, settings) as instance:
             result = job.execute_in_process(
                 run_config=push_config(pianos=keys, at_once=True, undo=undo),
                 instance=instance,
@@ -238,6 +239,7 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
                 tags={IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
             )
             failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
+            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
     if ear.report is not None:
         return Ended(result.success and ear.report.succeeded, render_report(settings.language, ear.report))
     return Ended(False, "\n".join(f"✗ {_reason(failure)}" for failure in failures))
