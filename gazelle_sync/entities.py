@@ -69,7 +69,8 @@ class Entity:
         parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
             name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
         never_null: Fields of the body that the published schema rules null out for, and whose null would go unseen.
-        nested_operations: Connection field of the body → operation that reads all of its pages by the body's id.
+        nested_operations: Path of a connection in the body → operation that reads all of its pages by the id of the
+            record that it belongs to; outer connections before those inside them.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
     """
@@ -88,7 +89,7 @@ class Entity:
     parent_hints: ParentHints | None = None
     parents: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     never_null: frozenset[str] = frozenset()
-    nested_operations: Mapping[str, str] = field(default_factory=dict)
+    nested_operations: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     changed_at: str = "updatedAt"
     description: str = ""
 
@@ -185,7 +186,10 @@ CLIENTS = Entity(
     ),
     parents={("preferredTechnicianId",): "users"},
     never_null=frozenset({"tags", "allContacts"}),
-    nested_operations={"allContacts": "ClientContacts"},
+    nested_operations={
+        ("allContacts",): "ClientContacts",
+        ("allContacts", "nodes[]", "allLocations"): "ContactLocations",
+    },
     description="Clients with their contacts and addresses.",
 )
 
@@ -264,7 +268,7 @@ INVOICES = Entity(
         ("allInvoiceItems", "nodes[]", "masterServiceItem", "id"): "products",
     },
     never_null=frozenset({"allInvoiceItems"}),
-    nested_operations={"allInvoiceItems": "InvoiceItems"},
+    nested_operations={("allInvoiceItems",): "InvoiceItems"},
     description="Invoices with their items.",
 )
 
@@ -305,7 +309,7 @@ APPOINTMENTS = Entity(
         ("user", "id"): "users",
         ("allEventPianos", "nodes[]", "piano", "id"): "pianos",
     },
-    nested_operations={"allEventPianos": "AppointmentPianos"},
+    nested_operations={("allEventPianos",): "AppointmentPianos"},
     description="The calendar: visits, memos and personal blocks.",
 )
 

@@ -7,6 +7,7 @@ connection, an expired token): whoever sent it finds out about the rest by looki
 from __future__ import annotations
 
 import email.utils
+import itertools
 import json
 import re
 import ssl
@@ -39,9 +40,13 @@ from gazelle_sync.settings import GRAPHQL_PATH
 ATTEMPTS = 4
 """One try and at most three more."""
 WRITE_ATTEMPTS = 3
+REFUSALS_BELIEVED = 2
 LONGEST_RETRY_AFTER_S = 120.0
-T = TypeVar("T")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+T = TypeVar("T")
+_Wait = Callable[[Exception], bool | float]
+"""Stamina's hook: whether to try again, or after how many seconds."""
 
 log = get_logger("gazelle_sync.gazelle")
 stamina.instrumentation.set_on_retry_hooks([])  # our own line says it once, with the operation
@@ -121,19 +126,26 @@ class GazelleClient:
         self._http.close()
         self._throttle.close()
 
-    def execute(self, operation: str, query: str, variables: dict[str, Any] | None = None) -> Answer:
+    def execute(
+        self, operation: str, query: str, variables: dict[str, Any] | None = None, *, can_ask_for_less: bool = False
+    ) -> Answer:
         """Send one operation and read its answer, with retries.
 
         Args:
             operation: Its name, for messages and logs.
             query: GraphQL text.
             variables: JSON values.
+            can_ask_for_less: Whether the caller answers GraphQL errors with a smaller request: they may be about the
+                size, and are then tried once more only.
 
         Raises:
             ApiError: One of its kinds; what may pass by itself was tried three times more.
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
-        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body), self._read)
+        request = _Request(operation, "POST", GRAPHQL_PATH, body)
+        return self._tried(
+            request, self._read, _wait_unless_refused_twice() if can_ask_for_less else _wait_before_retry
+        )
 
     def execute_exactly(
         self, operation: str, query: str, variables: Mapping[str, Any], *, is_write: bool = False
@@ -150,7 +162,8 @@ class GazelleClient:
             ApiError: One of its kinds; `may_have_been_taken` says whether a write has to be looked for.
         """
         body = _exact({"operationName": operation, "query": query, "variables": variables})
-        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body, is_write), self._read_exactly)
+        request = _Request(operation, "POST", GRAPHQL_PATH, body, is_write)
+        return self._tried(request, self._read_exactly, _wait_before_next_write if is_write else _wait_before_retry)
 
     def write_rest(self, operation: str, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Send one REST request that changes something, and read its answer.
@@ -159,12 +172,13 @@ class GazelleClient:
             WriteRefused: HTTP 4xx with what is wrong.
             ApiError: One of its kinds, as for a write of `execute_exactly`.
         """
-        return self._tried(_Request(operation, method, path, _exact(payload), is_write=True), _read_rest)
+        request = _Request(operation, method, path, _exact(payload), is_write=True)
+        return self._tried(request, _read_rest, _wait_before_next_write)
 
-    def _tried(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T]) -> T:
+    def _tried(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T], wait: _Wait) -> T:
         """Send a request until its answer can be read or it is given up."""
         for attempt in stamina.retry_context(
-            on=_wait_before_next_write if request.is_write else _wait_before_retry,
+            on=wait,
             attempts=WRITE_ATTEMPTS if request.is_write else ATTEMPTS,
             timeout=None,
             wait_initial=0.2,
@@ -252,7 +266,7 @@ def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
 
 
 def _wait_before_retry(error: Exception) -> bool | float:
-    """Stamina's hook: whether to try again, or after how many seconds."""
+    """The hook of a read: what may pass by itself is tried again."""
     if not isinstance(error, ApiError) or not error.retryable:
         return False
     log.info("request failed", operation=error.operation, reason=str(error))
@@ -262,10 +276,22 @@ def _wait_before_retry(error: Exception) -> bool | float:
 
 
 def _wait_before_next_write(error: Exception) -> bool | float:
-    """Stamina's hook for writes: only what certainly was not taken is sent again."""
+    """The hook of a write: only what certainly was not taken is sent again."""
     if isinstance(error, ApiError) and may_have_been_taken(error):
         return False
     return _wait_before_retry(error)
+
+
+def _wait_unless_refused_twice() -> _Wait:
+    """The hook of one request that can be made smaller: GraphQL errors that come twice are about its size, perhaps."""
+    errors = itertools.count(1)
+
+    def wait(error: Exception) -> bool | float:
+        if isinstance(error, OperationFailed) and next(errors) == REFUSALS_BELIEVED:
+            return False
+        return _wait_before_retry(error)
+
+    return wait
 
 
 def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throttle) -> None:

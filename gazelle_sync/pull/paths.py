@@ -1,4 +1,7 @@
-"""Finding the ids that bodies name, by paths of field names (`Entity.parents`)."""
+"""Walking bodies by paths of field names (`Entity.parents`, `Entity.nested_operations`).
+
+A path is walked for all bodies at once, a name at a time: a first import has hundreds of thousands of them.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,21 @@ def ids_at(bodies: Iterable[object], path: Sequence[str]) -> set[str]:
 
     Args:
         bodies: Decoded JSON; what is no record is passed over.
-        path: Field names; `[]` after a name walks a list. It is walked for all bodies at once, a name at a time: a
-            first import has hundreds of thousands of them.
+        path: Field names; `[]` after a name walks a list.
     """
+    return {value for value in _values_at(bodies, path) if value.__class__ is str and value}
+
+
+def records_at(bodies: Iterable[object], path: Sequence[str]) -> list[dict[str, Any]]:
+    """The records at the end of a path in some bodies: they themselves where the path is empty."""
+    return [value for value in _values_at(bodies, path) if value.__class__ is dict]
+
+
+def _values_at(bodies: Iterable[object], path: Sequence[str]) -> Iterable[Any]:
     values: Iterable[Any] = bodies
     for name in path:
         field = name.removesuffix("[]")
         values = [value[field] for value in values if value.__class__ is dict and field in value]
         if name.endswith("[]"):
             values = [item for items in values if items.__class__ is list for item in items]
-    return {value for value in values if value.__class__ is str and value}
+    return values

@@ -22,11 +22,12 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.log import get_logger
+from gazelle_sync.pull.paths import records_at
 from gazelle_sync.pull.versions import Version, versions_of
 
-SAFE_PAGE_SIZE = 100
-"""Gazelle has been seen to accept 1000; 100 is safe (gazelle-facts, "Reading")."""
-LEAST_PAGE_SIZE = 10
+PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
+"""What is asked for instead of a page that is refused. Gazelle has been seen to accept 1000 and 200, 100 is safe
+(gazelle-facts, "Reading"); the least ones are for a record that cannot be given, or comes too slowly."""
 IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
 REFUSED_IN_A_ROW = 3
@@ -59,6 +60,8 @@ class Reader:
     """Reads one entity; it remembers the page size that Gazelle accepted.
 
     Attributes:
+        page_size: Records asked for at once, by now.
+        was_refused: Whether it shrank because Gazelle refused a larger page in words, not because it was slow or ill.
         unsound: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
             is stored, and must be read again.
 
@@ -73,6 +76,7 @@ class Reader:
         self._entity = entity
         self._asked_size = page_size
         self.page_size = page_size
+        self.was_refused = False
         self.unsound: dict[str, str] = {}
         self._has_answered = False
         self._refused_in_a_row = 0
@@ -86,18 +90,21 @@ class Reader:
         text = documents.operation(self._entity.name, operation)
         while True:
             size = min(self.page_size, variables.get(size_name, self.page_size))
+            smaller = next((s for s in PAGE_SIZES if s < size), None)
+            asked = {**variables, size_name: size}
             try:
-                answer = self._client.execute(operation, text, {**variables, size_name: size})
+                answer = self._client.execute(operation, text, asked, can_ask_for_less=smaller is not None)
                 page = _page_of(operation, answer, self._entity.root)
             except ApiError as error:
-                smaller = next((s for s in (SAFE_PAGE_SIZE, LEAST_PAGE_SIZE) if s < size), None)
-                if smaller is None and isinstance(error, OperationFailed) and error.bad_nodes:
-                    self.page_size = self._asked_size  # it was not the size: one record cannot be given at any
-                    return _page_around(error, operation, self._entity.root)
+                if smaller is None:  # it was not the size: some record cannot be given at any
+                    self.page_size, self.was_refused = self._asked_size, False
+                    if isinstance(error, OperationFailed) and error.bad_nodes:
+                        return _page_around(error, operation, self._entity.root)
                 if smaller is None or not _may_be_the_size(error):
                     raise
                 log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
                 self.page_size = smaller
+                self.was_refused = isinstance(error, (OperationFailed, RequestRefused))
             else:
                 if operation == self._entity.page_operation:
                     self.examine(page.nodes)
@@ -169,7 +176,7 @@ class Reader:
         operation = f"{self._entity.name.capitalize()}ById"
         text, variables = documents.by_ids(self._entity, ids)
         try:
-            answer = self._client.execute(operation, text, dict(variables))
+            answer = self._client.execute(operation, text, dict(variables), can_ask_for_less=len(ids) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
             if len(ids) == 1:
                 if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
@@ -206,32 +213,39 @@ class Reader:
         return self._has_answered and self._refused_in_a_row <= REFUSED_IN_A_ROW and _may_be_the_size(error)
 
     def completed(self, bodies: list[Any]) -> list[Any]:
-        """Read the rest of nested lists that were cut at their first page (an institution's contacts, say)."""
-        for body in bodies:
-            if not isinstance(body, dict) or not isinstance(body.get("id"), str):
-                continue
-            for field, operation in self._entity.nested_operations.items():
-                connection = body.get(field)
-                info = connection.get("pageInfo") if isinstance(connection, dict) else None
-                if isinstance(connection, dict) and isinstance(info, dict) and info.get("hasNextPage"):
-                    try:
-                        connection["nodes"] = list(self._nested(operation, body["id"], field))
-                    except (OperationFailed, AnswerUnreadable) as error:
-                        # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
-                        log.warning("a nested list cannot be read", record=body["id"], reason=str(error))
-                        continue
-                    info["hasNextPage"] = False
+        """Read the rest of nested lists that were cut at their first page (an institution's contacts, say).
+
+        In the order of the declaration: a contact that comes with the rest may itself have more locations than a page.
+        """
+        for path, operation in self._entity.nested_operations.items():
+            for holder in records_at(bodies, path[:-1]):
+                self._complete(holder, path[-1], operation)
         return bodies
+
+    def _complete(self, holder: dict[str, Any], field: str, operation: str) -> None:
+        connection = holder.get(field)
+        info = connection.get("pageInfo") if isinstance(connection, dict) else None
+        if not isinstance(connection, dict) or not isinstance(info, dict) or not info.get("hasNextPage"):
+            return
+        if not isinstance(holder.get("id"), str):
+            return
+        try:
+            connection["nodes"] = list(self._nested(operation, holder["id"], field))
+        except (OperationFailed, AnswerUnreadable) as error:
+            # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
+            log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
+            return
+        info["hasNextPage"] = False
 
     def _nested(self, operation: str, external_id: str, field: str) -> Iterator[Any]:
         text = documents.operation(self._entity.name, operation)
-        parent = (self._entity.by_id or "").split("(")[0]
         after: str | None = None
         seen: set[str] = set()
         while True:
             variables = {"id": external_id, "first": NESTED_PAGE_SIZE, **({"after": after} if after else {})}
             answer = self._client.execute(operation, text, variables)
-            connection = (answer.data.get(parent) or {}).get(field)
+            holder = next(iter(answer.data.values()), None)  # the operation has one root: the record by its id
+            connection = holder.get(field) if isinstance(holder, dict) else None
             if not isinstance(connection, dict):
                 raise AnswerUnreadable(operation, f"{external_id}: the answer holds no {field}")
             yield from connection.get("nodes") or []

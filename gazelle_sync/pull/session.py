@@ -34,6 +34,7 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.features import Features, features_of, forget_features
+from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -125,6 +126,7 @@ class Pull:
                 self._watermarks = read_watermarks(connection)
                 self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
                 self._features = self._ask_features(connection)
+                self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
             self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
             for entity in self.entities:
                 self._staged[entity.name] = self._pool.submit(self._stage, entity)
@@ -142,7 +144,7 @@ class Pull:
             if error is not None:
                 self.client.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
-            self._remember_reading()
+            self._remember()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
             self._runlog.finish(self.reports, self.client, error)
@@ -275,6 +277,8 @@ class Pull:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
+                if pull.reader.was_refused:
+                    self._page_sizes.note(entity.name, pull.reader.page_size)
                 pull.failed.update(pull.reader.unsound)
                 report.errors += len(pull.failed)
                 report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
@@ -301,7 +305,7 @@ class Pull:
             mode=self._mode,
             settings=self._settings,
             client=self.client,
-            reader=Reader(self.client, entity, self._settings.page_size),
+            reader=Reader(self.client, entity, self._page_sizes.of(entity.name)),
             staging=Staging(connection, entity, self.run_id, self._order, report),
             report=report,
             progress=self.progress,
@@ -336,10 +340,11 @@ class Pull:
                 query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
-    def _remember_reading(self) -> None:
-        """Where the order of reading stands: the next run goes on from there, though the clock be set back."""
+    def _remember(self) -> None:
+        """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
         with database_errors(), connect(self._url) as connection:
             write_setting(connection, READING_SETTING, self._order.next().isoformat())
+            self._page_sizes.remember(connection)
 
     def _release(self) -> None:
         self.client.close()

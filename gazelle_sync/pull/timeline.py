@@ -74,7 +74,7 @@ def _read_recent(pull: EntityPull, since: datetime) -> int:
     text = documents.timeline_tick()
     variables: dict[str, Any] = {"first": pull.reader.page_size, "occurredAtGet": _zulu(since)}
     try:
-        answer = pull.client.execute(operation, text, variables)
+        answer = pull.client.execute(operation, text, variables, can_ask_for_less=True)
     except (OperationFailed, RequestRefused):
         # One entry that Gazelle cannot give, or two fields too many in a request: page by page, around it.
         for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
@@ -200,7 +200,8 @@ def _counts(pull: EntityPull, instants: list[datetime]) -> dict[datetime, int]:
         part = parts.pop()
         variables = {f"from{n}": _zulu(instant) for n, instant in enumerate(part)}
         try:
-            data = pull.client.execute("TimelineCounts", documents.timeline_counts(len(part)), variables).data
+            text = documents.timeline_counts(len(part))
+            data = pull.client.execute("TimelineCounts", text, variables, can_ask_for_less=len(part) > 1).data
         except (OperationFailed, RequestRefused):
             if len(part) == 1:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync_tests.shop import PRODUCTION, Shop
 
 NAMES = [entity.name for entity in ENTITIES]
+LOCATION = {"usageType": "STREET", "municipality": "Lévis", "countryCode": "CA"}
 SECRET = "a-key-that-nobody-may-read"
 
 
@@ -322,6 +324,36 @@ def test_a_page_size_that_is_refused_is_made_smaller(new_shop: Shop) -> None:
     new_shop.assert_equals_api()
 
 
+def test_the_size_that_gazelle_accepts_is_found_out_once_a_day(shop: Shop) -> None:
+    quiet = shop.sync().requests
+    shop.admin.settings(page_size_limit=200)
+    first = shop.sync()
+    assert first.requests > quiet
+    assert shop.sync().requests == quiet
+    shop.query(
+        "UPDATE system_settings SET value = regexp_replace(value, '\\d{4}-\\d\\d-\\d\\dT', '2026-01-01T', 'g') "
+        "WHERE key = 'api_page_sizes'"
+    )
+    shop.admin.settings(page_size_limit=0)
+    shop.admin.reset_stats()
+    assert shop.sync().requests == quiet
+    assert json.loads(shop.value("SELECT value FROM system_settings WHERE key = 'api_page_sizes'"))["sizes"] == {}
+
+
+def test_a_size_that_is_refused_is_asked_for_twice_and_not_four_times(shop: Shop) -> None:
+    shop.admin.settings(page_size_limit=200)
+    shop.admin.reset_stats()
+    shop.sync(only=["invoices"])
+    # 1000, 500 and 250 twice each, then 200 once.
+    assert shop.admin.stats()["by_operation"]["InvoicesStamps"] == 7
+
+
+def test_a_record_that_cannot_be_given_says_nothing_of_the_size(shop: Shop) -> None:
+    poison(shop)
+    shop.sync(Mode.DEEP, check=False)
+    assert json.loads(shop.value("SELECT value FROM system_settings WHERE key = 'api_page_sizes'"))["sizes"] == {}
+
+
 def test_a_page_that_is_cut_in_silence_is_read_on(new_shop: Shop) -> None:
     new_shop.admin.settings(max_page_size=25)
     new_shop.sync()
@@ -488,4 +520,24 @@ def test_an_institution_with_120_contacts_has_them_all(shop: Shop) -> None:
     shop.sync()
     assert shop.row("gazelle_contacts", contact["id"])["first_name"] == "La"
     assert shop.value("SELECT count(*) FROM gazelle_contacts WHERE client_external_id = %s", client) == 121
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("count", [101, 230])
+def test_a_contact_with_more_locations_than_a_page_has_them_all(shop: Shop, count: int) -> None:
+    crowd = shop.value("SELECT client_external_id FROM gazelle_contacts GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+    # One of the contacts comes with the body, the other is beyond the first page of contacts.
+    contacts = sorted(
+        (c for c in shop.admin.dump("contacts") if c["clientId"] == crowd), key=lambda c: c.get("sortOrder") or 0
+    )
+    for contact in (contacts[0], contacts[-1]):
+        locations = [
+            {**LOCATION, "id": f"loc_{contact['id']}_{n}", "street1": f"{n}, rue Longue"} for n in range(count)
+        ]
+        shop.admin.edit("contacts", contact["id"], locations=locations)
+    shop.admin.edit("clients", crowd, personalNotes="Un réseau d'écoles")
+    shop.sync()
+    for contact in (contacts[0], contacts[-1]):
+        held = shop.rows("gazelle_locations", "contact_external_id = %s", contact["id"])
+        assert {row["street1"] for row in held} == {f"{n}, rue Longue" for n in range(count)}
     shop.assert_equals_api()
