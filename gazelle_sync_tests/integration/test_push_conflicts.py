@@ -12,7 +12,7 @@ from gazelle_sync.push.conflicts import open_conflicts, resolve
 from gazelle_sync.push.render import render_conflicts, render_preview, render_waiting
 from gazelle_sync.push.session import Push, PushReport, preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.pushing import Office
+from gazelle_sync_tests.pushing import Meddlers, Office, once
 
 
 def undo(office: Office, run_id: str) -> PushReport:
@@ -67,6 +67,15 @@ def test_theirs_wins_and_the_beaten_value_does_not_come_back(office: Office) -> 
     resolve(office.shop.settings, conflict.id, "ours")
     office.push()
     assert office.record(piano)["tags"] == ["GRAND", "PROBLEMATIQUE"]
+
+
+def test_an_edit_made_while_theirs_wins_is_not_written_over(office: Office, meddle: Meddlers) -> None:
+    piano = clashing(office, ours_is_newer=False)
+    meddle(after_read=once(lambda: office.edit(piano, status="needs_replacement")))
+    office.push()
+    row = office.row(piano)
+    assert (row["status"], row["needs_sync"], row["base"]["status"]) == ("needs_replacement", True, "top")
+    assert office.conflicts() == [], "nothing was decided yet"
 
 
 def test_the_side_that_won_can_be_confirmed_and_unknown_conflicts_are_said(office: Office) -> None:
