@@ -11,6 +11,7 @@ from hashlib import sha256
 
 SEPARATOR = "\n\n"
 _LINE_ENDS = re.compile(r"\r\n?")
+_MARK_LINE = re.compile(r"^[^\S\n]*\[[^\n\]]+ · gazelle_sync [0-9a-f]{6}\][^\S\n]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def write_block(text: str | None, marks: Marks, says: str | None, *, expected: s
 
 def plain(text: str | None) -> str:
     """A text as it is compared: one kind of line end, no blank edges."""
-    return _LINE_ENDS.sub("\n", text or "").strip()
+    text = text or ""
+    return (_LINE_ENDS.sub("\n", text) if "\r" in text else text).strip()
 
 
 def _written(marks: Marks, says: str | None) -> str:
@@ -86,18 +88,23 @@ def _is_mark(line: str, marks: Marks) -> bool:
 
 def _blocks(text: str, marks: Marks) -> list[Found]:
     found: list[Found] = []
-    start: int | None = None
-    lines: list[str] = []
-    place = 0
-    for line in re.split(r"(?<=\n)", text) if marks.first in text else ():
-        bare = line.strip()
+    if marks.first not in text:
+        return found
+    begun: re.Match[str] | None = None
+    for line in _MARK_LINE.finditer(text):
+        bare = line[0].strip()
         if bare == marks.first:
-            # A first mark without its last one: somebody deleted that. What follows is theirs.
-            start, lines = place + len(line) - len(line.lstrip()), []
-        elif bare == marks.last and start is not None:
-            found.append(Found(start, place + len(line.rstrip()), plain("\n".join(lines))))
-            start = None
-        elif start is not None:
-            lines.append(line.rstrip("\r\n").removeprefix("\\") if _is_mark(line, marks) else line.rstrip("\r\n"))
-        place += len(line)
+            begun = line  # one that was begun before lost its last mark: what follows it is theirs
+        elif bare == marks.last and begun is not None:
+            start, end = begun.start() + begun[0].index(marks.first), line.start() + line[0].index(bare) + len(bare)
+            found.append(Found(start, end, _read(text[begun.end() : line.start()], marks)))
+            begun = None
     return found
+
+
+def _read(inner: str, marks: Marks) -> str:
+    """What a block says, the backslashes of `_written` taken away."""
+    if "\\" in inner:
+        lines = inner.split("\n")
+        inner = "\n".join(line.removeprefix("\\") if _is_mark(line, marks) else line for line in lines)
+    return plain(inner)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Protocol
 
 from gazelle_sync.push.block import plain
@@ -61,7 +62,7 @@ class Draft:
         """What both sides last agreed on."""
         return self.row.base or {}
 
-    @property
+    @cached_property
     def ours_is_newer(self) -> bool:
         """Whether the local edit is the later one; Gazelle's stamp is of the whole record, and ties are ours."""
         if self.remote.updated_at is None:
