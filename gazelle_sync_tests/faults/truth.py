@@ -69,19 +69,23 @@ class Truth:
 
     def _whole(self, entity: Entity, body: Record) -> Record:
         """The body with all of its nested lists: it says whether there is more than its first page, and not where."""
-        for field, operation in entity.nested_operations.items():
-            if not body[field]["pageInfo"]["hasNextPage"]:
-                continue
-            nodes: list[Record] = []
-            info: Record = {"hasNextPage": True, "endCursor": None}
-            while info["hasNextPage"]:
-                after = {"after": info["endCursor"]} if info["endCursor"] else {}
-                text = documents.operation(entity.name, operation)
-                (parent,) = self._ask(text, id=body["id"], first=PAGE, **after).values()
-                nodes += parent[field]["nodes"]
-                info = parent[field]["pageInfo"]
-            body[field] = {"nodes": nodes, "pageInfo": {"hasNextPage": False}}
+        for (*outer, field), operation in entity.nested_operations.items():
+            for owner in _records_at(body, outer):
+                if owner[field]["pageInfo"]["hasNextPage"]:
+                    owner[field] = {"nodes": self._all_nodes(entity, operation, owner["id"], field)}
+                    owner[field]["pageInfo"] = {"hasNextPage": False}
         return body
+
+    def _all_nodes(self, entity: Entity, operation: str, owner_id: str, field: str) -> list[Record]:
+        text = documents.operation(entity.name, operation)
+        nodes: list[Record] = []
+        info: Record = {"hasNextPage": True, "endCursor": None}
+        while info["hasNextPage"]:
+            after = {"after": info["endCursor"]} if info["endCursor"] else {}
+            (owner,) = self._ask(text, id=owner_id, first=PAGE, **after).values()
+            nodes += owner[field]["nodes"]
+            info = owner[field]["pageInfo"]
+        return nodes
 
     def _ask(self, text: str, **variables: object) -> Record:
         answer = self._sandbox.ask(text, **variables)
@@ -89,3 +93,11 @@ class Truth:
             raise AssertionError(f"the healthy sandbox answered with errors: {json.dumps(answer['errors'])[:500]}")
         data: Record = answer["data"]
         return data
+
+
+def _records_at(body: Record, path: list[str]) -> list[Record]:
+    """The records at the end of a path; `nodes[]` walks a list."""
+    records = [body]
+    for name in path:
+        records = [r for one in records for r in one["nodes"]] if name == "nodes[]" else [one[name] for one in records]
+    return records
