@@ -142,10 +142,8 @@ class GazelleClient:
             ApiError: One of its kinds; what may pass by itself was tried three times more.
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
-        request = _Request(operation, "POST", GRAPHQL_PATH, body)
-        return self._tried(
-            request, self._read, _wait_unless_refused_twice() if can_ask_for_less else _wait_before_retry
-        )
+        wait = _wait_unless_refused_twice() if can_ask_for_less else _wait_before_retry
+        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body), self._read, wait)
 
     def execute_exactly(
         self, operation: str, query: str, variables: Mapping[str, Any], *, is_write: bool = False
