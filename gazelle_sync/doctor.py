@@ -28,6 +28,7 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError
 from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.log import masked
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
@@ -68,7 +69,7 @@ def examine() -> Iterator[Finding]:
     settings = Settings.load({name: value for name, value in environ.items() if name not in broken})
     secrets = _secrets(settings)
     for finding in [*findings, *_checks(settings, broken)]:
-        yield replace(finding, text=_masked(finding.text, secrets))
+        yield replace(finding, text=masked(finding.text, secrets))
 
 
 def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
@@ -495,17 +496,11 @@ def _first_line(error: Any) -> str:
 
 
 def _secrets(settings: Settings) -> list[str]:
-    """Of the environment and of the token file; longest first, so that none is cut by another."""
+    """Of the environment and of the token file."""
     found = [*settings.secrets]
     try:
         token = json.loads(settings.token_file.read_text(encoding="utf-8"))
         found += [str(token[name]) for name in ("access_token", "refresh_token") if token.get(name)]
     except (OSError, ValueError, AttributeError, TypeError):
         pass
-    return sorted(found, key=len, reverse=True)
-
-
-def _masked(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "•••")
-    return text
+    return found

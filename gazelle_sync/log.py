@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gazelle_sync.settings import Settings
 
 FILE_BYTES = 5_000_000
 FILE_COUNT = 5
+LEAST_SECRET = 4
 
 
 def get_logger(name: str) -> Any:
@@ -92,6 +94,17 @@ def configure_once(settings: Settings) -> None:
         configure(settings)
 
 
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """A text without secrets: what is written goes to the terminal, to files and into two databases.
+
+    One of a few letters is no secret and part of every other word: masked, it would only spoil what is to be read.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):  # so that none is cut by another
+        if len(secret) >= LEAST_SECRET:
+            text = text.replace(secret, "•••")
+    return text
+
+
 class _Mask:
     """Replaces every secret in every value of a line."""
 
@@ -103,9 +116,7 @@ class _Mask:
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "•••")
-            return value
+            return masked(value, self._secrets)
         if isinstance(value, dict):
             return {key: self._clean(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):

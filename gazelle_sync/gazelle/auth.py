@@ -105,8 +105,9 @@ class TokenFile:
             return True
 
     def _spend(self) -> dict[str, Any]:
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        temporary = ""
         try:
+            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
             with os.fdopen(handle, "r+b") as file:
                 file.write(_ROOM_FOR_ANSWER)
                 file.flush()
@@ -120,12 +121,10 @@ class TokenFile:
             Path(temporary).chmod(0o600)
             Path(temporary).replace(self._path)
         except OSError as error:
-            raise SettingsError(
-                f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room or give this user "
-                "the right to write there, then run again."
-            ) from error
+            raise self._unwritable(error) from error
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
         return token
 
     def _ask(self) -> dict[str, Any]:
@@ -171,9 +170,19 @@ class TokenFile:
     def _alone(self) -> Iterator[None]:
         """Hold the lock that keeps other processes from refreshing at the same time."""
         lock = self._path.with_name(f".{self._path.name}.lock")
-        with lock.open("a") as file:
+        try:
+            file = lock.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(
+            f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room, or give this user the "
+            f"right to write in {self._path.parent}, then run again."
+        )
 
 
 def credentials_from(settings: Settings) -> Credentials:

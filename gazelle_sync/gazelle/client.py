@@ -22,6 +22,7 @@ import httpx
 import msgspec
 import stamina
 
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
     AnswerUnreadable,
     ApiError,
@@ -34,7 +35,7 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle.auth import Credentials
 from gazelle_sync.gazelle.throttle import Throttle
-from gazelle_sync.log import get_logger
+from gazelle_sync.log import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH
 
 ATTEMPTS = 4
@@ -42,6 +43,7 @@ ATTEMPTS = 4
 WRITE_ATTEMPTS = 3
 REFUSALS_BELIEVED = 2
 LONGEST_RETRY_AFTER_S = 120.0
+LONGEST_SAID_S = 1e9
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 T = TypeVar("T")
@@ -93,6 +95,12 @@ class _Request:
 class GazelleClient:
     """Sends GraphQL operations and REST requests; safe to share between threads.
 
+    Attributes:
+        requests: How many were answered.
+        bytes: How much the answers held.
+        started_at: When the first answer was computed, by the API's clock (aware UTC); None before it.
+        clock_ahead: How far the API's clock was ahead of ours then; negative: behind.
+
     Args:
         url: Base URL without trailing slash.
         credentials: Where the headers come from.
@@ -116,6 +124,7 @@ class GazelleClient:
         self.requests = 0
         self.bytes = 0
         self.started_at: datetime | None = None
+        self.clock_ahead = timedelta(0)
 
     def stop(self) -> None:
         """Send nothing more: whoever asks gets `RequestRefused`, so that a run that was stopped ends at once."""
@@ -211,6 +220,7 @@ class GazelleClient:
         with self._count_lock:
             if self.started_at is None:
                 self.started_at = now - elapsed
+                self.clock_ahead = now - datetime.now(UTC)
         return Answer(data, now - elapsed, replaced)
 
     def _exchange(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
@@ -256,10 +266,7 @@ def may_have_been_taken(error: ApiError) -> bool:
 
 def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
     """An API may echo the token that it refuses; messages go to the terminal, the log and two databases."""
-    text = str(error)
-    for value in headers.values():
-        text = text.replace(value.removeprefix("Bearer "), "•••")
-    error.args = (text,)
+    error.args = (masked(str(error), [value.removeprefix("Bearer ") for value in headers.values()]),)
     return error
 
 
@@ -308,10 +315,20 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
         wait = _retry_after(answer)
         if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:
             throttle.hold(wait)
-        raise ApiUnavailable(operation, f"HTTP {status}: {said}", status=status, retry_after_s=wait)
+        until = _wanted_until(wait) if wait is not None and wait > LONGEST_RETRY_AFTER_S else ""
+        raise ApiUnavailable(operation, f"HTTP {status}: {said}{until}", status=status, retry_after_s=wait)
     if is_rest and (reason := _reason(answer)):
         raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
-    raise RequestRefused(operation, f"HTTP {status}: {said}. Check GAZELLE_API_URL.", status=status)
+    # Where a redirect leads, without what may be secret in it: no user, no query.
+    target = answer.next_request.url.copy_with(userinfo=b"", query=None, fragment=None) if answer.next_request else None
+    where = f" leads to {target}" if target else f": {said}"
+    raise RequestRefused(operation, f"HTTP {status}{where}. Check GAZELLE_API_URL.", status=status)
+
+
+def _wanted_until(wait_s: float) -> str:
+    """Until when Gazelle wants to be left alone, as the clock in Montreal shows it."""
+    until = datetime.now(MONTREAL) + timedelta(seconds=min(wait_s, LONGEST_SAID_S))
+    return f". Gazelle wants no request before {until:%Y-%m-%d %H:%M} (Montreal); the runs after that go on."
 
 
 def _reason(answer: httpx.Response) -> str | None:

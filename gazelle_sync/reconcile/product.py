@@ -19,12 +19,15 @@ from gazelle_sync.reconcile.rows import (
     text,
 )
 
+SHOP_LANGUAGES = ("fr", "en")
+
 
 def in_language(*languages: str) -> Conversion:
     """A conversion of Gazelle's `I18nString` to the first of `languages` that it has.
 
     An `I18nString` is an object of locale → text (`{"fr_CA": "Accord", "en_US": "Tuning"}`). Plain text names no
-    language and stands for every one. Locales are tried in alphabetical order, the bare language first: jsonb does not
+    language and stands for every one; so does text in no language of the shop's (a product that is named in Spanish
+    only has that name). Locales are tried in alphabetical order, the bare language first: jsonb does not
     keep the order in which they came.
     """
 
@@ -35,7 +38,10 @@ def in_language(*languages: str) -> Conversion:
             for locale in sorted(value):
                 if locale.lower().startswith(language) and value[locale] is not None:
                     return text(value[locale])
-        return None
+        said = {locale: given for locale, given in sorted(value.items()) if given is not None}
+        if any(locale.lower().startswith(SHOP_LANGUAGES) for locale in said):
+            return None
+        return next(map(text, said.values()), None)
 
     return convert
 
@@ -61,8 +67,7 @@ FIELDS: FieldMap = (
     ("sort_order", "order", integer),
     ("external_url", "externalUrl", text),
     ("group_external_id", "masterServiceGroup", inner("id", reference)),
-    # A group has one column for its name; an empty language is looked for as the last resort: it fits any locale.
-    ("group_name", "masterServiceGroup", inner("name", in_language("fr", "en", ""))),
+    ("group_name", "masterServiceGroup", inner("name", in_language(*SHOP_LANGUAGES))),
 )
 
 COLUMNS = ("external_id", *columns(FIELDS))

@@ -47,6 +47,8 @@ def migrate(url: str) -> list[str]:
 
 def _run(connection: Connection, path: Path) -> None:
     try:
+        # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
+        connection.execute("SET LOCAL standard_conforming_strings = on")
         connection.execute(path.read_bytes())
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
         raise DatabaseError(

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import SQL_ROOT
@@ -140,3 +142,19 @@ def test_the_roles_can_do_what_they_are_for_and_no_more(database: str) -> None:
         ]  # fmt: skip
         assert may("gazelle_writer", "SELECT")
         assert may("gazelle_owner", "UPDATE")
+
+
+def test_a_server_that_reads_backslashes_its_own_way_gets_the_same_views(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET standard_conforming_strings = off").format(
+                sql.Identifier(connection.info.dbname)
+            )
+        )
+    migrate(empty)
+    with psycopg.connect(empty) as connection:
+        connection.execute(
+            "INSERT INTO system_settings (key, value) VALUES ('last_sync_date.clients', '2026-01-09T12:00:00+00:00')"
+        )
+        row = connection.execute("SELECT last_sync_at FROM v_sync_health WHERE entity = 'clients'").fetchone()
+    assert row == (datetime(2026, 1, 9, 12, tzinfo=UTC),)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +154,23 @@ def test_a_token_file_that_cannot_be_used_says_why(tmp_path: Path, content: str 
         path.write_text(content, encoding="utf-8")
     with pytest.raises(SettingsError, match=words):
         TokenFile(path, "http://127.0.0.1:9", None, None)
+
+
+@pytest.mark.parametrize("what", ["lock", "file"])
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
+    oauth_shop: Shop, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    before = held(oauth_shop)
+    if what == "lock":
+        oauth_shop.settings.token_file.with_name(".token.json.lock").mkdir()
+    else:
+
+        def refuse(**_: object) -> tuple[int, str]:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    oauth_shop.admin.expire_token()
+    with pytest.raises(SettingsError, match="right to write in"):
+        ask(oauth_shop)
+    assert refreshes(oauth_shop) == 0
+    assert held(oauth_shop) == before

@@ -136,7 +136,10 @@ def test_cents_become_dollars_without_rounding(number: int) -> None:
         (in_language("fr"), {}, None),
         (in_language("fr"), "Accord", "Accord"),
         (in_language("en"), "Accord", "Accord"),
-        (in_language("fr", "en", ""), {"es": "Afinación"}, "Afinación"),
+        (in_language("fr", "en"), {"es": "Afinación"}, "Afinación"),
+        (in_language("fr"), {"es": "Afinación", "en": None}, "Afinación"),
+        (in_language("en"), {"es": "Afinación", "de": "Stimmung"}, "Stimmung"),
+        (in_language("en"), {"es": "Afinación", "fr": "Accord"}, None),
         (in_language("fr", "en", ""), {"de": "Stimmung", "en": "Tuning"}, "Tuning"),
     ],
 )
