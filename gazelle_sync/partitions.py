@@ -6,7 +6,7 @@ so a window is turned into UTC before anything is added to it.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -15,6 +15,7 @@ from gazelle_sync.settings import Settings
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+LONGEST_RANGE = timedelta(days=6)
 
 
 def daily_partitions() -> dg.DailyPartitionsDefinition:
@@ -29,7 +30,10 @@ def utc_window(window: dg.TimeWindow) -> tuple[datetime, datetime]:
 
 
 def tick_days(watermark: datetime | None, now: datetime, partitions_start: date) -> tuple[date, date]:
-    """The partitions that a tick materializes: from the day of `last_sync_date` to today.
+    """The partitions that a tick materializes: from the day of `last_sync_date` to today, a week at most.
+
+    An entity that fails for weeks holds `last_sync_date` back, and Dagster writes an event for each asset and day. What
+    a tick reads does not depend on its partitions.
 
     Args:
         watermark: `last_sync_date`, or None before the first run, whose history goes on today's partition.
@@ -38,7 +42,7 @@ def tick_days(watermark: datetime | None, now: datetime, partitions_start: date)
     """
     today = montreal_day(now)
     first = montreal_day(watermark) if watermark is not None else today
-    return max(min(first, today), partitions_start), today
+    return max(min(first, today), today - LONGEST_RANGE, partitions_start), today
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

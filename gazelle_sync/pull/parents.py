@@ -1,7 +1,8 @@
 """A record whose parent is unknown brings it along: by id, in the same run.
 
 A parent that Gazelle does not have (a deleted client's old visits, a user who left) is remembered as a tombstone, so
-that it is not asked for on every tick and stage 2 makes it a stub.
+that it is not asked for on every tick and stage 2 makes it a stub. One that could not be read is a stub without a
+tombstone: each run asks for it again until there is an answer.
 """
 
 from __future__ import annotations
@@ -42,5 +43,6 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
             pull.staging.write(part.bodies, part.answer, held)
         if part.gone:
             pull.staging.write_tombstones(part.gone)
+        pull.failed.update(part.failed)
         troubles += [f"{external_id}: {why}" for external_id, why in part.failed.items()]
     return troubles

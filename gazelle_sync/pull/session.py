@@ -53,6 +53,7 @@ from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_
 LOCK_WAIT_S = 60.0
 READING_SETTING = "last_reading"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
+PARENTS = {parent for entity in ENTITIES for parent in entity.parents.values()}
 
 log = get_logger("gazelle_sync.pull")
 
@@ -277,6 +278,8 @@ class Pull:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
+                if entity.name in PARENTS:
+                    bring_parents(pull, pull.staging.unanswered())
                 if pull.reader.was_refused:
                     self._page_sizes.note(entity.name, pull.reader.page_size)
                 pull.failed.update(pull.reader.unsound)

@@ -97,6 +97,16 @@ class Staging:
             self._connection.commit()
         return ids
 
+    def unanswered(self) -> set[str]:
+        """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
+        query = sql.SQL(statement("stubs_unanswered")).format(
+            staging=self._table, production=sql.Identifier(self.entity.table.name)
+        )
+        with database_errors():
+            ids = {external_id for (external_id,) in self._connection.execute(query)}
+            self._connection.commit()
+        return ids
+
     def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """The last body that is held of each record, living or not."""
         query = sql.SQL(statement("staging_last_bodies")).format(staging=self._table)

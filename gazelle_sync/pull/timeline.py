@@ -62,7 +62,8 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         total = _read_range(pull, connection, ours, midnight(montreal_day(earlier(now, NIGHTLY))))
     else:
         pull.report.strategy = "recent bodies and counts"
-        total = _read_recent(pull, earlier(now, OVERLAP))
+        # Where the API's `Date` is ahead of the clock that dates the entries, the watermark is ahead of them as well.
+        total = _read_recent(pull, earlier(now, OVERLAP + max(pull.client.clock_ahead, timedelta(0))))
     pull.report.total = total
     if total != ours.count():
         _mend_days(pull, ours, total)

@@ -116,3 +116,35 @@ def test_a_deleted_client_stays_for_the_visits_that_name_it(shop: Shop) -> None:
     assert not row["is_stub"]
     assert shop.row("gazelle_appointments", visit["id"])["deleted_at"] is None
     shop.assert_equals_api()
+
+
+def test_a_parent_that_answers_only_by_id_and_could_not_be_read_is_asked_for_again(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Absent de la liste", createdAt="2001-01-01T00:00:00Z")
+    piano = shop.admin.create("pianos", clientId=client["id"], make="Pleyel", status="ACTIVE")
+    # The list never names the client: only the piano does.
+    shop.admin.fault("skip_row", times=0, operation="ClientsStamps", place=0)
+    shop.admin.fault("graphql_errors", times=8, operation="ClientsById")
+    shop.sync(check=False)
+    assert shop.row("gazelle_pianos", piano["id"])["client_external_id"] == client["id"]
+    assert shop.row("gazelle_clients", client["id"])["is_stub"]
+    for _ in range(2):  # the first of them may still meet the fault
+        shop.sync(check=False)
+    row = shop.row("gazelle_clients", client["id"])
+    assert (row["company_name"], row["is_stub"], row["deleted_at"]) == ("Absent de la liste", False, None)
+    shop.admin.clear_faults()
+    shop.quiet_down()
+    before = shop.physical()
+    shop.sync()
+    assert shop.physical() == before
+    shop.assert_equals_api()
+
+
+def test_a_parent_that_can_never_be_read_stands_among_the_errors(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Illisible", createdAt="2001-01-01T00:00:00Z")
+    shop.admin.create("pianos", clientId=client["id"], make="Pleyel", status="ACTIVE")
+    shop.admin.fault("skip_row", times=0, operation="ClientsStamps", place=0)
+    shop.admin.fault("graphql_errors", times=0, operation="ClientsById", message="Boum")
+    for _ in range(2):
+        shop.sync(check=False)
+    message = shop.value("SELECT error_message FROM v_sync_errors WHERE external_id = %s", client["id"])
+    assert "Boum" in message

@@ -100,6 +100,16 @@ def test_bodies_that_are_not_concerned_are_applied_while_emptied_ones_are_set_as
     assert shop.row("gazelle_clients", untagged["id"])["personal_notes"] == "Rien à voir"
 
 
+def test_bodies_that_stay_set_aside_are_kept_once(shop: Shop) -> None:
+    shop.admin.fault("empty_tags", times=0)
+    shop.sync(Mode.DEEP, check=False)
+    kept = shop.count("staging_clients", "rejected_at IS NOT NULL")
+    assert kept > 5
+    for mode in (Mode.TICK, Mode.DEEP, Mode.TICK):
+        assert isinstance(shop.sync(mode, check=False).errors["clients"], MassEmptying)
+        assert shop.count("staging_clients", "rejected_at IS NOT NULL") == kept
+
+
 def test_the_watermark_stays_while_bodies_are_set_aside(shop: Shop) -> None:
     marks = shop.watermarks()
     shop.query("UPDATE system_settings SET value = '2026-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")

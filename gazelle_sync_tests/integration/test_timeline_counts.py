@@ -195,3 +195,14 @@ def test_a_watermark_at_the_beginning_of_time_reads_from_there(shop: Shop) -> No
     shop.query("UPDATE system_settings SET value = '0001-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")
     shop.sync(Mode.NIGHTLY)
     shop.assert_equals_api()
+
+
+def test_a_note_is_found_where_the_date_header_runs_ahead_and_a_deletion_evens_the_count(shop: Shop) -> None:
+    """The watermark is then ahead of the notes: the quarter of an hour that every tick reads again lies after them."""
+    shop.admin.settings(clock_skew_s=3600)
+    shop.sync()
+    gone = next(e for e in shop.admin.dump("timeline") if e["occurredAt"] < "2025")
+    shop.admin.delete("timeline", gone["id"])
+    made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"

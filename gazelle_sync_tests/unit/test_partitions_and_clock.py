@@ -81,11 +81,15 @@ NOW = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
         (datetime(2026, 11, 21, 4, 59, tzinfo=UTC), date(2026, 11, 20), date(2026, 11, 21)),
         (NOW - timedelta(days=3), date(2026, 11, 18), date(2026, 11, 21)),
         (NOW + timedelta(days=2), date(2026, 11, 21), date(2026, 11, 21)),
-        (datetime(2001, 1, 1, tzinfo=UTC), date(2016, 1, 1), date(2026, 11, 21)),
+        (datetime(2001, 1, 1, tzinfo=UTC), date(2026, 11, 15), date(2026, 11, 21)),
     ],
 )
 def test_a_tick_covers_the_days_since_the_watermark(watermark: datetime | None, first: date, last: date) -> None:
     assert tick_days(watermark, NOW, date(2016, 1, 1)) == (first, last)
+
+
+def test_no_partition_lies_before_the_first_on_offer() -> None:
+    assert tick_days(NOW - timedelta(days=3), NOW, date(2026, 11, 20)) == (date(2026, 11, 20), date(2026, 11, 21))
 
 
 def test_a_range_is_two_tags() -> None:
