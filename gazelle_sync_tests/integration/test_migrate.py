@@ -16,7 +16,7 @@ from psycopg import sql
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.migrate import migrate, pending
-from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.conftest import Databases, server_of_its_own
 
 FILES = sorted(path.name for path in (SQL_ROOT / "migrations").glob("*.sql"))
 
@@ -158,3 +158,32 @@ def test_a_server_that_reads_backslashes_its_own_way_gets_the_same_views(empty: 
         )
         row = connection.execute("SELECT last_sync_at FROM v_sync_health WHERE entity = 'clients'").fetchone()
     assert row == (datetime(2026, 1, 9, 12, tzinfo=UTC),)
+
+
+def test_the_roles_of_a_public_data_api_get_no_right_to_any_table(tmp_path: Path) -> None:
+    with server_of_its_own(tmp_path / "pg") as uri:
+        url = uri("postgres")
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE ROLE anon; CREATE ROLE authenticated")
+            connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated")
+            connection.execute("CREATE TABLE a_table_of_the_shop (x int)")
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            open_to = connection.execute(
+                "SELECT c.relname FROM pg_class AS c, unnest(ARRAY['anon', 'authenticated']) AS visitor "
+                "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') "
+                "AND has_table_privilege(visitor, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') ORDER BY 1"
+            ).fetchall()
+            assert {name for (name,) in open_to} == {"a_table_of_the_shop", "vincent_dindy_piano_updates"}
+
+            # What somebody opened under row-level security stays open when the file is applied again.
+            connection.execute("ALTER TABLE gazelle_products ENABLE ROW LEVEL SECURITY")
+            connection.execute("GRANT SELECT ON gazelle_products, gazelle_users TO authenticated")
+            connection.execute("DELETE FROM schema_migrations WHERE name = '013_data_api.sql'")
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT has_table_privilege('authenticated', 'gazelle_products', 'SELECT'), "
+                "has_table_privilege('authenticated', 'gazelle_users', 'SELECT')"
+            ).fetchone()
+    assert row == (True, False)
