@@ -6,8 +6,10 @@ and a page of the UI can be laid side by side. Secrets are masked in both, where
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import logging.handlers
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,7 +54,7 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    file = logging.handlers.RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
+    file = SharedRotatingFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
     file.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
@@ -92,6 +94,36 @@ def configure_once(settings: Settings) -> None:
     """`configure`, unless this process did it already (a run that Dagster launched has not)."""
     if not logging.getLogger("gazelle_sync").handlers:
         configure(settings)
+
+
+class SharedRotatingFile(logging.handlers.RotatingFileHandler):
+    """A rotating file that several processes write to: the UI, a run, a command.
+
+    Each line is written under a lock beside the file, and to the file that bears the name by then: another process may
+    have rotated it since the last line, and what is written to a file that was put aside goes with it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; a trouble is told as the base class tells it."""
+        path = Path(self.baseFilename)
+        try:
+            with path.with_name(f".{path.name}.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._follow(path)
+                super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def _follow(self, path: Path) -> None:
+        if self.stream is None:
+            return
+        try:
+            is_ours = os.path.samestat(path.stat(), os.fstat(self.stream.fileno()))
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            self.stream.close()
+            self.stream = self._open()
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
