@@ -47,7 +47,9 @@ def test_processes_that_write_and_rotate_at_once_lose_no_line(tmp_path: Path) ->
         assert writer.returncode == 0
     expected = [f"process {n}, line {line}, words to fill it up" for n in range(PROCESSES) for line in range(LINES)]
     assert sorted(lines_of(tmp_path)) == sorted(expected)
-    assert len(list(tmp_path.glob("shared.log.*"))) > 5, "it was rotated many times"
+    sizes = [path.stat().st_size for path in tmp_path.glob("shared.log.*")]
+    assert len(sizes) > 5, "it was rotated many times"
+    assert all(1_900 < size <= 2_000 for size in sizes), "and only when it was full: put aside early, lines go early"
 
 
 def test_a_file_that_was_put_aside_or_removed_is_not_written_to(tmp_path: Path) -> None:
