@@ -71,6 +71,8 @@ class Entity:
         never_null: Fields of the body that the published schema rules null out for, and whose null would go unseen.
         nested_operations: Path of a connection in the body → operation that reads all of its pages by the id of the
             record that it belongs to; outer connections before those inside them.
+        has_window: Whether a tick reads only what starts within the window of days of the settings (the calendar).
+        takes_along: Whether what names one of these goes with it when it is deleted: the fence counts them as one.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
     """
@@ -90,6 +92,8 @@ class Entity:
     parents: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     never_null: frozenset[str] = frozenset()
     nested_operations: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    has_window: bool = False
+    takes_along: bool = False
     changed_at: str = "updatedAt"
     description: str = ""
 
@@ -102,6 +106,12 @@ class Entity:
     def table(self) -> Table:
         """The entity's own production table (nested ones follow it in `tables`)."""
         return self.tables[0]
+
+    @property
+    def goes_with(self) -> tuple[tuple[str, ...], Entity] | None:
+        """The entity whose deleted records take this one's along, and the path of their ids in the body; or None."""
+        takers = {entity.name: entity for entity in ENTITIES if entity.takes_along}
+        return next(((path, takers[name]) for path, name in self.parents.items() if name in takers), None)
 
     @property
     def ancestors(self) -> list[Entity]:
@@ -190,6 +200,7 @@ CLIENTS = Entity(
         ("allContacts",): "ClientContacts",
         ("allContacts", "nodes[]", "allLocations"): "ContactLocations",
     },
+    takes_along=True,
     description="Clients with their contacts and addresses.",
 )
 
@@ -310,6 +321,7 @@ APPOINTMENTS = Entity(
         ("allEventPianos", "nodes[]", "piano", "id"): "pianos",
     },
     nested_operations={("allEventPianos",): "AppointmentPianos"},
+    has_window=True,
     description="The calendar: visits, memos and personal blocks.",
 )
 

@@ -46,7 +46,8 @@ class EntityPull:
         features: What the endpoint's schema offers beyond the published one.
         window: For a backfill, the instants between which a record last changed, closed and open.
         allow_deletes: Whether the fences let everything through.
-        deleted_clients: Waits until the clients are scanned, then gives the ids of those that are gone.
+        deleted_owners: Waits until the entity that takes this one's records along is scanned (`Entity.goes_with`), then
+            gives the path of its ids in the body, and the ids of those that are gone.
     """
 
     entity: Entity
@@ -61,7 +62,7 @@ class EntityPull:
     features: Features
     window: tuple[datetime, datetime] | None
     allow_deletes: bool
-    deleted_clients: Callable[[], set[str]]
+    deleted_owners: Callable[[], tuple[tuple[str, ...], set[str]]]
     failed: dict[str, str] = field(default_factory=dict)
     """Id → why the record could not be read; it will be tried again by the next run."""
 

@@ -34,7 +34,7 @@ class Fence:
         self._limit = fence_limit(held)
         self._gone: list[str] = []
         self._alone = 0
-        self._clients: set[str] = set()
+        self._owners: set[str] = set()
 
     def add(self, ids: Iterable[str]) -> None:
         """Count more records as gone.
@@ -47,7 +47,7 @@ class Fence:
             return
         self._gone += ids
         self._count(ids)
-        if self._alone + len(self._clients) > self._limit and not self._pull.allow_deletes:
+        if self._alone + len(self._owners) > self._limit and not self._pull.allow_deletes:
             raise MassDeletion(
                 f"{self._pull.entity.name}: at least {len(self._gone)} records are gone at Gazelle, more than the "
                 f"{self._limit} that pass in one run. Nothing of them was marked deleted here; what is new or changed "
@@ -61,14 +61,13 @@ class Fence:
             self._pull.staging.write_tombstones(self._gone)
 
     def _count(self, ids: list[str]) -> None:
-        path = next((path for path, parent in self._pull.entity.parents.items() if parent == "clients"), None)
-        deleted = self._pull.deleted_clients() if path else set()
-        if not deleted or path is None:
+        path, deleted = self._pull.deleted_owners()
+        if not deleted:
             self._alone += len(ids)
             return
         for _, body in self._pull.staging.last_bodies(ids):
-            clients = ids_at([body], path)
-            if clients and clients <= deleted:
-                self._clients |= clients
+            owners = ids_at([body], path)
+            if owners and owners <= deleted:
+                self._owners |= owners
             else:
                 self._alone += 1

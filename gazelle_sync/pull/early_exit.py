@@ -16,7 +16,7 @@ from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
-from gazelle_sync.pull.seen import WINDOWED_ENTITY, Seen, since_filter, sort_by, stamps_of, window_start
+from gazelle_sync.pull.seen import Seen, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.pull.stage import Held
 
 OVERLAP = timedelta(minutes=15)
@@ -31,7 +31,7 @@ def early_exit(pull: EntityPull, held: dict[str, Held]) -> Seen | None:
         return None
     filters: dict[str, Any] = {}
     listed = {i for i, h in held.items() if h.is_living and not h.is_unlisted}
-    if pull.entity.name == WINDOWED_ENTITY:
+    if pull.entity.has_window:
         if not pull.features.has_start_gte:
             return None
         since = window_start(pull)

@@ -10,8 +10,6 @@ from typing import Any
 from gazelle_sync.clock import midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull
 
-WINDOWED_ENTITY = "appointments"
-
 
 @dataclass
 class Seen:
@@ -48,7 +46,7 @@ def window_of(pull: EntityPull) -> tuple[dict[str, Any], tuple[datetime, datetim
     The filter is by day, and nothing says of which time zone: visits within a day of its edges are read, but their
     absence proves nothing.
     """
-    if pull.entity.name != WINDOWED_ENTITY:
+    if not pull.entity.has_window:
         return {}, None
     first, last = _days(pull)
     sure = (midnight(first + timedelta(days=1)), midnight(last))

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 
 import structlog
@@ -316,7 +317,7 @@ class Pull:
             features=self._features,
             window=self._window,
             allow_deletes=self._allow_deletes,
-            deleted_clients=self._deleted_clients,
+            deleted_owners=partial(self._deleted_owners, entity),
         )
 
     def _bring_parents(self, pull: EntityPull) -> None:
@@ -331,11 +332,15 @@ class Pull:
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
             self._bring_parents(parent_pull)
 
-    def _deleted_clients(self) -> set[str]:
-        if "clients" in self._staged:
-            wait([self._staged["clients"]])
+    def _deleted_owners(self, entity: Entity) -> tuple[tuple[str, ...], set[str]]:
+        if entity.goes_with is None:
+            return (), set()
+        path, owner = entity.goes_with
+        if owner.name in self._staged:
+            wait([self._staged[owner.name]])
+        query = sql.SQL(statement("staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
-            return {external_id for (external_id,) in connection.execute(statement("deleted_clients"))}
+            return path, {external_id for (external_id,) in connection.execute(query)}
 
     def _prune(self) -> None:
         for entity in self.entities:

@@ -220,4 +220,4 @@ def _is_whole(entity: Entity, report: Mapping[str, Any]) -> bool:
         return False
     if report.get("strategy") == "backfill":
         return False
-    return entity.name != "appointments" or report.get("strategy") == WHOLE_READ
+    return not entity.has_window or report.get("strategy") == WHOLE_READ

@@ -200,7 +200,7 @@ def _sorted(entity: Entity) -> dict[str, Any]:
 
 def _unread_since(circumstances: Circumstances, entity: Entity) -> datetime | None:
     """Since when changes at Gazelle may be unread, by its own clock where a run says so; None where no run ended."""
-    if entity.name != "appointments":
+    if not entity.has_window:
         with circumstances.reading() as connection:
             return read_watermarks(connection).get(entity.name)
     told = circumstances.told().get(entity.name)  # a tick looks at a window: only a full run has seen them all
