@@ -161,9 +161,13 @@ class TokenFile:
                 "GAZELLE_TOKEN_FILE, or set GAZELLE_API_TOKEN to an API key."
             ) from None
         except (OSError, ValueError) as error:
-            raise SettingsError(f"The token file {self._path} cannot be read as JSON ({error}).") from error
+            raise SettingsError(
+                f"The token file {self._path} cannot be read as JSON ({error}). Save the OAuth answer in it again."
+            ) from error
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
-            raise SettingsError(f"The token file {self._path} holds no access_token.")
+            raise SettingsError(
+                f"The token file {self._path} holds no access_token. Save the OAuth answer in it again."
+            )
         return token
 
     @contextmanager

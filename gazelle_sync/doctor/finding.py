@@ -1,0 +1,30 @@
+"""What a check of the doctor says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: What was examined.
+        ok: Whether nobody has to act.
+        text: What was found and, where it is not well, what to do.
+    """
+
+    name: str
+    ok: bool
+    text: str
+
+    def line(self) -> str:
+        """One line for a terminal."""
+        return f"{'✓' if self.ok else '✗'} {self.name}: {self.text}"
+
+
+def first_line(error: Any) -> str:
+    """An error in one line."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
