@@ -6,14 +6,11 @@ connection, an expired token): whoever sent it finds out about the rest by looki
 
 from __future__ import annotations
 
-import email.utils
 import itertools
-import json
-import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -33,6 +30,17 @@ from gazelle_sync.errors import (
     RequestRefused,
     WriteRefused,
 )
+from gazelle_sync.gazelle.answers import (
+    data_of,
+    exact,
+    excerpt,
+    parsed,
+    read_rest,
+    read_storable,
+    reason_of,
+    retry_after_s,
+    server_time,
+)
 from gazelle_sync.gazelle.auth import Credentials
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.log import get_logger, masked
@@ -44,7 +52,6 @@ WRITE_ATTEMPTS = 3
 REFUSALS_BELIEVED = 2
 LONGEST_RETRY_AFTER_S = 120.0
 LONGEST_SAID_S = 1e9
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 T = TypeVar("T")
 _Wait = Callable[[Exception], bool | float]
@@ -52,9 +59,6 @@ _Wait = Callable[[Exception], bool | float]
 
 log = get_logger("gazelle_sync.gazelle")
 stamina.instrumentation.set_on_retry_hooks([])  # our own line says it once, with the operation
-
-_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
-"""Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ class GazelleClient:
         Raises:
             ApiError: One of its kinds; `may_have_been_taken` says whether a write has to be looked for.
         """
-        body = _exact({"operationName": operation, "query": query, "variables": variables})
+        body = exact({"operationName": operation, "query": query, "variables": variables})
         request = _Request(operation, "POST", GRAPHQL_PATH, body, is_write)
         return self._tried(request, self._read_exactly, _wait_before_next_write if is_write else _wait_before_retry)
 
@@ -179,8 +183,8 @@ class GazelleClient:
             WriteRefused: HTTP 4xx with what is wrong.
             ApiError: One of its kinds, as for a write of `execute_exactly`.
         """
-        request = _Request(operation, method, path, _exact(payload), is_write=True)
-        return self._tried(request, _read_rest, _wait_before_next_write)
+        request = _Request(operation, method, path, exact(payload), is_write=True)
+        return self._tried(request, read_rest, _wait_before_next_write)
 
     def _tried(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T], wait: _Wait) -> T:
         """Send a request until its answer can be read or it is given up."""
@@ -209,14 +213,14 @@ class GazelleClient:
             raise _without_secrets(error, self._credentials.headers())  # noqa: B904 - the same error, cleaned
 
     def _read(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
-        data, replaced = _read(operation, answer)
+        data, replaced = read_storable(operation, answer)
         return self._dated(answer, elapsed, data, replaced)
 
     def _read_exactly(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
-        return self._dated(answer, elapsed, _data_of(operation, answer, _parsed(operation, answer)), replaced=False)
+        return self._dated(answer, elapsed, data_of(operation, answer, parsed(operation, answer)), replaced=False)
 
     def _dated(self, answer: httpx.Response, elapsed: timedelta, data: dict[str, Any], replaced: bool) -> Answer:
-        now = _server_time(answer)
+        now = server_time(answer)
         with self._count_lock:
             if self.started_at is None:
                 self.started_at = now - elapsed
@@ -304,7 +308,7 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
     is_rest = request.path != GRAPHQL_PATH
     if status == httpx.codes.OK or (is_rest and answer.is_success):
         return
-    said = _excerpt(answer)
+    said = excerpt(answer)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise CredentialsRefused(
             operation,
@@ -312,12 +316,12 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
             "OAuth application again.",
         )
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        wait = _retry_after(answer)
+        wait = retry_after_s(answer)
         if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:
             throttle.hold(wait)
         until = _wanted_until(wait) if wait is not None and wait > LONGEST_RETRY_AFTER_S else ""
         raise ApiUnavailable(operation, f"HTTP {status}: {said}{until}", status=status, retry_after_s=wait)
-    if is_rest and (reason := _reason(answer)):
+    if is_rest and (reason := reason_of(answer)):
         raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
     # Where a redirect leads, without what may be secret in it: no user, no query.
     target = answer.next_request.url.copy_with(userinfo=b"", query=None, fragment=None) if answer.next_request else None
@@ -329,158 +333,3 @@ def _wanted_until(wait_s: float) -> str:
     """Until when Gazelle wants to be left alone, as the clock in Montreal shows it."""
     until = datetime.now(MONTREAL) + timedelta(seconds=min(wait_s, LONGEST_SAID_S))
     return f". Gazelle wants no request before {until:%Y-%m-%d %H:%M} (Montreal); the runs after that go on."
-
-
-def _reason(answer: httpx.Response) -> str | None:
-    """What a REST endpoint says is wrong; None where the page is not the API's own (a proxy's 404, say)."""
-    try:
-        given = answer.json()
-    except ValueError:
-        return None
-    if not isinstance(given, dict):
-        return None
-    if isinstance(errors := given.get("errors"), list):
-        return said_wrong(errors)
-    return str(given.get("error") or given.get("message") or given)[:500]
-
-
-def said_wrong(problems: Sequence[Any]) -> str:
-    """`mutationErrors` (or REST's `errors`) as one sentence."""
-    lines = []
-    for problem in problems:
-        said: dict[str, Any] = problem if isinstance(problem, dict) else {"messages": [problem]}
-        messages = said.get("messages") or [said.get("message") or said]
-        words = ", ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
-        lines.append(f"{said['fieldName']}: {words}" if said.get("fieldName") else words)
-    return "; ".join(lines)
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """`Retry-After` in seconds; it is a number or a date."""
-    value = answer.headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        instant = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, (instant - _server_time(answer)).total_seconds())
-
-
-def _server_time(answer: httpx.Response) -> datetime:
-    """The API's clock as its `Date` header says; ours where it says nothing."""
-    try:
-        instant = email.utils.parsedate_to_datetime(answer.headers["Date"])
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-
-
-def _read(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]:
-    content = answer.content
-    replaced = False
-    try:
-        if _UNSTORABLE.search(content):
-            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
-        else:
-            payload = msgspec.json.decode(content)
-    except (msgspec.DecodeError, ValueError):
-        try:
-            # Encoded lone surrogates are the one kind of invalid UTF-8 that is data and not damage.
-            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
-        except ValueError as error:
-            raise _not_json(operation, answer) from error
-    return _data_of(operation, answer, payload), replaced
-
-
-def _parsed(operation: str, answer: httpx.Response) -> Any:
-    """The JSON of an answer, every string as it came."""
-    try:
-        return json.loads(answer.content.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
-        raise _not_json(operation, answer) from error
-
-
-def _read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str, Any]:
-    """The object that a REST endpoint answers with; one that speaks of errors is not believed, whatever its status."""
-    if answer.status_code == httpx.codes.NO_CONTENT:
-        return {}
-    given = _parsed(operation, answer)
-    if not isinstance(given, dict):
-        raise AnswerUnreadable(operation, "the answer is JSON but no object")
-    if given.get("errors") or given.get("error"):
-        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {_reason(answer)}")
-    return given
-
-
-def _exact(value: Any) -> bytes:
-    """JSON in ASCII: lone surrogates travel as escapes."""
-    return json.dumps(value).encode("ascii")
-
-
-def _not_json(operation: str, answer: httpx.Response) -> AnswerUnreadable:
-    return AnswerUnreadable(
-        operation, f"the answer is not JSON (it begins {_excerpt(answer)}): a proxy's page, or cut short"
-    )
-
-
-def _data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, Any]:
-    if not isinstance(payload, dict):
-        raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
-    if errors := payload.get("errors"):
-        raise _operation_failed(operation, errors, payload.get("data"))
-    data = payload.get("data")
-    if not isinstance(data, dict):
-        raise AnswerUnreadable(operation, f"the answer holds no data (it begins {_excerpt(answer)})")
-    return data
-
-
-def _operation_failed(operation: str, errors: object, data: object) -> OperationFailed:
-    listed = errors if isinstance(errors, list) else [errors]
-    paths: list[list[Any]] = []
-    not_found: set[str] = set()
-    messages: list[str] = []
-    for error in listed:
-        said: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
-        message = str(said.get("message", said))
-        messages.append(message)
-        given = said.get("path")
-        path: list[Any] = given if isinstance(given, list) else []
-        paths.append(path)
-        extensions = said.get("extensions")
-        code = str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
-        if len(path) == 1 and ("NOT_FOUND" in code or "not found" in message.lower()):
-            not_found.add(str(path[0]))
-    nodes = [path[2] for path in paths if len(path) > 2 and path[1] == "nodes" and isinstance(path[2], int)]
-    return OperationFailed(
-        operation,
-        messages,
-        not_found=not_found,
-        data=data if isinstance(data, dict) else None,
-        bad_nodes=set(nodes) if len(nodes) == len(paths) else None,
-    )
-
-
-def storable(value: Any) -> tuple[Any, bool]:
-    """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
-    if isinstance(value, str):
-        clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return clean, clean != value
-    if isinstance(value, list):
-        pairs = [storable(item) for item in value]
-        return [item for item, _ in pairs], any(changed for _, changed in pairs)
-    if isinstance(value, dict):
-        items = {key: storable(item) for key, item in value.items()}
-        return {key: item for key, (item, _) in items.items()}, any(changed for _, changed in items.values())
-    return value, False
-
-
-def _excerpt(answer: httpx.Response) -> str:
-    text = " ".join(answer.content[:300].decode("utf-8", "replace").split())
-    return repr(text[:120])

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.clock import parse_instant
-from gazelle_sync.gazelle.client import storable
+from gazelle_sync.gazelle.answers import storable
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote
 from gazelle_sync.warehouse.connect import Connection, statement
 

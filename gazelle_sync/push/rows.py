@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.clock import midnight
-from gazelle_sync.gazelle.client import storable
+from gazelle_sync.gazelle.answers import storable
 from gazelle_sync.push.block import Marks, plain, write_block
 from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row

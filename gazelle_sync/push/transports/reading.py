@@ -9,7 +9,8 @@ from typing import Any
 from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import AnswerUnreadable, ApiError, OperationFailed, RequestRefused, WriteRefused
 from gazelle_sync.gazelle import documents
-from gazelle_sync.gazelle.client import Answer, GazelleClient, said_wrong
+from gazelle_sync.gazelle.answers import said_wrong
+from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.push.block import plain
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
 from gazelle_sync.push.transports import Read, Sent, Wanted

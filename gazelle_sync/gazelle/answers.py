@@ -1,0 +1,188 @@
+"""Reading answers: JSON that may hold what PostgreSQL cannot, GraphQL's errors, the headers about time."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+
+from gazelle_sync.errors import AnswerUnreadable, OperationFailed
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
+"""Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
+
+
+def reason_of(answer: httpx.Response) -> str | None:
+    """What a REST endpoint says is wrong; None where the page is not the API's own (a proxy's 404, say)."""
+    try:
+        given = answer.json()
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    if isinstance(errors := given.get("errors"), list):
+        return said_wrong(errors)
+    return str(given.get("error") or given.get("message") or given)[:500]
+
+
+def said_wrong(problems: Sequence[Any]) -> str:
+    """`mutationErrors` (or REST's `errors`) as one sentence."""
+    lines = []
+    for problem in problems:
+        said: dict[str, Any] = problem if isinstance(problem, dict) else {"messages": [problem]}
+        messages = said.get("messages") or [said.get("message") or said]
+        words = ", ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
+        lines.append(f"{said['fieldName']}: {words}" if said.get("fieldName") else words)
+    return "; ".join(lines)
+
+
+def retry_after_s(answer: httpx.Response) -> float | None:
+    """`Retry-After` in seconds; it is a number or a date."""
+    value = answer.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        instant = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return max(0.0, (instant - server_time(answer)).total_seconds())
+
+
+def server_time(answer: httpx.Response) -> datetime:
+    """The API's clock as its `Date` header says; ours where it says nothing."""
+    try:
+        instant = email.utils.parsedate_to_datetime(answer.headers["Date"])
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def read_storable(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]:
+    """The `data` of a GraphQL answer as PostgreSQL can hold it, and whether some character was replaced for that.
+
+    Raises:
+        AnswerUnreadable: It is not JSON, or not GraphQL's.
+        OperationFailed: It holds `errors`.
+    """
+    content = answer.content
+    replaced = False
+    try:
+        if _UNSTORABLE.search(content):
+            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
+        else:
+            payload = msgspec.json.decode(content)
+    except (msgspec.DecodeError, ValueError):
+        try:
+            # Encoded lone surrogates are the one kind of invalid UTF-8 that is data and not damage.
+            payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
+        except ValueError as error:
+            raise _not_json(operation, answer) from error
+    return data_of(operation, answer, payload), replaced
+
+
+def parsed(operation: str, answer: httpx.Response) -> Any:
+    """The JSON of an answer, every string as it came."""
+    try:
+        return json.loads(answer.content.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise _not_json(operation, answer) from error
+
+
+def read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str, Any]:
+    """The object that a REST endpoint answers with; one that speaks of errors is not believed, whatever its status."""
+    if answer.status_code == httpx.codes.NO_CONTENT:
+        return {}
+    given = parsed(operation, answer)
+    if not isinstance(given, dict):
+        raise AnswerUnreadable(operation, "the answer is JSON but no object")
+    if given.get("errors") or given.get("error"):
+        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {reason_of(answer)}")
+    return given
+
+
+def exact(value: Any) -> bytes:
+    """JSON in ASCII: lone surrogates travel as escapes."""
+    return json.dumps(value).encode("ascii")
+
+
+def _not_json(operation: str, answer: httpx.Response) -> AnswerUnreadable:
+    return AnswerUnreadable(
+        operation, f"the answer is not JSON (it begins {excerpt(answer)}): a proxy's page, or cut short"
+    )
+
+
+def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, Any]:
+    """The `data` of a decoded answer.
+
+    Raises:
+        AnswerUnreadable: It is not GraphQL's.
+        OperationFailed: It holds `errors`.
+    """
+    if not isinstance(payload, dict):
+        raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
+    if errors := payload.get("errors"):
+        raise _operation_failed(operation, errors, payload.get("data"))
+    data = payload.get("data")
+    if not isinstance(data, dict):
+        raise AnswerUnreadable(operation, f"the answer holds no data (it begins {excerpt(answer)})")
+    return data
+
+
+def _operation_failed(operation: str, errors: object, data: object) -> OperationFailed:
+    listed = errors if isinstance(errors, list) else [errors]
+    paths: list[list[Any]] = []
+    not_found: set[str] = set()
+    messages: list[str] = []
+    for error in listed:
+        said: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
+        message = str(said.get("message", said))
+        messages.append(message)
+        given = said.get("path")
+        path: list[Any] = given if isinstance(given, list) else []
+        paths.append(path)
+        extensions = said.get("extensions")
+        code = str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
+        if len(path) == 1 and ("NOT_FOUND" in code or "not found" in message.lower()):
+            not_found.add(str(path[0]))
+    nodes = [path[2] for path in paths if len(path) > 2 and path[1] == "nodes" and isinstance(path[2], int)]
+    return OperationFailed(
+        operation,
+        messages,
+        not_found=not_found,
+        data=data if isinstance(data, dict) else None,
+        bad_nodes=set(nodes) if len(nodes) == len(paths) else None,
+    )
+
+
+def storable(value: Any) -> tuple[Any, bool]:
+    """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
+    if isinstance(value, str):
+        clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return clean, clean != value
+    if isinstance(value, list):
+        pairs = [storable(item) for item in value]
+        return [item for item, _ in pairs], any(changed for _, changed in pairs)
+    if isinstance(value, dict):
+        items = {key: storable(item) for key, item in value.items()}
+        return {key: item for key, (item, _) in items.items()}, any(changed for _, changed in items.values())
+    return value, False
+
+
+def excerpt(answer: httpx.Response) -> str:
+    """The beginning of an answer, for a message."""
+    text = " ".join(answer.content[:300].decode("utf-8", "replace").split())
+    return repr(text[:120])
