@@ -28,6 +28,14 @@ from gazelle_sync_tests.shop import Record, Row, Shop
 
 TABLE = "vincent_dindy_piano_updates"
 QUIET = {"sync_attempts", "next_attempt_at", "base", "revision"}
+WRITES = {
+    "update_tags": {"graphql": '"tags"', "rest": "/tags"},
+    "update_piano": {"graphql": '"notes"', "rest": "observations"},
+    "add_comment": {"graphql": "createClientLog", "rest": "/comments"},
+    "add_measurement": {"graphql": "createPianoMeasurement", "rest": "createPianoMeasurement"},
+    "set_serviced": {"graphql": 'manualLastService":', "rest": "last_serviced"},
+}
+"""Action → a text that only its request holds."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""`python -m gazelle_sync_tests.faults`: runs a campaign, prints its table; exit status 1 if a figure is not zero."""
+"""`python -m gazelle_sync_tests.faults`: runs the campaigns, prints their tables; exit status 1 if a figure is not zero."""
 
 from __future__ import annotations
 
@@ -19,26 +19,37 @@ CASES = 1000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; the exit status."""
     given = _options().parse_args(arguments)
-    kinds = CAMPAIGNS[given.campaign]
-    unknown = [name for name in given.only or () if name not in kinds]
+    names = [given.campaign] if given.campaign else list(CAMPAIGNS)
+    known = {kind: name for name in names for kind in CAMPAIGNS[name].kinds}
+    unknown = [kind for kind in given.only or () if kind not in known]
     if unknown:
-        sys.stderr.write(f"No kind is called {unknown[0]!r}. There are: {', '.join(kinds)}\n")
+        sys.stderr.write(f"No kind is called {unknown[0]!r}. There are: {', '.join(known)}\n")
         return 2
     if given.list:
-        for kind in kinds.values():
-            sys.stdout.write(f"{kind.group:9} {kind.name:24} {kind.about} ({kind.expects.value})\n")
+        for name in names:
+            for kind in CAMPAIGNS[name].kinds.values():
+                sys.stdout.write(f"{name} {kind.group:9} {kind.name:24} {kind.about} ({kind.expects.value})\n")
         return 0
     # However it is stopped, it stops what it started, and prints what it has: a shell's background ignores Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    chosen = {name: kinds[name] for name in given.only or kinds}
-    todo = jobs(chosen, given.seed, given.cases)
-    tally = run(given.campaign, todo, workers=given.workers, tell=_teller(len(todo), verbose=given.verbose))
-    report = _report(tally)
-    sys.stdout.write(f"\n{report}")
+    reports, is_good = [], True
+    for name in names:
+        kinds = CAMPAIGNS[name].kinds
+        chosen = {kind: kinds[kind] for kind in given.only or kinds if kind in kinds}
+        if not chosen:
+            continue
+        todo = jobs(chosen, given.seed, given.cases)
+        tally = run(name, todo, workers=given.workers, tell=_teller(len(todo), verbose=given.verbose))
+        reports.append(_report(name, tally))
+        sys.stdout.write(f"\n{reports[-1]}\n")
+        sys.stdout.flush()
+        is_good = is_good and tally.is_whole and not tally.failures
+        if not tally.is_whole:
+            break
     if given.out:
-        write_into(given.out, report)
-    return 0 if tally.is_whole and not tally.failures else 1
+        write_into(given.out, "\n".join(reports))
+    return 0 if is_good else 1
 
 
 def _stop(*_: object) -> None:
@@ -47,9 +58,9 @@ def _stop(*_: object) -> None:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gazelle_sync_tests.faults", description=__doc__)
-    parser.add_argument("--campaign", choices=CAMPAIGNS, default="pull")
+    parser.add_argument("--campaign", choices=CAMPAIGNS, help="only this one of: pull, push")
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the next have the next ones")
-    parser.add_argument("--cases", type=int, default=CASES)
+    parser.add_argument("--cases", type=int, default=CASES, help="of each campaign")
     parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds to draw from (--list names them)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="cases at once; 0: in this process")
     parser.add_argument("--list", action="store_true", help="list the kinds and run nothing")
@@ -71,14 +82,13 @@ def _teller(cases: int, *, verbose: bool) -> Callable[[Result, int], None]:
     return tell
 
 
-def _report(tally: Tally) -> str:
-    report = f"{tally.render()}\n\n{len(tally.results)} cases in {tally.seconds / 60:.0f} minutes.\n"
+def _report(name: str, tally: Tally) -> str:
+    report = f"**The {name}**\n\n{tally.render()}\n\n{len(tally.results)} cases in {tally.seconds / 60:.0f} minutes.\n"
     if not tally.is_whole:
         report += "Stopped before its end.\n"
     for result in tally.failures:
-        report += (
-            f"Again: `python -m gazelle_sync_tests.faults --seed {result.seed} --cases 1 --only '{result.kind}'`\n"
-        )
+        again = f"--campaign {name} --seed {result.seed} --cases 1 --only '{result.kind}'"
+        report += f"Again: `python -m gazelle_sync_tests.faults {again}`\n"
     return report
 
 

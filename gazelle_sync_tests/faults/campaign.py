@@ -8,27 +8,54 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import cast
 
 import stamina
 import structlog
 
-from gazelle_sync_tests.faults.case import Result, run_case
-from gazelle_sync_tests.faults.figures import FIGURES
-from gazelle_sync_tests.faults.ground import open_ground
+from gazelle_sync_tests.faults.case import CaseMaker, PullCase, Result, run_case
+from gazelle_sync_tests.faults.figures import FIGURES, PUSH_FIGURES
+from gazelle_sync_tests.faults.ground import Ground, open_ground
 from gazelle_sync_tests.faults.kinds import Kinds, table
 from gazelle_sync_tests.faults.kinds_api import API
 from gazelle_sync_tests.faults.kinds_database import DATABASE
 from gazelle_sync_tests.faults.kinds_process import PROCESS
+from gazelle_sync_tests.faults.push_case import PushCase
+from gazelle_sync_tests.faults.push_kinds_api import PUSH_API
+from gazelle_sync_tests.faults.push_kinds_here import PUSH_HERE
 
 PULL: Kinds = table(*API, *DATABASE, *PROCESS)
-CAMPAIGNS: dict[str, Kinds] = {"pull": PULL}
-"""Name → the kinds that it draws from."""
+PUSH: Kinds = table(*PUSH_API, *PUSH_HERE)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign.
+
+    Attributes:
+        kinds: What it draws from.
+        figures: What its cases are judged by.
+        case: Makes a case.
+    """
+
+    kinds: Kinds
+    figures: Sequence[str]
+    case: CaseMaker
+
+
+CAMPAIGNS: dict[str, Campaign] = {
+    "pull": Campaign(PULL, FIGURES, PullCase),
+    "push": Campaign(PUSH, PUSH_FIGURES, PushCase),
+}
+"""By name."""
 LONGEST_CASE_S = 120
 Job = tuple[int, str]
+Pipe = Connection
 
 
 @dataclass
@@ -37,12 +64,14 @@ class Tally:
 
     Attributes:
         results: Of the cases, in the order in which they ended.
+        figures: What is counted.
         seconds: How long it took.
         is_whole: Whether nobody stopped it.
     """
 
     kinds: Kinds
     results: list[Result] = field(default_factory=list)
+    figures: Sequence[str] = FIGURES
     seconds: float = 0.0
     is_whole: bool = True
 
@@ -53,7 +82,7 @@ class Tally:
 
     def render(self) -> str:
         """The table: a line a kind, and the total."""
-        head = ["kind", "cases", *FIGURES]
+        head = ["kind", "cases", *self.figures]
         lines = [head, ["---"] * len(head)]
         total: Counter[str] = Counter()
         for name, kind in self.kinds.items():
@@ -61,8 +90,10 @@ class Tally:
             counts: Counter[str] = sum((result.figures.counts for result in own), Counter())
             total += counts
             if own:
-                lines.append([f"{kind.group}: {name}", str(len(own)), *(str(counts[figure]) for figure in FIGURES)])
-        lines.append(["**total**", str(len(self.results)), *(str(total[figure]) for figure in FIGURES)])
+                lines.append(
+                    [f"{kind.group}: {name}", str(len(own)), *(str(counts[figure]) for figure in self.figures)]
+                )
+        lines.append(["**total**", str(len(self.results)), *(str(total[figure]) for figure in self.figures)])
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -83,9 +114,10 @@ def run(
         workers: How many at once; 0: in this process.
         tell: Told each result, and how many are through.
     """
-    kinds, begun = CAMPAIGNS[campaign], time.monotonic()
-    tally = Tally({name: kinds[name] for name in kinds if name in {kind for _, kind in todo}})
-    source = _in_workers(campaign, todo, workers) if workers else _results(kinds, todo)
+    kinds, begun = CAMPAIGNS[campaign].kinds, time.monotonic()
+    drawn = {kind for _, kind in todo}
+    tally = Tally({name: kinds[name] for name in kinds if name in drawn}, figures=CAMPAIGNS[campaign].figures)
+    source = _in_workers(campaign, todo, workers) if workers else _results(CAMPAIGNS[campaign], todo)
     try:
         for result in source:
             tally.results.append(result)
@@ -96,11 +128,15 @@ def run(
     return tally
 
 
-def _results(kinds: Kinds, todo: Sequence[Job]) -> Iterator[Result]:
+def _results(campaign: Campaign, todo: Iterable[Job]) -> Iterator[Result]:
     with quietly(), open_ground() as ground:
-        for seed, name in todo:
-            with _in_time():
-                yield run_case(seed, kinds[name], kinds, ground)
+        yield from (_result(campaign, job, ground) for job in todo)
+
+
+def _result(campaign: Campaign, job: Job, ground: Ground) -> Result:
+    seed, name = job
+    with _in_time():
+        return run_case(seed, campaign.kinds[name], campaign.kinds, ground, campaign.case)
 
 
 @contextmanager
@@ -131,39 +167,61 @@ def _in_time() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _in_workers(campaign: str, todo: Sequence[Job], workers: int) -> Iterator[Result]:
+def _in_workers(
+    campaign: str, todo: Sequence[Job], workers: int, work: Callable[[str, Pipe], None] | None = None
+) -> Iterator[Result]:
+    """The results as they come. A worker that dies (killed, out of memory) fails the case that it had, no more."""
     context = multiprocessing.get_context("spawn")
-    orders: SimpleQueue[Job | None] = context.SimpleQueue()
-    results: SimpleQueue[Result | None] = context.SimpleQueue()
-    processes = [context.Process(target=_work, args=(campaign, orders, results)) for _ in range(workers)]
-    for process in processes:
+    waiting = iter(todo)
+    busy: dict[Pipe, Job | None] = {}
+    processes: list[BaseProcess] = []
+
+    def hire() -> None:
+        pipe, its = context.Pipe()
+        process = context.Process(target=work or _work, args=(campaign, its))
         process.start()
+        its.close()  # so that its death ends the pipe
+        processes.append(process)
+        busy[pipe] = None
+
+    def give(pipe: Pipe) -> None:
+        busy[pipe] = next(waiting, None)
+        pipe.send(busy[pipe])
+        if busy[pipe] is None:
+            del busy[pipe]
+
     try:
-        waiting = iter(todo)
-        for _ in range(2 * workers):
-            orders.put(next(waiting, None))
-        for _ in todo:
-            result = results.get()
-            if result is None:
-                raise RuntimeError("a worker of the campaign could not begin or died (see its stack above)")
-            orders.put(next(waiting, None))
-            yield result
+        for _ in range(min(workers, len(todo))):
+            hire()
+        while busy:
+            for ready in wait(list(busy)):
+                pipe = cast("Pipe", ready)
+                job = busy[pipe]
+                try:
+                    result = pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    del busy[pipe]
+                    if job is None:
+                        raise RuntimeError("a worker of the campaign could not begin (see its stack above)") from None
+                    result = Result(*job, crash="the worker died in this case\n")
+                    hire()
+                else:
+                    give(pipe)
+                if result is not None:
+                    yield result
     finally:
-        for _ in processes:
-            orders.put(None)
+        for pipe in busy:
+            with suppress(OSError):
+                pipe.send(None)
         for process in processes:
             process.join(LONGEST_CASE_S)
 
 
-def _work(campaign: str, orders: SimpleQueue[Job | None], results: SimpleQueue[Result | None]) -> None:
+def _work(campaign: str, orders: Pipe) -> None:
+    """Say None once the ground stands, then a result for each job, until told None."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets the case end and gives no more
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    kinds = CAMPAIGNS[campaign]
-    try:
-        with quietly(), open_ground() as ground:
-            while (job := orders.get()) is not None:
-                with _in_time():
-                    results.put(run_case(job[0], kinds[job[1]], kinds, ground))
-    except Exception:
-        results.put(None)
-        raise
+    with quietly(), open_ground() as ground:
+        orders.send(None)
+        while (job := orders.recv()) is not None:
+            orders.send(_result(CAMPAIGNS[campaign], job, ground))

@@ -6,7 +6,9 @@ import random
 import re
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults import figures as f
@@ -48,19 +50,32 @@ class Result:
         return not self.figures and not self.crash
 
 
-def run_case(seed: int, kind: Kind, kinds: Kinds, ground: Ground) -> Result:
-    """Live through one case."""
+class Case(Protocol):
+    """A case of some campaign: what it finds, it writes into its result."""
+
+    def live(self) -> None:
+        """Live through it."""
+        ...
+
+
+CaseMaker = Callable[[int, Kind, Kinds, Ground, Shop, Result], Case]
+
+
+def run_case(seed: int, kind: Kind, kinds: Kinds, ground: Ground, case: CaseMaker | None = None) -> Result:
+    """Live through one case; of a pull, if nothing else is said."""
     begun, result = time.monotonic(), Result(seed, kind.name)
     try:
         with ground.shop() as shop:
-            _Case(seed, kind, kinds, ground, shop, result).live()
+            (case or PullCase)(seed, kind, kinds, ground, shop, result).live()
     except Exception:
         result.crash = traceback.format_exc()
     result.seconds = time.monotonic() - begun
     return result
 
 
-class _Case:
+class PullCase:
+    """See the module."""
+
     def __init__(self, seed: int, kind: Kind, kinds: Kinds, ground: Ground, shop: Shop, result: Result) -> None:
         self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - a dice
         self._kind, self._kinds, self._ground, self._shop = kind, kinds, ground, shop

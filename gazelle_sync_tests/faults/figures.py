@@ -21,6 +21,25 @@ FALSE_ALARMS = "false alarms"
 """A run of a healthy API, or one that had what it needed, said that something is wrong."""
 FIGURES = (LOST, DOUBLED, DELETED, OVERWRITTEN, INSTANTS, ALERTS, FALSE_ALARMS)
 
+COMMENTS_LOST = "comments lost"
+"""A note or a service that the local row says (or the log says was sent) is not at Gazelle."""
+COMMENTS_DOUBLED = "comments doubled"
+"""Gazelle has a note, a service or a measurement of ours more than once."""
+TAGS_LOST = "tags lost"
+"""A tag that people at Gazelle gave is gone, or one that they took away is back."""
+TEXT_LOST = "text lost"
+"""What people wrote at Gazelle, around our block or as comments, is gone, doubled, or torn apart."""
+LOSERS_UNTOLD = "losers untold"
+"""A value lost against the other side's, and is not in `sync_conflicts`."""
+SILENT = "not sent in silence"
+"""A row says that Gazelle has it, and Gazelle does not."""
+TOLD = "told by mistake"
+"""What must stay in the shop is at Gazelle, or there is a comment that nobody wrote."""
+UNSETTLED = "not settled"
+"""Everything is healthy again, and after some pushes a row is still due, in error or in doubt, or sent again."""
+PUSH_FIGURES = (COMMENTS_LOST, COMMENTS_DOUBLED, TAGS_LOST, TEXT_LOST, LOSERS_UNTOLD, SILENT, TOLD, UNSETTLED, ALERTS,
+                FALSE_ALARMS)  # fmt: skip
+
 
 @dataclass
 class Figures:

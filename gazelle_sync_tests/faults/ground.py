@@ -55,7 +55,7 @@ class Ground:
         as_invented(self.sandbox)
         self.sandbox.admin.restore(PULLED)
         name = "a_case"
-        with self._server() as connection:
+        with self.server() as connection:
             drop_database(connection, name)
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(
@@ -66,7 +66,7 @@ class Ground:
 
     def crash(self) -> None:
         """Kill one of the server's processes: it ends all sessions and recovers, as after a crash."""
-        with self._server() as connection:
+        with self.server() as connection:
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = 'gazelle_sync' LIMIT 1"
             ).fetchone()
@@ -78,7 +78,7 @@ class Ground:
         deadline = time.monotonic() + 30
         while True:
             try:
-                with self._server():
+                with self.server():
                     return
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:
@@ -86,7 +86,8 @@ class Ground:
                 time.sleep(0.05)
 
     @contextmanager
-    def _server(self) -> Iterator[psycopg.Connection[Any]]:
+    def server(self) -> Iterator[psycopg.Connection[Any]]:
+        """A session of the server, outside of every shop."""
         with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
             yield connection
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from gazelle_sync_tests.faults.scene import Scene
-
-Strike = Callable[[Scene], None]
-"""Breaks something and lets runs meet it; whatever it leaves broken, `Scene.heal` mends."""
+Strike = Callable[[Any], None]
+"""Breaks something of the campaign's scene and lets runs meet it; whatever it leaves broken, the scene's `heal` mends."""
 
 
 class Expect(enum.Enum):
@@ -31,7 +30,7 @@ class Kind:
 
     Attributes:
         name: Unique, for `--only`.
-        group: network, http, graphql, lists, data, clock, database, process.
+        group: network, http, graphql, lists, data, clock, database, process; of the push also gazelle, shop.
         about: One line for the document.
         strike: How it is inflicted.
         expects: What must be said.

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.processes import Point
+from gazelle_sync_tests.faults.surroundings import Surroundings
 from gazelle_sync_tests.shop import Shop
 
 SUCCESS = "success"
@@ -32,7 +28,6 @@ class ProcessEnded(Exception):
 
 
 LISTS = ("allClients", "allPianos", "allEventsBatched", "allTimelineEntries", "allInvoices")
-OPERATIONS = ("", "", *LISTS, "ById", "Page", "Stamps")
 PAGE_SIZES = (7, 20, 1000)
 
 
@@ -53,28 +48,24 @@ class Run:
     stack: str = ""
 
 
-class Scene:
-    """One case's shop and dice.
+class Scene(Surroundings):
+    """One case's shop and dice, and the pulls that meet a fault.
 
     Attributes:
-        held: Whether the fault lasted as long as the run, everywhere.
         runs: The runs that met it.
         before: What must outlive them.
         others_worked: Whether records came and went during the runs: nobody promised these.
     """
 
+    operations = ("", "", *LISTS, "ById", "Page", "Stamps")
+
     def __init__(self, ground: Ground, shop: Shop, people: People, draw: random.Random) -> None:
-        self.ground = ground
-        self.shop = shop
+        super().__init__(ground, shop, draw)
         self.people = people
-        self.draw = draw
-        self.held = False
         self.allow_deletes = False
         self.others_worked = False
         self.runs: list[Run] = []
         self.before = Before(shop)
-        self.story: list[str] = []
-        self._undo: list[Callable[[], object]] = []
 
     # ---- runs
 
@@ -146,76 +137,3 @@ class Scene:
         if error is not None:
             return "failed"
         return str(log.get("status", SUCCESS))
-
-    # ---- faults
-
-    def arm(self, kind: str, *, may_hold: bool = True, most: int = 5, **options: Any) -> None:
-        """Arm a fault of the sandbox: to the end, or for some requests after some others."""
-        draw = self.draw
-        if may_hold and draw.random() < 0.4:
-            self.held = True
-            self.shop.admin.fault(kind, times=0, **options)
-            self.story.append(f"{kind} {options or ''} to the end")
-            return
-        chance: dict[str, Any] = {
-            "times": draw.randint(1, most), "after": draw.randint(0, 6), "probability": draw.choice([0.3, 0.6, 1.0]),
-            "operation": draw.choice(OPERATIONS), "seed": draw.randrange(99),
-        }  # fmt: skip
-        self.shop.admin.fault(kind, **{**chance, **options})
-        self.story.append(
-            f"{kind} {options or ''} {chance['times']} times after {chance['after']} {chance['operation']}"
-        )
-
-    def set_database(self, **values: str) -> None:
-        """Settings of the database, for every new connection to it."""
-        for name, value in values.items():
-            self._on_database(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-        self.story.append(f"database: {values}")
-        self.finally_do(lambda: self._on_database(sql.SQL("RESET ALL")))
-
-    def allow_connections(self, *, allowed: bool) -> None:
-        """Whether the database lets new sessions in."""
-        self._on_database(sql.SQL("ALLOW_CONNECTIONS {}").format(sql.SQL("true" if allowed else "false")))
-
-    def _on_database(self, change: sql.Composable) -> None:
-        name = psycopg.conninfo.conninfo_to_dict(self.shop.url)["dbname"]
-        with psycopg.connect(self.ground.uri("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("ALTER DATABASE {} ").format(sql.Identifier(str(name))) + change)
-
-    @contextmanager
-    def meanwhile(self, deed: Callable[[], object], *, within_s: float = 0.35) -> Iterator[None]:
-        """Do something at a random moment of what is done in the block."""
-        pause_s = self.draw.uniform(0, within_s)
-        trouble: list[BaseException] = []
-
-        def wait() -> None:
-            time.sleep(pause_s)
-            try:
-                deed()
-            except BaseException as error:
-                trouble.append(error)
-
-        thread = threading.Thread(target=wait)
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
-        if trouble:
-            raise trouble[0]
-
-    def finally_do(self, deed: Callable[[], object]) -> None:
-        """Something that mends what was broken."""
-        self._undo.append(deed)
-
-    def heal(self) -> int:
-        """Everything works again; gives how many requests were struck by the sandbox's faults."""
-        while self._undo:
-            self._undo.pop()()
-        admin = self.shop.admin
-        struck: int = sum(fault["struck"] for fault in admin.faults())
-        admin.clear_faults()
-        dialect = admin.settings()["dialect"]
-        admin.settings(**SandboxSettings().as_record() | {"dialect": dialect})
-        admin.reset_tokens()
-        return struck

@@ -13,16 +13,7 @@ import pytest
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.warehouse.lock import PushLock
-from gazelle_sync_tests.pushing import Meddlers, Office, once
-
-WRITES = {
-    "update_tags": {"graphql": '"tags"', "rest": "/tags"},
-    "update_piano": {"graphql": '"notes"', "rest": "observations"},
-    "add_comment": {"graphql": "createClientLog", "rest": "/comments"},
-    "add_measurement": {"graphql": "createPianoMeasurement", "rest": "createPianoMeasurement"},
-    "set_serviced": {"graphql": 'manualLastService":', "rest": "last_serviced"},
-}
-"""Action → a text that only its request holds."""
+from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
 
 
 def busy_row(office: Office) -> str:

@@ -1,0 +1,122 @@
+"""One case of a push campaign: a seed is a shop, people on both sides, a fault or two, quiet, and a judgement."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.faults import figures as f
+from gazelle_sync_tests.faults.case import Result
+from gazelle_sync_tests.faults.ground import Ground
+from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
+from gazelle_sync_tests.faults.push_judge import after_quiet, at_any_time
+from gazelle_sync_tests.faults.push_people import Sides
+from gazelle_sync_tests.faults.push_scene import PushScene
+from gazelle_sync_tests.pushing import Office
+from gazelle_sync_tests.shop import Shop
+
+SECOND_GROUPS = {"network", "http", "graphql"}
+PULLED = ("users", "clients", "pianos")
+QUIET_ROUNDS = 6
+
+
+class PushCase:
+    """See the module."""
+
+    def __init__(self, seed: int, kind: Kind, kinds: Kinds, ground: Ground, shop: Shop, result: Result) -> None:
+        self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - a dice
+        self._kind, self._kinds, self._ground, self._shop = kind, kinds, ground, shop
+        self._figures, self._story = result.figures, result.story
+        self._office = Office(shop, self._draw.choice(["graphql", "rest"]))
+        self._sides = Sides(self._office, self._draw)
+        self._story.append(self._office.transport)
+
+    def live(self) -> None:
+        """Live through the case."""
+        draw = self._draw
+        if draw.random() < 0.7:
+            self._pull()
+        for piano in self._sides.pianos:
+            self._sides.edit_here(piano)
+        if draw.random() < 0.6:
+            self._push_in_peace()
+            self._work(draw.randint(2, 6))
+        self._sides.settle_statuses()
+        self._meet(self._kind)
+        if draw.random() < 0.3:
+            self._work(draw.randint(0, 3))
+            self._meet(draw.choice([kind for kind in self._kinds.values() if kind.group in SECOND_GROUPS]))
+        if draw.random() < 0.4:
+            self._work(draw.randint(1, 2))
+        self._quiet()
+
+    def _work(self, deeds: int) -> None:
+        self._story += self._sides.work(deeds)
+
+    def _scene(self) -> PushScene:
+        return PushScene(self._ground, self._shop, self._office, self._sides, self._draw)
+
+    def _pull(self) -> None:
+        admin = self._shop.admin
+        admin.settings(
+            clock_skew_s=admin.settings()["clock_skew_s"] + 2
+        )  # so that stamps, of whole seconds, are settled
+        self._shop.sync(Mode.DEEP, only=PULLED)
+        self._sides.look()
+
+    def _push_in_peace(self) -> None:
+        scene = self._scene()
+        if not scene.push().succeeded:
+            self._figures.add(
+                f.FALSE_ALARMS, f"a push in peace: {scene.runs[0].words[:300]}{scene.runs[0].stack[-2000:]}"
+            )
+        self._sides.look()
+        self._sides.agree()
+        self._story.append("pushed in peace")
+
+    def _meet(self, kind: Kind) -> None:
+        self._story.append(f"[{kind.group}/{kind.name}]")
+        scene = self._scene()
+        try:
+            kind.strike(scene)
+        finally:
+            self._story += scene.story
+            struck = scene.heal()
+        self._sides.look()
+        self._story.append(f"struck {struck}")
+        for figure, words in at_any_time(self._office, self._sides):
+            self._figures.add(figure, f"after {kind.name}: {words}")
+        self._judge_words(kind, scene)
+
+    def _judge_words(self, kind: Kind, scene: PushScene) -> None:
+        told = [run for run in scene.runs if not run.succeeded]
+        for run in scene.runs:
+            if run.stack:
+                self._figures.add(f.ALERTS, f"{kind.name}: ended with a stack, not a reason: {run.stack[-3000:]}")
+        due = self._shop.query(
+            "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false)"
+        )
+        if scene.runs and scene.runs[-1].succeeded and due and not scene.was_edited:
+            self._figures.add(f.ALERTS, f"{kind.name}: a push says that everything went, and {due} are still due")
+        if kind.expects is Expect.HARMLESS and told:
+            self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a push said: {told[0].words[:300]}")
+        if kind.expects is Expect.SAID and scene.held:
+            if not told:
+                self._figures.add(f.ALERTS, f"{kind.name} held to the end, and every push succeeded")
+            elif not any(re.search(kind.words, run.words, re.IGNORECASE) for run in told):
+                self._figures.add(f.ALERTS, f"{kind.name}: nothing says {kind.words!r}, but {told[0].words[:300]!r}")
+
+    def _quiet(self) -> None:
+        """Everything is healthy again: pull and push until nothing is left to do."""
+        for _ in range(QUIET_ROUNDS):
+            self._pull()
+            report = self._office.push(grace_s=0.5)
+            self._sides.look()
+            failed = [o for o in report.outcomes if o.failed and o.key not in self._sides.gone]
+            if not failed and not report.stopped and not any(o.sent or o.followed for o in report.outcomes):
+                break
+        else:
+            self._figures.add(f.UNSETTLED, f"after {QUIET_ROUNDS} rounds there is still something to send")
+        for figure, words in after_quiet(self._office, self._sides):
+            self._figures.add(figure, f"at the end: {words}")

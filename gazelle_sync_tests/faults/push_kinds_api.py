@@ -1,0 +1,238 @@
+"""Faults that a push meets at Gazelle: the network, HTTP, GraphQL, and people who work on the same pianos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
+from gazelle_sync_tests.faults.push_scene import PushScene
+
+SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
+SLOW = {"timeout_s": 0.6}
+"""A push that waits this long for an answer, so that a case need not wait for long."""
+
+
+def armed(fault: str, *, push: dict[str, Any] | None = None, most: int = 4, **options: Any) -> Strike:
+    """A fault of the sandbox, and a push or two that meet it."""
+
+    def strike(scene: PushScene) -> None:
+        scene.arm(fault, most=most, **options)
+        for _ in range(scene.draw.randint(1, 2)):
+            scene.push(**push or {})
+
+    return strike
+
+
+def _on_creates(fault: str, **options: Any) -> Strike:
+    """Strikes comments alone: what is sent twice there is seen twice."""
+
+    def strike(scene: PushScene) -> None:
+        times = scene.draw.randint(1, 5)
+        scene.shop.admin.fault(fault, times=times, operation=scene.creates, **options)
+        scene.story.append(f"{fault} on {times} comments")
+        for _ in range(scene.draw.randint(1, 2)):
+            scene.push(**SLOW)
+
+    return strike
+
+
+def _with(*, said: bool = True, **options: Any) -> Strike:
+    def strike(scene: PushScene) -> None:
+        scene.held = said and _is_anything_due(scene)
+        scene.push(**options)
+
+    return strike
+
+
+def _is_anything_due(scene: PushScene) -> bool:
+    return bool(scene.shop.value("SELECT count(*) FROM vincent_dindy_piano_updates WHERE needs_sync"))
+
+
+def _may_be_due(strike: Strike) -> Strike:
+    """What holds to the end is said only where there is something to push."""
+
+    def struck(scene: PushScene) -> None:
+        is_due = _is_anything_due(scene)
+        strike(scene)
+        scene.held = scene.held and is_due
+
+    return struck
+
+
+def _mutation_errors(scene: PushScene) -> None:
+    if scene.office.transport == "rest":
+        scene.arm("status", code=422, operation="/api/v1/")
+    else:
+        scene.arm("mutation_errors", message="Le registre est fermé", operation="mutation")
+    scene.held = False  # perhaps there was nothing that it could strike
+    scene.push()
+
+
+def _oauth(scene: PushScene) -> dict[str, Any]:
+    path = scene.shop.settings.home / "token.json"
+    path.write_text(json.dumps(scene.shop.admin.tokens()), encoding="utf-8")
+    return {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET,
+            "token_file": path}  # fmt: skip
+
+
+def _token_expires(scene: PushScene) -> None:
+    oauth = _oauth(scene)
+    deed = scene.once_a_piano(lambda _: scene.shop.admin.expire_token(), chance=0.5)
+    with scene.elbow(after_send=deed, after_read=deed):
+        scene.push(**oauth)
+
+
+def _token_revoked(scene: PushScene) -> None:
+    oauth = _oauth(scene)
+    scene.shop.admin.expire_token()
+    scene.held = _is_anything_due(scene)
+    scene.push(**oauth | {"client_secret": "another"})
+
+
+def _kind(name: str, about: str, fault: str, expects: Expect, words: str = "", **options: Any) -> Kind:
+    group = "http" if fault in ("status", "html_200", "html_502", "redirect") else "network"
+    return Kind(name, group, about, _may_be_due(armed(fault, **options)), expects, words)
+
+
+NETWORK = (
+    _kind("answer lost", "the connection ends once the work is done, before the answer", "close_after", SAID, "reach"),
+    Kind("answer of a comment lost", "network", "the same, of comments alone", _on_creates("close_after"), HONEST),
+    Kind("comment reset", "network", "a comment's connection is reset before it is taken", _on_creates("reset"), HONEST),
+    _kind("reset", "the connection is reset before an answer", "reset", SAID, "reach"),
+    _kind("cut short", "reset in the middle of a body", "cut_short", SAID, "reach"),
+    _kind("timeout", "no answer in time, and the request is taken all the same, later", "timeout", HONEST, seconds=0.8,
+          most=2, may_hold=False, push=SLOW),
+    Kind("comment timeout", "network", "the same, of comments alone", _on_creates("timeout", seconds=0.8), HONEST),
+    _kind("stalled", "a body stops in its middle", "stalled", HONEST, seconds=0.8, most=2, may_hold=False, push=SLOW),
+    _kind("slow drip", "a body comes in twenty drops", "slow_drip", HARMLESS, seconds=0.2, may_hold=False),
+    _kind("truncated", "half of a body, announced as whole", "truncated", SAID, "JSON"),
+    _kind("empty body", "200 with nothing in it", "empty_body", SAID, "JSON"),
+    _kind("invalid UTF-8", "bytes that are no text", "invalid_utf8", SAID, "JSON"),
+    _kind("wrong encoding", "says gzip and is not", "bad_encoding", SAID, "reach"),
+)  # fmt: skip
+
+HTTP = (
+    _kind("500", "internal error", "status", SAID, "HTTP 500", code=500),
+    _kind("503", "unavailable", "status", SAID, "HTTP 503", code=503),
+    _kind("504", "a gateway gave up", "status", HONEST, code=504, push=SLOW),
+    _kind("502 HTML", "a proxy's error page", "html_502", HONEST, push=SLOW),
+    _kind("200 HTML", "a page instead of JSON", "html_200", SAID, "JSON"),
+    Kind("200 HTML for a comment", "http", "the same, of comments alone", _on_creates("html_200"), HONEST),
+    _kind("429", "too many requests, and not for how long", "status", SAID, "HTTP 429", code=429),
+    _kind("429 for a second", "too many requests, with Retry-After", "status", HARMLESS, code=429, retry_after=1,
+          may_hold=False, most=1),
+    _kind("429 for an hour", "longer than a push waits", "status", SAID, "HTTP 429", code=429, retry_after=3600),
+    _kind("400", "bad request", "status", SAID, "HTTP 400", code=400),
+    _kind("404", "not found", "status", SAID, "", code=404),
+    _kind("401", "unauthorized", "status", SAID, "credentials", code=401),
+    _kind("403", "forbidden", "status", SAID, "credentials", code=403),
+    _kind("redirect", "sent to a login page", "redirect", SAID, "HTTP 302"),
+    Kind("wrong key", "http", "the key is another's", _with(api_token="of-another-shop"), SAID, "credentials"),
+    Kind("token expires", "http", "the access token dies between two requests", _token_expires, HARMLESS),
+    Kind("token revoked", "http", "no refresh is possible", _token_revoked, SAID, "authorize|credentials"),
+)  # fmt: skip
+
+
+def _lie(name: str, about: str, fault: str, expects: Expect = HONEST, words: str = "", **options: Any) -> Kind:
+    return Kind(name, "graphql", about, _may_be_due(armed(fault, **options)), expects, words)
+
+
+GRAPHQL = (
+    _lie("errors", "200 with errors and no data", "graphql_errors"),
+    Kind("mutationErrors", "graphql", "a refusal with HTTP 200; over REST a 422", _mutation_errors, HONEST),
+    _lie("not an object", "JSON, and not GraphQL's", "not_an_object"),
+    _lie("partial", "a null row and an error about it", "partial", operation="PushRead"),
+    _lie("null by id", "a piano is not there by its id", "null_by_id", operation="PushRead"),
+    _lie("swapped by id", "pianos come under each other's aliases", "swapped", operation="PushRead"),
+    _lie("tags emptied", "a piano's tags are []", "empty_tags", operation="PushRead"),
+    _lie("tags null", "a piano's tags, which are never null", "null_field", operation="PushRead", field="tags"),
+    _lie("tags missing", "a piano without tags", "missing_field", operation="PushRead", field="tags"),
+    _lie("notes emptied", "a piano's notes are null", "null_field", operation="PushRead", field="notes"),
+    _lie("notes missing", "a piano without notes", "missing_field", operation="PushRead", field="notes"),
+    _lie("bad text", "NUL and half surrogates", "bad_text", operation="PushEntries"),
+    _lie("stamps null", "every updatedAt is null", "null_updated_at", operation="PushRead"),
+)
+
+
+# ---- people at Gazelle
+
+
+def _while_pushing(moment: str) -> Strike:
+    """Somebody at Gazelle edits a piano under our hands."""
+
+    def strike(scene: PushScene) -> None:
+        # REST's answers do not say what a write replaced: there, the reading just before is all that can be done.
+        at = moment if scene.office.transport == "graphql" else "after_read"
+        with scene.elbow(**{at: scene.once_a_piano(scene.sides.edit_there)}):
+            scene.push()
+
+    return strike
+
+
+def _says_the_same(scene: PushScene) -> None:
+    for piano in scene.sides.pianos:
+        scene.sides.say_the_same(piano)
+    scene.shop.admin.fault(scene.draw.choice(["close_after", "reset"]), times=scene.draw.randint(1, 3),
+                           operation=scene.creates)  # fmt: skip
+    scene.push()
+
+
+def _deleted(*, while_pushing: bool) -> Strike:
+    def strike(scene: PushScene) -> None:
+        piano = scene.draw.choice(scene.sides.living)
+        scene.sides.edit_here(piano)
+        scene.sides.gone.add(piano)
+
+        def delete(_: str = "") -> None:
+            scene.shop.admin.delete("pianos", piano)
+
+        scene.held = not while_pushing
+        if not while_pushing:
+            delete()
+            scene.push()
+            return
+        deed = scene.once_a_piano(lambda one: delete() if one == piano else None, chance=0.5)
+        with scene.elbow(after_read=deed, before_send=deed):
+            scene.push()
+        if scene.shop.admin.record("pianos", piano) is not None:
+            delete()
+
+    return strike
+
+
+def _inactive(scene: PushScene) -> None:
+    piano = scene.draw.choice(scene.sides.living)
+    scene.sides.edit_here(piano)
+    scene.shop.admin.edit("pianos", piano, status="INACTIVE")
+    scene.finally_do(lambda: scene.shop.admin.edit("pianos", piano, status="ACTIVE"))
+    scene.push()
+
+
+def _clock(seconds: Callable[[PushScene], int]) -> Strike:
+    def strike(scene: PushScene) -> None:
+        scene.shop.admin.settings(clock_skew_s=seconds(scene))
+        scene.sides.work(2)
+        scene.push()
+
+    return strike
+
+
+GAZELLE = (
+    Kind("edited after the reading", "gazelle", "somebody edits the piano between our read and our write",
+         _while_pushing("after_read"), HARMLESS),
+    Kind("edited at the write", "gazelle", "the same in the very moment of the write (over REST: after the first read)",
+         _while_pushing("before_send"), HARMLESS),
+    Kind("edited after the write", "gazelle", "the same, right after it", _while_pushing("after_send"), HONEST),
+    Kind("same words", "gazelle", "others wrote the very words of ours, and answers are lost", _says_the_same, HONEST),
+    Kind("deleted", "gazelle", "the piano is not at Gazelle any more", _deleted(while_pushing=False), SAID, "no piano"),
+    Kind("deleted meanwhile", "gazelle", "it goes while its push is under way", _deleted(while_pushing=True), HONEST),
+    Kind("inactive", "gazelle", "the piano is inactive, then active again", _inactive, HONEST),
+    Kind("an hour ahead", "gazelle", "Gazelle's clock", _clock(lambda _: 3600), HARMLESS),
+    Kind("an hour behind", "gazelle", "Gazelle's clock", _clock(lambda _: -3600), HARMLESS),
+    Kind("clock anywhere", "gazelle", "Gazelle's clock", _clock(lambda s: s.draw.randint(-100_000, 100_000)), HARMLESS),
+)  # fmt: skip
+
+PUSH_API = (*NETWORK, *HTTP, *GRAPHQL, *GAZELLE)

@@ -1,0 +1,239 @@
+"""Faults that a push meets here: people who edit under its hands, the database, the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
+from gazelle_sync_tests.faults.push_kinds_api import SLOW
+from gazelle_sync_tests.faults.push_scene import PushScene
+from gazelle_sync_tests.pushing import TABLE, Countdown
+
+SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
+LAST_STEP = 70
+"""A push of a busy row passes about so many steps."""
+
+# ---- people here
+
+
+def _edited(moment: str) -> Strike:
+    def strike(scene: PushScene) -> None:
+        scene.was_edited = True
+        with scene.elbow(**{moment: scene.once_a_piano(scene.sides.edit_here, chance=0.4)}):
+            scene.push()
+
+    return strike
+
+
+def _edited_in_doubt(scene: PushScene) -> None:
+    """The answer is lost, nobody can look, and the row says something else by the next push."""
+    scene.shop.admin.fault("close_after", times=2, operation=scene.creates)
+    scene.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
+    scene.push()
+    scene.sides.look()
+    for piano in scene.sides.living:
+        scene.sides.edit_here(piano)
+    scene.shop.admin.clear_faults()
+    scene.push()
+
+
+def _unknown_status(scene: PushScene) -> None:
+    piano = scene.draw.choice(scene.sides.living)
+    row = scene.sides.row(piano) or {}
+    scene.sides.clashes.pop(piano, None)  # the edit that follows is another one
+    scene.office.edit(piano, status="cassé")
+    scene.finally_do(lambda: scene.office.edit(piano, status=row.get("status") or "normal"))
+    scene.held = True
+    scene.push()
+
+
+def _hidden(scene: PushScene) -> None:
+    """A hidden row stays here; shown again, it goes."""
+    piano = scene.draw.choice(scene.sides.living)
+    before = scene.sides.comments(piano)
+    scene.office.edit(piano, is_hidden=True, **scene.sides.entries(piano))
+    scene.push()
+    if scene.sides.comments(piano) != before:
+        raise AssertionError("a hidden row was sent")
+    scene.finally_do(lambda: scene.office.edit(piano, is_hidden=False))
+
+
+def _removed(scene: PushScene) -> None:
+    """The row goes while its push is under way, and comes back with the same words."""
+    piano = scene.draw.choice(scene.sides.living)
+    scene.sides.clashes.pop(piano, None)  # what both sides agreed on goes with the row
+    row = scene.sides.row(piano) or {}
+    values = {name: row.get(name) for name in ("status", "notes", "observations", "travail", "completed_at")}
+
+    def remove(one: str) -> None:
+        if one == piano:
+            scene.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
+
+    scene.was_edited = True
+    deed = scene.once_a_piano(remove, chance=0.5)
+    with scene.elbow(after_read=deed, before_send=deed, after_send=deed):
+        scene.push()
+    if scene.draw.random() < 0.5:
+        scene.office.edit(piano, **values)
+        scene.push()
+
+
+SHOP = (
+    Kind("edited while read", "shop", "the row is edited once its record is read", _edited("after_read"), HARMLESS),
+    Kind(
+        "edited while sent", "shop", "the row is edited before a request of its own", _edited("before_send"), HARMLESS
+    ),
+    Kind("edited once sent", "shop", "the row is edited after a request of its own", _edited("after_send"), HARMLESS),
+    Kind("edited in doubt", "shop", "the row is edited while nobody knows of its comment", _edited_in_doubt, HONEST),
+    Kind("unknown status", "shop", "a status that is none", _unknown_status, SAID, "status|statut"),
+    Kind("hidden", "shop", "a row that stays here for a while", _hidden, HONEST),
+    Kind("row removed", "shop", "the row goes during its push, and perhaps comes back", _removed, HONEST),
+)
+
+# ---- the database
+
+LOCK = "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
+
+
+def _gone_after(which: str = "", *, stays_away: bool = False) -> Strike:
+    """The database goes once a request was sent, before its answer could be written down."""
+
+    def strike(scene: PushScene) -> None:
+        def gone(_: str) -> None:
+            if stays_away:
+                scene.allow_connections(allowed=False)
+                with scene.ground.server() as connection:
+                    connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'a_case'"
+                    )
+                return
+            scene.cut(which)
+
+        scene.finally_do(lambda: scene.allow_connections(allowed=True))
+        deed = scene.once_a_piano(gone, chance=0.5)
+        with scene.elbow(after_send=deed):
+            scene.push()
+
+    return strike
+
+
+def _cut(scene: PushScene) -> None:
+    with scene.meanwhile(scene.cut, within_s=0.2):
+        scene.push()
+
+
+def _crash(scene: PushScene) -> None:
+    # A copied database's sequences begin again where they stood, unless a checkpoint lies between copy and crash.
+    scene.shop.query("CHECKPOINT")
+    with scene.meanwhile(scene.ground.crash, within_s=0.2):
+        scene.push()
+    scene.ground.wait_until_up()
+
+
+def _set(*choices: dict[str, str], held: bool = False) -> Strike:
+    def strike(scene: PushScene) -> None:
+        scene.held = held
+        scene.set_database(**scene.draw.choice(choices))
+        scene.push()
+
+    return strike
+
+
+DATABASE = (
+    Kind("gone after a request", "database", "every session is ended once a request was sent", _gone_after(), HONEST),
+    Kind("stays away", "database", "the same, and no new session is let in", _gone_after(stays_away=True), HONEST),
+    Kind("lock cut", "database", "the session that holds the push's lock is ended", _gone_after(LOCK), HONEST),
+    Kind("connections cut", "database", "every session is ended at some moment", _cut, HONEST),
+    Kind("server crash", "database", "a process of the server is killed; it recovers", _crash, HONEST),
+    Kind("read-only", "database", "no transaction may write", _set({"default_transaction_read_only": "on"}, held=True),
+         SAID, "read-only"),
+    Kind("statement timeout", "database", "statements are cut off after some milliseconds",
+         _set(*({"statement_timeout": f"{ms}ms"} for ms in (1, 2, 3, 5, 8))), HONEST),
+    Kind("odd settings", "database", "another DateStyle, time zone, text format",
+         _set({"DateStyle": "SQL, DMY", "TimeZone": "Asia/Kolkata"}, {"TimeZone": "America/Toronto"},
+              {"IntervalStyle": "sql_standard", "bytea_output": "escape"}, {"client_encoding": "LATIN1"}), HARMLESS),
+)  # fmt: skip
+
+# ---- the process
+
+
+def _killed_at_a_step(times: int = 1) -> Strike:
+    def strike(scene: PushScene) -> None:
+        for _ in range(times):
+            step = scene.draw.randint(1, LAST_STEP)
+            scene.story.append(f"killed at step {step}")
+            scene.end_process(scene.begin_process(Countdown(step)))
+            scene.sides.look()
+
+    return strike
+
+
+def _signalled(number: signal.Signals, *, followed: bool = False) -> Strike:
+    def strike(scene: PushScene) -> None:
+        pid = scene.begin_process()
+        time.sleep(scene.draw.uniform(0.02, 0.3))
+        os.kill(pid, number)
+        if followed:
+            scene.push()
+        scene.end_process(pid)
+
+    return strike
+
+
+def _killed_in_bad_weather(scene: PushScene) -> None:
+    """Answers are lost, and then the process dies as well."""
+    scene.arm("close_after", may_hold=False)
+    scene.end_process(scene.begin_process(Countdown(scene.draw.randint(10, LAST_STEP))))
+
+
+def _suspended(scene: PushScene) -> None:
+    """A machine that sleeps in the middle of a push, while another one begins."""
+    pid = scene.begin_process()
+    time.sleep(scene.draw.uniform(0.02, 0.2))
+    os.kill(pid, signal.SIGSTOP)
+    scene.push(lock_wait_s=0.2)
+    os.kill(pid, signal.SIGCONT)
+    scene.end_process(pid)
+
+
+def _together(scene: PushScene) -> None:
+    pids = [scene.begin_process() for _ in range(scene.draw.randint(1, 2))]
+    scene.push()
+    for pid in pids:
+        scene.end_process(pid)
+
+
+def _threads(scene: PushScene) -> None:
+    threads = [threading.Thread(target=scene.push) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _with_a_pull(scene: PushScene) -> None:
+    """A pull reads while a push writes."""
+    thread = threading.Thread(target=lambda: scene.push(**SLOW))
+    thread.start()
+    scene.shop.sync(only=("users", "clients", "pianos"))
+    thread.join()
+
+
+PROCESS = (
+    Kind("killed at a step", "process", "SIGKILL before or after the n-th step", _killed_at_a_step(), HONEST),
+    Kind("killed again and again", "process", "three pushes in a row", _killed_at_a_step(3), HONEST),
+    Kind("killed", "process", "SIGKILL at a random moment", _signalled(signal.SIGKILL), HONEST),
+    Kind("killed and followed", "process", "the next push begins at once", _signalled(signal.SIGKILL, followed=True),
+         HONEST),
+    Kind("killed in bad weather", "process", "answers are lost, and the process dies", _killed_in_bad_weather, HONEST),
+    Kind("terminated", "process", "SIGTERM", _signalled(signal.SIGTERM), HONEST),
+    Kind("suspended", "process", "SIGSTOP, another push, SIGCONT", _suspended, HONEST),
+    Kind("together", "process", "two or three pushes begin at once", _together, HARMLESS),
+    Kind("threads", "process", "two pushes of one process", _threads, HARMLESS),
+    Kind("with a pull", "process", "a pull reads while a push writes", _with_a_pull, HARMLESS),
+)  # fmt: skip
+
+PUSH_HERE = (*SHOP, *DATABASE, *PROCESS)

@@ -1,0 +1,224 @@
+"""The people of a push case: some edit the shop's table, some edit the same pianos at Gazelle. Drawn from a seed.
+
+They remember what must be found at the end.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gazelle_sync.push.block import Marks, read_block
+from gazelle_sync_tests.pushing import TABLE, Office
+from gazelle_sync_tests.shop import Row
+
+STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
+HERE, THERE = "vu ici", "vu là-bas"
+"""How every text of observations begins: who wrote it."""
+ODD = ("", "", "", " 🎹", " שלום", "\nDeuxième ligne", "\n[observations · gazelle_sync 000000]", " <b>&amp;</b> \\ ' \"",
+       " " + "x" * 100_000)  # fmt: skip
+Deed = Callable[[str], None]
+
+
+class Sides:
+    """Who works on some pianos, here and at Gazelle.
+
+    Attributes:
+        pianos: External ids.
+        gone: Those that were deleted at Gazelle.
+        tags: Piano → the tags that are none of ours.
+        texts: Piano → lines of its notes that are none of ours.
+        foreign: Piano → the comments that others wrote, with how often.
+        said: Texts that the local rows ever held, and that become comments.
+        readings: (piano, text) → temperature and pitch that it holds.
+        secrets: Texts that never leave.
+        here: Piano → every text of observations that its local row ever held, in order.
+        there: Piano → likewise for the block at Gazelle.
+        clashes: Piano → the two statuses of which one must stand in `sync_conflicts` as the loser.
+        may_change_status: Not any more once it is settled which clashes there must be.
+    """
+
+    def __init__(self, office: Office, draw: random.Random) -> None:
+        self._office = office
+        self._admin = office.shop.admin
+        self._draw = draw
+        self._count = 0
+        self._one_at_a_time = threading.RLock()
+        self.pianos = [office.piano(n, tags=["GRAND"], notes="Clé") for n in range(draw.randint(2, 3))]
+        self.gone: set[str] = set()
+        self.tags = {piano: {"GRAND"} for piano in self.pianos}
+        self.texts = {piano: ["Clé"] for piano in self.pianos}
+        self.foreign = {piano: Counter(self.comments(piano)) for piano in self.pianos}
+        self.said: dict[str, set[str]] = defaultdict(set)
+        self.readings: dict[tuple[str, str], tuple[int, int]] = {}
+        self.secrets: set[str] = set()
+        self.here: dict[str, list[str]] = {piano: [] for piano in self.pianos}
+        self.there: dict[str, list[str]] = {piano: [] for piano in self.pianos}
+        self.clashes: dict[str, tuple[str, str]] = {}
+        self.may_change_status = True
+        self._agreed: dict[str, str] = {}
+        self._status_here: dict[str, str] = {}
+        self._status_there: dict[str, str] = {}
+        # One day a piano: another day would be another service, with the same words.
+        self._done_at = {
+            piano: datetime.now(UTC) - timedelta(days=draw.randint(0, 40), hours=draw.randint(0, 23))
+            for piano in self.pianos
+        }
+
+    @property
+    def living(self) -> list[str]:
+        """The pianos that are still at Gazelle."""
+        return [piano for piano in self.pianos if piano not in self.gone]
+
+    def work(self, deeds: int) -> list[str]:
+        """Do some things on both sides; gives their names."""
+        choice: list[Deed] = [
+            self.edit_here, self.edit_here, self.edit_here, self._tag, self._tag, self._write, self._set_status,
+            self._write_into_block, self._comment,
+        ]  # fmt: skip
+        done = []
+        for deed in self._draw.choices(choice, k=deeds):
+            piano = self._draw.choice(self.living or self.pianos)
+            deed(piano)
+            done.append(f"{deed.__name__.strip('_')} {piano[-4:]}")
+        return done
+
+    def look(self) -> None:
+        """Remember what both sides say now."""
+        with self._one_at_a_time:
+            for piano in self.living:
+                row = self.row(piano)
+                for text, seen in ((row and row["observations"], self.here), (self.block(piano), self.there)):
+                    if text and (not seen[piano] or seen[piano][-1] != text):
+                        seen[piano].append(text)
+
+    # ---- what there is
+
+    def row(self, piano: str) -> Row | None:
+        """The local row, if there is one."""
+        rows = self._office.shop.rows(TABLE, "gazelle_id = %s", piano)
+        return rows[0] if rows else None
+
+    def block(self, piano: str) -> str | None:
+        """What our block says at Gazelle."""
+        found = read_block(self._office.record(piano)["notes"], Marks.of("observations", piano))
+        return found.says if found else None
+
+    def comments(self, piano: str) -> list[str]:
+        """Everything that anybody wrote about a piano at Gazelle, read from the sandbox itself."""
+        entries = [e for e in self._admin.dump("timeline") if e.get("pianoId") == piano]
+        return [str(e["comment"]) for e in entries if e.get("comment")]
+
+    # ---- here
+
+    def edit_here(self, piano: str) -> None:
+        """What somebody enters into the shop's table."""
+        values = self.entries(piano)
+        self._office.edit(piano, **values)
+        self.look()
+
+    def entries(self, piano: str) -> dict[str, Any]:
+        """Some columns of a row, at least one, with new texts."""
+        draw, values = self._draw, dict[str, Any]()
+        with self._one_at_a_time:
+            if self.may_change_status and draw.random() < 0.5:
+                values["status"] = self._status_here[piano] = draw.choice(sorted(STATUS))
+            if draw.random() < 0.5:
+                values["observations"] = self._text(piano, HERE)
+            if draw.random() < 0.3:
+                values |= {"travail": self._text(piano, "travail"), "completed_at": self._done_at[piano]}
+            if draw.random() < 0.2:
+                values["a_faire"] = f"Ne pas le dire {draw.randrange(10**9)}"
+                self.secrets.add(values["a_faire"])
+            if not values or draw.random() < 0.6:
+                values["notes"] = self._text(piano, "note")
+            self.said[piano] |= {values[name] for name in ("notes", "travail") if name in values}
+        return values
+
+    def _text(self, piano: str, word: str) -> str:
+        self._count += 1
+        text = f"{word} {self._count}"
+        if self._draw.random() < 0.3:
+            readings = 10 + self._count % 30, 400 + self._count % 80
+            text += f", {readings[0]}°C {readings[1]} Hz"
+            self.readings[piano, text] = readings
+            return text
+        return text + self._draw.choice(ODD)
+
+    # ---- at Gazelle
+
+    def edit_there(self, piano: str) -> None:
+        """What somebody changes at Gazelle."""
+        for deed in self._draw.sample([self._tag, self._write, self._set_status], 2):
+            deed(piano)
+
+    def say_the_same(self, piano: str) -> None:
+        """Somebody at Gazelle writes the very words that the local row holds."""
+        row = self.row(piano) or {}
+        for column in ("notes", "travail"):
+            if row.get(column):
+                self._comment(piano, row[column])
+
+    def _tag(self, piano: str) -> None:
+        tags = list(self._office.record(piano)["tags"])
+        foreign = [tag for tag in tags if tag not in STATUS.values()]
+        if len(foreign) > 1 and self._draw.random() < 0.3:
+            gone = self._draw.choice(foreign)
+            self.tags[piano].discard(gone)
+            tags.remove(gone)
+        else:
+            self._count += 1
+            tags.insert(0, f"étiquette {self._count}")
+            self.tags[piano].add(tags[0])
+        self._admin.edit("pianos", piano, tags=tags)
+
+    def _write(self, piano: str) -> None:
+        self._count += 1
+        text, notes = f"texte {self._count}", self._office.record(piano)["notes"] or ""
+        self._admin.edit("pianos", piano, notes=f"{text}\n{notes}" if self._draw.random() < 0.5 else f"{notes}\n{text}")
+        self.texts[piano].append(text)
+
+    def _set_status(self, piano: str) -> None:
+        if not self.may_change_status:
+            return
+        value = self._status_there[piano] = self._draw.choice(sorted(STATUS))
+        tags = [tag for tag in self._office.record(piano)["tags"] if tag not in STATUS.values()]
+        self._admin.edit("pianos", piano, tags=[*tags, STATUS[value]])
+
+    def _write_into_block(self, piano: str) -> None:
+        if (says := self.block(piano)) is not None:
+            self._count += 1
+            notes = self._office.record(piano)["notes"]
+            self._admin.edit("pianos", piano, notes=notes.replace(f"\n{says}\n", f"\n{THERE} {self._count}\n"))
+            self.look()
+
+    def _comment(self, piano: str, text: str | None = None) -> None:
+        self._count += 1
+        text = text or f"commentaire d'ailleurs {self._count}"
+        client = self._office.record(piano)["clientId"]
+        self._admin.create("timeline", pianoId=piano, clientId=client, comment=text, clientLogId=f"log_f{self._count}")
+        self.foreign[piano][text] += 1
+
+    # ---- statuses
+
+    def agree(self) -> None:
+        """Both sides are equal: what is changed from here on, on both, clashes."""
+        self._status_here.clear()
+        self._status_there.clear()
+        rows = {piano: self.row(piano) for piano in self.pianos}
+        self._agreed = {
+            piano: row["status"] for piano, row in rows.items()
+            if row and row["status"] and not row["needs_sync"] and row["base"]
+        }  # fmt: skip
+
+    def settle_statuses(self) -> None:
+        """Nobody changes a status any more: it stands what clashes."""
+        self.may_change_status = False
+        for piano, agreed in self._agreed.items():
+            ours, theirs = self._status_here.get(piano, agreed), self._status_there.get(piano, agreed)
+            if len({agreed, ours, theirs}) == 3:
+                self.clashes[piano] = (ours, theirs)
