@@ -1,4 +1,4 @@
-"""`python -m gazelle_sync_tests.faults`: runs the campaigns, prints their tables; exit status 1 if a figure is not zero."""
+"""`python -m gazelle_sync_tests.faults`: runs the campaigns, prints their tables; exit status 1 if not all zero."""
 
 from __future__ import annotations
 

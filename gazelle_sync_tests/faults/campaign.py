@@ -104,7 +104,12 @@ def jobs(kinds: Kinds, seed: int, cases: int) -> list[Job]:
 
 
 def run(
-    campaign: str, todo: Sequence[Job], *, workers: int, tell: Callable[[Result, int], None] = lambda *_: None
+    campaign: str,
+    todo: Sequence[Job],
+    *,
+    workers: int,
+    tell: Callable[[Result, int], None] = lambda *_: None,
+    work: Callable[[str, Pipe], None] | None = None,
 ) -> Tally:
     """Run cases.
 
@@ -113,11 +118,16 @@ def run(
         todo: Seed and kind of each case.
         workers: How many at once; 0: in this process.
         tell: Told each result, and how many are through.
+        work: What a worker does, where it is not what they do.
     """
     kinds, begun = CAMPAIGNS[campaign].kinds, time.monotonic()
     drawn = {kind for _, kind in todo}
     tally = Tally({name: kinds[name] for name in kinds if name in drawn}, figures=CAMPAIGNS[campaign].figures)
-    source = _in_workers(campaign, todo, workers) if workers else _results(CAMPAIGNS[campaign], todo)
+    source = (
+        _Workers(campaign, todo, work or _work).results(min(workers, len(todo)))
+        if workers
+        else _results(CAMPAIGNS[campaign], todo)
+    )
     try:
         for result in source:
             tally.results.append(result)
@@ -167,54 +177,61 @@ def _in_time() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _in_workers(
-    campaign: str, todo: Sequence[Job], workers: int, work: Callable[[str, Pipe], None] | None = None
-) -> Iterator[Result]:
-    """The results as they come. A worker that dies (killed, out of memory) fails the case that it had, no more."""
-    context = multiprocessing.get_context("spawn")
-    waiting = iter(todo)
-    busy: dict[Pipe, Job | None] = {}
-    processes: list[BaseProcess] = []
+class _Workers:
+    """Processes that live through cases, one at a time each. One that dies fails the case that it had, no more.
 
-    def hire() -> None:
-        pipe, its = context.Pipe()
-        process = context.Process(target=work or _work, args=(campaign, its))
+    Args:
+        campaign: Name.
+        todo: The cases.
+        work: What a worker does.
+    """
+
+    def __init__(self, campaign: str, todo: Sequence[Job], work: Callable[[str, Pipe], None]) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._campaign, self._work = campaign, work
+        self._waiting = iter(todo)
+        self._busy: dict[Pipe, Job | None] = {}
+        self._processes: list[BaseProcess] = []
+
+    def results(self, workers: int) -> Iterator[Result]:
+        """The results as they come."""
+        try:
+            for _ in range(workers):
+                self._hire()
+            while self._busy:
+                for ready in wait(list(self._busy)):
+                    result = self._hear(cast("Pipe", ready))
+                    if result is not None:
+                        yield result
+        finally:
+            for pipe in self._busy:
+                with suppress(OSError):
+                    pipe.send(None)
+            for process in self._processes:
+                process.join(LONGEST_CASE_S)
+
+    def _hire(self) -> None:
+        pipe, its = self._context.Pipe()
+        process = self._context.Process(target=self._work, args=(self._campaign, its))
         process.start()
         its.close()  # so that its death ends the pipe
-        processes.append(process)
-        busy[pipe] = None
+        self._processes.append(process)
+        self._busy[pipe] = None
 
-    def give(pipe: Pipe) -> None:
-        busy[pipe] = next(waiting, None)
-        pipe.send(busy[pipe])
-        if busy[pipe] is None:
-            del busy[pipe]
-
-    try:
-        for _ in range(min(workers, len(todo))):
-            hire()
-        while busy:
-            for ready in wait(list(busy)):
-                pipe = cast("Pipe", ready)
-                job = busy[pipe]
-                try:
-                    result = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    del busy[pipe]
-                    if job is None:
-                        raise RuntimeError("a worker of the campaign could not begin (see its stack above)") from None
-                    result = Result(*job, crash="the worker died in this case\n")
-                    hire()
-                else:
-                    give(pipe)
-                if result is not None:
-                    yield result
-    finally:
-        for pipe in busy:
-            with suppress(OSError):
-                pipe.send(None)
-        for process in processes:
-            process.join(LONGEST_CASE_S)
+    def _hear(self, pipe: Pipe) -> Result | None:
+        job = self._busy.pop(pipe)
+        try:
+            result: Result | None = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            if job is None:
+                raise RuntimeError("a worker of the campaign could not begin (see its stack above)") from None
+            self._hire()
+            return Result(*job, crash="the worker died in this case\n")
+        following = next(self._waiting, None)
+        pipe.send(following)
+        if following is not None:
+            self._busy[pipe] = following
+        return result
 
 
 def _work(campaign: str, orders: Pipe) -> None:

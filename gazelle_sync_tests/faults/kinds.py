@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Strike = Callable[[Any], None]
-"""Breaks something of the campaign's scene and lets runs meet it; whatever it leaves broken, the scene's `heal` mends."""
+"""Breaks something of its scene and lets runs meet it; whatever it leaves broken, the scene's `heal` mends."""
 
 
 class Expect(enum.Enum):

@@ -17,7 +17,7 @@ from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql"}
-PULLED = ("users", "clients", "pianos")
+PULLED = ("pianos",)
 QUIET_ROUNDS = 6
 
 
@@ -35,6 +35,8 @@ class PushCase:
     def live(self) -> None:
         """Live through the case."""
         draw = self._draw
+        if draw.random() < 0.25:  # Gazelle's clock is another one, all the time
+            self._shop.admin.settings(clock_skew_s=draw.randint(-100_000, 100_000))
         if draw.random() < 0.7:
             self._pull()
         for piano in self._sides.pianos:
@@ -68,9 +70,7 @@ class PushCase:
     def _push_in_peace(self) -> None:
         scene = self._scene()
         if not scene.push().succeeded:
-            self._figures.add(
-                f.FALSE_ALARMS, f"a push in peace: {scene.runs[0].words[:300]}{scene.runs[0].stack[-2000:]}"
-            )
+            self._figures.add(f.FALSE_ALARMS, f"a push in peace: {scene.runs[0].words[:300]}{scene.runs[0].stack}")
         self._sides.look()
         self._sides.agree()
         self._story.append("pushed in peace")
@@ -109,13 +109,14 @@ class PushCase:
 
     def _quiet(self) -> None:
         """Everything is healthy again: pull and push until nothing is left to do."""
+        self._pull()
         for _ in range(QUIET_ROUNDS):
-            self._pull()
             report = self._office.push(grace_s=0.5)
             self._sides.look()
             failed = [o for o in report.outcomes if o.failed and o.key not in self._sides.gone]
             if not failed and not report.stopped and not any(o.sent or o.followed for o in report.outcomes):
                 break
+            self._pull()
         else:
             self._figures.add(f.UNSETTLED, f"after {QUIET_ROUNDS} rounds there is still something to send")
         for figure, words in after_quiet(self._office, self._sides):

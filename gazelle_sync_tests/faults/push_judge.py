@@ -3,139 +3,146 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync_tests.faults import figures as f
-from gazelle_sync_tests.faults.push_people import HERE, STATUS, THERE, Sides
+from gazelle_sync_tests.faults.push_people import HERE, STATUS, THERE, Sides, block_of
 from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Row
 
 Found = tuple[str, str]
 """A figure, and what is wrong, for a person."""
+Words = Iterator[str]
 
 
 def at_any_time(office: Office, sides: Sides) -> Iterator[Found]:
     """What must be true after every run, whatever it met."""
-    for piano in sides.living:
-        yield from _doubled(office, sides, piano)
-        yield from _foreign(office, sides, piano)
-        row = sides.row(piano)
-        if row is not None and not row["needs_sync"] and not row["is_hidden"]:
-            for words in _unsaid(office, sides, row):
-                yield f.SILENT, words
-    yield from _told(office, sides)
+    yield from _Judge(office, sides).at_any_time()
 
 
 def after_quiet(office: Office, sides: Sides) -> Iterator[Found]:
     """What must be true once everything is healthy and nothing is left to do."""
-    yield from at_any_time(office, sides)
-    for piano in sides.pianos:
-        row = sides.row(piano)
-        if row is None:
-            continue
-        if piano in sides.gone:
-            if not row["needs_sync"] and sides.said[piano]:
-                yield f.SILENT, f"{piano} is not at Gazelle, and its row says that everything arrived"
-            continue
-        if row["needs_sync"] or row["sync_error"]:
-            yield f.UNSETTLED, f"{piano} is still due: {row['sync_error']}"
-        if row["needs_sync"]:
-            yield from ((f.COMMENTS_LOST, words) for words in _unsaid(office, sides, row))
-        yield from ((f.SILENT, words) for words in _unequal(office, sides, row))
-        yield from _untold(office, sides, piano)
-    yield from _log(office, sides)
+    judge = _Judge(office, sides)
+    yield from judge.at_any_time()
+    yield from judge.after_quiet()
 
 
-def _doubled(office: Office, sides: Sides, piano: str) -> Iterator[Found]:
-    found, foreign = Counter(sides.comments(piano)), sides.foreign[piano]
-    for text in sides.said[piano]:
-        if found[text] > foreign[text] + 1:
-            yield f.COMMENTS_DOUBLED, f"{piano}: {found[text]} times {text[:50]!r}, {foreign[text]} of them by others"
-    measured = Counter((m["temperature"], m["a4Pitch"]) for m in office.measurements(piano))
-    for (_, text), readings in ((key, value) for key, value in sides.readings.items() if key[0] == piano):
-        if measured[readings] > 1:
-            yield f.COMMENTS_DOUBLED, f"{piano}: {measured[readings]} measurements of {text[:50]!r}"
+class _Judge:
+    """Both sides at one moment."""
 
+    def __init__(self, office: Office, sides: Sides) -> None:
+        self._sides = sides
+        self._rows = sides.rows()
+        self._records = sides.records()
+        self._comments = sides.comments()
+        self._measured = sides.measured()
+        self._conflicts = office.conflicts()
+        self._log = office.shop.rows("sync_gazelle_logs")
 
-def _foreign(office: Office, sides: Sides, piano: str) -> Iterator[Found]:
-    record = office.record(piano)
-    tags = {tag for tag in record["tags"] if tag not in STATUS.values()}
-    if tags != sides.tags[piano] or len(tags) != sum(tag in tags for tag in record["tags"]):
-        yield f.TAGS_LOST, f"{piano}: {record['tags']}, and people gave it {sorted(sides.tags[piano])}"
-    lines = (record["notes"] or "").split("\n")
-    for text in sides.texts[piano]:
-        if lines.count(text) != 1:
-            yield f.TEXT_LOST, f"{piano}: {text!r} stands {lines.count(text)} times in its notes"
-    found = Counter(sides.comments(piano))
-    for text, times in sides.foreign[piano].items():
-        if found[text] < times:
-            yield f.TEXT_LOST, f"{piano}: a comment that others wrote is gone: {text[:50]!r}"
+    def at_any_time(self) -> Iterator[Found]:
+        for piano in self._sides.living:
+            yield from ((f.COMMENTS_DOUBLED, f"{piano}: {words}") for words in self._doubled(piano))
+            yield from ((figure, f"{piano}: {words}") for figure, words in self._foreign(piano))
+            yield from ((f.TOLD, f"{piano}: {words}") for words in self._told(piano))
+            row = self._rows.get(piano)
+            if row is not None and not row["needs_sync"] and not row["is_hidden"]:
+                yield from ((f.SILENT, f"{piano}: {words}") for words in self._unsaid(row))
 
+    def after_quiet(self) -> Iterator[Found]:
+        for piano, row in self._rows.items():
+            if piano in self._sides.gone:
+                if not row["needs_sync"]:
+                    yield f.SILENT, f"{piano} is not at Gazelle, and its row says that everything arrived"
+                continue
+            if row["needs_sync"] or row["sync_error"]:
+                yield f.UNSETTLED, f"{piano} is still due: {row['sync_error']}"
+            if row["needs_sync"]:
+                yield from ((f.COMMENTS_LOST, f"{piano}: {words}") for words in self._unsaid(row))
+            yield from ((f.SILENT, f"{piano}: {words}") for words in self._unequal(row))
+            yield from ((f.LOSERS_UNTOLD, f"{piano}: {words}") for words in self._untold(piano))
+        yield from self._of_the_log()
 
-def _unsaid(office: Office, sides: Sides, row: Row) -> Iterator[str]:
-    """What the row says, and neither comments nor measurements at Gazelle do."""
-    piano = row["gazelle_id"]
-    found, foreign = Counter(sides.comments(piano)), sides.foreign[piano]
-    measured = {(m["temperature"], m["a4Pitch"]) for m in office.measurements(piano)}
-    for column in ("notes", "travail", "observations"):
-        text = row[column]
-        if column != "observations" and text and found[text] <= foreign[text]:
-            yield f"{piano}: {column} {text[:50]!r} is not at Gazelle"
-        readings = sides.readings.get((piano, text)) if text else None
-        if readings and readings not in measured:
-            yield f"{piano}: the readings of {text[:50]!r} are not at Gazelle"
+    def _doubled(self, piano: str) -> Words:
+        for text in self._sides.said[piano]:
+            times, others = self._comments[piano][text], self._sides.foreign[piano][text]
+            if times > others + 1:
+                yield f"{times} times {text[:50]!r}, {others} of them by others"
+        for (_, text), readings in self._sides.readings_of(piano):
+            if self._measured[piano][readings] > 1:
+                yield f"{self._measured[piano][readings]} measurements of {text[:50]!r}"
 
+    def _foreign(self, piano: str) -> Iterator[Found]:
+        record = self._records[piano]
+        tags = [tag for tag in record["tags"] if tag not in STATUS.values()]
+        if sorted(tags) != sorted(self._sides.tags[piano]):
+            yield f.TAGS_LOST, f"tagged {record['tags']}, and people gave it {sorted(self._sides.tags[piano])}"
+        lines = (record["notes"] or "").split("\n")
+        for text in self._sides.texts[piano]:
+            if lines.count(text) != 1:
+                yield f.TEXT_LOST, f"{text!r} stands {lines.count(text)} times in its notes"
+        for text, times in self._sides.foreign[piano].items():
+            if self._comments[piano][text] < times:
+                yield f.TEXT_LOST, f"a comment that others wrote is gone: {text[:50]!r}"
 
-def _unequal(office: Office, sides: Sides, row: Row) -> Iterator[str]:
-    """Where a row and its record do not say the same."""
-    piano = row["gazelle_id"]
-    record = office.record(piano)
-    tags = [tag for tag in record["tags"] if tag in STATUS.values()]
-    if row["status"] is not None and tags != [STATUS[row["status"]]]:
-        yield f"{piano}: status {row['status']}, and Gazelle has {tags}"
-    if sides.block(piano) != row["observations"] and (sides.block(piano) or "") != (row["observations"] or "").strip():
-        yield f"{piano}: observations {str(row['observations'])[:50]!r}, and Gazelle has {str(sides.block(piano))[:50]!r}"
-    if row["travail"] and row["completed_at"]:
-        day = montreal_day(row["completed_at"]).isoformat()
-        if (record["manualLastService"] or "") < day:
-            yield f"{piano}: served on {day}, and Gazelle says {record['manualLastService']}"
+    def _told(self, piano: str) -> Words:
+        record, comments = self._records[piano], self._comments[piano]
+        everything = "\n".join([*comments, *record["tags"], record["notes"] or ""])
+        if any(secret in everything for secret in self._sides.secrets):
+            yield "what must stay in the shop is at Gazelle"
+        for text in comments.keys() - self._sides.said[piano] - self._sides.foreign[piano].keys():
+            yield f"nobody wrote {text[:50]!r}"
 
+    def _unsaid(self, row: Row) -> Words:
+        """What the row says, and neither comments nor measurements at Gazelle do."""
+        piano = row["gazelle_id"]
+        for column in ("notes", "travail", "observations"):
+            text = row[column]
+            if not text:
+                continue
+            if column != "observations" and self._comments[piano][text] <= self._sides.foreign[piano][text]:
+                yield f"{column} {text[:50]!r} is not at Gazelle"
+            readings = self._sides.readings.get((piano, text))
+            if readings and not self._measured[piano][readings]:
+                yield f"the readings of {text[:50]!r} are not at Gazelle"
 
-def _untold(office: Office, sides: Sides, piano: str) -> Iterator[Found]:
-    """What one side wrote over with the other's value, without the other ever having seen it."""
-    conflicts = [c for c in office.conflicts() if c["external_id"] == piano]
-    lost = {value for c in conflicts for value in (c["ours"], c["theirs"])}
-    for mine, others, other in ((sides.here, sides.there, THERE), (sides.there, sides.here, HERE)):
-        for text, after in itertools.pairwise(mine[piano]):
-            if not text.startswith(other) and after.startswith(other) and text not in (*others[piano], *lost):
-                yield f.LOSERS_UNTOLD, f"{piano}: {text[:50]!r} gave way to {after[:50]!r}"
-    if piano in sides.clashes:
-        both = set(sides.clashes[piano])
-        if not any(c["field"] == "status" and {c["ours"], c["theirs"]} == both for c in conflicts):
-            yield f.LOSERS_UNTOLD, f"{piano}: status {' and '.join(sides.clashes[piano])} clashed"
+    def _unequal(self, row: Row) -> Words:
+        """Where a row and its record do not say the same."""
+        record = self._records[row["gazelle_id"]]
+        tags = [tag for tag in record["tags"] if tag in STATUS.values()]
+        if row["status"] is not None and tags != [STATUS[row["status"]]]:
+            yield f"status {row['status']}, and Gazelle has {tags}"
+        ours, theirs = row["observations"], block_of(row["gazelle_id"], record["notes"])
+        if (ours or "").strip() != (theirs or ""):
+            yield f"observations {str(ours)[:50]!r}, and Gazelle has {str(theirs)[:50]!r}"
+        if row["travail"] and row["completed_at"]:
+            day = montreal_day(row["completed_at"]).isoformat()
+            if (record["manualLastService"] or "") < day:
+                yield f"served on {day}, and Gazelle says {record['manualLastService']}"
 
+    def _untold(self, piano: str) -> Words:
+        """What one side wrote over with the other's value, without the other ever having seen it."""
+        conflicts = [one for one in self._conflicts if one["external_id"] == piano]
+        lost = {value for one in conflicts for value in (one["ours"], one["theirs"])}
+        here, there = self._sides.here[piano], self._sides.there[piano]
+        for mine, others, other in ((here, there, THERE), (there, here, HERE)):
+            for text, after in itertools.pairwise(mine):
+                if not text.startswith(other) and after.startswith(other) and text not in (*others, *lost):
+                    yield f"{text[:50]!r} gave way to {after[:50]!r}"
+        if piano in self._sides.clashes:
+            both = set(self._sides.clashes[piano])
+            if not any(one["field"] == "status" and {one["ours"], one["theirs"]} == both for one in conflicts):
+                yield f"the statuses {' and '.join(self._sides.clashes[piano])} clashed"
 
-def _told(office: Office, sides: Sides) -> Iterator[Found]:
-    for piano in sides.living:
-        comments = sides.comments(piano)
-        everything = "\n".join([*comments, *office.record(piano)["tags"], office.record(piano)["notes"] or ""])
-        if any(secret in everything for secret in sides.secrets):
-            yield f.TOLD, f"{piano}: what must stay in the shop is at Gazelle"
-        for text in set(comments) - sides.said[piano] - set(sides.foreign[piano]):
-            yield f.TOLD, f"{piano}: nobody wrote {text[:50]!r}"
-
-
-def _log(office: Office, sides: Sides) -> Iterator[Found]:
-    """What the log says is at Gazelle is there, and nothing is left in doubt."""
-    for row in office.shop.rows("sync_gazelle_logs"):
-        piano = row["piano_id"]
-        if piano in sides.gone:
-            continue
-        if row["status"] == "in_doubt":
-            yield f.UNSETTLED, f"{piano}: {row['action']} is still in doubt"
-        if row["status"] == "success" and row["action"] in ("add_comment", "add_service"):
-            text = row["request"]["payload"]["text"]
-            if Counter(sides.comments(piano))[text] <= sides.foreign[piano][text]:
-                yield f.COMMENTS_LOST, f"{piano}: the log says that {text[:50]!r} was sent, and it is not there"
+    def _of_the_log(self) -> Iterator[Found]:
+        """What the log says is at Gazelle is there, and nothing is left in doubt."""
+        for row in self._log:
+            piano = row["piano_id"]
+            if piano in self._sides.gone:
+                continue
+            if row["status"] == "in_doubt":
+                yield f.UNSETTLED, f"{piano}: {row['action']} is still in doubt"
+            if row["status"] == "success" and row["action"] in ("add_comment", "add_service"):
+                text = row["request"]["payload"]["text"]
+                if self._comments[piano][text] <= self._sides.foreign[piano][text]:
+                    yield f.COMMENTS_LOST, f"{piano}: the log says that {text[:50]!r} was sent, and it is not there"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
@@ -100,7 +99,7 @@ def _kind(name: str, about: str, fault: str, expects: Expect, words: str = "", *
 NETWORK = (
     _kind("answer lost", "the connection ends once the work is done, before the answer", "close_after", SAID, "reach"),
     Kind("answer of a comment lost", "network", "the same, of comments alone", _on_creates("close_after"), HONEST),
-    Kind("comment reset", "network", "a comment's connection is reset before it is taken", _on_creates("reset"), HONEST),
+    Kind("comment reset", "network", "a comment's connection is reset, and it is not taken", _on_creates("reset"), HONEST),
     _kind("reset", "the connection is reset before an answer", "reset", SAID, "reach"),
     _kind("cut short", "reset in the middle of a body", "cut_short", SAID, "reach"),
     _kind("timeout", "no answer in time, and the request is taken all the same, later", "timeout", HONEST, seconds=0.8,
@@ -211,13 +210,11 @@ def _inactive(scene: PushScene) -> None:
     scene.push()
 
 
-def _clock(seconds: Callable[[PushScene], int]) -> Strike:
-    def strike(scene: PushScene) -> None:
-        scene.shop.admin.settings(clock_skew_s=seconds(scene))
-        scene.sides.work(2)
-        scene.push()
-
-    return strike
+def _clock_jumps(scene: PushScene) -> None:
+    admin = scene.shop.admin
+    admin.settings(clock_skew_s=admin.settings()["clock_skew_s"] + scene.draw.choice([60, 3600, 90_000]))
+    scene.sides.work(2)
+    scene.push()
 
 
 GAZELLE = (
@@ -230,9 +227,7 @@ GAZELLE = (
     Kind("deleted", "gazelle", "the piano is not at Gazelle any more", _deleted(while_pushing=False), SAID, "no piano"),
     Kind("deleted meanwhile", "gazelle", "it goes while its push is under way", _deleted(while_pushing=True), HONEST),
     Kind("inactive", "gazelle", "the piano is inactive, then active again", _inactive, HONEST),
-    Kind("an hour ahead", "gazelle", "Gazelle's clock", _clock(lambda _: 3600), HARMLESS),
-    Kind("an hour behind", "gazelle", "Gazelle's clock", _clock(lambda _: -3600), HARMLESS),
-    Kind("clock anywhere", "gazelle", "Gazelle's clock", _clock(lambda s: s.draw.randint(-100_000, 100_000)), HARMLESS),
+    Kind("clock jumps", "gazelle", "Gazelle's clock jumps ahead, and stays there", _clock_jumps, HARMLESS),
 )  # fmt: skip
 
 PUSH_API = (*NETWORK, *HTTP, *GRAPHQL, *GAZELLE)

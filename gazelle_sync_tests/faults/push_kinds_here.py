@@ -44,6 +44,7 @@ def _unknown_status(scene: PushScene) -> None:
     piano = scene.draw.choice(scene.sides.living)
     row = scene.sides.row(piano) or {}
     scene.sides.clashes.pop(piano, None)  # the edit that follows is another one
+    scene.was_edited = True  # somebody corrects it before anybody looks
     scene.office.edit(piano, status="cassé")
     scene.finally_do(lambda: scene.office.edit(piano, status=row.get("status") or "normal"))
     scene.held = True
@@ -53,10 +54,11 @@ def _unknown_status(scene: PushScene) -> None:
 def _hidden(scene: PushScene) -> None:
     """A hidden row stays here; shown again, it goes."""
     piano = scene.draw.choice(scene.sides.living)
-    before = scene.sides.comments(piano)
+    before = scene.sides.comments()[piano]
+    scene.was_edited = True  # it is shown again before anybody looks
     scene.office.edit(piano, is_hidden=True, **scene.sides.entries(piano))
     scene.push()
-    if scene.sides.comments(piano) != before:
+    if scene.sides.comments()[piano] != before:
         raise AssertionError("a hidden row was sent")
     scene.finally_do(lambda: scene.office.edit(piano, is_hidden=False))
 

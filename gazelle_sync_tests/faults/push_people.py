@@ -14,7 +14,7 @@ from typing import Any
 
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync_tests.pushing import TABLE, Office
-from gazelle_sync_tests.shop import Row
+from gazelle_sync_tests.shop import Record, Row
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"
@@ -22,6 +22,12 @@ HERE, THERE = "vu ici", "vu là-bas"
 ODD = ("", "", "", " 🎹", " שלום", "\nDeuxième ligne", "\n[observations · gazelle_sync 000000]", " <b>&amp;</b> \\ ' \"",
        " " + "x" * 100_000)  # fmt: skip
 Deed = Callable[[str], None]
+
+
+def block_of(piano: str, notes: str | None) -> str | None:
+    """What our block in a piano's notes says."""
+    found = read_block(notes, Marks.of("observations", piano))
+    return found.says if found else None
 
 
 class Sides:
@@ -52,7 +58,7 @@ class Sides:
         self.gone: set[str] = set()
         self.tags = {piano: {"GRAND"} for piano in self.pianos}
         self.texts = {piano: ["Clé"] for piano in self.pianos}
-        self.foreign = {piano: Counter(self.comments(piano)) for piano in self.pianos}
+        self.foreign = {piano: self.comments()[piano] for piano in self.pianos}
         self.said: dict[str, set[str]] = defaultdict(set)
         self.readings: dict[tuple[str, str], tuple[int, int]] = {}
         self.secrets: set[str] = set()
@@ -90,9 +96,11 @@ class Sides:
     def look(self) -> None:
         """Remember what both sides say now."""
         with self._one_at_a_time:
+            rows, records = self.rows(), self.records()
             for piano in self.living:
-                row = self.row(piano)
-                for text, seen in ((row and row["observations"], self.here), (self.block(piano), self.there)):
+                row = rows.get(piano)
+                block = block_of(piano, records[piano]["notes"])
+                for text, seen in ((row and row["observations"], self.here), (block, self.there)):
                     if text and (not seen[piano] or seen[piano][-1] != text):
                         seen[piano].append(text)
 
@@ -103,15 +111,32 @@ class Sides:
         rows = self._office.shop.rows(TABLE, "gazelle_id = %s", piano)
         return rows[0] if rows else None
 
-    def block(self, piano: str) -> str | None:
-        """What our block says at Gazelle."""
-        found = read_block(self._office.record(piano)["notes"], Marks.of("observations", piano))
-        return found.says if found else None
+    def rows(self) -> dict[str, Row]:
+        """All local rows by piano."""
+        return {row["gazelle_id"]: row for row in self._office.shop.rows(TABLE)}
 
-    def comments(self, piano: str) -> list[str]:
-        """Everything that anybody wrote about a piano at Gazelle, read from the sandbox itself."""
-        entries = [e for e in self._admin.dump("timeline") if e.get("pianoId") == piano]
-        return [str(e["comment"]) for e in entries if e.get("comment")]
+    def records(self) -> dict[str, Record]:
+        """All pianos at Gazelle by id, read from the sandbox itself."""
+        return {record["id"]: record for record in self._admin.dump("pianos")}
+
+    def comments(self) -> dict[str, Counter[str]]:
+        """Piano → everything that anybody wrote about it at Gazelle, with how often, read from the sandbox itself."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for entry in self._admin.dump("timeline"):
+            if entry.get("pianoId") and entry.get("comment"):
+                found[entry["pianoId"]][entry["comment"]] += 1
+        return found
+
+    def measured(self) -> dict[str, Counter[tuple[int, int]]]:
+        """Piano → temperature and pitch of its measurements, with how often."""
+        found: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+        for one in self._admin.dump("measurements"):
+            found[one["pianoId"]][one["temperature"], one["a4Pitch"]] += 1
+        return found
+
+    def readings_of(self, piano: str) -> list[tuple[tuple[str, str], tuple[int, int]]]:
+        """What stands in `readings` about a piano."""
+        return [(key, value) for key, value in self.readings.items() if key[0] == piano]
 
     # ---- here
 
@@ -190,9 +215,9 @@ class Sides:
         self._admin.edit("pianos", piano, tags=[*tags, STATUS[value]])
 
     def _write_into_block(self, piano: str) -> None:
-        if (says := self.block(piano)) is not None:
+        notes = self._office.record(piano)["notes"]
+        if (says := block_of(piano, notes)) is not None:
             self._count += 1
-            notes = self._office.record(piano)["notes"]
             self._admin.edit("pianos", piano, notes=notes.replace(f"\n{says}\n", f"\n{THERE} {self._count}\n"))
             self.look()
 
@@ -209,10 +234,9 @@ class Sides:
         """Both sides are equal: what is changed from here on, on both, clashes."""
         self._status_here.clear()
         self._status_there.clear()
-        rows = {piano: self.row(piano) for piano in self.pianos}
         self._agreed = {
-            piano: row["status"] for piano, row in rows.items()
-            if row and row["status"] and not row["needs_sync"] and row["base"]
+            piano: row["status"] for piano, row in self.rows().items()
+            if row["status"] and not row["needs_sync"] and row["base"]
         }  # fmt: skip
 
     def settle_statuses(self) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.push import session
@@ -87,6 +89,13 @@ class PushScene(Surroundings):
         self.runs.append(run)
         return run
 
+    def heal(self) -> int:
+        """See `Surroundings`; but Gazelle's clock stays where it is, since clocks do not go back."""
+        ahead = self.shop.admin.settings()["clock_skew_s"]
+        struck = super().heal()
+        self.shop.admin.settings(clock_skew_s=ahead)
+        return struck
+
     # ---- processes
 
     def begin_process(self, countdown: Countdown | None = None) -> int:
@@ -113,12 +122,9 @@ class PushScene(Surroundings):
     @contextmanager
     def elbow(self, **hooks: Hook) -> Iterator[None]:
         """Somebody does something around every read and write: `after_read`, `before_send`, `after_send`."""
-        original = session.transport_for
-        session.transport_for = lambda settings, client: _Elbow.of(settings, client, hooks)  # type: ignore[attr-defined]
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "transport_for", lambda settings, client: _Elbow.of(settings, client, hooks))
             yield
-        finally:
-            session.transport_for = original  # type: ignore[attr-defined]
 
     def once_a_piano(self, deed: Hook, *, chance: float = 1.0) -> Hook:
         """The deed, done once for each piano, at one of its chances."""

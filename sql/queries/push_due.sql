@@ -1,4 +1,5 @@
--- Rows that wait for a push: edited here, or changed at Gazelle since both sides agreed (the pull has seen it).
+-- Rows that wait for a push: edited here, or changed at Gazelle since both sides agreed (the pull has seen it), or looked
+-- at without success, lest they go on saying so.
 SELECT t.{key}
 FROM {table} AS t
 LEFT JOIN {production} AS p ON p.external_id = t.{key} AND p.deleted_at IS NULL
@@ -7,6 +8,7 @@ WHERE NOT coalesce(t.{hidden}, false)
     AND (%(at_once)s OR t.next_attempt_at IS NULL OR t.next_attempt_at <= clock_timestamp())
     AND (
         t.needs_sync
+        OR t.sync_error IS NOT NULL
         OR (
             -- Not only later ones: stamps have whole seconds.
             p.gazelle_updated_at >= (t.base #>> '{{remote,updated_at}}')::timestamptz
