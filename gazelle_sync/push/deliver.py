@@ -158,25 +158,21 @@ class Delivery:
 
     # ---- what earlier runs left in doubt
 
-    def resolve(self, keys: Sequence[str] | None) -> set[str]:
+    def resolve(self, keys: Sequence[str] | None) -> list[Outcome]:
         """Find out about the actions that earlier runs left in doubt.
 
         Returns:
-            Records about which nothing could be found out: they wait.
+            One for each record about which nothing could be found out: it waits, and its row says why.
 
         Raises:
             RunStops: Gazelle cannot be asked at all.
         """
-        waiting: set[str] = set()
+        waiting: dict[str, Outcome] = {}
         for one in self._journal.open(keys):
-            read = self.read([Wanted(one.record)])[one.record]
-            if isinstance(read, ApiError):
-                waiting.add(one.record)
-                continue
             try:
-                found = self._found(one, read)
-            except ApiError:
-                waiting.add(one.record)
+                found = self._found(one, self._record(one))
+            except ApiError as error:
+                waiting[one.record] = self._waits(one.record, str(error))
                 continue
             with self._connection.transaction():
                 if found is None:
@@ -185,7 +181,18 @@ class Delivery:
                 self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
                 for row in rows.load(self._connection, self._pushable, [one.record]):
                     rows.settle(self._connection, self._pushable, row, one.settles)
-        return waiting
+        return list(waiting.values())
+
+    def _record(self, one: Open) -> Remote | None:
+        read = self.read([Wanted(one.record)])[one.record]
+        if isinstance(read, ApiError):
+            raise read
+        return read
+
+    def _waits(self, key: str, reason: str) -> Outcome:
+        outcome = Outcome(key, failed={WHOLE: say(self._language, "unreachable", reason=reason)})
+        rows.fail(self._connection, self._pushable, [key], outcome.failed[WHOLE])
+        return outcome
 
     def _found(self, one: Open, remote: Remote | None) -> str | None:
         """What shows that an action arrived, or None."""
@@ -294,7 +301,8 @@ class Delivery:
 
     def _was_sent(self, work: _Work, action: Action) -> bool:
         """Whether the same edit is at Gazelle already (its row was deleted here, and came back)."""
-        when = self._journal.sent_before(action)
+        is_first = not any(work.row.generation(fact) for fact in action.settles)
+        when = self._journal.sent_before(work.row.key, action, is_first=is_first)
         if when is None:
             return False
         reason = say(self._language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")

@@ -140,9 +140,17 @@ class Journal:
                  "run_id": self._run_id, "key": clash.key, **said}  # fmt: skip
         self._connection.execute(statement("conflict_record"), given)
 
-    def sent_before(self, action: Action) -> datetime | None:
-        """When the same edit was sent already, if it was."""
-        row = self._connection.execute(statement("push_sent"), {"key": action.key}).fetchone()
+    def sent_before(self, record: str, action: Action, *, is_first: bool) -> datetime | None:
+        """When the same edit was sent already, if it was.
+
+        Args:
+            record: External id.
+            action: What would be sent.
+            is_first: Whether the row knows nothing yet of what the action settles: it may be new, or have come back.
+        """
+        given = {"key": action.key, "is_first": is_first, "entity": self._entity, "record": record,
+                 "action": action.name, "settles": _json(dict(action.settles))}  # fmt: skip
+        row = self._connection.execute(statement("push_sent"), given).fetchone()
         return row[0] if row else None
 
     def open(self, keys: Sequence[str] | None) -> list[Open]:

@@ -40,7 +40,7 @@ class Row:
         base: What both sides last agreed on; None: the row was never sent.
         attempts: How often sending it has failed in a row.
         seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
-        pulled: What the last pull saw of the record, if one did.
+        pulled: What the last pull saw of the record, if one did, and not before our own last push.
     """
 
     key: str

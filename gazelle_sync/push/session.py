@@ -190,9 +190,10 @@ class Push:
             except RunStops as stop:
                 self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
                 return
-            keys = [
-                key for key in rows.due(connection, pushable, self._keys, at_once=self._at_once) if key not in waiting
-            ]
+            self.report.outcomes += waiting
+            unknown = {outcome.key for outcome in waiting}
+            due = rows.due(connection, pushable, self._keys, at_once=self._at_once)
+            keys = [key for key in due if key not in unknown]
         size = max(1, min(ROWS_AT_ONCE, -(-len(keys) // WORKERS)))
         chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
         if not chunks:

@@ -52,8 +52,8 @@ class _Judge:
     def after_quiet(self) -> Iterator[Found]:
         for piano, row in self._rows.items():
             if piano in self._sides.gone:
-                if not row["needs_sync"]:
-                    yield f.SILENT, f"{piano} is not at Gazelle, and its row says that everything arrived"
+                if not row["needs_sync"] and not self._was_sent(row):
+                    yield f.SILENT, f"{piano} went from Gazelle first, and its row says that everything arrived"
                 continue
             if row["needs_sync"] or row["sync_error"]:
                 yield f.UNSETTLED, f"{piano} is still due: {row['sync_error']}"
@@ -133,6 +133,15 @@ class _Judge:
             both = set(self._sides.clashes[piano])
             if not any(one["field"] == "status" and {one["ours"], one["theirs"]} == both for one in conflicts):
                 yield f"the statuses {' and '.join(self._sides.clashes[piano])} clashed"
+
+    def _was_sent(self, row: Row) -> bool:
+        """Whether the log says that a row's texts were taken: for a record that is gone, nobody else can say."""
+        sent = {
+            (one["request"] or {}).get("payload", {}).get("text")
+            for one in self._log
+            if one["piano_id"] == row["gazelle_id"] and one["status"] == "success"
+        }
+        return {row["notes"], row["travail"]} - {None} <= sent
 
     def _of_the_log(self) -> Iterator[Found]:
         """What the log says is at Gazelle is there, and nothing is left in doubt."""

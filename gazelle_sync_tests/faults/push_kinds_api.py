@@ -99,7 +99,7 @@ def _kind(name: str, about: str, fault: str, expects: Expect, words: str = "", *
 NETWORK = (
     _kind("answer lost", "the connection ends once the work is done, before the answer", "close_after", SAID, "reach"),
     Kind("answer of a comment lost", "network", "the same, of comments alone", _on_creates("close_after"), HONEST),
-    Kind("comment reset", "network", "a comment's connection is reset, and it is not taken", _on_creates("reset"), HONEST),
+    Kind("comment reset", "network", "a comment is reset, and not taken", _on_creates("reset"), HONEST),
     _kind("reset", "the connection is reset before an answer", "reset", SAID, "reach"),
     _kind("cut short", "reset in the middle of a body", "cut_short", SAID, "reach"),
     _kind("timeout", "no answer in time, and the request is taken all the same, later", "timeout", HONEST, seconds=0.8,

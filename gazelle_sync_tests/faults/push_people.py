@@ -19,8 +19,11 @@ from gazelle_sync_tests.shop import Record, Row
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"
 """How every text of observations begins: who wrote it."""
-ODD = ("", "", "", " 🎹", " שלום", "\nDeuxième ligne", "\n[observations · gazelle_sync 000000]", " <b>&amp;</b> \\ ' \"",
-       " " + "x" * 100_000)  # fmt: skip
+ODD = (
+    "", "", "", " 🎹", " שלום", "\nDeuxième ligne", "\n[observations · gazelle_sync 000000]", " <b>&amp;</b> \\ '",
+    " " + "x" * 100_000,
+)  # fmt: skip
+"""How texts end."""
 Deed = Callable[[str], None]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
+from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
@@ -347,3 +348,76 @@ def test_the_transport_is_the_one_that_was_chosen(office: Office) -> None:
     asked = office.shop.admin.stats()["by_operation"]
     assert any(name.startswith("POST /api/v1/") for name in asked) == (office.transport == "rest")
     assert replace(office.shop.settings, push_transport=office.transport).push_transport == office.transport
+
+
+def test_a_row_that_was_removed_and_came_back_says_nothing_twice(office: Office) -> None:
+    piano = office.piano()
+    for words in ("Un", "Deux"):
+        office.edit(piano, notes=words, travail=f"{words}, 21°C 440 Hz")
+        office.push()
+    said = sorted(office.comments(piano))
+    assert len(said) == 4
+    measured = len(office.measurements(piano))
+    office.shop.query("DELETE FROM vincent_dindy_piano_updates")
+    office.edit(piano, notes="Deux", travail="Deux, 21°C 440 Hz")
+    assert office.push().succeeded
+    assert sorted(office.comments(piano)) == said
+    assert len(office.measurements(piano)) == measured
+    office.assert_clean(piano)
+    office.edit(piano, notes="Un")
+    office.push()
+    assert sorted(office.comments(piano)) == sorted([*said, "Un"]), "said anew by a living row, it is sent"
+
+
+def test_tags_that_only_our_last_push_saw_are_not_erased_by_an_answer_without_tags(office: Office) -> None:
+    """The last pull is older than our push and saw no tags: it confirms nothing."""
+    piano = office.piano(tags=[])
+    office.shop.sync(Mode.DEEP, only=["users", "clients", "pianos"])
+    office.shop.admin.edit("pianos", piano, tags=["GRAND"])
+    office.edit(piano, status="top")
+    assert office.push().succeeded
+    office.edit(piano, status="normal")
+    office.shop.admin.fault("empty_tags", operation="PushRead", times=0)
+    assert office.push().failed == 1
+    office.shop.admin.clear_faults()
+    assert office.push().succeeded
+    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: Office) -> None:
+    """The pull saw its record differ, the look at it failed, and by now both are equal again."""
+    piano = office.piano(tags=["GRAND"])
+    office.edit(piano, status="top")
+    office.push()
+    before = office.record(piano)["tags"]
+    for tags, fails in (([*before, "NEUF"], True), (before, False)):
+        office.shop.admin.settings(clock_skew_s=office.shop.admin.settings()["clock_skew_s"] + 3)
+        office.shop.admin.edit("pianos", piano, tags=tags)
+        office.shop.sync(Mode.DEEP, only=["users", "clients", "pianos"])
+        if fails:
+            office.shop.admin.fault("status", code=503, times=0)
+            office.push()
+            office.shop.admin.clear_faults()
+            assert "503" in office.row(piano)["sync_error"]
+    office.push()
+    office.assert_clean(piano)
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office: Office) -> None:
+    piano = office.piano()
+    office.edit(piano, notes="Accordé")
+    office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
+    office.shop.admin.fault("graphql_errors", operation="PushEntries", times=0)
+    office.push()
+    assert office.log() == [("add_comment", "in_doubt")]
+    office.shop.admin.fault("graphql_errors", operation="PushRead", times=0)
+    report = office.push()
+    assert not report.succeeded
+    assert report.failed == 1
+    assert "Something went wrong" in office.row(piano)["sync_error"]
+    office.shop.admin.clear_faults()
+    settle(office, piano)
+    assert office.comments(piano) == ["Accordé"]
+    office.assert_clean(piano)

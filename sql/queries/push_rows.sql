@@ -1,9 +1,10 @@
--- Local rows, with what is known of their records: as the last pull saw them, and, for a row that was never sent, as
--- they were when somebody edited it.
+-- Local rows, with what is known of their records: as the last pull saw them (unless we pushed since), and, for a row
+-- that was never sent, as they were when somebody edited it.
 SELECT
     t.{key}, t.updated_at, t.updated_by, t.revision, t.base, t.sync_attempts,
     seen.raw_data IS NOT NULL, seen.raw_data -> 'tags', seen.raw_data ->> 'notes',
-    p.external_id IS NOT NULL, p.gazelle_tags, p.notes,
+    p.external_id IS NOT NULL AND coalesce(p.gazelle_updated_at >= (t.base #>> '{{remote,updated_at}}')::timestamptz, true),
+    p.gazelle_tags, p.notes,
     {columns}
 FROM {table} AS t
 LEFT JOIN {production} AS p ON p.external_id = t.{key} AND NOT p.is_stub
