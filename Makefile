@@ -8,7 +8,9 @@ BENCH_INSTALLED := .venv-bench/.installed
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
+# Every command is a process of its own, and where Python is told to write no bytecode each would compile the package anew.
 setup: $(INSTALLED)  ## Set up the environment in .venv (idempotent)
+	@$(BIN)/python -m compileall -q gazelle_sync
 
 # The lock pins every version with its hash; --no-deps, since the lock is the whole of them.
 $(INSTALLED): requirements.lock pyproject.toml

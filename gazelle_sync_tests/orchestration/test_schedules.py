@@ -41,10 +41,10 @@ def named_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S
 
 def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
     schedule = next(s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name == name)
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(  # left behind open, it would keep its dead instance current for the next test
         instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=definitions.get_repository_def()
-    )
-    data = schedule.evaluate_tick(context)
+    ) as context:
+        data = schedule.evaluate_tick(context)
     if data.skip_message:
         return dg.SkipReason(data.skip_message)
     assert data.run_requests is not None
