@@ -21,7 +21,7 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.pull.read import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
 BATCH = 2000
@@ -44,7 +44,7 @@ class Applier:
     """Applies one entity's staged versions.
 
     Args:
-        url: The shop's database; two connections are opened.
+        database: Written to; what waits is read on a connection of its own.
         entity: Which.
         report: Counts go there.
         progress: Told how far it is.
@@ -53,14 +53,14 @@ class Applier:
 
     def __init__(
         self,
-        url: str,
+        database: Reused,
         entity: Entity,
         report: EntityReport,
         progress: Progress,
         *,
         days: tuple[datetime, datetime] | None = None,
     ) -> None:
-        self._url = url
+        self._database = database
         self._entity = entity
         self._report = report
         self._progress = progress
@@ -89,7 +89,7 @@ class Applier:
             MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
             DatabaseError: The database went away; what was committed stays, the rest is still pending.
         """
-        with connect(self._url) as writing, database_errors():
+        with self._database.use() as writing:
             emptied = 0
             has_pending = self._has_pending(writing)
             if has_pending:
@@ -114,7 +114,7 @@ class Applier:
         writer = self._writer
         tables = [table.name for table in self._entity.tables]
         with (
-            connect(self._url) as reading,
+            connect(self._database.url) as reading,
             bulk_load(connection, tables, self._find_all_twins) as writer.tables_are_new,
         ):
             # A first import marks whole answers at the end: a third cheaper than row by row.

@@ -20,6 +20,7 @@ from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Reused
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.migrate import migrate
 
@@ -53,20 +54,20 @@ class Replay:
     ) -> None:
         if settings.database_url is None:
             raise ValueError("settings must name the database (see gazelle_sync.embedded)")
-        self._url = settings.database_url
+        self._database = Reused(settings.database_url)
         self._run_id = run_id
         self._days = days
         self._only_pending = only_pending
         self._progress = progress or Progress()
-        self._lock = PullLock(self._url, wait_s=LOCK_WAIT_S)
+        self._lock = PullLock(self._database.url, wait_s=LOCK_WAIT_S)
         self.reports: dict[str, EntityReport] = {}
 
     def __enter__(self) -> Replay:
         structlog.contextvars.bind_contextvars(run_id=self._run_id)
-        migrate(self._url)
+        migrate(self._database.url)
         self._lock.__enter__()
         try:
-            self._runlog = RunLog(self._url, self._run_id, "replay", task_type="replay")
+            self._runlog = RunLog(self._database, self._run_id, "replay", task_type="replay")
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -80,6 +81,7 @@ class Replay:
             self._runlog.finish(self.reports, None, error)
             log.info("replay ended")
         finally:
+            self._database.close()
             self._lock.__exit__(None, None, None)
             structlog.contextvars.unbind_contextvars("run_id")
 
@@ -91,7 +93,7 @@ class Replay:
         """
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports[name] = EntityReport(strategy="replay")
-        applier = Applier(self._url, entity, report, self._progress, days=self._days)
+        applier = Applier(self._database, entity, report, self._progress, days=self._days)
         try:
             if self._only_pending:
                 applier.apply(Which.PENDING)

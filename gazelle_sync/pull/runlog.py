@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import Reused, statement
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
@@ -30,17 +30,17 @@ class RunLog:
     """The row of one run. The caller holds the pull's lock, so a row that still says `running` is a dead run's.
 
     Args:
-        url: The shop's database.
+        database: The shop's.
         run_id: Of the Dagster run.
         mode: `tick`, `nightly`, `deep` or `replay`.
         task_type: `pull` or `replay`.
     """
 
-    def __init__(self, url: str, run_id: str, mode: str, *, task_type: str = "pull") -> None:
-        self._url = url
+    def __init__(self, database: Reused, run_id: str, mode: str, *, task_type: str = "pull") -> None:
+        self._database = database
         self._run_id = run_id
         self._begun = time.monotonic()
-        with database_errors(), connect(url) as connection:
+        with database.use() as connection:
             self.buried_a_run = connection.execute(statement("runlog_bury")).rowcount > 0
             connection.execute(statement("runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
 
@@ -63,7 +63,7 @@ class RunLog:
             "requests": client.requests if client else 0,
             "bytes": client.bytes if client else 0,
         }
-        with database_errors(), connect(self._url) as connection:
+        with self._database.use() as connection:
             connection.execute(
                 statement("runlog_finish"),
                 {

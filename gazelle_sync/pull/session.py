@@ -26,7 +26,6 @@ from gazelle_sync.errors import (
     MassDeletion,
     MassEmptying,
     OperationFailed,
-    SettingsError,
 )
 from gazelle_sync.gazelle.auth import credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
@@ -45,7 +44,7 @@ from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
@@ -95,6 +94,7 @@ class Pull:
             raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
         self._settings = settings
         self._url = settings.database_url
+        self._database = Reused(self._url)
         self._mode = mode
         self._window = window
         self.entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
@@ -122,13 +122,12 @@ class Pull:
             self.client.close()
             raise
         try:
-            self._runlog = RunLog(self._url, self.run_id, self._mode.value)
-            with database_errors(), connect(self._url) as connection:
-                self._refuse_mixing(connection)
-                self._watermarks = read_watermarks(connection)
-                self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
-                self._features = self._ask_features(connection)
-                self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
+            self._runlog = RunLog(self._database, self.run_id, self._mode.value)
+            try:
+                self._look_around()
+            except GazelleSyncError as error:
+                self._runlog.finish({}, self.client, error)
+                raise
             self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
             for entity in self.entities:
                 self._staged[entity.name] = self._pool.submit(self._stage, entity)
@@ -155,15 +154,19 @@ class Pull:
             self._release()
             structlog.contextvars.unbind_contextvars("run_id")
 
+    def _look_around(self) -> None:
+        with self._database.use() as connection:
+            self._refuse_mixing(connection)
+            self._watermarks = read_watermarks(connection)
+            self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
+            self._features = self._ask_features(connection)
+            self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
+
     def _refuse_mixing(self, connection: Connection) -> None:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
         if not self.entities:
             return
-        try:
-            refuse_mixing(connection, str(self._settings.api_url))
-        except SettingsError as error:
-            self._runlog.finish({}, self.client, error)
-            raise
+        refuse_mixing(connection, str(self._settings.api_url))
         write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
         connection.commit()
 
@@ -171,11 +174,7 @@ class Pull:
         if not self.entities:
             return Features()
         sorts = {e.name: e.sort_enum for e in ENTITIES if e.sort_enum and e.stamp_operation}
-        try:
-            return features_of(self.client, connection, sorts)
-        except GazelleSyncError as error:
-            self._runlog.finish({}, self.client, error)
-            raise
+        return features_of(self.client, connection, sorts)
 
     @property
     def watermark(self) -> datetime:
@@ -216,11 +215,11 @@ class Pull:
             self._apply_waiting(parent)
         begun = time.perf_counter()
         try:
-            Applier(self._url, entity, report, self.progress).apply(
+            Applier(self._database, entity, report, self.progress).apply(
                 Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report)
             )
             if self._mode is Mode.BACKFILL:
-                Applier(self._url, entity, report, self.progress, days=self._window).apply(Which.ALL)
+                Applier(self._database, entity, report, self.progress, days=self._window).apply(Which.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
                 self._verify(entity, report)
         except GazelleSyncError as error:
@@ -239,7 +238,9 @@ class Pull:
             wait([self._staged[parent.name]])
         report = self.reports.get(parent.name, EntityReport())
         try:
-            Applier(self._url, parent, report, self.progress).apply(Which.PENDING, allow_emptying=self._allow_deletes)
+            Applier(self._database, parent, report, self.progress).apply(
+                Which.PENDING, allow_emptying=self._allow_deletes
+            )
         except MassEmptying as error:
             report.failure = str(error)
         if report.processed or report.failure:
@@ -248,7 +249,7 @@ class Pull:
     def _verify(self, entity: Entity, report: EntityReport) -> None:
         """A full run also proves that production is what staging says, and mends what is not."""
         proof = EntityReport()
-        Applier(self._url, entity, proof, self.progress).apply(Which.ALL)
+        Applier(self._database, entity, proof, self.progress).apply(Which.ALL)
         report.errors = max(report.errors, proof.errors)
         if proof.changed:
             report.changed += proof.changed
@@ -344,18 +345,19 @@ class Pull:
 
     def _prune(self) -> None:
         for entity in self.entities:
-            with connect(self._url) as connection, database_errors():
+            with self._database.use() as connection:
                 query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
     def _remember(self) -> None:
         """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
-        with database_errors(), connect(self._url) as connection:
+        with self._database.use() as connection:
             write_setting(connection, READING_SETTING, self._order.next().isoformat())
             self._page_sizes.remember(connection)
 
     def _release(self) -> None:
         self.client.close()
+        self._database.close()
         self._lock.__exit__(None, None, None)
 
 

@@ -1,4 +1,6 @@
--- Which columns of some tables are jsonb.
-SELECT table_name, column_name
-FROM information_schema.columns
-WHERE table_schema = 'public' AND data_type = 'jsonb' AND table_name = ANY (%s)
+-- Which columns of some tables are jsonb. Straight from the catalogue: information_schema takes ten times as long.
+SELECT c.relname, a.attname
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (%s) AND a.atttypid = 'jsonb'::regtype
+    AND a.attnum > 0 AND NOT a.attisdropped

@@ -1,0 +1,69 @@
+"""The connection that a run keeps: committed or rolled back after each use, and opened anew when it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from gazelle_sync.errors import DatabaseError
+from gazelle_sync.warehouse import connect as module
+from gazelle_sync.warehouse.connect import Reused
+
+
+@pytest.fixture
+def kept(database: str) -> Iterator[Reused]:
+    reused = Reused(database)
+    yield reused
+    reused.close()
+
+
+def server_process(kept: Reused) -> int:
+    with kept.use() as connection:
+        return connection.info.backend_pid
+
+
+def settings(kept: Reused) -> list[str]:
+    with kept.use() as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM system_settings WHERE key LIKE 'kept%'")]
+
+
+WRITE = "INSERT INTO system_settings (key, value) VALUES (%s, '1')"
+
+
+def test_two_uses_share_one_connection_and_leave_no_transaction_open(kept: Reused) -> None:
+    with kept.use() as connection:
+        before = connection.info.backend_pid
+        connection.execute(WRITE, ["kept 1"])
+    assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+    assert server_process(kept) == before
+    assert settings(kept) == ["kept 1"]
+
+
+def test_a_use_that_fails_is_rolled_back_and_the_next_one_works(kept: Reused) -> None:
+    def twice() -> None:
+        with kept.use() as connection:
+            connection.execute(WRITE, ["kept 1"])
+            connection.execute(WRITE, ["kept 1"])
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        twice()
+    assert settings(kept) == []
+
+
+def test_a_connection_that_was_lost_between_two_uses_is_opened_anew_by_the_next_but_one(
+    kept: Reused, database: str
+) -> None:
+    before = server_process(kept)
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
+    with pytest.raises(DatabaseError):
+        settings(kept)
+    assert server_process(kept) != before
+
+
+def test_a_connection_that_was_idle_for_long_is_not_relied_upon(kept: Reused, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = server_process(kept)
+    monkeypatch.setattr(module, "IDLE_S", 0)
+    assert server_process(kept) != before
