@@ -18,6 +18,8 @@ from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.truth import Truth
 from gazelle_sync_tests.shop import Shop
 
+pytestmark = pytest.mark.xdist_group("fault campaign")  # its ground, a server of its own, is made once
+
 SLICE = ("cut short", "503", "partial", "row skipped", "empty account", "mass deletion", "tags emptied",
          "field missing", "an hour behind", "connections cut", "server crash", "killed at a point")  # fmt: skip
 
