@@ -52,7 +52,7 @@ class Databases:
     def create(self, name: str, template: str) -> str:
         """A copy of a template; gives its address."""
         with self._alone() as connection:
-            query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log")
+            query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
             connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
         return self.uri(name)
 
@@ -160,6 +160,13 @@ def as_invented(sandbox: RunningSandbox) -> RunningSandbox:
 def database(databases: Databases) -> Iterator[str]:
     """A migrated, empty database."""
     with databases.temporary() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def dagster_database(databases: Databases) -> Iterator[str]:
+    """Dagster's own storage, shared by the commands that a worker runs: making its tables takes longer than a sync."""
+    with databases.temporary("template1") as url:
         yield url
 
 

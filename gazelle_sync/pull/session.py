@@ -290,7 +290,7 @@ class Pull:
                 pull.staging.mark_unsettled(list(pull.failed))
                 is_whole = self._mode is not Mode.BACKFILL
                 note_unreadable(connection, entity.name, pull.failed, run_id=self.run_id, is_whole=is_whole)
-                self._bring_parents(pull)
+                self._bring_parents(pull, connection)
         except GazelleSyncError as error:
             report.failure = str(error)
             log.info("entity failed", reason=str(error))
@@ -321,17 +321,19 @@ class Pull:
             deleted_owners=partial(self._deleted_owners, entity),
         )
 
-    def _bring_parents(self, pull: EntityPull) -> None:
+    def _bring_parents(self, pull: EntityPull, connection: Connection) -> None:
         """Stage the unknown records that fresh bodies name, and those that these name in turn."""
+        connection.commit()
         for parent in (e for e in ENTITIES if pull.staging.parents_named.get(e.name)):
             if parent.name in self._staged and parent is not pull.entity:
                 wait([self._staged[parent.name]])
-            with self._parents_lock, connect(self._url) as connection:
+            with self._parents_lock:
                 parent_pull = self._entity_pull(
                     parent, connection, self.reports.setdefault(parent.name, EntityReport())
                 )
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
-            self._bring_parents(parent_pull)
+                connection.commit()  # the next that brings parents has to see them
+            self._bring_parents(parent_pull, connection)
 
     def _deleted_owners(self, entity: Entity) -> tuple[tuple[str, ...], set[str]]:
         if entity.goes_with is None:

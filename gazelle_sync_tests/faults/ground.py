@@ -58,7 +58,7 @@ class Ground:
         with self.server() as connection:
             drop_database(connection, name)
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                     sql.Identifier(name), sql.Identifier(PULLED)
                 )
             )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
+from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.warehouse.lock import PushLock
@@ -307,7 +308,8 @@ def test_many_rows_at_once_all_arrive_within_few_reads(office: Office) -> None:
     assert all(office.comments(piano) == [f"Note de {piano}"] for piano in pianos[::10])
 
 
-def test_the_budget_of_requests_is_kept(office: Office) -> None:
+def test_the_budget_of_requests_is_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "TRANSIT_S", 5.0)  # on a busy machine a request may be long on its way
     for place in range(8):
         office.edit(office.piano(place), notes=f"Note {place}", status="top")
     office.shop.admin.reset_stats()

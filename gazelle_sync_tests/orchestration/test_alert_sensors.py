@@ -9,7 +9,6 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.sensors.alerts import alert_sensors, ended_run
-from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.orchestration.test_cli_commands import Person
 from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, mail_server, webhook
 from gazelle_sync_tests.shop import Shop
@@ -117,12 +116,6 @@ def test_the_sensors_tell_what_they_see(
     with dg.build_sensor_context(instance=instance) as context:
         every_minute.evaluate_tick(context)
     assert "Data is stale: Pianos" in hook.titles[2]
-
-
-@pytest.fixture(scope="module")
-def dagster_database(databases: Databases) -> Iterator[str]:
-    with databases.temporary("template1") as url:
-        yield url
 
 
 @pytest.fixture

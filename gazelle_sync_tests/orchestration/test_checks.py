@@ -222,12 +222,6 @@ def test_the_checks_of_a_database_that_is_gone_do_not_pass(
 # ---- the command
 
 
-@pytest.fixture(scope="module")
-def dagster_database(databases: Databases) -> Iterator[str]:
-    with databases.temporary("template1") as url:
-        yield url
-
-
 def command(
     shop: Shop, dagster_database: str, tmp_path: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -241,11 +235,13 @@ def command(
 def test_check_prints_what_each_found_and_leaves_its_run_in_the_ui(
     shop: Shop, dagster_database: str, tmp_path: Path, databases: Databases
 ) -> None:
+    shop.sync()  # the worker's template may be old by now, and old is a finding
     ended = command(shop, dagster_database, tmp_path, "check", "--json")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     findings = json.loads(ended.stdout)
     assert [finding["check"] for finding in findings] == list(CHECKS)
-    assert all(finding["passed"] and finding["summary"] and finding["numbers"]["checked"] >= 0 for finding in findings)
+    assert [finding for finding in findings if not finding["passed"]] == []
+    assert all(finding["summary"] and finding["numbers"]["checked"] >= 0 for finding in findings)
 
 
 def test_check_only_looks_at_what_it_names_and_fails_with_status_1(

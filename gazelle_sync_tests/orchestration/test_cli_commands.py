@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,13 +16,6 @@ from gazelle_sync_tests.shop import Shop
 
 PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 SECRET = "a-word-that-nobody-may-read"
-
-
-@pytest.fixture(scope="module")
-def dagster_database(databases: Databases) -> Iterator[str]:
-    """Dagster's own storage, shared by the commands of this module."""
-    with databases.temporary("template1") as url:
-        yield url
 
 
 class Person:

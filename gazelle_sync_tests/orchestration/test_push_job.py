@@ -37,12 +37,6 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture(scope="module")
-def dagster_database(databases: Databases) -> Iterator[str]:
-    with databases.temporary("template1") as url:
-        yield url
-
-
 def asked(office: Office, instance: dg.DagsterInstance) -> str:
     """What the sensor says: `run`, or why not."""
     found = evaluate(instance, office.shop.settings)
