@@ -37,7 +37,7 @@ check: setup  ## Formatter, linter, type checker
 bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 	$(BIN)/python -m gazelle_sync_tests.benchmarks
 
-faults: setup  ## Run the fault campaign: 1,000 seeded cases, and its table
+faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
 
 # dlt, the peer that the benchmarks measure against, lives in an environment of its own.

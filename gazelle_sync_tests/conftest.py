@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -26,6 +26,9 @@ from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
+
+if TYPE_CHECKING:
+    from gazelle_sync_tests.faults.ground import Ground
 
 pytest_plugins = ["gazelle_sync_tests.pushing"]
 
@@ -225,3 +228,12 @@ def shop(pulled_template: str, databases: Databases, sandbox: RunningSandbox, tm
     """A shop that was pulled once and is equal to the sandbox."""
     with databases.temporary(pulled_template) as url:
         yield Shop.on(url, sandbox, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def ground() -> Iterator[Ground]:
+    """What cases of the fault campaigns stand on: servers of their own, which they may break."""
+    from gazelle_sync_tests.faults.ground import open_ground  # it builds on this module
+
+    with open_ground() as ground:
+        yield ground

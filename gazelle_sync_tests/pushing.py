@@ -21,6 +21,7 @@ from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.reading import GazelleRecords
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
@@ -209,7 +210,7 @@ def without_waiting() -> Iterator[None]:
 STEPS: list[tuple[Any, str]] = [
     (Journal, "intent"), (Journal, "succeeded"), (Journal, "failed"), (Journal, "doubted"), (rows, "settle"),
     (rows, "finish"), (rows, "follow"), (rows, "load"), (GraphqlTransport, "send"), (GraphqlTransport, "read"),
-    (RestTransport, "send"), (RestTransport, "read"),
+    (RestTransport, "send"), (RestTransport, "read"), (GazelleRecords, "find"), (GazelleRecords, "mutate"),
 ]  # fmt: skip
 """Everything that a push does to one of the two sides."""
 

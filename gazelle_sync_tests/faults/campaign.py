@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import cast
 
 import stamina
@@ -20,7 +22,7 @@ import structlog
 
 from gazelle_sync_tests.faults.case import CaseMaker, PullCase, Result, run_case
 from gazelle_sync_tests.faults.figures import FIGURES, PUSH_FIGURES
-from gazelle_sync_tests.faults.ground import Ground, open_ground
+from gazelle_sync_tests.faults.ground import Ground, clear, new_home, open_ground
 from gazelle_sync_tests.faults.kinds import Kinds, table
 from gazelle_sync_tests.faults.kinds_api import API
 from gazelle_sync_tests.faults.kinds_database import DATABASE
@@ -54,8 +56,11 @@ CAMPAIGNS: dict[str, Campaign] = {
 }
 """By name."""
 LONGEST_CASE_S = 120
+LOOK_EVERY_S = 2.0
 Job = tuple[int, str]
 Pipe = Connection
+Work = Callable[[str, Pipe, Path], None]
+"""What a worker does: told the campaign's name, where its orders come from, and where its ground may stand."""
 
 
 @dataclass
@@ -109,7 +114,7 @@ def run(
     *,
     workers: int,
     tell: Callable[[Result, int], None] = lambda *_: None,
-    work: Callable[[str, Pipe], None] | None = None,
+    work: Work | None = None,
 ) -> Tally:
     """Run cases.
 
@@ -186,12 +191,13 @@ class _Workers:
         work: What a worker does.
     """
 
-    def __init__(self, campaign: str, todo: Sequence[Job], work: Callable[[str, Pipe], None]) -> None:
+    def __init__(self, campaign: str, todo: Sequence[Job], work: Work) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._campaign, self._work = campaign, work
         self._waiting = iter(todo)
         self._busy: dict[Pipe, Job | None] = {}
-        self._processes: list[BaseProcess] = []
+        self._processes: dict[Pipe, BaseProcess] = {}
+        self._homes: dict[Pipe, Path] = {}
 
     def results(self, workers: int) -> Iterator[Result]:
         """The results as they come."""
@@ -199,46 +205,74 @@ class _Workers:
             for _ in range(workers):
                 self._hire()
             while self._busy:
-                for ready in wait(list(self._busy)):
+                # What a dead worker left behind may hold its end of the pipe open: then only its process tells.
+                for ready in wait(list(self._busy), LOOK_EVERY_S) or self._dead():
                     result = self._hear(cast("Pipe", ready))
                     if result is not None:
                         yield result
         finally:
-            for pipe in self._busy:
-                with suppress(OSError):
-                    pipe.send(None)
-            for process in self._processes:
-                process.join(LONGEST_CASE_S)
+            self._let_go()
 
     def _hire(self) -> None:
         pipe, its = self._context.Pipe()
-        process = self._context.Process(target=self._work, args=(self._campaign, its))
+        home = new_home()
+        process = self._context.Process(target=self._work, args=(self._campaign, its, home))
         process.start()
         its.close()  # so that its death ends the pipe
-        self._processes.append(process)
-        self._busy[pipe] = None
+        self._processes[pipe], self._homes[pipe], self._busy[pipe] = process, home, None
+
+    def _dead(self) -> list[Pipe]:
+        return [pipe for pipe in self._busy if not self._processes[pipe].is_alive() and not pipe.poll()]
 
     def _hear(self, pipe: Pipe) -> Result | None:
         job = self._busy.pop(pipe)
+        if not pipe.poll():
+            return self._bury(pipe, job)
         try:
             result: Result | None = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            if job is None:
-                raise RuntimeError("a worker of the campaign could not begin (see its stack above)") from None
-            self._hire()
-            return Result(*job, crash="the worker died in this case\n")
+        except (EOFError, OSError):
+            return self._bury(pipe, job)
         following = next(self._waiting, None)
-        pipe.send(following)
+        with suppress(OSError):  # it has died since: it is heard of once more
+            pipe.send(following)
         if following is not None:
             self._busy[pipe] = following
         return result
 
+    def _bury(self, pipe: Pipe, job: Job | None) -> Result:
+        """A worker died: what it started ends with it, its case failed, and another one takes its place."""
+        self._end(pipe)
+        if job is None:
+            raise RuntimeError("a worker of the campaign could not begin (see its stack above)")
+        self._hire()
+        return Result(*job, crash="the worker died in this case\n")
 
-def _work(campaign: str, orders: Pipe) -> None:
+    def _let_go(self) -> None:
+        for pipe in self._busy:
+            with suppress(OSError):
+                pipe.send(None)
+        for process in self._processes.values():
+            process.join(LONGEST_CASE_S)
+        for pipe in list(self._processes):
+            self._end(pipe)
+
+    def _end(self, pipe: Pipe) -> None:
+        """Whatever is left of a worker ends, and its ground is cleared."""
+        process, home = self._processes.pop(pipe), self._homes.pop(pipe)
+        if process.exitcode != 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(cast("int", process.pid), signal.SIGKILL)
+            process.kill()
+            process.join()
+            clear(home)
+
+
+def _work(campaign: str, orders: Pipe, home: Path) -> None:
     """Say None once the ground stands, then a result for each job, until told None."""
+    os.setpgrp()  # what it starts can be ended with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets the case end and gives no more
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with quietly(), open_ground() as ground:
+    with quietly(), open_ground(home) as ground:
         orders.send(None)
         while (job := orders.recv()) is not None:
             orders.send(_result(CAMPAIGNS[campaign], job, ground))

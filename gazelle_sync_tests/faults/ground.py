@@ -11,7 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,10 +93,13 @@ class Ground:
 
 
 @contextmanager
-def open_ground() -> Iterator[Ground]:
-    """Start the servers and make the shop that every case begins with."""
-    home = Path(tempfile.mkdtemp(prefix="gazelle_faults_"))
-    home.chmod(0o755)
+def open_ground(home: Path | None = None) -> Iterator[Ground]:
+    """Start the servers and make the shop that every case begins with.
+
+    Args:
+        home: As `new_home` gives it.
+    """
+    home = home or new_home()
     # An hour ago, so that no invented entry lies in the quarter of an hour that every tick reads again.
     begun = datetime.now(UTC) - timedelta(hours=1)
     try:
@@ -119,3 +122,17 @@ def open_ground() -> Iterator[Ground]:
             yield Ground(uri, sandbox, home, launcher, dict(shop.local_tags))
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def new_home() -> Path:
+    """A directory for a ground, which the server's own user can enter."""
+    home = Path(tempfile.mkdtemp(prefix="gazelle_faults_"))
+    home.chmod(0o755)
+    return home
+
+
+def clear(home: Path) -> None:
+    """What a killed worker left of its ground: the server runs on, since it is no child of whoever started it."""
+    with suppress(OSError, ValueError):
+        os.kill(int((home / "pg" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(home, ignore_errors=True)

@@ -18,6 +18,8 @@ from gazelle_sync_tests.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql"}
 PULLED = ("pianos",)
+WAYS = (("graphql", "comment"), ("rest", "comment"), ("graphql", "comment"), ("rest", "comment"), ("graphql", "event"))
+"""Transport, and what becomes of work that was done."""
 QUIET_ROUNDS = 6
 
 
@@ -28,9 +30,9 @@ class PushCase:
         self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - a dice
         self._kind, self._kinds, self._ground, self._shop = kind, kinds, ground, shop
         self._figures, self._story = result.figures, result.story
-        self._office = Office(shop, self._draw.choice(["graphql", "rest"]))
+        self._office = Office(shop, *self._draw.choice(WAYS))
         self._sides = Sides(self._office, self._draw)
-        self._story.append(self._office.transport)
+        self._story.append(f"{self._office.transport}, {self._office.service}")
 
     def live(self) -> None:
         """Live through the case."""
@@ -44,10 +46,13 @@ class PushCase:
         if draw.random() < 0.6:
             self._push_in_peace()
             self._work(draw.randint(2, 6))
+            self._sides.edit_here(draw.choice(self._sides.pianos))  # so that the fault has something to strike
         self._sides.settle_statuses()
         self._meet(self._kind)
+        if draw.random() < 0.2:
+            self._pull()
         if draw.random() < 0.3:
-            self._work(draw.randint(0, 3))
+            self._work(draw.randint(1, 3))
             self._meet(draw.choice([kind for kind in self._kinds.values() if kind.group in SECOND_GROUPS]))
         if draw.random() < 0.4:
             self._work(draw.randint(1, 2))

@@ -32,15 +32,19 @@ class _Judge:
     """Both sides at one moment."""
 
     def __init__(self, office: Office, sides: Sides) -> None:
-        self._sides = sides
+        self._office, self._sides = office, sides
         self._rows = sides.rows()
         self._records = sides.records()
         self._comments = sides.comments()
         self._measured = sides.measured()
+        self._visits = sides.visits()
         self._conflicts = office.conflicts()
         self._log = office.shop.rows("sync_gazelle_logs")
 
     def at_any_time(self) -> Iterator[Found]:
+        for (client, day), visits in self._visits.items():
+            if visits > 1:
+                yield f.COMMENTS_DOUBLED, f"{visits} visits to {client} for the work of {day}"
         for piano in self._sides.living:
             yield from ((f.COMMENTS_DOUBLED, f"{piano}: {words}") for words in self._doubled(piano))
             yield from ((figure, f"{piano}: {words}") for figure, words in self._foreign(piano))
@@ -57,8 +61,7 @@ class _Judge:
                 continue
             if row["needs_sync"] or row["sync_error"]:
                 yield f.UNSETTLED, f"{piano} is still due: {row['sync_error']}"
-            if row["needs_sync"]:
-                yield from ((f.COMMENTS_LOST, f"{piano}: {words}") for words in self._unsaid(row))
+            yield from ((f.COMMENTS_LOST, f"{piano}: {words}") for words in self._unsaid(row))
             yield from ((f.SILENT, f"{piano}: {words}") for words in self._unequal(row))
             yield from ((f.LOSERS_UNTOLD, f"{piano}: {words}") for words in self._untold(piano))
         yield from self._of_the_log()
@@ -117,8 +120,9 @@ class _Judge:
             yield f"observations {str(ours)[:50]!r}, and Gazelle has {str(theirs)[:50]!r}"
         if row["travail"] and row["completed_at"]:
             day = montreal_day(row["completed_at"]).isoformat()
-            if (record["manualLastService"] or "") < day:
-                yield f"served on {day}, and Gazelle says {record['manualLastService']}"
+            served = record["calculatedLastService" if self._office.service == "event" else "manualLastService"]
+            if (served or "") < day:
+                yield f"served on {day}, and Gazelle says {served}"
 
     def _untold(self, piano: str) -> Words:
         """What one side wrote over with the other's value, without the other ever having seen it."""
@@ -127,7 +131,9 @@ class _Judge:
         here, there = self._sides.here[piano], self._sides.there[piano]
         for mine, others, other in ((here, there, THERE), (there, here, HERE)):
             for text, after in itertools.pairwise(mine):
-                if not text.startswith(other) and after.startswith(other) and text not in (*others, *lost):
+                # Nobody at Gazelle empties a block: that is the push, on behalf of somebody here.
+                is_others = after.startswith(other) or (after == "" and mine is there)
+                if not text.startswith(other) and is_others and text not in (*others, *lost):
                     yield f"{text[:50]!r} gave way to {after[:50]!r}"
         if piano in self._sides.clashes:
             both = set(self._sides.clashes[piano])

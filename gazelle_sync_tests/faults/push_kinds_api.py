@@ -10,6 +10,7 @@ from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.push_scene import PushScene
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
+NOBODYS = "pno_recopieDeTravers"
 SLOW = {"timeout_s": 0.6}
 """A push that waits this long for an answer, so that a case need not wait for long."""
 
@@ -29,9 +30,9 @@ def _on_creates(fault: str, **options: Any) -> Strike:
     """Strikes comments alone: what is sent twice there is seen twice."""
 
     def strike(scene: PushScene) -> None:
-        times = scene.draw.randint(1, 5)
-        scene.shop.admin.fault(fault, times=times, operation=scene.creates, **options)
-        scene.story.append(f"{fault} on {times} comments")
+        times, create = scene.draw.randint(1, 5), scene.draw.choice(scene.creates)
+        scene.shop.admin.fault(fault, times=times, operation=create, **options)
+        scene.story.append(f"{fault} on {times} {create}")
         for _ in range(scene.draw.randint(1, 2)):
             scene.push(**SLOW)
 
@@ -175,7 +176,7 @@ def _says_the_same(scene: PushScene) -> None:
     for piano in scene.sides.pianos:
         scene.sides.say_the_same(piano)
     scene.shop.admin.fault(scene.draw.choice(["close_after", "reset"]), times=scene.draw.randint(1, 3),
-                           operation=scene.creates)  # fmt: skip
+                           operation=scene.draw.choice(scene.creates))  # fmt: skip
     scene.push()
 
 
@@ -188,8 +189,8 @@ def _deleted(*, while_pushing: bool) -> Strike:
         def delete(_: str = "") -> None:
             scene.shop.admin.delete("pianos", piano)
 
-        scene.held = not while_pushing
         if not while_pushing:
+            scene.held = True
             delete()
             scene.push()
             return
@@ -200,6 +201,13 @@ def _deleted(*, while_pushing: bool) -> Strike:
             delete()
 
     return strike
+
+
+def _unknown(scene: PushScene) -> None:
+    scene.office.edit(NOBODYS, notes="Un numéro mal recopié")
+    scene.sides.gone.add(NOBODYS)
+    scene.held = True
+    scene.push()
 
 
 def _inactive(scene: PushScene) -> None:
@@ -226,6 +234,7 @@ GAZELLE = (
     Kind("same words", "gazelle", "others wrote the very words of ours, and answers are lost", _says_the_same, HONEST),
     Kind("deleted", "gazelle", "the piano is not at Gazelle any more", _deleted(while_pushing=False), SAID, "no piano"),
     Kind("deleted meanwhile", "gazelle", "it goes while its push is under way", _deleted(while_pushing=True), HONEST),
+    Kind("unknown piano", "gazelle", "a row of a piano that never was", _unknown, SAID, "no piano"),
     Kind("inactive", "gazelle", "the piano is inactive, then active again", _inactive, HONEST),
     Kind("clock jumps", "gazelle", "Gazelle's clock jumps ahead, and stays there", _clock_jumps, HARMLESS),
 )  # fmt: skip

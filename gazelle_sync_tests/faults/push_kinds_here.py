@@ -30,7 +30,7 @@ def _edited(moment: str) -> Strike:
 
 def _edited_in_doubt(scene: PushScene) -> None:
     """The answer is lost, nobody can look, and the row says something else by the next push."""
-    scene.shop.admin.fault("close_after", times=2, operation=scene.creates)
+    scene.shop.admin.fault("close_after", times=2, operation=scene.draw.choice(scene.creates))
     scene.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
     scene.push()
     scene.sides.look()
@@ -63,6 +63,15 @@ def _hidden(scene: PushScene) -> None:
     scene.finally_do(lambda: scene.office.edit(piano, is_hidden=False))
 
 
+def _emptied(scene: PushScene) -> None:
+    """Somebody empties a row, and somebody else makes one that says nothing."""
+    piano = scene.draw.choice(scene.sides.living)
+    scene.sides.clashes.pop(piano, None)  # the edit that follows is another one
+    scene.office.edit(piano, status=None, notes=None, observations=None, travail=None, a_faire=None)
+    scene.office.edit(scene.office.piano(len(scene.sides.pianos)), notes=None)
+    scene.push()
+
+
 def _removed(scene: PushScene) -> None:
     """The row goes while its push is under way, and comes back with the same words."""
     piano = scene.draw.choice(scene.sides.living)
@@ -92,6 +101,7 @@ SHOP = (
     Kind("edited in doubt", "shop", "the row is edited while nobody knows of its comment", _edited_in_doubt, HONEST),
     Kind("unknown status", "shop", "a status that is none", _unknown_status, SAID, "status|statut"),
     Kind("hidden", "shop", "a row that stays here for a while", _hidden, HONEST),
+    Kind("empty row", "shop", "a row is emptied, and another says nothing from the first", _emptied, HARMLESS),
     Kind("row removed", "shop", "the row goes during its push, and perhaps comes back", _removed, HONEST),
 )
 

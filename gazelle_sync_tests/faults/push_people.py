@@ -45,7 +45,7 @@ class Sides:
         said: Texts that the local rows ever held, and that become comments.
         readings: (piano, text) → temperature and pitch that it holds.
         secrets: Texts that never leave.
-        here: Piano → every text of observations that its local row ever held, in order.
+        here: Piano → every text of observations that its local row ever held, in order; "" where it was emptied.
         there: Piano → likewise for the block at Gazelle.
         clashes: Piano → the two statuses of which one must stand in `sync_conflicts` as the loser.
         may_change_status: Not any more once it is settled which clashes there must be.
@@ -65,8 +65,8 @@ class Sides:
         self.said: dict[str, set[str]] = defaultdict(set)
         self.readings: dict[tuple[str, str], tuple[int, int]] = {}
         self.secrets: set[str] = set()
-        self.here: dict[str, list[str]] = {piano: [] for piano in self.pianos}
-        self.there: dict[str, list[str]] = {piano: [] for piano in self.pianos}
+        self.here: dict[str, list[str]] = defaultdict(list)
+        self.there: dict[str, list[str]] = defaultdict(list)
         self.clashes: dict[str, tuple[str, str]] = {}
         self.may_change_status = True
         self._agreed: dict[str, str] = {}
@@ -104,8 +104,8 @@ class Sides:
                 row = rows.get(piano)
                 block = block_of(piano, records[piano]["notes"])
                 for text, seen in ((row and row["observations"], self.here), (block, self.there)):
-                    if text and (not seen[piano] or seen[piano][-1] != text):
-                        seen[piano].append(text)
+                    if (text or seen[piano]) and seen[piano][-1:] != [text or ""]:
+                        seen[piano].append(text or "")
 
     # ---- what there is
 
@@ -136,6 +136,11 @@ class Sides:
         for one in self._admin.dump("measurements"):
             found[one["pianoId"]][one["temperature"], one["a4Pitch"]] += 1
         return found
+
+    def visits(self) -> Counter[tuple[str, str]]:
+        """Client and mark of the visits that stand for work, with how often."""
+        events = self._admin.dump("events")
+        return Counter((e["clientId"], e["notes"]) for e in events if "[gazelle_sync" in (e.get("notes") or ""))
 
     def readings_of(self, piano: str) -> list[tuple[tuple[str, str], tuple[int, int]]]:
         """What stands in `readings` about a piano."""

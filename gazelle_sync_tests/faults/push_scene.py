@@ -27,6 +27,7 @@ from gazelle_sync_tests.faults.surroundings import Surroundings
 from gazelle_sync_tests.pushing import STEPS, WRITES, Countdown, Office
 from gazelle_sync_tests.shop import Shop
 
+VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
 TIMEOUT_S = 3.0
 GRACE_S = 0.3
 Hook = Callable[[str], None]
@@ -65,12 +66,13 @@ class PushScene(Surroundings):
         self.runs: list[Pushed] = []
         self.was_edited = False
         writes = (holds[office.transport] for holds in WRITES.values())
-        self.operations = ("", "", "PushRead", "PushEntries", self.creates, *writes)
+        self.operations = ("", "", "PushRead", "PushEntries", *self.creates, *writes)
 
     @property
-    def creates(self) -> str:
-        """A text that only a request for a comment holds."""
-        return WRITES["add_comment"][self.office.transport]
+    def creates(self) -> tuple[str, ...]:
+        """Texts that only requests for comments and visits hold."""
+        visits = VISITS if self.office.service == "event" else ()
+        return (WRITES["add_comment"][self.office.transport], *visits)
 
     def push(self, **options: Any) -> Pushed:
         """One push in this process, whatever comes of it."""

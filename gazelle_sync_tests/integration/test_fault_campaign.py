@@ -12,7 +12,7 @@ from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
 from gazelle_sync_tests.faults.campaign import PULL, Tally, jobs, quietly
 from gazelle_sync_tests.faults.case import Result, run_case
-from gazelle_sync_tests.faults.ground import Ground, open_ground
+from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.truth import Truth
@@ -24,10 +24,10 @@ SLICE = ("cut short", "503", "partial", "row skipped", "empty account", "mass de
          "field missing", "an hour behind", "connections cut", "server crash", "killed at a point")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
-    with quietly(), open_ground() as ground:
-        yield ground
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    with quietly():
+        yield
 
 
 @pytest.mark.parametrize("name", SLICE)
