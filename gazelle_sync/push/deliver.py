@@ -170,9 +170,14 @@ class Delivery:
         waiting: dict[str, Outcome] = {}
         for one in self._journal.open(keys):
             try:
-                found = self._found(one, self._record(one))
+                remote = self._record(one)
+                if remote is None and self._may_say_it_again(one):
+                    waiting[one.record] = self._waits(one.record, say(self._language, "no_record", id=one.record))
+                    continue
+                found = self._found(one, remote)
             except ApiError as error:
-                waiting[one.record] = self._waits(one.record, str(error))
+                reason = say(self._language, "unreachable", reason=str(error))
+                waiting[one.record] = self._waits(one.record, reason)
                 continue
             with self._connection.transaction():
                 if found is None:
@@ -189,8 +194,12 @@ class Delivery:
             raise read
         return read
 
+    def _may_say_it_again(self, one: Open) -> bool:
+        """Whether it would be doubled if it were believed lost: that its record is not there proves nothing of it."""
+        return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
+
     def _waits(self, key: str, reason: str) -> Outcome:
-        outcome = Outcome(key, failed={WHOLE: say(self._language, "unreachable", reason=reason)})
+        outcome = Outcome(key, failed={WHOLE: reason})
         rows.fail(self._connection, self._pushable, [key], outcome.failed[WHOLE])
         return outcome
 

@@ -423,3 +423,39 @@ def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office
     settle(office, piano)
     assert office.comments(piano) == ["Accordé"]
     office.assert_clean(piano)
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(office: Office) -> None:
+    piano = office.piano()
+    office.edit(piano, notes="Note, 21°C")
+    measured = len(office.measurements(piano))
+    for name in ("add_comment", "add_measurement"):
+        office.shop.admin.fault("close_after", times=0, operation=WRITES[name][office.transport])
+    office.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
+    office.shop.admin.fault("null_by_id", times=0, after=1, operation="PushRead")
+    for _ in range(2):
+        assert not office.push().succeeded
+    assert "no piano" in office.row(piano)["sync_error"]
+    assert {status for action, status in office.log(piano) if action.startswith("add_")} == {"in_doubt"}
+    office.shop.admin.clear_faults()
+    settle(office, piano)
+    assert office.comments(piano) == ["Note, 21°C"]
+    assert len(office.measurements(piano)) == measured + 1
+    office.assert_clean(piano)
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) -> None:
+    piano = office.piano()
+    office.edit(piano, notes="Note")
+    office.shop.admin.fault("close_after", times=0, operation=WRITES["add_comment"][office.transport])
+    office.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
+    office.push()
+    office.shop.admin.clear_faults()
+    office.shop.admin.delete("pianos", piano)
+    for _ in range(2):
+        assert "no piano" in str(office.push().outcomes[0].trouble)
+    office.shop.query("DELETE FROM vincent_dindy_piano_updates")
+    assert office.push().succeeded
+    assert ("add_comment", "in_doubt") not in office.log(piano)

@@ -62,8 +62,9 @@ class GazelleRecords:
             record = self.read([Wanted(piano_id)])[piano_id]
             if isinstance(record, ApiError):
                 raise record
-            known = record.measurements if record else {}
-            return [key for key, values in known.items() if is_measurement(values, payload)]
+            if record is None:
+                raise AnswerUnreadable("PushRead", f"{piano_id} is not there, which says nothing of its measurements")
+            return [key for key, values in record.measurements.items() if is_measurement(values, payload)]
         text = plain(str(payload["text"]))
         return [entry.id for entry in self._entries(piano_id, since, None) if plain(entry.text) == text]
 
