@@ -211,10 +211,10 @@ class Pull:
             self._staged[name].result()
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports.setdefault(name, EntityReport())
-        for parent in entity.ancestors:
-            self._apply_waiting(parent)
         begun = time.perf_counter()
         try:
+            for parent in entity.ancestors:
+                self._apply_waiting(parent)
             Applier(self._database, entity, report, self.progress).apply(
                 Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report)
             )
