@@ -141,12 +141,13 @@ class Staging:
         unlisted: bool = False,
     ) -> list[str]:
         """The same for bodies whose versions are made already (beside the writing of the page before)."""
-        fresh: dict[str, tuple[Version, Any]] = {}
+        fresh: dict[str, tuple[Version, Any, Held | None]] = {}
         settled: list[str] = []
         same: list[str] = []
         for version, body in zip(versions, bodies, strict=True):
             external_id = version.external_id
-            before = held.get(external_id)
+            # What comes twice in one answer is compared with what was held before it, and only its last body counts.
+            before = fresh.pop(external_id)[2] if external_id in fresh else held.get(external_id)
             held[external_id] = Held(
                 version.stamp, version.content_hash, True, version.is_unsettled, unlisted, version.start
             )
@@ -155,12 +156,12 @@ class Staging:
                 if (before.is_unsettled, before.is_unlisted) != (version.is_unsettled, unlisted):
                     settled.append(external_id)
                 continue
-            fresh[external_id] = (version, body)
-        self._note_parents([body for _, body in fresh.values()])
+            fresh[external_id] = (version, body, before)
+        self._note_parents([body for _, body, _ in fresh.values()])
         if self._recent is not None:
             self._remember({external_id: held[external_id] for external_id in fresh})
         self._report.fetched += len(fresh) + len(same)
-        self._insert([version for version, _ in fresh.values()], same, settled, answer, unlisted=unlisted)
+        self._insert([version for version, _, _ in fresh.values()], same, settled, answer, unlisted=unlisted)
         return list(fresh)
 
     def write_tombstones(self, ids: Sequence[str]) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from gazelle_sync.clock import ReadingOrder
+from gazelle_sync.entities import TIMELINE
 from gazelle_sync.errors import DatabaseError
+from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.apply import Applier
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.shop import Shop
 
@@ -154,3 +160,18 @@ def test_a_setting_that_is_no_instant_stops_nothing(shop: Shop) -> None:
     shop.admin.random_edits(clients=2)
     shop.sync()
     shop.assert_equals_api()
+
+
+def test_two_bodies_of_one_id_in_an_answer_are_not_stored_again_by_the_next(shop: Shop) -> None:
+    now = datetime.now(UTC)
+    with connect(shop.url) as connection:
+        staging = Staging(connection, TIMELINE, "a run", ReadingOrder(now), EntityReport())
+        first, second = ({"id": "tme_double", "occurredAt": "2026-01-01T12:00:00Z", "comment": c} for c in "ab")
+        for bodies, stored in (([first, second], 1), ([first, second], 0), ([first], 1), ([second, first], 0)):
+            answer = Answer({}, now, has_replacements=False)
+            assert len(staging.write(bodies, answer, staging.held_among(["tme_double"]))) == stored
+        connection.commit()
+    held = shop.query(
+        "SELECT raw_data ->> 'comment' FROM staging_timeline WHERE external_id = 'tme_double' ORDER BY fetched_at"
+    )
+    assert held == [("b",), ("a",)]
