@@ -206,3 +206,14 @@ def test_a_note_is_found_where_the_date_header_runs_ahead_and_a_deletion_evens_t
     made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
     shop.sync()
     assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
+
+
+def test_an_entry_that_is_gone_on_both_sides_does_not_come_back_from_staging(shop: Shop) -> None:
+    """Somebody removed its row here, and Gazelle deleted it: a full run makes rows again from what is staged."""
+    entry = note(shop, noon(400))
+    shop.sync(Mode.DEEP)
+    shop.admin.delete("timeline", entry)
+    shop.query("DELETE FROM gazelle_timeline_entries WHERE external_id = %s", entry)
+    shop.sync(Mode.DEEP)
+    assert shop.count("gazelle_timeline_entries", f"external_id = '{entry}' AND deleted_at IS NULL") == 0
+    shop.assert_equals_api()
