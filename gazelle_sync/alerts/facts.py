@@ -33,7 +33,7 @@ class Health:
     """One entity's age and errors.
 
     Attributes:
-        age: Since the start of its last successful pull; None: never.
+        age: Since a pull last brought it into step, by the database's clock; None: never.
         errors: Records in error.
         errors_last_hour: Of these, those that came within the hour.
     """

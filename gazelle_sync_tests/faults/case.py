@@ -12,12 +12,13 @@ from typing import Protocol
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults import figures as f
+from gazelle_sync_tests.faults.alerts import job_of
 from gazelle_sync_tests.faults.figures import Figures
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off, unhealthy
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
 from gazelle_sync_tests.faults.people import People
-from gazelle_sync_tests.faults.scene import SUCCESS, Run, Scene
+from gazelle_sync_tests.faults.scene import FAILED, SUCCESS, Run, Scene
 from gazelle_sync_tests.faults.truth import Truth
 from gazelle_sync_tests.shop import Shop
 
@@ -149,6 +150,7 @@ class PullCase:
                 self._figures.add(
                     f.ALERTS, f"{kind.name}: a run ended with a stack instead of a reason: {run.stack[-3000:]}"
                 )
+            self._judge_alerts(kind, run)
         if kind.expects is Expect.HARMLESS and told:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a run said: {told[0].words[:300]}")
         if kind.expects is Expect.SAID and scene.held:
@@ -157,6 +159,14 @@ class PullCase:
             elif not any(re.search(kind.words, run.words, re.IGNORECASE) for run in told):
                 said = told[0].words[:300]
                 self._figures.add(f.ALERTS, f"{kind.name}: no run says {kind.words!r}, but {said!r}")
+
+    def _judge_alerts(self, kind: Kind, run: Run) -> None:
+        """What people were told: that a run failed, and nothing of one that went well."""
+        if run.status == FAILED and not run.told.knows_of(job_of(run.mode), run.entities):
+            words = f"a {run.mode.value} run failed with {run.entities or 'everything'}"
+            self._figures.add(f.ALERTS, f"{kind.name}: {words}, and only {sorted(run.told.open)} was told")
+        if run.status == SUCCESS and run.told.new:
+            self._figures.add(f.FALSE_ALARMS, f"{kind.name}: all went well, and {sorted(run.told.open)} was told")
 
     # ---- recovery
 
@@ -167,6 +177,8 @@ class PullCase:
         run = scene.pull(Mode.DEEP, page_size=1000, allow_deletes=self._needs_flag)
         if run.status != SUCCESS:
             self._figures.add(f.FALSE_ALARMS, f"the healthy full run ended as {run.status}: {run.words[:400]}")
+        for words in run.told.after_recovery(job_of(run.mode)):
+            self._figures.add(f.FALSE_ALARMS, f"after recovery people still believe: {words}")
         held, truth = Held(self._shop), Truth(self._shop.sandbox)
         for figure, words in before.outlived(held, truth, self._people):
             self._figures.add(figure, f"after recovery: {words}")

@@ -11,8 +11,10 @@ from typing import Any
 
 import psycopg
 
+from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.faults.alerts import Told, job_of, told_of
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before
 from gazelle_sync_tests.faults.people import People
@@ -20,7 +22,7 @@ from gazelle_sync_tests.faults.processes import Point
 from gazelle_sync_tests.faults.surroundings import Surroundings
 from gazelle_sync_tests.shop import Shop
 
-SUCCESS = "success"
+SUCCESS, FAILED = "success", "failed"
 
 
 class ProcessEnded(Exception):
@@ -39,13 +41,17 @@ class Run:
         mode: How much it read.
         status: `success`, or what else it told: a person or a monitor sees that it was not one.
         words: Everything that it said: `sync_logs`, notes, the error that ended it.
+        told: What people were told of it.
         stack: Where it ended by an error that is none of our tree: a person would be shown that.
+        entities: Those that it could not pull, where it says so.
     """
 
     mode: Mode
     status: str
     words: str
+    told: Told
     stack: str = ""
+    entities: tuple[str, ...] = ()
 
 
 class Scene(Surroundings):
@@ -79,9 +85,10 @@ class Scene(Surroundings):
         options = {"page_size": self.draw.choice(PAGE_SIZES), "lock_wait_s": 0.5, **options}
         self.story.append(f"{mode.value} {options['page_size']}")
         error: BaseException | None = None
+        failed: tuple[str, ...] = ()
         try:
             outcome = self.shop.sync(mode, check=False, **options)
-            run_id = outcome.run_id
+            run_id, failed = outcome.run_id, tuple(outcome.errors)
             error = next(iter(outcome.errors.values()), None)
         except GazelleSyncError as caught:
             error, run_id = caught, ""
@@ -89,7 +96,7 @@ class Scene(Surroundings):
             Exception
         ) as caught:  # a bug of ours, or one that was put there: a run that ends with a stack has said so
             error, run_id = caught, ""
-        return self._ran(mode, error, run_id)
+        return self._ran(mode, error, run_id, failed)
 
     def run_in_a_process(
         self, mode: Mode, deed: Callable[[int], object], point: Point | None = None, **env: str
@@ -108,19 +115,29 @@ class Scene(Surroundings):
         self._ran(mode, error, "")
         return status
 
-    def note_run(self, mode: Mode, status: str) -> None:
+    def note_run(self, mode: Mode, ended: EndedRun) -> None:
         """Note a run that somebody else launched."""
-        self.story.append(f"{mode.value}: {status}")
-        self._ran(mode, None if status == SUCCESS else ProcessEnded("the run failed"), "")
+        self.story.append(f"{mode.value}: {SUCCESS if ended.succeeded else FAILED}")
+        self._ran(mode, None if ended.succeeded else ProcessEnded("the run failed"), "", ended=ended)
 
-    def _ran(self, mode: Mode, error: BaseException | None, run_id: str) -> Run:
+    def _ran(
+        self,
+        mode: Mode,
+        error: BaseException | None,
+        run_id: str,
+        entities: tuple[str, ...] = (),
+        ended: EndedRun | None = None,
+    ) -> Run:
         words = [str(error)] if error else []
         log = self._log_of(run_id)
         if log:
             words += [str(log["error_message"] or ""), json.dumps(log["stats"] or {}, ensure_ascii=False)]
         status = self.status_of(error, log)
         foreign = error is not None and not isinstance(error, (GazelleSyncError, ProcessEnded))
-        run = Run(mode, status, "\n".join(words), "".join(traceback.format_exception(error)) if foreign else "")
+        ended = ended or EndedRun(run_id or None, job_of(mode), error is None, reason=str(error or ""))
+        told = told_of(self.shop, ended)
+        stack = "".join(traceback.format_exception(error)) if foreign else ""
+        run = Run(mode, status, "\n".join(words), told, stack, entities)
         self.runs.append(run)
         return run
 
@@ -135,5 +152,5 @@ class Scene(Surroundings):
     def status_of(self, error: BaseException | None, log: dict[str, Any]) -> str:
         """What a person or a monitor is told of a run."""
         if error is not None:
-            return "failed"
+            return FAILED
         return str(log.get("status", SUCCESS))

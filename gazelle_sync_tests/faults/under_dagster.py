@@ -12,11 +12,13 @@ from functools import cache
 import dagster as dg
 import structlog
 
+from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.jobs import run_config
 from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import TICK
+from gazelle_sync.sensors.alerts import ended_run
 from gazelle_sync_tests.shop import Shop
 
 
@@ -25,15 +27,18 @@ def _definitions() -> dg.Definitions:
     return build_defs()
 
 
-def run_tick(shop: Shop) -> bool:
-    """Run the tick's job on an instance of its own; whether Dagster calls it a success."""
+def run_tick(shop: Shop) -> EndedRun:
+    """Run the tick's job on an instance of its own; what the sensors would know of it."""
     today = montreal_day(datetime.now(UTC))
     with _named(shop), dg.DagsterInstance.ephemeral() as instance:
         job = _definitions().resolve_job_def(TICK)
         tags = range_tags(today, today)
-        return job.execute_in_process(
+        result = job.execute_in_process(
             run_config=run_config("tick"), instance=instance, raise_on_error=False, tags=tags
-        ).success
+        )
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return ended_run(instance, run)
 
 
 @contextmanager

@@ -57,10 +57,11 @@ class Desk:
     def synced(self, ago: timedelta, *entities: str) -> None:
         for entity in entities or [entity.name for entity in ENTITIES]:
             self.query(
-                "INSERT INTO system_settings (key, value) VALUES (%s, %s) "
-                "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
+                "INSERT INTO system_settings (key, value, updated_at) VALUES (%s, %s, %s) "
+                "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at",
                 f"last_sync_date.{entity}",
                 (datetime.now(UTC) - ago).isoformat(),
+                datetime.now(UTC) - ago,
             )
 
     def error(self, entity: str, count: int) -> None:
@@ -100,6 +101,12 @@ def test_a_healthy_shop_writes_and_says_nothing(desk: Desk, hook: Webhook) -> No
     assert desk.look(alert_urls=(hook.url,)) == Watched()
     assert desk.rows() == []
     assert hook.received == []
+
+
+def test_a_gazelle_whose_clock_is_hours_behind_is_not_stale(desk: Desk) -> None:
+    desk.query("UPDATE system_settings SET value = '2020-01-01T00:00:00+00:00' WHERE starts_with(key, 'last_sync')")
+    desk.run()
+    assert desk.look() == Watched()
 
 
 def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(desk: Desk) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
+from gazelle_sync.alerts.watch import Watched
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
+from gazelle_sync_tests.faults.alerts import Told
 from gazelle_sync_tests.faults.campaign import PULL, Tally, jobs, quietly
 from gazelle_sync_tests.faults.case import Result, run_case
 from gazelle_sync_tests.faults.ground import Ground
@@ -118,6 +121,39 @@ def test_a_run_that_hides_a_loss_is_an_alert_missing(ground: Ground, monkeypatch
     monkeypatch.setattr("gazelle_sync_tests.faults.scene.Scene.status_of", silent)
     found = [run_case(seed, kind, PULL, ground).figures.counts[f.ALERTS] for seed in range(4)]
     assert any(found)
+
+
+# ---- alerts
+
+
+def counted(ground: Ground, name: str, figure: str, seeds: int = 3) -> int:
+    return sum(run_case(seed, PULL[name], PULL, ground).figures.counts[figure] for seed in range(seeds))
+
+
+def test_a_failed_run_of_which_nobody_is_told_is_an_alert_missing(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazelle_sync_tests.faults.alerts.watch", lambda *_: Watched())
+    assert counted(ground, "wrong key", f.ALERTS, seeds=1)
+
+
+def test_a_failed_entity_that_is_left_out_is_an_alert_missing() -> None:
+    told = Told(1, frozenset({("failed_run", "clients"), ("stale_data", "pianos")}))
+    assert told.knows_of("tick", ["clients"])
+    assert not told.knows_of("tick", ["clients", "pianos"])
+    assert not Told(1, frozenset({("failed_job", "full"), ("many_errors", "records")})).knows_of("tick", [])
+    assert Told(1, frozenset({("failed_job", "tick")})).knows_of("tick", [])
+    assert Told(1, frozenset({("database", "database")})).knows_of("tick", ["clients"])
+
+
+def test_an_alert_about_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gazelle_sync.alerts.rules.STALE", timedelta(0))
+    assert counted(ground, "a megabyte", f.FALSE_ALARMS, seeds=1)
+
+
+def test_an_alert_that_nobody_ends_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gazelle_sync.alerts.ledger.close", lambda *_: False)
+    assert counted(ground, "wrong key", f.FALSE_ALARMS, seeds=1)
 
 
 # ---- the campaign

@@ -112,7 +112,7 @@ def test_the_sensors_tell_what_they_see(
     assert event is not None
     succeeded(dg.build_run_status_sensor_context("s", event, instance, run))
     assert "Check failed: hours" in hook.titles[1]
-    shop.query("UPDATE system_settings SET value = '2020-01-01T00:00:00+00:00' WHERE key = 'last_sync_date.pianos'")
+    shop.query("UPDATE system_settings SET updated_at = '2020-01-01T00:00:00Z' WHERE key = 'last_sync_date.pianos'")
     with dg.build_sensor_context(instance=instance) as context:
         every_minute.evaluate_tick(context)
     assert "Data is stale: Pianos" in hook.titles[2]
