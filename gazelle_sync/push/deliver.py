@@ -6,12 +6,15 @@ to one row stops only that row, but for what concerns every row (`RunStops`).
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gazelle_sync.clock import parse_instant
-from gazelle_sync.errors import ApiError
+import psycopg
+
+from gazelle_sync.clock import earlier, parse_instant
+from gazelle_sync.errors import ApiError, GazelleSyncError
 from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import plain
@@ -24,13 +27,15 @@ from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.words import say
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.connect import CIRCUMSTANCES, Connection
 
 ROUNDS = 3
 """How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
 
 BACK = timedelta(days=1)
 """Entries are looked for from a day before the instant that they should carry: clocks differ."""
+
+LONGEST_REASON = 200
 
 WHOLE = "*"
 """Stands for a row's record where a failure concerns no column."""
@@ -135,7 +140,7 @@ class Delivery:
         stub = Remote(row.key, updated_at=row.updated_at)
         dated = [parse_instant(action.payload.get("created_at")) for action in self.plan(row, stub).actions]
         instants = [instant for instant in dated if instant is not None]
-        return Wanted(row.key, min(instants) - BACK if instants else None)
+        return Wanted(row.key, earlier(min(instants), BACK) if instants else None)
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
         """Read records.
@@ -170,23 +175,47 @@ class Delivery:
         waiting: dict[str, Outcome] = {}
         for one in self._journal.open(keys):
             try:
-                remote = self._record(one)
-                if remote is None and self._may_say_it_again(one):
-                    waiting[one.record] = self._waits(one.record, say(self._language, "no_record", id=one.record))
-                    continue
-                found = self._found(one, remote)
+                waits = self._resolve(one)
             except ApiError as error:
-                reason = say(self._language, "unreachable", reason=str(error))
-                waiting[one.record] = self._waits(one.record, reason)
+                waits = say(self._language, "unreachable", reason=str(error))
+            except Exception as error:
+                waiting[one.record] = self.unforeseen(one.record, error)
                 continue
-            with self._connection.transaction():
-                if found is None:
-                    self._journal.failed(one.id, say(self._language, "not_arrived"))
-                    continue
+            if waits:
+                waiting[one.record] = self._waits(one.record, waits)
+        return list(waiting.values())
+
+    def _resolve(self, one: Open) -> str | None:
+        """Settle one action in doubt, or say why it has to wait."""
+        remote = self._record(one)
+        if remote is None and self._may_say_it_again(one):
+            return say(self._language, "no_record", id=one.record)
+        found = self._found(one, remote)
+        with self._connection.transaction():
+            if found is None:
+                self._journal.failed(one.id, say(self._language, "not_arrived"))
+            else:
                 self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
                 for row in rows.load(self._connection, self._pushable, [one.record]):
                     rows.settle(self._connection, self._pushable, row, one.settles)
-        return list(waiting.values())
+        return None
+
+    def unforeseen(self, key: str, error: Exception) -> Outcome:
+        """What nobody thought of concerns one row: the row says so, and the others go on.
+
+        Raises:
+            Exception: The same error, where it concerns every row.
+        """
+        if isinstance(error, (GazelleSyncError, RunStops, *CIRCUMSTANCES)):
+            raise error
+        # Where it happened, not what it says: that may quote what people wrote.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("row could not be dealt with", record=key, error=type(error).__name__, where=where)
+        reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
+        said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
+        outcome = Outcome(key, failed={WHOLE: say(self._language, "unforeseen", reason=said)})
+        rows.fail(self._connection, self._pushable, [key], outcome.failed[WHOLE])
+        return outcome
 
     def _record(self, one: Open) -> Remote | None:
         read = self.read([Wanted(one.record)])[one.record]

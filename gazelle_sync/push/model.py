@@ -41,6 +41,7 @@ class Row:
         attempts: How often sending it has failed in a row.
         seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
         pulled: What the last pull saw of the record, if one did, and not before our own last push.
+        faults: Column → why nothing of this row can be sent: a key of `words.WORDS`, and what the column holds.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Row:
     attempts: int = 0
     seen: Known | None = None
     pulled: Known | None = None
+    faults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def generation(self, fact: str) -> int:
         """How often a fact was agreed on: the same words said again later are another action."""

@@ -116,6 +116,10 @@ def make_plan(
         language: Of the problems, `en` or `fr`.
     """
     draft = Draft(entity, row, remote, api_ahead, language, tags=list(remote.tags), notes=remote.notes)
+    if row.faults:
+        for column, (why, held) in row.faults.items():
+            draft.plan.problems[column] = say(language, why, column=column, value=held[:60])
+        return draft.plan
     for one in fields:
         one.plan(draft)
     updates = [*_tags_action(draft, current or remote), *_notes_action(draft, current or remote)]

@@ -23,6 +23,7 @@ class Pushable:
         table: Its name.
         key: Column with the record's external id.
         columns: The columns that Gazelle is to know: the trigger's arguments too.
+        instants: Those of them that hold an instant, whatever their type: one without a zone is Montreal's.
         hidden: Column that keeps a row in the shop while it is true.
         fields: What becomes of the columns.
     """
@@ -31,6 +32,7 @@ class Pushable:
     table: str
     key: str
     columns: tuple[str, ...]
+    instants: tuple[str, ...]
     hidden: str
     fields: Sequence[Field]
 
@@ -45,6 +47,7 @@ PIANO_UPDATES = Pushable(
     table="vincent_dindy_piano_updates",
     key="gazelle_id",
     columns=("status", "notes", "observations", "travail", "completed_at"),
+    instants=("completed_at",),
     hidden="is_hidden",
     fields=(
         StatusTag(

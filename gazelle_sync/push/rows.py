@@ -6,25 +6,31 @@ it for an edit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from hashlib import md5
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.clock import midnight
+from gazelle_sync.clock import MONTREAL, midnight
 from gazelle_sync.gazelle.answers import storable
+from gazelle_sync.log import get_logger
 from gazelle_sync.push.block import Marks, plain, write_block
 from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row
 from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.connect import CIRCUMSTANCES, Connection, statement
+
+log = get_logger("gazelle_sync.push")
 
 ALL_ROWS = 1_000_000
 NOON = timedelta(hours=12)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def due(
@@ -51,7 +57,7 @@ def due(
 
 def load(connection: Connection, pushable: Pushable, keys: Sequence[str]) -> list[Row]:
     """Rows by key, in the order of the keys; those that are gone are left out."""
-    columns = sql.SQL(", ").join(sql.Identifier("t", column) for column in pushable.columns)
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", column)) for column in pushable.columns)
     found = {}
     for values in connection.execute(_formatted("push_rows", pushable, columns=columns), {"keys": list(keys)}):
         row = _row(values, pushable)
@@ -110,11 +116,20 @@ def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote)
 def fail(
     connection: Connection, pushable: Pushable, keys: Sequence[str], reason: str, *, revision: int | None = None
 ) -> None:
-    """Say in rows why they did not go, and put off their next try."""
-    reason, _ = storable(reason)
-    connection.execute(
-        _formatted("push_fail", pushable), {"records": list(keys), "reason": reason, "revision": revision}
-    )
+    """Say in rows why they did not go, and put off their next try; a row that refuses even that stops no other."""
+    said, _ = storable(reason)
+    given = {"records": list(keys), "reason": said, "revision": revision}
+    try:
+        with connection.transaction():
+            connection.execute(_formatted("push_fail", pushable), given)
+    except psycopg.Error as error:
+        if isinstance(error, CIRCUMSTANCES):
+            raise
+        if len(keys) == 1:
+            log.warning("a row refuses to be marked", record=keys[0], reason=error.diag.message_primary)
+            return
+        for key in keys:
+            fail(connection, pushable, [key], reason, revision=revision)
 
 
 def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:
@@ -131,23 +146,45 @@ def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Com
 def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
     key, updated_at, updated_by, revision, base, attempts, *rest = values
     was_seen, seen_tags, seen_notes, was_pulled, pulled_tags, pulled_notes, *columns = rest
+    texts = dict(zip(pushable.columns, columns, strict=True))
+    said = {name: (texts[name], MONTREAL) for name in pushable.instants} | {"updated_at": (updated_at, UTC)}
+    instants: dict[str, datetime | None] = {}
+    faults = {}
+    for name, (text, zone) in said.items():
+        try:
+            instants[name] = _instant(text, zone)
+        except (ValueError, OverflowError):
+            faults[name] = ("no_instant", str(text))
+    edited_at = instants.pop("updated_at", None)
     return Row(
         key=str(key),
-        values={name: _instant(value) for name, value in zip(pushable.columns, columns, strict=True)},
-        updated_at=_instant(updated_at) if updated_at else datetime.now(UTC),
+        values=texts | instants,
+        updated_at=edited_at or datetime.now(UTC),
         updated_by=updated_by,
         revision=revision,
-        base=base,
+        base=base if isinstance(base, dict) else None,
         attempts=attempts,
         seen=Known(tuple(seen_tags or ()), seen_notes) if was_seen else None,
         pulled=Known(tuple(pulled_tags or ()), pulled_notes) if was_pulled else None,
+        faults=faults,
     )
 
 
-def _instant(value: Any) -> Any:
-    """A column that somebody declared without a zone is UTC; one that holds a day, noon of it in Montreal."""
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return midnight(value) + NOON
-    return value
+def _instant(text: str | None, zone: tzinfo) -> datetime | None:
+    """An instant as PostgreSQL writes it, from a column of whatever type; a day alone is noon of it in Montreal.
+
+    Args:
+        text: As it stands in the row.
+        zone: That of an instant without one.
+
+    Raises:
+        ValueError: It is no instant.
+        OverflowError: It is none that can be known in UTC.
+    """
+    if text is None or not text.strip():
+        return None
+    text = text.strip()
+    if _DAY.fullmatch(text):
+        return midnight(date.fromisoformat(text)) + NOON
+    instant = datetime.fromisoformat(text)
+    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)

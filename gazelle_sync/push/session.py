@@ -28,7 +28,7 @@ from gazelle_sync.push.deliver import Delivery, Outcome
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
-from gazelle_sync.push.transports import transport_for
+from gazelle_sync.push.transports import Wanted, transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.words import say
@@ -218,16 +218,20 @@ class Push:
             return left
         try:
             with self._delivery(pushable) as (connection, delivery):
-                found = rows.load(connection, pushable, keys)
-                wanted = {row.key: delivery.wanted(row) for row in found}
+                found = {row.key: row for row in rows.load(connection, pushable, keys)}
+                wanted: dict[str, Wanted] = {}
+                for key, row in found.items():
+                    with self._alone(delivery, key):
+                        wanted[key] = delivery.wanted(row)
                 reads = delivery.read(list(wanted.values())) if wanted else {}
-                left = [row.key for row in found]
-                for row in found:
+                left = list(wanted)
+                for key, one in wanted.items():
                     if self._stopped.is_set():
                         break
                     self._lock.assert_held()
-                    left.remove(row.key)
-                    self.report.outcomes.append(delivery.deliver(row, reads[row.key], wanted[row.key].since))
+                    left.remove(key)
+                    with self._alone(delivery, key):
+                        self.report.outcomes.append(delivery.deliver(found[key], reads[key], one.since))
         except RunStops as stop:
             self.report.stopped = self.report.stopped or str(stop)
             self._stopped.set()
@@ -235,6 +239,14 @@ class Push:
             self._stopped.set()
             raise
         return left
+
+    @contextmanager
+    def _alone(self, delivery: Delivery, key: str) -> Iterator[None]:
+        """What goes wrong with one row, whatever it is, is that row's."""
+        try:
+            yield
+        except Exception as error:
+            self.report.outcomes.append(delivery.unforeseen(key, error))
 
     def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str], reason: str) -> None:
         """The run ends here: what it did not come to waits for its next try."""

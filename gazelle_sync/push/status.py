@@ -23,7 +23,6 @@ class Waiting:
         error: Why the last try failed.
         attempts: Tries that failed in a row.
         next_attempt_at: When the next one is due, aware UTC; None: now.
-        edited_at: When it was edited.
         is_in_doubt: Something was sent of which nobody knows whether it arrived.
     """
 
@@ -32,7 +31,6 @@ class Waiting:
     error: str | None
     attempts: int
     next_attempt_at: datetime | None
-    edited_at: datetime | None
     is_in_doubt: bool
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 WORDS = {
     "en": {
         "unknown_status": "The status {value!r} is unknown: write one of {known}.",
+        "no_instant": "{column} says {value!r}, which is no instant that Gazelle can know: write a day and an hour, "
+        "such as 2026-11-20 14:30, and the row goes.",
         "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of "
         "the API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
         "emptied_notes": "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the "
@@ -20,10 +22,14 @@ WORDS = {
         "arrived": "No answer came; found at Gazelle.",
         "already_sent": "Gazelle has it already, since {when}.",
         "keeps_changing": "Somebody keeps changing this piano at Gazelle. It will be tried again.",
+        "unforeseen": "Something about this row could not be dealt with ({reason}). The other rows go on; this one "
+        "will be tried again. The log file says more.",
         "by_hand": "Nobody wrote down under which id Gazelle keeps it: delete it there by hand.",
     },
     "fr": {
         "unknown_status": "Le statut {value!r} est inconnu : écrire {known}.",
+        "no_instant": "{column} contient {value!r}, qui n'est pas un instant que Gazelle puisse connaître : écrire un "
+        "jour et une heure, par exemple 2026-11-20 14:30, et la ligne partira.",
         "emptied_tags": "Gazelle ne montre plus aucune étiquette pour ce piano, qui avait {known}. C'est peut-être une "
         "panne de l'API : rien n'est encore écrit. Le statut partira quand une lecture l'aura confirmé, ou à un "
         "prochain essai.",
@@ -41,6 +47,8 @@ WORDS = {
         "arrived": "Aucune réponse n'est venue ; trouvé chez Gazelle.",
         "already_sent": "Gazelle l'a déjà, depuis le {when}.",
         "keeps_changing": "Quelqu'un modifie sans cesse ce piano chez Gazelle. Un autre essai suivra.",
+        "unforeseen": "Quelque chose dans cette ligne n'a pas pu être traité ({reason}). Les autres lignes suivent "
+        "leur cours ; un autre essai suivra pour celle-ci. Le journal en dit plus.",
         "by_hand": "Personne n'a noté sous quel identifiant Gazelle le garde : le supprimer là-bas à la main.",
     },
 }

@@ -31,6 +31,18 @@ IDLE_S = 5
 set_json_loads(msgspec.json.decode)
 
 
+CIRCUMSTANCES: tuple[type[psycopg.Error], ...] = (
+    errors.DiskFull,
+    errors.OutOfMemory,
+    errors.ReadOnlySqlTransaction,
+    errors.InsufficientPrivilege,
+    errors.IdleInTransactionSessionTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""What stands in the way of every row alike, whatever it holds."""
+
+
 class _Clear(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose last words (the commit or rollback of its block) are said as clearly as the others."""
 

@@ -10,8 +10,9 @@ WHERE NOT coalesce(t.{hidden}, false)
         t.needs_sync
         OR t.sync_error IS NOT NULL
         OR (
-            -- Not only later ones: stamps have whole seconds.
-            p.gazelle_updated_at >= (t.base #>> '{{remote,updated_at}}')::timestamptz
+            -- Not only later ones: stamps have whole seconds. Compared as text: whatever a base holds, it stops nobody.
+            to_char(p.gazelle_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') COLLATE "C"
+                >= left(t.base #>> '{{remote,updated_at}}', 19)
             AND (
                 to_jsonb(p.gazelle_tags) IS DISTINCT FROM t.base #> '{{remote,tags}}'
                 OR md5(coalesce(p.notes, '')) IS DISTINCT FROM t.base #>> '{{remote,notes_md5}}'

@@ -6,5 +6,5 @@ SET needs_sync = coalesce(needs_sync, false) AND revision <> %(revision)s,
     sync_error = NULL,
     sync_attempts = 0,
     next_attempt_at = CASE WHEN needs_sync THEN NULL ELSE clock_timestamp() + interval '5 minutes' END,
-    base = coalesce(base, '{{}}') || jsonb_build_object('remote', %(remote)s::jsonb)
+    base = CASE WHEN jsonb_typeof(base) = 'object' THEN base ELSE '{{}}' END || jsonb_build_object('remote', %(remote)s::jsonb)
 WHERE {key} = %(record)s

@@ -1,9 +1,14 @@
 -- Local rows, with what is known of their records: as the last pull saw them (unless we pushed since), and, for a row
--- that was never sent, as they were when somebody edited it.
+-- that was never sent, as they were when somebody edited it. Instants come as text: one that no program can hold
+-- (infinity, the year 20226) must not keep the others from being read.
 SELECT
-    t.{key}, t.updated_at, t.updated_by, t.revision, t.base, t.sync_attempts,
+    t.{key}, t.updated_at::text, t.updated_by::text, t.revision, t.base, t.sync_attempts,
     seen.raw_data IS NOT NULL, seen.raw_data -> 'tags', seen.raw_data ->> 'notes',
-    p.external_id IS NOT NULL AND coalesce(p.gazelle_updated_at >= (t.base #>> '{{remote,updated_at}}')::timestamptz, true),
+    p.external_id IS NOT NULL AND coalesce(
+        to_char(p.gazelle_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') COLLATE "C"
+            >= left(t.base #>> '{{remote,updated_at}}', 19),
+        true
+    ),
     p.gazelle_tags, p.notes,
     {columns}
 FROM {table} AS t

@@ -1,6 +1,6 @@
 -- Both sides agree on some facts: they become base, and each fact's generation grows.
 UPDATE {table}
-SET base = coalesce(base, '{{}}') || %(settles)s || jsonb_build_object(
+SET base = CASE WHEN jsonb_typeof(base) = 'object' THEN base ELSE '{{}}' END || %(settles)s || jsonb_build_object(
     'generations',
     coalesce(base -> 'generations', '{{}}') || coalesce((
         SELECT jsonb_object_agg(fact, coalesce((base #>> ARRAY['generations', fact])::integer, 0) + 1)

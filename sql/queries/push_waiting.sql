@@ -1,6 +1,7 @@
 -- Rows that are not at Gazelle yet, and why.
 SELECT
-    t.{key}, coalesce(t.{hidden}, false), t.sync_error, t.sync_attempts, t.next_attempt_at, t.updated_at,
+    t.{key}, coalesce(t.{hidden}, false), t.sync_error, t.sync_attempts,
+    CASE WHEN t.next_attempt_at BETWEEN '0002-01-01' AND '9998-01-01' THEN t.next_attempt_at END,
     EXISTS (
         SELECT FROM sync_gazelle_logs AS l
         WHERE l.piano_id = t.{key} AND l.entity = %(entity)s AND l.status = 'in_doubt'
