@@ -62,13 +62,17 @@ def replay(only: str | None, from_day: Any, to_day: Any) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(as_json: bool) -> None:
-    """Each entity on one line: last sync, age, rows, backlog, errors. Exit status 1 if one is red, else 0."""
-    from gazelle_sync.status import read_status, render_status
+    """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
+    from gazelle_sync.status import push_status, read_status, render_status
 
     with speaking(), standing(api=False) as settings:
-        rows = read_status(settings)
-        click.echo(json.dumps([row.as_json() for row in rows], indent=2) if as_json else render_status(settings, rows))
-        sys.exit(1 if any(row.light == "red" for row in rows) else 0)
+        rows, edits = read_status(settings), push_status(settings)
+        lights = [*(row.light for row in rows), edits.light]
+        if as_json:
+            click.echo(json.dumps([*(row.as_json() for row in rows), edits.as_json()], indent=2))
+        else:
+            click.echo(render_status(settings, rows))
+        sys.exit(1 if "red" in lights else 0)
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -70,11 +71,12 @@ def resolve(conflict_id: int, take: str) -> None:
 
 def _status(settings: Settings) -> int:
     from gazelle_sync.push.render import render_waiting
-    from gazelle_sync.push.status import read_waiting
+    from gazelle_sync.push.status import read_push, read_waiting
 
     found = read_waiting(settings)
-    click.echo(render_waiting(settings.language, found))
-    return 1 if any(row.error for row in found) else 0
+    last = read_push(settings, late=timedelta(0))
+    click.echo(render_waiting(settings.language, found, last.failure))
+    return 1 if last.failure is not None or any(row.error for row in found) else 0
 
 
 def _dry_run(settings: Settings, keys: list[str] | None) -> int:

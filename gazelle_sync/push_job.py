@@ -4,6 +4,7 @@ Its pool is its own: the pull's would let an edit wait behind a long pull. The b
 the database, whoever runs, and one push at a time is a matter of the push's lock.
 """
 
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,14 @@ def send_edits(context: dg.OpExecutionContext) -> None:
                 report = push.undo(config["undo"]) if config["undo"] else push.run()
     except GazelleSyncError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except Exception as error:
+        # Its own words may quote what people wrote, and Dagster keeps them: where it happened is enough.
+        log.get_logger("gazelle_sync.push").error("push died", where="".join(traceback.format_tb(error.__traceback__)))
+        raise dg.Failure(
+            description=f"The push died of a fault of gazelle_sync ({type(error).__name__}). What was sent is noted, "
+            "the rest waits for the next push; the log file says where it happened.",
+            allow_retries=False,
+        ) from None
     getattr(context.resources, EAR).report = report
     _tell(context, report)
     if report.stopped is not None:

@@ -16,6 +16,7 @@ from psycopg import sql
 from gazelle_sync.alerts import ledger
 from gazelle_sync.clock import MONTREAL
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.push.status import PushStatus, read_push
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import NAMES, entity_name
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
@@ -47,6 +48,11 @@ WORDS = {
         "well": "All is well.",
         "late": "{names}: no sync for more than {minutes} minutes. Is `gazelle-sync up` running?",
         "failed": "{names}: {reason}",
+        "push_failed": "The last push ({when}) failed: {reason} Nothing is lost: `gazelle-sync push` tries again, "
+        "`gazelle-sync push --status` shows what waits.",
+        "push_errors": "Edits that did not go to Gazelle: `gazelle-sync push --status` says which and why.",
+        "push_late": "Edits wait for more than {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync push` "
+        "sends them now.",
         "in_error": "Records in error: `gazelle-sync errors` (or the view v_sync_errors) says which and why.",
         "undelivered": "{count} alerts could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
         "backlog": "Records are staged and not applied yet: the next run applies them, or `gazelle-sync replay`.",
@@ -67,6 +73,12 @@ WORDS = {
         "well": "Tout va bien.",
         "late": "{names} : pas de synchro depuis plus de {minutes} minutes. `gazelle-sync up` est-il en marche ?",
         "failed": "{names} : {reason}",
+        "push_failed": "Le dernier envoi ({when}) a échoué : {reason} Rien n'est perdu : `gazelle-sync push` réessaie, "
+        "`gazelle-sync push --status` montre ce qui attend.",
+        "push_errors": "Des modifications ne sont pas parties vers Gazelle : `gazelle-sync push --status` dit "
+        "lesquelles et pourquoi.",
+        "push_late": "Des modifications attendent depuis plus de {minutes} minutes. `gazelle-sync up` est-il en "
+        "marche ? `gazelle-sync push` les envoie tout de suite.",
         "in_error": "Des fiches sont en erreur : `gazelle-sync errors` (ou la vue v_sync_errors) dit lesquelles et "
         "pourquoi.",
         "undelivered": "{count} alertes n'ont pas encore pu être remises ({reason}). Vérifiez GAZELLE_ALERT_URLS.",
@@ -142,6 +154,15 @@ def read_status(settings: Settings) -> list[EntityStatus]:
         ]
 
 
+def push_status(settings: Settings) -> PushStatus:
+    """How the other direction stands.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    return PushStatus() if pending(str(settings.database_url)) else read_push(settings, late=LATE)
+
+
 def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
     """The screen.
 
@@ -157,9 +178,12 @@ def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
     runs = _runs(settings)
     lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
     lines += _advice(rows, words, names)
+    edits = push_status(settings)
+    lines += _push_lines(edits, words, now)
     alerts = _alert_lines(settings, words)
     lines += alerts
-    if not alerts and all(row.light == "green" for row in rows) and not any(run.status == "error" for run in runs):
+    is_green = edits.light == "green" and all(row.light == "green" for row in rows)
+    if not alerts and is_green and not any(run.status == "error" for run in runs):
         lines.append(f"✓ {words['well']}")
     return "\n".join(lines)
 
@@ -229,6 +253,18 @@ def _advice(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[s
         lines.append("⚠ " + words["in_error"])
     if any(row.backlog for row in rows):
         lines.append("⚠ " + words["backlog"])
+    return lines
+
+
+def _push_lines(edits: PushStatus, words: Mapping[str, Any], now: datetime) -> list[str]:
+    lines = []
+    if edits.failure is not None and edits.last_sync_at is not None:
+        reason = edits.failure if edits.failure.endswith((".", "!", "?")) else f"{edits.failure}."
+        lines.append("✗ " + words["push_failed"].format(when=_when(edits.last_sync_at, now), reason=reason))
+    if edits.errors:
+        lines.append("⚠ " + words["push_errors"])
+    if edits.is_late:
+        lines.append("⚠ " + words["push_late"].format(minutes=int(LATE.total_seconds() // 60)))
     return lines
 
 

@@ -32,6 +32,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("disk", r"no room left|No space left"),
     ("rights", r"PostgreSQL refuses this role"),
     ("database", r"PostgreSQL|connection that holds the pull's lock"),
+    ("fault", r"died of a fault"),
     ("another_run", r"Another (?:pull|push) is running"),
     ("stopped", r"was stopped|ended without a word|interrupted|terminated"),
     ("unreachable", r"did not answer in time|Gazelle cannot be reached|token could not be refreshed"),

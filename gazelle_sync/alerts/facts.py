@@ -134,7 +134,7 @@ class Facts:
         synced_for: How long ago the first run of this database began; None: there was none.
         run_times: The newest run of each mode.
         push: Failed push actions; None: this database has no push.
-        told_runs: Runs that `sync_logs` calls failed (among the newest).
+        told_runs: Pulls that `sync_logs` calls failed (among the newest): `failed_run` tells of those.
         ended: The run that has just ended, or None.
     """
 
@@ -163,7 +163,9 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
     is_running = any(status == "running" for _, _, status, *_ in runs) and pull_is_running()
     first = connection.execute("SELECT clock_timestamp() - min(started_at) FROM sync_logs").fetchone()
     told = connection.execute(
-        "SELECT run_id FROM sync_logs WHERE status = 'error' ORDER BY id DESC LIMIT %s", [RUNS_LOOKED_AT]
+        "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
+        "ORDER BY id DESC LIMIT %s",
+        [RUNS_LOOKED_AT],
     ).fetchall()
     return Facts(
         failures={entity: Failure(reason, run_id) for entity, reason, run_id in failures if reason},

@@ -48,7 +48,7 @@ def failed_entities(facts: Facts) -> Assessment:
 
 
 def failed_job(facts: Facts) -> Assessment | None:
-    """A run that failed and left no word in `sync_logs`: it died, could not begin, or is no pull."""
+    """A run that failed and of which `failed_run` says nothing: it died, could not begin, or is no pull."""
     run = facts.ended
     if run is None or run.is_overtaken:
         return None

@@ -40,6 +40,8 @@ CAUSES = {
         "answered_errors": "Gazelle answers with errors. Each run tries again; its words are on the run's page.",
         "unreadable": "Gazelle's answer cannot be read (a proxy's page, or cut short). Each run tries again.",
         "settings": "A variable is missing or makes no sense. `gazelle-sync doctor` tells which.",
+        "fault": "gazelle_sync met something that it does not know how to handle. What was done is kept; the log file "
+        "says where it happened.",
         "unknown": "A cause that has no name yet. Its words are on the run's page and in the log file.",
     },
     "fr": {
@@ -66,6 +68,8 @@ CAUSES = {
         "unreadable": "La réponse de Gazelle est illisible (page d'un serveur mandataire, ou coupée). Chaque exécution "
         "réessaie.",
         "settings": "Une variable manque ou n'a pas de sens. `gazelle-sync doctor` dit laquelle.",
+        "fault": "gazelle_sync a rencontré quelque chose qu'il ne sait pas traiter. Ce qui a été fait est conservé ; "
+        "le journal dit où cela s'est passé.",
         "unknown": "Une cause qui n'a pas encore de nom. Ses mots sont sur la page de l'exécution et dans le journal.",
     },
 }  # fmt: skip

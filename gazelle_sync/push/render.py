@@ -25,6 +25,7 @@ TEXTS = {
         "empty": "(empty)",
         "all_there": "Gazelle has everything.",
         "waits": "{count} rows wait; {errors} of them because of an error.",
+        "last_failed": "The last push failed: {reason}",
         "hidden": "hidden: stays here",
         "doubt": "in doubt: will be looked for at Gazelle before anything is sent again",
         "due": "due",
@@ -44,6 +45,7 @@ TEXTS = {
         "empty": "(vide)",
         "all_there": "Gazelle a tout.",
         "waits": "{count} lignes attendent, dont {errors} à cause d'une erreur.",
+        "last_failed": "Le dernier envoi a échoué : {reason}",
         "hidden": "masquée : reste ici",
         "doubt": "dans le doute : on le cherchera chez Gazelle avant de renvoyer quoi que ce soit",
         "due": "à envoyer",
@@ -95,11 +97,11 @@ def render_report(language: str, report: PushReport) -> str:
     return "\n".join([*lines, done])
 
 
-def render_waiting(language: str, found: Sequence[Waiting]) -> str:
-    """What has not gone, and why."""
+def render_waiting(language: str, found: Sequence[Waiting], failure: str | None = None) -> str:
+    """What has not gone, and why; and why the last push failed, if it did."""
+    lines = [f"✗ {_say(language, 'last_failed', reason=failure)}"] if failure is not None else []
     if not found:
-        return _say(language, "all_there")
-    lines = []
+        return "\n".join([*lines, _say(language, "all_there")])
     for row in found:
         lines.append(f"{row.key}  {_state(language, row)}")
         if row.error:

@@ -1,9 +1,10 @@
-"""What has not gone to Gazelle, and why."""
+"""How the push stands: what has not gone to Gazelle and why, and how its last run ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from psycopg import sql
 
@@ -32,6 +33,85 @@ class Waiting:
     attempts: int
     next_attempt_at: datetime | None
     is_in_doubt: bool
+
+
+@dataclass(frozen=True)
+class PushStatus:
+    """The push, now.
+
+    Attributes:
+        last_sync_at: Start of its last run, aware UTC; None: never.
+        age_s: Seconds since, by the database's clock.
+        rows: Rows of the tables of edits that are not hidden.
+        backlog: Of these, those that wait.
+        errors: Those that did not go.
+        failure: Why the last run failed, or None.
+        is_late: Something waits for longer than it should.
+    """
+
+    last_sync_at: datetime | None = None
+    age_s: float | None = None
+    rows: int = 0
+    backlog: int = 0
+    errors: int = 0
+    failure: str | None = None
+    is_late: bool = False
+
+    @property
+    def light(self) -> Literal["green", "yellow", "red"]:
+        """Red: the last run failed. Yellow: rows in error, or edits that nobody sends."""
+        if self.failure is not None:
+            return "red"
+        return "yellow" if self.errors or self.is_late else "green"
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines, with the keys of an entity; instants in ISO-8601, UTC."""
+        values = {name: value for name, value in asdict(self).items() if name != "is_late"}
+        last = self.last_sync_at.isoformat() if self.last_sync_at else None
+        return {"entity": "push", **values, "last_sync_at": last, "light": self.light}
+
+
+def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
+    """How the push stands.
+
+    Args:
+        settings: For the database, which is up to date.
+        late: So long an edit may wait.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    found = PushStatus()
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        for pushable in PUSHABLES:
+            query = sql.SQL(statement("status_push")).format(
+                table=sql.Identifier(pushable.table), hidden=sql.Identifier(pushable.hidden)
+            )
+            row = connection.execute(query, {"late": late}).fetchone()
+            if row is not None:
+                found = _added(found, *row)
+    return found
+
+
+def _added(
+    so_far: PushStatus,
+    status: str | None,
+    started_at: datetime | None,
+    age: timedelta | None,
+    reason: str | None,
+    *counts: Any,
+) -> PushStatus:
+    """The last run is the same for all tables; their rows add up."""
+    rows, backlog, errors, is_late = counts
+    return PushStatus(
+        last_sync_at=started_at.astimezone(UTC) if started_at else None,
+        age_s=round(age.total_seconds(), 1) if age is not None else None,
+        rows=so_far.rows + rows,
+        backlog=so_far.backlog + backlog,
+        errors=so_far.errors + errors,
+        failure=(reason or "…") if status == "error" else None,
+        is_late=so_far.is_late or is_late,
+    )
 
 
 def read_waiting(settings: Settings) -> list[Waiting]:

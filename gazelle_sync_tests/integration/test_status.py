@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.push.render import render_waiting
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import WORDS, EntityStatus, read_status, render_status
+from gazelle_sync.status import WORDS, EntityStatus, push_status, read_status, render_status
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.shop import Shop
@@ -148,3 +149,32 @@ def test_json_has_the_light_and_utc_instants(shop: Shop) -> None:
     assert record["light"] == "green"
     assert datetime.fromisoformat(record["last_sync_at"]).utcoffset() == timedelta(0)
     assert set(record) == {"entity", "last_sync_at", "age_s", "rows", "backlog", "errors", "failure", "light"}
+
+
+@pytest.mark.parametrize(
+    ("change", "light", "said"),
+    [
+        ("UPDATE sync_logs SET status = 'error', error_message = 'Gazelle said no' WHERE mode = 'graphql'", "red",
+         "Gazelle said no. Nothing is lost"),
+        ("INSERT INTO vincent_dindy_piano_updates (gazelle_id, notes, sync_error) VALUES ('a', 'x', 'y'); "
+         "UPDATE vincent_dindy_piano_updates SET sync_error = 'unknown'", "yellow", "did not go to Gazelle"),
+        ("INSERT INTO vincent_dindy_piano_updates (gazelle_id, notes, updated_at) "
+         "VALUES ('a', 'x', now() - interval '21 minutes')", "yellow", "wait for more than 20 minutes"),
+    ],
+)  # fmt: skip
+def test_all_is_well_only_if_the_push_is_too(shop: Shop, change: str, light: str, said: str) -> None:
+    run(
+        shop,
+        "INSERT INTO sync_logs (run_id, task_type, mode, status, started_at) VALUES "
+        "('p', 'push', 'graphql', 'success', now())",
+    )
+    assert "All is well" in screen(shop.settings)
+    run(shop, change)
+    assert "All is well" not in screen(shop.settings)
+    assert said in screen(shop.settings)
+    found = push_status(shop.settings).as_json()
+    assert (found["entity"], found["light"]) == ("push", light)
+    assert set(found) == set(by_name(shop.settings)["pianos"].as_json())
+    if light == "red":
+        waiting = render_waiting("fr", [], push_status(shop.settings).failure)
+        assert waiting.startswith("✗ Le dernier envoi a échoué : Gazelle said no")

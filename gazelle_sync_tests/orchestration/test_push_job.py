@@ -12,9 +12,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from gazelle_sync.alerts.watch import watch
 from gazelle_sync.definitions import build_defs
+from gazelle_sync.push import rows
 from gazelle_sync.push_job import POOL, PUSH_JOB, push_config
+from gazelle_sync.sensors.alerts import ended_run
 from gazelle_sync.sensors.push import evaluate, push_every_hour, push_when_edited
+from gazelle_sync.status import push_status
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.pushing import Office
@@ -111,6 +115,37 @@ def test_a_push_that_cannot_reach_gazelle_fails_its_run(
     ended = build_defs().resolve_job_def(PUSH_JOB).execute_in_process(instance=instance, raise_on_error=False)
     assert not ended.success
     assert office.shop.last_log()["status"] == "error"
+
+
+@pytest.mark.parametrize("how", ["dies", "stops"])
+def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
+    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def push_once() -> None:
+        job = build_defs().resolve_job_def(PUSH_JOB)
+        ended = job.execute_in_process(instance=instance, raise_on_error=False)
+        run = instance.get_run_by_id(ended.run_id)
+        assert run is not None
+        watch(office.shop.settings, ended_run(instance, run))
+
+    monkeypatch.setenv("GAZELLE_DAGSTER_POSTGRES_URL", office.shop.url)  # nothing is to be started
+    office.edit(office.piano(), notes="Accordé")
+    with monkeypatch.context() as broken:
+        if how == "dies":
+            broken.setattr(rows, "due", lambda *_, **__: int("Chez Madame Tremblay"))
+        else:
+            broken.setenv("GAZELLE_API_TOKEN", "wrong")
+        push_once()
+    (alert,) = office.shop.rows("alert_log", "rule = 'failed_job'")
+    assert (alert["subjects"], alert["state"]) == ([PUSH_JOB], "open")
+    assert ("does not know how to handle" if how == "dies" else "refuses the credentials") in alert["text"]
+    assert push_status(office.shop.settings).light == "red"
+    events = "".join(str(entry) for entry in instance.all_logs(alert["run_id"]))
+    assert "ValueError" in events or how == "stops"
+    assert "Tremblay" not in events
+    push_once()
+    assert {row["state"] for row in office.shop.rows("alert_log", "rule = 'failed_job'")} == {"recovered"}
+    assert push_status(office.shop.settings).light == "green"
 
 
 def test_a_person_pushes_looks_and_decides_from_the_command_line(

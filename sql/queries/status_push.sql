@@ -1,0 +1,20 @@
+-- How the push stands: how its last run ended, and what waits in a table of edits. Hidden rows stay here and do not count.
+SELECT last.status, last.started_at, clock_timestamp() - last.started_at, last.error_message, edits.*
+FROM (
+    SELECT
+        count(*),
+        count(*) FILTER (WHERE t.needs_sync AND t.sync_error IS NULL),
+        count(*) FILTER (WHERE t.sync_error IS NOT NULL),
+        coalesce(bool_or(
+            t.needs_sync AND t.sync_error IS NULL AND t.updated_at < clock_timestamp() - %(late)s::interval
+        ), false)
+    FROM {table} AS t
+    WHERE NOT coalesce(t.{hidden}, false)
+) AS edits
+LEFT JOIN (
+    SELECT status, started_at, error_message
+    FROM sync_logs
+    WHERE task_type = 'push'
+    ORDER BY id DESC
+    LIMIT 1
+) AS last ON true
