@@ -77,15 +77,24 @@ def status(as_json: bool) -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database's tables and views up to date."""
+    """Bring the database's tables and views up to date, and make again what somebody dropped."""
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
+    from gazelle_sync.warehouse.wholeness import restore
 
     with speaking(), standing(api=False) as settings:
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
             click.echo(f"applied {name}")
-        if not applied:
+        restored = restore(str(settings.database_url))
+        for name in restored.made:
+            click.echo(f"made again: {name}")
+        for name in restored.lacking:
+            click.secho(f"✗ still lacking: {name}", fg="red")
+        for advice in restored.advice():
+            click.echo(advice)
+        if not applied and not restored.made and not restored.lacking:
             click.echo("The database is up to date.")
+        sys.exit(1 if restored.lacking else 0)
 
 
 @main.command()

@@ -15,6 +15,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
 LEAST_VERSION = 15
+MOST_SHOWN = 5
 POOLER_PORT = 6543
 """Supabase's transaction-mode pooler."""
 
@@ -30,7 +31,7 @@ def database_findings(
         except (GazelleSyncError, psycopg.Error) as error:
             yield Finding("database", False, str(error))
     if connection is not None:
-        for check in (_server, _abilities, _migrations, _rights, _triggers):
+        for check in (_server, _abilities, _migrations, _rights, _triggers, _edits):
             try:
                 with database_errors():
                     yield check(connection, settings)
@@ -71,7 +72,7 @@ def _migrations(connection: Connection, settings: Settings) -> Finding:
 
     missing = pending(str(settings.database_url))
     if not missing:
-        return Finding("migrations", True, "up to date")
+        return _wholeness(connection)
     may_create, _, _ = _rights_of(connection)
     text = f"{len(missing)} to apply ({missing[0]} …)" if len(missing) > 1 else f"{missing[0]} is to be applied"
     if may_create:
@@ -80,6 +81,33 @@ def _migrations(connection: Connection, settings: Settings) -> Finding:
         "migrations",
         False,
         f"{text}, and this role may not create tables in schema public. Run `gazelle-sync migrate` as the owner.",
+    )
+
+
+def _wholeness(connection: Connection) -> Finding:
+    from gazelle_sync.warehouse.wholeness import lacking
+
+    if found := ", ".join(lacking(connection)):
+        said = f"applied, but this is not there: {found}"
+        return Finding("migrations", False, f"{said}. `gazelle-sync migrate` makes it again and says what to do then.")
+    return Finding("migrations", True, "up to date")
+
+
+def _edits(connection: Connection, settings: Settings) -> Finding:
+    from gazelle_sync.warehouse.migrate import pending
+    from gazelle_sync.warehouse.wholeness import EDITS, doubtful_edits
+
+    if pending(str(settings.database_url)):
+        return Finding("edits", True, "not looked at before the migrations are applied")
+    doubtful = doubtful_edits(connection)
+    if not doubtful:
+        return Finding("edits", True, f"every row of {EDITS} speaks of a piano of its own")
+    shown = ", ".join(f"{key or 'no gazelle_id'} ({count})" for key, count in doubtful[:MOST_SHOWN])
+    return Finding(
+        "edits",
+        False,
+        f"rows of {EDITS} that nobody can assign to a piano, so none of them is sent: {shown}. Put what counts into "
+        "one row a piano, fill in what is empty, delete the others, then run `gazelle-sync migrate`.",
     )
 
 

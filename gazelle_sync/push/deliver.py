@@ -265,7 +265,8 @@ class Delivery:
             raise
         finally:
             if outcome.trouble is not None:
-                rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=row.revision)
+                revision = None if self._pushable.key in row.faults else row.revision  # twins have one each
+                rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=revision)
         return outcome
 
     def _with_seen(self, row: Row, remote: Remote) -> Row:

@@ -52,7 +52,21 @@ def due(
     """
     query = _formatted("push_due", pushable)
     given = {"keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": limit}
-    return [str(key) for (key,) in connection.execute(query, given)]
+    found = dict.fromkeys(key for (key,) in connection.execute(query, given))
+    return [str(key) for key in found if key is not None]
+
+
+def is_due(connection: Connection, pushable: Pushable) -> bool:
+    """Whether there is anything to do, be it only to say what is wrong with a row that names no record."""
+    given = {"keys": None, "at_once": False, "limit": 1}
+    return connection.execute(_formatted("push_due", pushable), given).fetchone() is not None
+
+
+def is_hidden(pushable: Pushable) -> sql.Composed:
+    """Whether a row `t` stays in the shop; whatever the type of that column is."""
+    return sql.SQL("coalesce(lower({}::text) IN ('true', 't', 'yes', 'oui', 'on', '1'), false)").format(
+        sql.Identifier("t", pushable.hidden)
+    )
 
 
 def load(connection: Connection, pushable: Pushable, keys: Sequence[str]) -> list[Row]:
@@ -61,7 +75,8 @@ def load(connection: Connection, pushable: Pushable, keys: Sequence[str]) -> lis
     found = {}
     for values in connection.execute(_formatted("push_rows", pushable, columns=columns), {"keys": list(keys)}):
         row = _row(values, pushable)
-        found[row.key] = row
+        twin = row.key in found
+        found[row.key] = replace(row, faults={pushable.key: ("twins", row.key)}) if twin else row
     return [found[key] for key in keys if key in found]
 
 
@@ -132,11 +147,17 @@ def fail(
             fail(connection, pushable, [key], reason, revision=revision)
 
 
+def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at_once: bool) -> int:
+    """Say why in the rows that name no record; gives how many there are."""
+    query = _formatted("push_fail_nameless", pushable)
+    return connection.execute(query, {"reason": reason, "at_once": at_once}).rowcount
+
+
 def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:
     return sql.SQL(statement(name)).format(
         table=sql.Identifier(pushable.table),
         key=sql.Identifier(pushable.key),
-        hidden=sql.Identifier(pushable.hidden),
+        hidden=is_hidden(pushable),
         production=sql.Identifier(pushable.entity.table.name),
         staging=sql.Identifier(pushable.entity.staging_table),
         **more,

@@ -190,7 +190,7 @@ class Push:
             except RunStops as stop:
                 self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
                 return
-            self.report.outcomes += waiting
+            self.report.outcomes += [*waiting, *self._nameless(connection, pushable)]
             unknown = {outcome.key for outcome in waiting}
             due = rows.due(connection, pushable, self._keys, at_once=self._at_once)
             keys = [key for key in due if key not in unknown]
@@ -209,6 +209,13 @@ class Push:
         if self.report.stopped is not None:
             with self._delivery(pushable) as (connection, _):
                 self._give_up(connection, pushable, left, self.report.stopped)
+
+    def _nameless(self, connection: Connection, pushable: Pushable) -> list[Outcome]:
+        """Rows of which nobody can tell which record they speak of."""
+        reason = say(self._settings.language, "nameless", column=pushable.key)
+        if self._keys is not None or not rows.fail_nameless(connection, pushable, reason, at_once=self._at_once):
+            return []
+        return [Outcome(f"({pushable.key}: NULL)", failed={pushable.key: reason})]
 
     def _chunk(self, pushable: Pushable, keys: list[str]) -> list[str]:
         """Deliver some rows; gives those that it did not come to."""

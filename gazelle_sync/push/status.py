@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from psycopg import sql
 
+from gazelle_sync.push import rows
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
@@ -85,7 +86,7 @@ def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
     with database_errors(), connect(str(settings.database_url)) as connection:
         for pushable in PUSHABLES:
             query = sql.SQL(statement("status_push")).format(
-                table=sql.Identifier(pushable.table), hidden=sql.Identifier(pushable.hidden)
+                table=sql.Identifier(pushable.table), hidden=rows.is_hidden(pushable)
             )
             row = connection.execute(query, {"late": late}).fetchone()
             if row is not None:
@@ -124,7 +125,8 @@ def read_waiting(settings: Settings) -> list[Waiting]:
             query = sql.SQL(statement("push_waiting")).format(
                 table=sql.Identifier(pushable.table),
                 key=sql.Identifier(pushable.key),
-                hidden=sql.Identifier(pushable.hidden),
+                hidden=rows.is_hidden(pushable),
             )
-            found += [Waiting(*row) for row in connection.execute(query, {"entity": pushable.entity.name})]
+            for key, *row in connection.execute(query, {"entity": pushable.entity.name}):
+                found.append(Waiting(key if key is not None else f"({pushable.key}: NULL)", *row))
     return found

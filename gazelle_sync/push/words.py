@@ -7,6 +7,10 @@ WORDS = {
         "unknown_status": "The status {value!r} is unknown: write one of {known}.",
         "no_instant": "{column} says {value!r}, which is no instant that Gazelle can know: write a day and an hour, "
         "such as 2026-11-20 14:30, and the row goes.",
+        "twins": "Several rows have the {column} {value}, and only one can speak of a piano: put what counts into one "
+        "of them and delete the others. Until then none of them is sent.",
+        "nameless": "This row has no {column}: nobody can tell which piano it speaks of. Fill it in, or delete "
+        "the row.",
         "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of "
         "the API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
         "emptied_notes": "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the "
@@ -30,6 +34,10 @@ WORDS = {
         "unknown_status": "Le statut {value!r} est inconnu : écrire {known}.",
         "no_instant": "{column} contient {value!r}, qui n'est pas un instant que Gazelle puisse connaître : écrire un "
         "jour et une heure, par exemple 2026-11-20 14:30, et la ligne partira.",
+        "twins": "Plusieurs lignes ont le {column} {value}, et une seule peut parler d'un piano : mettre ce qui compte "
+        "dans l'une d'elles et supprimer les autres. D'ici là, aucune n'est envoyée.",
+        "nameless": "Cette ligne n'a pas de {column} : personne ne sait de quel piano elle parle. Le remplir, ou "
+        "supprimer la ligne.",
         "emptied_tags": "Gazelle ne montre plus aucune étiquette pour ce piano, qui avait {known}. C'est peut-être une "
         "panne de l'API : rien n'est encore écrit. Le statut partira quand une lecture l'aura confirmé, ou à un "
         "prochain essai.",

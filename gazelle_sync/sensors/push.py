@@ -52,7 +52,7 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> dg.RunRequest 
 
 def _is_due(url: str) -> bool:
     with database_errors(), connect(url) as connection:
-        return any(rows.due(connection, pushable, limit=1) for pushable in PUSHABLES)
+        return any(rows.is_due(connection, pushable) for pushable in PUSHABLES)
 
 
 @dg.sensor(

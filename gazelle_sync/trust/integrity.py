@@ -11,6 +11,7 @@ from gazelle_sync.trust.counts import judge_counts
 from gazelle_sync.trust.finding import Finding, Text, some
 from gazelle_sync.trust.production import judge_production
 from gazelle_sync.trust.published import COLUMNS, ENUMS
+from gazelle_sync.warehouse import wholeness
 
 TABLES = [table for entity in ENTITIES for table in entity.tables]
 ALL = [entity.name for entity in ENTITIES]
@@ -18,6 +19,11 @@ ALL = [entity.name for entity in ENTITIES]
 UNIQUE = Text(
     "{checked} rows of {tables} tables: every id stands there once.",
     "{checked} lignes dans {tables} tables : chaque identifiant y figure une seule fois.",
+)
+DROPPED = Text("Tables or views that are not there: {what}.", "Tables ou vues qui n'existent pas : {what}.")
+MAKE_AGAIN = Text(
+    "`gazelle-sync migrate` makes them again and says what to do then.",
+    "`gazelle-sync migrate` les recrée et dit quoi faire ensuite.",
 )
 NOT_UNIQUE = Text(
     "{count} ids stand more than once in {tables}.", "{count} identifiants figurent plusieurs fois dans {tables}."
@@ -95,7 +101,11 @@ FIND_TWINS = Text(
 
 
 def judge_ids(circumstances: Circumstances, check: str) -> Finding:
-    """Every external id stands in its table once."""
+    """Every table and view is there, and every external id stands in its table once."""
+    wanted = [*wholeness.STAGING, *wholeness.PRODUCTION, *wholeness.BOOKS, *wholeness.VIEWS]
+    if missing := [name for (name,) in circumstances.rows("trust_missing_tables", {"tables": wanted})]:
+        summary, advice = circumstances.say(DROPPED, what=", ".join(missing)), circumstances.say(MAKE_AGAIN)
+        return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
     if (nothing := empty(circumstances, check, ALL)) is not None:
         return nothing
     unguarded = [name for (name,) in circumstances.rows("trust_unique", {"tables": [table.name for table in TABLES]})]
@@ -240,7 +250,10 @@ CHECKS = (
     ),
     Check(
         "integrity_ids",
-        Text("Every record stands in its table once.", "Chaque fiche figure une seule fois dans sa table."),
+        Text(
+            "Every table and view is there, and every record stands in its table once.",
+            "Toutes les tables et vues existent, et chaque fiche figure une seule fois dans sa table.",
+        ),
         judge_ids,
     ),
     Check(

@@ -183,8 +183,11 @@ def judge_schema(circumstances: Circumstances, check: str) -> Finding:
     """
     ours = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
     if missing := [name for (name,) in circumstances.rows("trust_missing_tables", {"tables": ours})]:
-        summary = circumstances.say(texts.SCHEMA_NONE, what=", ".join(missing))
-        return Finding(check, passed=False, summary=summary, advice="`gazelle-sync migrate`", numbers={"checked": 0})
+        summary, advice = (
+            circumstances.say(texts.SCHEMA_NONE, what=", ".join(missing)),
+            circumstances.say(texts.MIGRATE),
+        )
+        return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
     columns = circumstances.rows("trust_local_columns", {"ours": ours})
     movers = [f"{kind} {name} ({place})" for kind, name, place in circumstances.rows("trust_triggers")]
     wrong = movers + [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if is_ours]

@@ -120,6 +120,10 @@ SCHEMA_RIGHT = Text(
     "Rien ne déplace les heures : aucun déclencheur sur gazelle_appointments, aucune heure locale dans les tables.",
 )
 SCHEMA_NONE = Text("Tables that are not there: {what}.", "Tables qui n'existent pas : {what}.")
+MIGRATE = Text(
+    "`gazelle-sync migrate` makes them again and says what to do then.",
+    "`gazelle-sync migrate` les recrée et dit quoi faire ensuite.",
+)
 SCHEMA_OFF = Text("Something may move hours: {what}.", "Quelque chose peut déplacer les heures : {what}.")
 DROP = Text(
     "Drop it (sql/migrations/004_remove_timezone_trigger.sql has the statements for the old trigger): tables hold "

@@ -36,6 +36,7 @@ CIRCUMSTANCES: tuple[type[psycopg.Error], ...] = (
     errors.OutOfMemory,
     errors.ReadOnlySqlTransaction,
     errors.InsufficientPrivilege,
+    errors.UndefinedTable,
     errors.IdleInTransactionSessionTimeout,
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -135,6 +136,11 @@ def database_errors() -> Iterator[None]:
         raise DatabaseError(
             f"PostgreSQL takes no changes ({_first_line(error)}). Use the address of the primary server and not of a "
             "standby, and look whether default_transaction_read_only is on for this database or role."
+        ) from error
+    except errors.UndefinedTable as error:
+        raise DatabaseError(
+            f"The database lacks something that was there ({_first_line(error)}): somebody dropped it. `gazelle-sync "
+            "migrate` makes it again and says what to do then."
         ) from error
     except errors.InsufficientPrivilege as error:
         raise DatabaseError(

@@ -45,12 +45,25 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
+def apply_again(url: str) -> None:
+    """Apply every file once more: what is there stays as it is, what somebody dropped is made.
+
+    Raises:
+        DatabaseError: The database cannot be reached or refuses.
+    """
+    with database_errors(), connect(url, autocommit=True) as connection:
+        for path in _files():
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+                _run(connection, path)
+
+
 def _run(connection: Connection, path: Path) -> None:
     try:
         # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
         connection.execute("SET LOCAL standard_conforming_strings = on")
         connection.execute(path.read_bytes())
-    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
         raise DatabaseError(
             f"PostgreSQL refuses sql/migrations/{path.name} ({str(error).strip()}). Nothing of that file was applied. "
             'If a table of a predecessor has the same name, rename it first (README, "Run it for a shop").'

@@ -3,7 +3,7 @@
 SELECT t.{key}
 FROM {table} AS t
 LEFT JOIN {production} AS p ON p.external_id = t.{key} AND p.deleted_at IS NULL
-WHERE NOT coalesce(t.{hidden}, false)
+WHERE NOT {hidden}
     AND (%(keys)s::text[] IS NULL OR t.{key} = ANY (%(keys)s::text[]))
     AND (%(at_once)s OR t.next_attempt_at IS NULL OR t.next_attempt_at <= clock_timestamp())
     AND (

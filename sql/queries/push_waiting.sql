@@ -1,6 +1,6 @@
 -- Rows that are not at Gazelle yet, and why.
 SELECT
-    t.{key}, coalesce(t.{hidden}, false), t.sync_error, t.sync_attempts,
+    t.{key}, {hidden}, t.sync_error, t.sync_attempts,
     CASE WHEN t.next_attempt_at BETWEEN '0002-01-01' AND '9998-01-01' THEN t.next_attempt_at END,
     EXISTS (
         SELECT FROM sync_gazelle_logs AS l

@@ -9,7 +9,7 @@ FROM (
             t.needs_sync AND t.sync_error IS NULL AND t.updated_at < clock_timestamp() - %(late)s::interval
         ), false)
     FROM {table} AS t
-    WHERE NOT coalesce(t.{hidden}, false)
+    WHERE NOT {hidden}
 ) AS edits
 LEFT JOIN (
     SELECT status, started_at, error_message

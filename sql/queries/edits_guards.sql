@@ -1,0 +1,15 @@
+-- Whether the trigger that marks edits is there and on, and whether something keeps a table of edits at a row a piano.
+SELECT
+    EXISTS (
+        SELECT
+        FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = to_regclass(%(table)s) AND t.tgname = 'gazelle_mark_edit' AND t.tgenabled <> 'D'
+    ),
+    EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS i
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = to_regclass(%(table)s)
+            AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL
+            AND a.attname = 'gazelle_id'
+    )
