@@ -12,7 +12,7 @@ from gazelle_sync.monitoring.report import write_report
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.status import read_status
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync.warehouse.wholeness import EDITS, TRIGGER, VIEWS, restore
+from gazelle_sync.warehouse.wholeness import BOOKS, EDITS, PRODUCTION, STAGING, TRIGGER, VIEWS, restore
 from gazelle_sync_tests.looking import assert_passes, look_at
 from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Shop
@@ -20,6 +20,11 @@ from gazelle_sync_tests.shop import Shop
 
 def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
     assert_passes(shop, "integrity_ids")
+    kinds = "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = '{}' AND c.relnamespace IN ({})"
+    ours = "'public'::regnamespace, 'gazelle'::regnamespace"
+    assert {name for (name,) in shop.query(kinds.format("v", ours))} == set(VIEWS)
+    tables = {*STAGING, *PRODUCTION, *BOOKS, "schema_migrations"}
+    assert {name for (name,) in shop.query(kinds.format("r", ours))} == tables
     for n, view in enumerate(VIEWS):
         shop.query(f"DROP VIEW {view} CASCADE")
         found = look_at(shop, "integrity_ids")
