@@ -1,6 +1,7 @@
 """A block of our own inside a text that belongs to others: found, replaced, taken out. The rest is left to the byte.
 
-The marks carry the name of the record, so that a block copied from another piano, or from this page, is nobody's.
+The marks carry the name of the record, so that a block copied from another piano, or from this page, is nobody's. They
+are lines of their own; where none is, an API may have put everything on one line, and then they count there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 SEPARATOR = "\n\n"
+_LOOSE = {" ": r"(?:\s|&nbsp;|&#160;)*", "·": r"(?:·|&middot;|&#183;)", "/": r"(?:/|&#x2[Ff];|&#47;)"}
 _LINE_ENDS = re.compile(r"\r\n?")
 _MARK_LINE = re.compile(r"^[^\S\n]*\[[^\n\]]+ · gazelle_sync [0-9a-f]{6}\][^\S\n]*$", re.MULTILINE)
 
@@ -50,7 +52,7 @@ def read_block(text: str | None, marks: Marks, *, expected: str | None = None) -
         marks: Of the record.
         expected: What the block should say; of several blocks (somebody copied one) the one that says it is ours.
     """
-    blocks = _blocks(text or "", marks)
+    blocks = _blocks(text or "", marks) or _flattened(text or "", marks)
     if not blocks:
         return None
     return next((found for found in blocks if found.says == plain(expected)), blocks[0])
@@ -100,6 +102,24 @@ def _blocks(text: str, marks: Marks) -> list[Found]:
             found.append(Found(start, end, _read(text[begun.end() : line.start()], marks)))
             begun = None
     return found
+
+
+def _flattened(text: str, marks: Marks) -> list[Found]:
+    """Blocks whose lines were joined, or whose blanks and signs became others; a mark after a backslash is text."""
+    name = marks.first.rpartition(" ")[2]
+    if name not in text:
+        return []
+    first, last = _loosely(marks.first), _loosely(marks.last)
+    found = re.finditer(rf"(?<!\\){first}(?P<says>(?:(?!(?<!\\){first}).)*?)(?<!\\){last}", text, re.DOTALL)
+    return [
+        Found(match.start(), match.end(), plain(re.sub(rf"\\(?=\\*(?:{first}|{last}))", "", match["says"])))
+        for match in found
+    ]
+
+
+def _loosely(mark: str) -> str:
+    """A pattern for a mark whatever became of its blanks and signs."""
+    return "".join(_LOOSE.get(sign) or re.escape(sign) for sign in mark)
 
 
 def _read(inner: str, marks: Marks) -> str:

@@ -17,7 +17,7 @@ from gazelle_sync.clock import earlier, parse_instant
 from gazelle_sync.errors import ApiError, GazelleSyncError
 from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
-from gazelle_sync.push.block import plain
+from gazelle_sync.push.gist import gist
 from gazelle_sync.push.journal import Journal, Open, Search
 from gazelle_sync.push.model import Action, JsonValue, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan
@@ -358,9 +358,9 @@ class Delivery:
             same = sum(made.name == action.name and made.payload == action.payload for made in work.made)
             seen = [key for key, values in work.compared.measurements.items() if is_measurement(values, action.payload)]
             return Search(tuple(seen), same)
-        text = plain(str(action.payload["text"]))
-        same = sum("text" in made.payload and plain(str(made.payload["text"])) == text for made in work.made)
-        return Search(tuple(entry.id for entry in work.compared.entries if plain(entry.text) == text), same, work.since)
+        text = gist(str(action.payload["text"]))
+        same = sum("text" in made.payload and gist(str(made.payload["text"])) == text for made in work.made)
+        return Search(tuple(entry.id for entry in work.compared.entries if gist(entry.text) == text), same, work.since)
 
     def _confirm(self, work: _Work, action: Action, log_id: int, sent: Sent) -> bool:
         """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
+from gazelle_sync.push.gist import alike
 from gazelle_sync.push.model import Action, JsonValue, Known, Row
 from gazelle_sync.push.plan import Draft, is_emptied, merge
 from gazelle_sync.push.readings import readings_in
@@ -105,10 +106,12 @@ class Block:
                 draft.problem(self.column, "emptied_notes")
             return
         found = read_block(draft.remote.notes, marks, expected=base)
-        value, clash = merge(draft, self.column, base, ours, found.says or None if found else None)
+        theirs = found.says or None if found else None
+        theirs = next((known for known in (base, ours) if alike(theirs, known)), theirs)  # blanks are nobody's edit
+        value, clash = merge(draft, self.column, base, ours, theirs)
         if self.column in draft.plan.follows:
             return
-        if found is None or found.says != plain(value):
+        if found is None or not alike(found.says, value) or (ours != base and found.says != plain(value)):
             draft.notes = write_block(draft.notes, marks, value, expected=found.says if found else None)
         if ours != base or clash is not None or self.column not in draft.base:
             draft.settled_by("notes", self.column, value, clash)

@@ -13,9 +13,10 @@ from typing import Any
 
 from gazelle_sync.errors import ApiError, GazelleSyncError, WriteRefused
 from gazelle_sync.push import rows
-from gazelle_sync.push.block import Marks, plain, read_block, write_block
+from gazelle_sync.push.block import Marks, read_block, write_block
 from gazelle_sync.push.deliver import Outcome
 from gazelle_sync.push.fields import Block, StatusTag
+from gazelle_sync.push.gist import alike
 from gazelle_sync.push.journal import UNDO, UPDATES, Journal, Search
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushables import Pushable
@@ -148,7 +149,7 @@ class Undoing:
     def _restored_notes(self, done: _Done, now: Remote) -> str:
         sent = str((done.request.get("payload") or {}).get("observations") or "")
         before = str(done.before.get("notes") or "")
-        if plain(now.notes) == plain(sent):
+        if alike(now.notes, sent):
             return before
         marks = self._marks(done.record)
         if marks is None:
@@ -179,9 +180,7 @@ class Undoing:
             else:
                 continue
             ours = row.values.get(field.column)
-            if plain(ours) == plain((done.request.get("settles") or {}).get(field.column)) and plain(ours) != plain(
-                value
-            ):
+            if alike(ours, (done.request.get("settles") or {}).get(field.column)) and not alike(ours, value):
                 rows.follow(self._connection, self._pushable, row, {field.column: value})
                 key = key_of("undone", done.id, field.column)
                 self._journal.clash(row.key, Clash(field.column, value, ours, value, "theirs", key))

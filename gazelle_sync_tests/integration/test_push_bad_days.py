@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
 from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.push.model import Entry
+from gazelle_sync.push.transports.reading import GazelleRecords
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
@@ -97,6 +101,31 @@ def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Offic
     assert report.succeeded
     assert office.comments(piano) == ["Une seule fois"]
     assert office.log() == [("add_comment", "success")]
+
+
+@pytest.mark.usefixtures("without_waiting")
+@pytest.mark.parametrize(
+    "habit",
+    [lambda text: " ".join(text.split()), lambda text: html.escape(text.replace(" ", "\u00a0"))],
+    ids=["squeezes", "escapes"],
+)
+def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch, habit: Callable[[str], str]
+) -> None:
+    inner = GazelleRecords._entries
+
+    def entries(records: GazelleRecords, *arguments: Any) -> Iterator[Entry]:
+        return (replace(entry, text=habit(entry.text)) for entry in inner(records, *arguments))
+
+    monkeypatch.setattr(GazelleRecords, "_entries", entries)
+    piano = office.piano()
+    for notes in ("note 4  de <x>\n& y", "note 4 de <x> & y"):
+        office.edit(piano, notes=notes)
+        office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport], times=2)
+        office.push()
+        office.shop.admin.clear_faults()
+        settle(office, piano)
+    assert office.comments(piano) == ["note 4  de <x>\n& y", "note 4 de <x> & y"], "each edit once"
 
 
 @pytest.mark.usefixtures("without_waiting")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gazelle_sync.push.block import Marks
+from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Known, Plan, Remote, Row
 from gazelle_sync.push.plan import make_plan
 from gazelle_sync.push.pushables import PIANO_UPDATES
@@ -292,6 +297,47 @@ def test_a_block_comes_and_goes_and_leaves_foreign_text_to_the_byte(before: str,
         if says and says.strip():
             assert notes.startswith(before)
     assert notes == before
+
+
+HABITS: dict[str, Callable[[str], str]] = {
+    "blanks are squeezed": lambda text: re.sub(r"[^\S\n]+", " ", text).strip(),
+    "everything on one line": lambda text: " ".join(text.split()),
+    "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
+    "other line ends": lambda text: text.replace("\r", "").replace("\n", "\r\n"),
+    "escaped": lambda text: html.escape(html.unescape(text)),
+    "escaped, on one line": lambda text: html.escape(html.unescape(" ".join(text.split()))),
+    "accents of two signs": lambda text: unicodedata.normalize("NFD", text),
+}
+"""What an API may do to a text that it stores."""
+
+
+@pytest.mark.parametrize("habit", HABITS)
+@given(before=TEXTS, first=TEXTS, second=TEXTS)
+def test_a_block_whose_blanks_and_signs_the_api_changed_is_found_and_not_doubled(
+    habit: str, before: str, first: str, second: str
+) -> None:
+    notes = HABITS[habit](before)
+    base: dict[str, Any] = {}
+    written, mark = gist(before), gist(Marks.of("observations", "pno_1").first)
+    for says in (first, f"{first} & {first}\n\n<{second}>", f"{first}\u00a0 & {first} <{second}>", second, None):
+        found = plan(row(base, observations=says), remote(notes=notes))
+        assert not found.follows, "blanks are nobody's edit"
+        after = sent(found).get("update_piano", {"observations": notes})["observations"]
+        assert gist(after).count(mark) == (1 if says and says.strip() else 0)
+        notes = HABITS[habit](after)
+        base = {**base, **found.settles, **(found.actions[0].settles if found.actions else {})}
+        assert plan(row(base, observations=says), remote(notes=notes)).is_quiet
+    assert gist(notes) == written
+
+
+def test_a_text_that_was_reworded_at_gazelle_is_still_an_edit() -> None:
+    notes = sent(plan(row(None, observations="Son clair"), remote()))["update_piano"]["observations"]
+    flat = " ".join(notes.replace("clair", "mat").split())
+    assert plan(row({"observations": "Son clair"}, observations="Son clair"), remote(notes=flat)).follows == {
+        "observations": "Son mat"
+    }
+    spaced = plan(row({"observations": "Son clair"}, observations="Son\nclair"), remote(notes=notes))
+    assert "\nSon\nclair\n" in sent(spaced)["update_piano"]["observations"], "a person's own blanks are sent"
 
 
 def test_planning_ten_thousand_rows_takes_less_than_a_second_of_this_process() -> None:

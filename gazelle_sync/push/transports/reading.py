@@ -11,7 +11,7 @@ from gazelle_sync.errors import AnswerUnreadable, ApiError, OperationFailed, Req
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import said_wrong
 from gazelle_sync.gazelle.client import Answer, GazelleClient
-from gazelle_sync.push.block import plain
+from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
 from gazelle_sync.push.transports import Read, Sent, Wanted
 
@@ -65,8 +65,8 @@ class GazelleRecords:
             if record is None:
                 raise AnswerUnreadable("PushRead", f"{piano_id} is not there, which says nothing of its measurements")
             return [key for key, values in record.measurements.items() if is_measurement(values, payload)]
-        text = plain(str(payload["text"]))
-        return [entry.id for entry in self._entries(piano_id, since, None) if plain(entry.text) == text]
+        text = gist(str(payload["text"]))
+        return [entry.id for entry in self._entries(piano_id, since, None) if gist(entry.text) == text]
 
     def take_back(self, name: str, created_id: str) -> None:
         """See `Transport`."""

@@ -1,0 +1,32 @@
+"""Whether two texts say the same, whatever a program on the way did to their blanks and signs. Pure.
+
+An API may squeeze runs of blanks, turn line ends or no-break spaces into others, drop what cannot be seen, or keep `<`
+as `&lt;`. Such a text is still the one that was sent: it must not be sent again, nor taken for somebody's edit.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+from gazelle_sync.push.block import plain
+
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+DEEPEST = 5
+"""So often a text may have been escaped on its way."""
+
+
+def gist(text: str | None) -> str:
+    """What a text says, without what programs change."""
+    text = text or ""
+    for _ in range(DEEPEST):
+        if "&" not in text or (plainer := html.unescape(text)) == text:
+            break
+        text = plainer
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+
+
+def alike(one: str | None, other: str | None) -> bool:
+    """Whether two texts say the same."""
+    return plain(one) == plain(other) or gist(one) == gist(other)
