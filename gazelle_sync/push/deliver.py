@@ -365,7 +365,7 @@ class Delivery:
     def _confirm(self, work: _Work, action: Action, log_id: int, sent: Sent) -> bool:
         """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""
         replaced = _replaced(sent, work.current)
-        found = say(self._language, "arrived") if "found" in sent.response else None
+        found = say(self._language, "arrived") if "found" in sent.response else action.remark
         with self._connection.transaction():
             self._journal.succeeded(log_id, sent.response, found)
             if replaced is None:

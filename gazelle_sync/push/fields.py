@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
 from gazelle_sync.push.gist import alike
-from gazelle_sync.push.model import Action, JsonValue, Known, Row
+from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row
 from gazelle_sync.push.plan import Draft, is_emptied, merge
 from gazelle_sync.push.readings import readings_in
+from gazelle_sync.push.words import say
+
+LEAST_TENTHS = 1000
+"""No piano's A4 has so many hertz."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,7 @@ class Service:
             if base:
                 draft.plan.settles |= {self.column: None, self.done_at: day}
             return
+        is_corrected = bool(day and base_day and day < base_day and ours == base)
         if ours != base or (day and base_day and day != base_day):
             at = done_at if isinstance(done_at, datetime) else draft.row.updated_at
             payload = {
@@ -204,6 +209,7 @@ class Service:
                     identity=draft.identity("add_service", self.column, ours, day),
                     is_create=True,
                     shown=("", f"{payload['day']}: {ours}"),
+                    remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
                 )
             )
         elif day != base_day:
@@ -212,20 +218,26 @@ class Service:
             self._move_last_service(draft, day)
 
     def _move_last_service(self, draft: Draft, day: str) -> None:
-        """A later service that Gazelle knows of is not set back."""
-        last = draft.remote.last_serviced
-        if last is not None and last >= date.fromisoformat(day):
+        """A later service that Gazelle knows of is not set back, but for a day that we entered, which was corrected.
+
+        That one goes back to the day that is right, or to the one which it had replaced, if that is later.
+        """
+        last = draft.remote.last_serviced.isoformat() if draft.remote.last_serviced else None
+        is_ours = last is not None and last == draft.base.get("serviced.written")
+        replaced = draft.base.get("serviced.replaced") if is_ours else last
+        target = max(day, replaced or day) if is_ours else day
+        if last is not None and (last == target or (last > day and not is_ours)):
             draft.plan.settles["serviced"] = day
             return
         draft.plan.actions.append(
             Action(
                 name="set_serviced",
                 field="serviced",
-                payload={"last_serviced": day},
-                settles={"serviced": day},
+                payload={"last_serviced": target},
+                settles={"serviced": day, "serviced.written": target, "serviced.replaced": replaced},
                 identity=draft.identity("set_serviced", "serviced", day),
                 after=self.column,
-                shown=(last.isoformat() if last else "", day),
+                shown=(last or "", target),
             )
         )
 
@@ -267,6 +279,8 @@ class Measured:
     def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
         fact = next(iter(settles))
         payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
+        if "a4Pitch" in values and _keeps_tenths(draft.remote):
+            payload["a4Pitch"] = values["a4Pitch"] * 10
         return Action(
             name="add_measurement",
             field=fact,
@@ -276,6 +290,12 @@ class Measured:
             is_create=True,
             shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
         )
+
+
+def _keeps_tenths(remote: Remote) -> bool:
+    """Whether this piano's pitches are kept in tenths of a hertz; the API only says that they are whole numbers."""
+    known = [values.get("a4Pitch") for values in remote.measurements.values()]
+    return any(isinstance(pitch, int) and pitch >= LEAST_TENTHS for pitch in known)
 
 
 def _text(row: Row, column: str) -> str | None:

@@ -141,6 +141,7 @@ class Action:
         after: Field whose action must have succeeded first.
         clashes: What loses by it.
         shown: Before and after, for a diff.
+        remark: What a person should know about it beyond that.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Action:
     after: str | None = None
     clashes: tuple[Clash, ...] = ()
     shown: tuple[str, str] = ("", "")
+    remark: str | None = None
 
     @property
     def key(self) -> str:

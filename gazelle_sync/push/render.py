@@ -140,14 +140,15 @@ def _outcome(language: str, outcome: Outcome) -> list[str]:
 
 
 def _diff(language: str, action: Action) -> list[str]:
-    """What an action changes; of long texts the lines that differ."""
+    """What an action changes, of long texts the lines that differ; and what is to be known about it."""
+    remark = [f"    ⚠ {action.remark}"] if action.remark else []
     name = action_name(language, action.name)
     before, after = (text.splitlines() for text in action.shown)
     if len(before) < 2 and len(after) < 2:
         old = f"- {_short(language, action.shown[0])} " if action.shown[0] else ""
-        return [f"  {name}: {old}+ {_short(language, action.shown[1])}"]
+        return [f"  {name}: {old}+ {_short(language, action.shown[1])}", *remark]
     changed = [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
-    return [f"  {name}:", *(f"    {_short(language, line)}" for line in changed)]
+    return [f"  {name}:", *(f"    {_short(language, line)}" for line in changed), *remark]
 
 
 def _state(language: str, row: Waiting) -> str:

@@ -26,6 +26,8 @@ WORDS = {
         "arrived": "No answer came; found at Gazelle.",
         "already_sent": "Gazelle has it already, since {when}.",
         "keeps_changing": "Somebody keeps changing this piano at Gazelle. It will be tried again.",
+        "entry_stays": "The day went back: the service entry of {day} stays at Gazelle beside the new one. If it was a "
+        "mistake, delete it there.",
         "unforeseen": "Something about this row could not be dealt with ({reason}). The other rows go on; this one "
         "will be tried again. The log file says more.",
         "by_hand": "Nobody wrote down under which id Gazelle keeps it: delete it there by hand.",
@@ -55,6 +57,8 @@ WORDS = {
         "arrived": "Aucune réponse n'est venue ; trouvé chez Gazelle.",
         "already_sent": "Gazelle l'a déjà, depuis le {when}.",
         "keeps_changing": "Quelqu'un modifie sans cesse ce piano chez Gazelle. Un autre essai suivra.",
+        "entry_stays": "Le jour a reculé : l'entrée de service du {day} reste chez Gazelle à côté de la nouvelle. Si "
+        "c'était une erreur, la supprimer là-bas.",
         "unforeseen": "Quelque chose dans cette ligne n'a pas pu être traité ({reason}). Les autres lignes suivent "
         "leur cours ; un autre essai suivra pour celle-ci. Le journal en dit plus.",
         "by_hand": "Personne n'a noté sous quel identifiant Gazelle le garde : le supprimer là-bas à la main.",

@@ -317,7 +317,7 @@ class Inventor:
                 "takenOn": self.day(days),
                 "humidity": self.random.randint(8, 92),
                 "temperature": self.random.randint(15, 28),
-                "a4Pitch": self.random.randint(4360, 4440),
+                "a4Pitch": self.random.randint(4360, 4440) // 10,
                 "createdAt": self.ago(days),
                 "updatedAt": self.ago(days),
             }

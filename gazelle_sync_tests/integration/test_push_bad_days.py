@@ -119,9 +119,9 @@ def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
 
     monkeypatch.setattr(GazelleRecords, "_entries", entries)
     piano = office.piano()
-    for notes in ("note 4  de <x>\n& y", "note 4 de <x> & y"):
+    for kind, notes in (("close_after", "note 4  de <x>\n& y"), ("reset", "note 4 de <x> & y")):
         office.edit(piano, notes=notes)
-        office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport], times=2)
+        office.shop.admin.fault(kind, operation=WRITES["add_comment"][office.transport], times=2)
         office.push()
         office.shop.admin.clear_faults()
         settle(office, piano)

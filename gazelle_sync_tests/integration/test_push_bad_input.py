@@ -69,6 +69,20 @@ def test_an_unknown_status_is_said_and_the_rest_goes(office: Office) -> None:
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
 
 
+def test_a_mistyped_day_of_work_is_taken_back_by_correcting_it(office: Office) -> None:
+    piano = office.piano(manualLastService="2026-05-01")
+    for day in ("2062-11-20", "2026-04-20"):
+        office.edit(piano, travail="Cordes", completed_at=f"{day} 12:00-05")
+        assert office.push().succeeded
+    assert office.record(piano)["manualLastService"] == "2026-05-01", "what stood there before the mistake"
+    *_, last = (row for row in office.shop.rows("sync_gazelle_logs") if row["action"] == "add_service")
+    assert "2062-11-20 stays" in last["error_message"]
+    office.edit(piano, completed_at="2026-06-20 12:00-04")
+    assert office.push().succeeded
+    assert office.record(piano)["manualLastService"] == "2026-06-20"
+    office.assert_clean(piano)
+
+
 def test_an_empty_row_sends_nothing_and_is_done(office: Office) -> None:
     piano = office.piano(tags=["TOP"])
     before = office.record(piano)

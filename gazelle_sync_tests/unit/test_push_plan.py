@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -207,6 +208,50 @@ def test_readings_become_one_measurement() -> None:
     (action,) = [action for action in found.actions if action.name == "add_measurement"]
     settled = {"notes": text, "travail": text, "completed_at": "2026-07-01", "serviced": "2026-07-01"}
     assert plan(row({**settled, **action.settles}, notes=text, travail=text, completed_at=NOON), remote()).is_quiet
+
+
+@pytest.mark.parametrize(("kept", "written"), [(None, 440), (442, 440), (4420, 4400)])
+def test_a_pitch_is_written_in_the_unit_of_the_pianos_other_pitches(kept: int | None, written: int) -> None:
+    measured = {"msr_1": {"a4Pitch": None}, "msr_2": {"a4Pitch": kept}}
+    found = plan(row(None, notes="440Hz"), remote(measurements=measured))
+    assert sent(found)["add_measurement"]["a4Pitch"] == written
+
+
+WORK = {"travail": "Cordes", "completed_at": "2062-07-01", "serviced": "2062-07-01"}
+
+
+@pytest.mark.parametrize(
+    ("written", "replaced", "last", "set_to"),
+    [
+        ("2062-07-01", None, date(2062, 7, 1), "2026-07-01"),
+        ("2062-07-01", "2020-01-01", date(2062, 7, 1), "2026-07-01"),
+        ("2062-07-01", "2026-08-15", date(2062, 7, 1), "2026-08-15"),
+        ("2062-07-01", None, date(2062, 7, 2), None),
+        (None, None, date(2062, 7, 1), None),
+    ],
+)
+def test_a_day_of_ours_that_was_mistyped_is_set_back_and_nobody_elses_is(
+    written: str | None, replaced: str | None, last: date, set_to: str | None
+) -> None:
+    base = {**WORK, "serviced.written": written, "serviced.replaced": replaced}
+    local = row(base, travail="Cordes", completed_at=NOON)
+    found = plan(local, remote(last_serviced=last))
+    entry = next(action for action in found.actions if action.name == "add_service")
+    assert entry.payload["day"] == "2026-07-01"
+    assert "2062-07-01 stays at Gazelle" in (entry.remark or "")
+    assert sent(found).get("set_serviced", {}).get("last_serviced") == set_to
+    settled = dict(base)
+    for action in found.actions:
+        settled |= action.settles
+    settled |= found.settles
+    then = date.fromisoformat(set_to) if set_to else last
+    assert plan(replace(local, base=settled), remote(last_serviced=then)).is_quiet
+
+
+def test_a_later_day_is_another_service_and_needs_no_remark() -> None:
+    base = {**WORK, "completed_at": "2026-06-01", "serviced": "2026-06-01"}
+    entry = plan(row(base, travail="Cordes", completed_at=NOON), remote()).actions[0]
+    assert (entry.name, entry.remark) == ("add_service", None)
 
 
 def test_observations_become_a_block_of_the_notes_and_foreign_text_stays() -> None:
