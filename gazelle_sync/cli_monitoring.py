@@ -10,6 +10,8 @@ import click
 
 from gazelle_sync.cli_frame import speaking, standing
 
+WRITTEN = {"en": "Written: {path}", "fr": "Page écrite : {path}"}
+
 
 @click.command()
 @click.option(
@@ -68,4 +70,4 @@ def report(path: Path) -> None:
 
     with speaking(), standing(api=False) as settings:
         write_report(settings, path)
-        click.echo(f"Written: {path}")
+        click.echo(WRITTEN[settings.language].format(path=path))

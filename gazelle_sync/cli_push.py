@@ -62,11 +62,11 @@ def resolve(conflict_id: int, take: str) -> None:
     """Have the last word: the side taken becomes the row's value, and goes to Gazelle with the next push."""
     from gazelle_sync.cli_frame import speaking, standing
     from gazelle_sync.push.conflicts import resolve as resolve_conflict
+    from gazelle_sync.push.render import render_resolved
 
     with speaking(), standing(api=False) as settings:
         conflict, edited = resolve_conflict(settings, conflict_id, take)
-        then = "The next push sends it." if edited else "It had won already: nothing changes."
-        click.echo(f"{conflict.external_id} {conflict.field}: {take} counts. {then}")
+        click.echo(render_resolved(settings.language, conflict, take, edited=edited))
 
 
 def _status(settings: Settings) -> int:

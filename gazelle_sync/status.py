@@ -15,6 +15,7 @@ from psycopg import sql
 
 from gazelle_sync.alerts import ledger
 from gazelle_sync.clock import MONTREAL
+from gazelle_sync.counted import counted
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.push.status import PushStatus, read_push
 from gazelle_sync.settings import Settings
@@ -54,7 +55,7 @@ WORDS = {
         "push_late": "Edits wait for more than {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync push` "
         "sends them now.",
         "in_error": "Records in error: `gazelle-sync errors` (or the view v_sync_errors) says which and why.",
-        "undelivered": "{count} alerts could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
+        "undelivered": "{count:# alert|# alerts} could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
         "backlog": "Records are staged and not applied yet: the next run applies them, or `gazelle-sync replay`.",
     },
     "fr": {
@@ -81,7 +82,8 @@ WORDS = {
         "marche ? `gazelle-sync push` les envoie tout de suite.",
         "in_error": "Des fiches sont en erreur : `gazelle-sync errors` (ou la vue v_sync_errors) dit lesquelles et "
         "pourquoi.",
-        "undelivered": "{count} alertes n'ont pas encore pu être remises ({reason}). Vérifiez GAZELLE_ALERT_URLS.",
+        "undelivered": "{count:# alerte n'a pas pu être remise|# alertes n'ont pas pu être remises} jusqu'ici "
+        "({reason}). Vérifiez GAZELLE_ALERT_URLS.",
         "backlog": "Des fiches reçues attendent d'être appliquées : la prochaine exécution s'en charge, ou "
         "`gazelle-sync replay`.",
     },
@@ -275,7 +277,7 @@ def _alert_lines(settings: Settings, words: Mapping[str, Any]) -> list[str]:
     lines = [title for rule, title in standing.open if rule not in SAID_ABOVE]
     if standing.undelivered:
         reason = standing.last_error or "…"
-        lines.append("⚠ " + words["undelivered"].format(count=standing.undelivered, reason=reason))
+        lines.append("⚠ " + counted(settings.language, words["undelivered"], count=standing.undelivered, reason=reason))
     return lines
 
 

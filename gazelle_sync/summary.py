@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from gazelle_sync.counted import counted
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
@@ -30,10 +31,10 @@ WORDS = {
         "title": "Gazelle → PostgreSQL",
         "head": ("", "fetched", "changed", "deleted", "errors", "at Gazelle"),
         "quiet": "Nothing changed.",
-        "changed": "{count} records changed.",
-        "ended": "Done in {seconds:.1f} s, {requests} requests, {megabytes:.1f} MB.",
-        "replayed": "Rebuilt in {seconds:.1f} s, without one call to Gazelle: {rows} rows put right.",
-        "errors": "{count} records are in error: see `gazelle-sync status` and the view v_sync_errors.",
+        "changed": "{count:# record|# records} changed.",
+        "ended": "Done in {seconds:.1f} s, {requests:# request|# requests}, {megabytes:.1f} MB.",
+        "replayed": "Rebuilt in {seconds:.1f} s, without one call to Gazelle: {rows:# row|# rows} put right.",
+        "errors": "{count:# record is|# records are} in error: see `gazelle-sync status` and the view v_sync_errors.",
         "failed": "Failed: {name}. {reason}",
         "failed_run": "The run failed. {reason}",
     },
@@ -42,10 +43,11 @@ WORDS = {
         "title": "Gazelle → PostgreSQL",
         "head": ("", "lus", "modifiés", "supprimés", "erreurs", "chez Gazelle"),
         "quiet": "Rien n'a changé.",
-        "changed": "{count} fiches modifiées.",
-        "ended": "Terminé en {seconds:.1f} s, {requests} requêtes, {megabytes:.1f} Mo.",
-        "replayed": "Reconstruit en {seconds:.1f} s, sans un appel à Gazelle : {rows} lignes corrigées.",
-        "errors": "{count} fiches sont en erreur : voir `gazelle-sync status` et la vue v_sync_errors.",
+        "changed": "{count:# fiche modifiée|# fiches modifiées}.",
+        "ended": "Terminé en {seconds:.1f} s, {requests:# requête|# requêtes}, {megabytes:.1f} Mo.",
+        "replayed": "Reconstruit en {seconds:.1f} s, sans un appel à Gazelle : "
+        "{rows:# ligne corrigée|# lignes corrigées}.",
+        "errors": "{count:# fiche est|# fiches sont} en erreur : voir `gazelle-sync status` et la vue v_sync_errors.",
         "failed": "Échec : {name}. {reason}",
         "failed_run": "La synchronisation a échoué. {reason}",
     },
@@ -184,7 +186,7 @@ def _follow(progress: Progress, language: str, bars: Any, done: threading.Event)
 
 
 def _say(words: Mapping[str, Any], key: str, **values: Any) -> str:
-    return str(words[key]).format(**values)
+    return counted("fr" if words is WORDS["fr"] else "en", str(words[key]), **values)
 
 
 def _names(names: Mapping[str, str], entities: list[str]) -> str:

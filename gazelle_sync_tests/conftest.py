@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -40,6 +41,8 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuu
 
 def pytest_configure(config: pytest.Config) -> None:
     """Dagster says of parameters that we mean to use (backfill policies, owners) that they are young: each time."""
+    hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on the time that it takes
+    hypothesis.settings.load_profile("any machine")
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
 
 

@@ -70,11 +70,13 @@ class PushErrors:
         last_hour: Within the hour.
         worst_run: The most of one run that sent something within the hour.
         run_id: That run, or None.
+        changes: How many changes the last hour's are, each counted once however often it was tried.
     """
 
     last_hour: int = 0
     worst_run: int = 0
     run_id: str | None = None
+    changes: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,6 @@ def _push_errors(connection: Connection) -> PushErrors | None:
     rows = connection.execute(statement("alert_push")).fetchall()
     if not rows:
         return PushErrors()
-    by_run = [(count, run_id) for run_id, count in rows if run_id]
+    by_run = [(count, run_id) for run_id, count, _ in rows if run_id]
     worst, run_id = max(by_run, default=(0, None), key=lambda found: found[0])
-    return PushErrors(sum(count for _, count in rows), worst, run_id)
+    return PushErrors(sum(count for _, count, _ in rows), worst, run_id, changes=rows[0][2])

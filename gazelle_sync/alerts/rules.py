@@ -106,7 +106,10 @@ def failed_push(facts: Facts) -> Assessment | None:
     count = max(facts.push.last_hour, facts.push.worst_run)
     if count <= ERRORS_AN_HOUR:
         return Assessment("failed_push")
-    return Assessment("failed_push", (Trouble("push", details={"count": count}, run_id=facts.push.run_id),))
+    return Assessment(
+        "failed_push",
+        (Trouble("push", details={"count": facts.push.changes, "tries": count}, run_id=facts.push.run_id),),
+    )
 
 
 def slow_run(facts: Facts) -> Assessment:

@@ -14,6 +14,7 @@ from gazelle_sync.alerts.ledger import Occurrence
 from gazelle_sync.alerts.particulars import without_particulars
 from gazelle_sync.alerts.trouble import Severity, Trouble
 from gazelle_sync.clock import MONTREAL
+from gazelle_sync.counted import counted
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import NAMES, entity_name
 
@@ -83,7 +84,8 @@ MESSAGES = {
                        "running? `gazelle-sync status` tells more."),
         "many_errors": ("{count} records came into error within an hour", "{by_entity}. The other records go on. "
                         "`gazelle-sync errors` shows which and why."),
-        "failed_push": ("{count} changes could not be sent to Gazelle within an hour", "They stay marked "
+        "failed_push": ("{count:# change|# changes} could not be sent to Gazelle within an hour",
+                        "Tried {tries} times in all. What did not go stays marked "
                         "as to be sent. `gazelle-sync status` and the table sync_gazelle_logs tell which and why."),
         "slow_run": ("A run takes far longer than usual: {names}", "{seconds} s, usually {usual} s. Gazelle, the "
                      "network or the database is slow, or there is much to do."),
@@ -98,7 +100,8 @@ MESSAGES = {
                        "`gazelle-sync up` est-il en marche ? `gazelle-sync status` en dit plus."),
         "many_errors": ("{count} fiches en erreur depuis une heure", "{by_entity}. Les autres fiches suivent "
                         "leur cours. `gazelle-sync errors` montre lesquelles et pourquoi."),
-        "failed_push": ("{count} modifications n'ont pas pu être envoyées à Gazelle en une heure", "Elles restent à "
+        "failed_push": ("{count:# modification n'est pas partie|# modifications ne sont pas parties} vers Gazelle en "
+                        "une heure", "{tries} essais en tout. Ce qui n'est pas parti reste à "
                         "envoyer. `gazelle-sync status` et la table sync_gazelle_logs disent lesquelles et pourquoi."),
         "slow_run": ("Une exécution dure bien plus que d'habitude : {names}", "{seconds} s, d'habitude {usual} s. "
                      "Gazelle, le réseau ou la base est lent, ou il y a beaucoup à faire."),
@@ -155,10 +158,10 @@ def describe(rule: str, troubles: Sequence[Trouble], settings: Settings, now: da
         "said": "\n".join(_said(trouble, settings) for trouble in troubles),
         "by_entity": _by_entity(first, settings.language),
     }
-    lines = [text.format(**values), words["since"].format(when=_when(now))]
+    lines = [counted(settings.language, text, **values), words["since"].format(when=_when(now))]
     if first.run_id:
         lines.append(words["run"].format(link=run_link(settings, first.run_id)))
-    return Wording(f"{MARKS[worst(troubles)]} Gazelle: {title.format(**values)}", "\n".join(lines))
+    return Wording(f"{MARKS[worst(troubles)]} Gazelle: {counted(settings.language, title, **values)}", "\n".join(lines))
 
 
 def describe_end(occurrence: Occurrence, settings: Settings, now: datetime) -> Wording:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gazelle_sync.clock import MONTREAL
+from gazelle_sync.counted import counted
 from gazelle_sync.push.conflicts import Conflict
 from gazelle_sync.push.deliver import Outcome
 from gazelle_sync.push.model import Action, JsonValue, Plan, Row
@@ -18,13 +19,13 @@ LONGEST = 200
 TEXTS = {
     "en": {
         "nothing": "Nothing to send.",
-        "would": "{rows} rows, {actions} actions. Nothing was sent.",
-        "done": "{sent} sent, {failed} failed, {seconds:.1f} s, {requests} requests.",
-        "stopped": "The push stopped: {reason} {left} rows wait for the next one.",
+        "would": "{rows:# row|# rows}, {actions:# action|# actions}. Nothing was sent.",
+        "done": "{sent} sent, {failed} failed, {seconds:.1f} s, {requests:# request|# requests}.",
+        "stopped": "The push stopped: {reason} {left:# row waits|# rows wait} for the next one.",
         "follows": "{column}: takes over what Gazelle says: {value}",
         "empty": "(empty)",
         "all_there": "Gazelle has everything.",
-        "waits": "{count} rows wait; {errors} of them because of an error.",
+        "waits": "{count:# row waits|# rows wait}; {errors} because of an error.",
         "last_failed": "The last push failed: {reason}",
         "hidden": "hidden: stays here",
         "doubt": "in doubt: will be looked for at Gazelle before anything is sent again",
@@ -33,18 +34,21 @@ TEXTS = {
         "no_conflict": "No conflict is open.",
         "conflict": "#{id} {record} {field}: ours {ours}, Gazelle's {theirs}, before {base}; the later edit won "
         "({winner})",
+        "resolved": "{record} {field}: {side} counts. {then}",
+        "edited": "The next push sends it.",
+        "stands": "It had won already: nothing changes.",
         "ours": "ours",
         "theirs": "Gazelle's",
     },
     "fr": {
         "nothing": "Rien à envoyer.",
-        "would": "{rows} lignes, {actions} actions. Rien n'a été envoyé.",
-        "done": "{sent} envoyées, {failed} en échec, {seconds:.1f} s, {requests} requêtes.",
-        "stopped": "L'envoi s'est arrêté : {reason} {left} lignes attendent le prochain.",
+        "would": "{rows:# ligne|# lignes}, {actions:# action|# actions}. Rien n'a été envoyé.",
+        "done": "{sent:# envoyée|# envoyées}, {failed} en échec, {seconds:.1f} s, {requests:# requête|# requêtes}.",
+        "stopped": "L'envoi s'est arrêté : {reason} {left:# ligne attend|# lignes attendent} le prochain.",
         "follows": "{column} : reprend ce que dit Gazelle : {value}",
         "empty": "(vide)",
         "all_there": "Gazelle a tout.",
-        "waits": "{count} lignes attendent, dont {errors} à cause d'une erreur.",
+        "waits": "{count:# ligne attend|# lignes attendent}, dont {errors} à cause d'une erreur.",
         "last_failed": "Le dernier envoi a échoué : {reason}",
         "hidden": "masquée : reste ici",
         "doubt": "dans le doute : on le cherchera chez Gazelle avant de renvoyer quoi que ce soit",
@@ -53,6 +57,9 @@ TEXTS = {
         "no_conflict": "Aucun conflit n'est ouvert.",
         "conflict": "nº {id} {record} {field} : ici {ours}, chez Gazelle {theirs}, avant {base} ; la dernière "
         "modification l'a emporté ({winner})",
+        "resolved": "{record} {field} : {side} compte. {then}",
+        "edited": "Le prochain envoi la fait partir.",
+        "stands": "Elle l'avait déjà emporté : rien ne change.",
         "ours": "la nôtre",
         "theirs": "celle de Gazelle",
     },
@@ -128,6 +135,13 @@ def render_conflicts(language: str, found: Sequence[Conflict]) -> str:
     )
 
 
+def render_resolved(language: str, conflict: Conflict, take: str, *, edited: bool) -> str:
+    """What a person's last word brought."""
+    then = _say(language, "edited" if edited else "stands")
+    names = {"record": conflict.external_id, "field": conflict.field, "side": _say(language, take)}
+    return _say(language, "resolved", **names, then=then)
+
+
 def _outcome(language: str, outcome: Outcome) -> list[str]:
     if not (outcome.sent or outcome.failed or outcome.followed):
         return []
@@ -168,4 +182,4 @@ def _short(language: str, value: JsonValue) -> str:
 
 
 def _say(language: str, key: str, **values: object) -> str:
-    return TEXTS[language][key].format(**values)
+    return counted(language, TEXTS[language][key], **values)

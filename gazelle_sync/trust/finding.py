@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gazelle_sync.counted import counted
+
 SHOWN = 10
 """Examples that a finding carries: enough to look, not a second copy of the table."""
 
@@ -34,7 +36,7 @@ class Text:
             language: `en` or `fr`.
             values: For the places.
         """
-        return (self.fr if language == "fr" else self.en).format(**values)
+        return counted(language, self.fr if language == "fr" else self.en, **values)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ NO_RUN = Text("No run has ended yet.", "Aucun passage n'est encore terminé.")
 RUN_IT = Text("Run `gazelle-sync sync`.", "Lancez `gazelle-sync sync`.")
 NOTHING_WAITS = Text("Nothing waits to be applied.", "Rien n'attend d'être appliqué.")
 WAITS = Text(
-    "{count} records wait to be applied ({what}), the oldest for {minutes} min.",
-    "{count} fiches attendent d'être appliquées ({what}), la plus ancienne depuis {minutes} min.",
+    "{count:# record waits|# records wait} to be applied ({what}), the oldest for {minutes} min.",
+    "{count:# fiche attend d'être appliquée|# fiches attendent d'être appliquées} ({what}), "
+    "la plus ancienne depuis {minutes} min.",
 )
 APPLY = Text(
     "The next run applies them, or `gazelle-sync replay` now. If they stay, `gazelle-sync status` says what fails.",
@@ -39,8 +40,10 @@ APPLY = Text(
 )  # fmt: skip
 NO_ERRORS = Text("No record is in error.", "Aucune fiche n'est en erreur.")
 ERRORS = Text(
-    "{count} records are in error ({rate} of those that Gazelle has), {fresh} of them within the last hour: {reasons}.",
-    "{count} fiches sont en erreur ({rate} de celles de Gazelle), dont {fresh} depuis moins d'une heure : {reasons}.",
+    "{count:# record is|# records are} in error ({rate} of those that Gazelle has), "
+    "{fresh} of them within the last hour: {reasons}.",
+    "{count:# fiche est|# fiches sont} en erreur ({rate} de celles de Gazelle), "
+    "dont {fresh} depuis moins d'une heure : {reasons}.",
 )
 MEND_ERRORS = Text(
     "v_sync_errors says which and why. A newer version from Gazelle replaces them; after a mended reconciler, "

@@ -26,7 +26,8 @@ MAKE_AGAIN = Text(
     "`gazelle-sync migrate` les recrée et dit quoi faire ensuite.",
 )
 NOT_UNIQUE = Text(
-    "{count} ids stand more than once in {tables}.", "{count} identifiants figurent plusieurs fois dans {tables}."
+    "{count:# id stands|# ids stand} more than once in {tables}.",
+    "{count:# identifiant figure|# identifiants figurent} plusieurs fois dans {tables}.",
 )
 NO_INDEX = Text(
     "Nothing keeps the ids of {tables} unique: the unique index on external_id is gone.",
@@ -43,8 +44,8 @@ NOTHING_DANGLES = Text(
     "{checked} sortes de références : chacune désigne une fiche présente.",
 )
 DANGLES = Text(
-    "{count} rows name a record that is not there: {columns}.",
-    "{count} lignes désignent une fiche absente : {columns}.",
+    "{count:# row names|# rows name} a record that is not there: {columns}.",
+    "{count:# ligne désigne|# lignes désignent} une fiche absente : {columns}.",
 )
 MEND_REFERENCES = Text(
     "`gazelle-sync replay` brings the named records back, as stubs where Gazelle has them no more. Rows were removed "

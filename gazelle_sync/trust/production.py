@@ -28,8 +28,9 @@ RIGHT = Text(
     "{records} fiches comparées : la production est ce que Gazelle en a dit en dernier.",
 )
 OFF = Text(
-    "{count} rows are not what Gazelle last said, of {records} records compared: {tables}.",
-    "{count} lignes ne sont pas ce que Gazelle a dit en dernier, sur {records} fiches comparées : {tables}.",
+    "{count:# row is|# rows are} not what Gazelle last said, of {records} records compared: {tables}.",
+    "{count:# ligne n'est|# lignes ne sont} pas ce que Gazelle a dit en dernier, "
+    "sur {records} fiches comparées : {tables}.",
 )
 NOTHING_STAGED = Text(
     "{what}: nothing is staged, so production cannot be compared with anything.",

@@ -33,8 +33,8 @@ RIGHT = Text(
 )
 OFF = Text("{column} is not what Gazelle says: {what}.", "{column} n'est pas ce que dit Gazelle : {what}.")
 UNSTAGED = Text(
-    "{count} appointments have no body in staging to compare with.",
-    "{count} rendez-vous n'ont aucun corps en staging auquel les comparer.",
+    "{count:# appointment has|# appointments have} no body in staging to compare with.",
+    "{count:# rendez-vous n'a|# rendez-vous n'ont} aucun corps en staging auquel les comparer.",
 )
 MEND = Text(
     "Look for a trigger, a script or a program that writes gazelle_appointments and stop it; then "
@@ -53,8 +53,8 @@ VIEW_OFF = Text(
     "v_appointments_montreal ne donne pas l'heure de Montréal : {what}.",
 )
 VIEW_ROWS = Text(
-    "{count} appointments are missing from it, or shown twice",
-    "{count} rendez-vous y manquent, ou y figurent deux fois",
+    "{count:# appointment is|# appointments are} missing from it, or shown twice",
+    "{count:# rendez-vous y manque, ou y figure|# rendez-vous y manquent, ou y figurent} deux fois",
 )
 ALL_DAY = Text(
     "{count} show a time though they last all day, or none though they do not",

@@ -314,6 +314,16 @@ def test_more_than_ten_failed_push_actions_are_told(desk: Desk, hook: Webhook, c
     assert bool(hook.received) == is_told
 
 
+def test_an_alert_of_failed_pushes_counts_changes_and_not_tries(desk: Desk, hook: Webhook) -> None:
+    desk.query(
+        "INSERT INTO sync_gazelle_logs (piano_id, action, status, run_id) "
+        "SELECT 'ins_' || n % 4, 'update_tags', 'error', 'r' || n / 4 FROM generate_series(1, 12) AS n"
+    )
+    desk.look(alert_urls=(hook.url,))
+    assert "4 changes could not be sent" in hook.titles[0]
+    assert "Tried 12 times" in hook.received[0]["message"]
+
+
 def test_a_run_that_takes_far_longer_than_usual_is_told_while_it_goes_on(desk: Desk, hook: Webhook) -> None:
     for _ in range(6):
         desk.run(seconds=2)
