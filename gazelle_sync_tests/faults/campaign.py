@@ -264,7 +264,7 @@ class _Workers:
                 os.killpg(cast("int", process.pid), signal.SIGKILL)
             process.kill()
             process.join()
-            clear(home)
+        clear(home)
 
 
 def _work(campaign: str, orders: Pipe, home: Path) -> None:

@@ -46,6 +46,8 @@ class PushCase:
         if draw.random() < 0.6:
             self._push_in_peace()
             self._work(draw.randint(2, 6))
+            if draw.random() < 0.4:
+                self._sides.edit_both(draw.choice(self._sides.pianos))
             self._sides.edit_here(draw.choice(self._sides.pianos))  # so that the fault has something to strike
         self._sides.settle_statuses()
         self._meet(self._kind)

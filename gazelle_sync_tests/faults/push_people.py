@@ -154,6 +154,14 @@ class Sides:
         self._office.edit(piano, **values)
         self.look()
 
+    def edit_both(self, piano: str) -> None:
+        """The same is changed here and at Gazelle, before either side has heard of the other."""
+        status = self._status_here[piano] = self._draw.choice(sorted(STATUS))
+        self._office.edit(piano, status=status, observations=self._text(piano, HERE))
+        self.look()
+        self._set_status(piano)
+        self._write_into_block(piano)
+
     def entries(self, piano: str) -> dict[str, Any]:
         """Some columns of a row, at least one, with new texts."""
         draw, values = self._draw, dict[str, Any]()
