@@ -27,7 +27,7 @@ from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.words import say
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import CIRCUMSTANCES, Connection
+from gazelle_sync.warehouse.connect import Connection, concerns_all
 
 ROUNDS = 3
 """How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
@@ -206,7 +206,7 @@ class Delivery:
         Raises:
             Exception: The same error, where it concerns every row.
         """
-        if isinstance(error, (GazelleSyncError, RunStops, *CIRCUMSTANCES)):
+        if isinstance(error, (GazelleSyncError, RunStops)) or concerns_all(error):
             raise error
         # Where it happened, not what it says: that may quote what people wrote.
         where = "".join(traceback.format_tb(error.__traceback__))

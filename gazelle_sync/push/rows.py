@@ -24,12 +24,14 @@ from gazelle_sync.push.block import Marks, plain, write_block
 from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row
 from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.warehouse.connect import CIRCUMSTANCES, Connection, statement
+from gazelle_sync.warehouse.connect import Connection, concerns_all, statement
 
 log = get_logger("gazelle_sync.push")
 
 ALL_ROWS = 1_000_000
 NOON = timedelta(hours=12)
+PATIENCE = "5s"
+"""For so long a row that somebody else holds is waited for."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -85,6 +87,7 @@ def settle(connection: Connection, pushable: Pushable, row: Row, settles: Mappin
     if not settles:
         return row
     clean, _ = storable(dict(settles))
+    _be_patient(connection)
     connection.execute(
         _formatted("push_settle", pushable), {"record": row.key, "settles": Jsonb(clean), "facts": list(settles)}
     )
@@ -103,6 +106,7 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
     query = sql.SQL("UPDATE {} SET {} WHERE {} = %(record)s AND revision = %(revision)s").format(
         sql.Identifier(pushable.table), assignments, sql.Identifier(pushable.key)
     )
+    _be_patient(connection)
     connection.execute("SELECT set_config('gazelle_sync.pushing', 'on', true)")
     given = {f"new_{column}": value for column, value in clean.items()}
     changed = connection.execute(query, {**given, "record": row.key, "revision": row.revision}).rowcount
@@ -123,6 +127,7 @@ def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote)
         "has_foreign_notes": bool(plain(foreign)),
         "updated_at": remote.updated_at.isoformat() if remote.updated_at else None,
     }
+    _be_patient(connection)
     connection.execute(
         _formatted("push_finish", pushable), {"record": row.key, "revision": row.revision, "remote": Jsonb(seen)}
     )
@@ -136,9 +141,10 @@ def fail(
     given = {"records": list(keys), "reason": said, "revision": revision}
     try:
         with connection.transaction():
+            _be_patient(connection)
             connection.execute(_formatted("push_fail", pushable), given)
     except psycopg.Error as error:
-        if isinstance(error, CIRCUMSTANCES):
+        if concerns_all(error):
             raise
         if len(keys) == 1:
             log.warning("a row refuses to be marked", record=keys[0], reason=error.diag.message_primary)
@@ -150,7 +156,20 @@ def fail(
 def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at_once: bool) -> int:
     """Say why in the rows that name no record; gives how many there are."""
     query = _formatted("push_fail_nameless", pushable)
-    return connection.execute(query, {"reason": reason, "at_once": at_once}).rowcount
+    try:
+        with connection.transaction():
+            _be_patient(connection)
+            return connection.execute(query, {"reason": reason, "at_once": at_once}).rowcount
+    except psycopg.Error as error:
+        if concerns_all(error):
+            raise
+        log.warning("rows that name no record refuse to be marked", reason=error.diag.message_primary)
+        return 0
+
+
+def _be_patient(connection: Connection) -> None:
+    """Somebody who left a row locked (an open editor, a forgotten transaction) holds up that row, not the push."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
 def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:

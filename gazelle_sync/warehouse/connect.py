@@ -44,6 +44,11 @@ CIRCUMSTANCES: tuple[type[psycopg.Error], ...] = (
 """What stands in the way of every row alike, whatever it holds."""
 
 
+def concerns_all(error: BaseException) -> bool:
+    """Whether an error of PostgreSQL is one of circumstance; that somebody else holds a row is that row's matter."""
+    return isinstance(error, CIRCUMSTANCES) and not isinstance(error, errors.LockNotAvailable)
+
+
 class _Clear(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose last words (the commit or rollback of its block) are said as clearly as the others."""
 

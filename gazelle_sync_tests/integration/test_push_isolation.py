@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
-from gazelle_sync.push import deliver, plan
+from gazelle_sync.push import deliver, plan, rows
 from gazelle_sync.push.model import Row
 from gazelle_sync.push.render import render_preview, render_waiting
 from gazelle_sync.push.session import preview
@@ -146,3 +147,21 @@ def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeyp
     assert (report.failed, report.sent) == (1, 1)
     assert office.comments(good) == ["Accordé"]
     assert "ZeroDivisionError" in waiting(office, odd)[1]
+
+
+def test_a_row_that_somebody_left_locked_holds_up_only_itself(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "PATIENCE", "100ms")
+    held, good = office.piano(), office.piano(1)
+    for piano in (held, good):
+        office.edit(piano, notes="Accordé", status="top")
+    with psycopg.connect(office.shop.url) as somebody:
+        hold = f"SELECT FROM {TABLE} WHERE gazelle_id = %s FOR UPDATE"
+        somebody.execute(hold.encode(), [held])
+        for _ in range(2):
+            assert office.push().failed
+        office.assert_clean(good)
+        assert office.row(held)["needs_sync"]
+    assert office.push().succeeded
+    assert (office.comments(held), office.comments(good)) == (["Accordé"], ["Accordé"])
+    assert office.record(held)["tags"].count("TOP") == 1
+    office.assert_clean(held)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.errors import SettingsError
+from gazelle_sync.errors import ApiUnreachable, SettingsError
+from gazelle_sync.push.model import Action
+from gazelle_sync.push.transports.visits import VisitTransport
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Shop
@@ -54,6 +56,55 @@ def test_an_institutions_day_is_one_visit_and_every_piano_has_its_history(school
         school.assert_clean(piano)
     assert services(school, pianos[5]) == ["Venu plus tard"]
     assert school.push().sent == 0
+
+
+def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
+    school: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API does not say which it does; the sandbox adds, this one replaces."""
+    inner = VisitTransport._complete
+
+    def replacing(transport: VisitTransport, visit: dict[str, Any], notes: list[dict[str, Any]]) -> Any:
+        pianos = {node["piano"]["id"] for node in visit["allEventPianos"]["nodes"]}
+        for entry in school.shop.admin.dump("timeline"):
+            if entry.get("pianoId") in pianos and entry["type"] == "SERVICE_ENTRY_MANUAL":
+                school.shop.admin.delete("timeline", entry["id"])
+        return inner(transport, visit, notes)
+
+    monkeypatch.setattr(VisitTransport, "_complete", replacing)
+    pianos = pianos_of(school, 4)
+    for piano in pianos:
+        school.edit(piano, travail=f"Accord de {piano}", completed_at=LATE)
+        assert school.push().succeeded
+    assert [len(services(school, piano)) for piano in pianos] == [1, 1, 1, 1]
+    school.edit(pianos[0], travail="Encore", completed_at=LATE)
+    assert school.push().succeeded
+    assert "Encore" in services(school, pianos[0])
+    assert [len(services(school, piano)) for piano in pianos] == [2, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_an_outage_right_after_a_completion_does_not_make_it_twice(
+    school: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gazelle has the note by then: that it cannot be asked about the others is no reason to say it again."""
+    inner, asked = VisitTransport._noted, []
+
+    def unreachable_the_second_time(transport: VisitTransport, visit: dict[str, Any], action: Action) -> Any:
+        asked.append(visit["id"])
+        if len(asked) == 2:
+            raise ApiUnreachable("PushRead", "connection refused", was_sent=False)
+        return inner(transport, visit, action)
+
+    first, second = pianos_of(school, 2)
+    school.edit(first, travail="Premier", completed_at=LATE)
+    school.push()
+    monkeypatch.setattr(VisitTransport, "_noted", unreachable_the_second_time)
+    school.edit(second, travail="Second", completed_at=LATE)
+    for _ in range(2):
+        school.push()
+    assert len(asked) == 2
+    assert (services(school, first), services(school, second)) == (["Premier"], ["Second"])
 
 
 def test_another_day_is_another_visit(school: Office) -> None:

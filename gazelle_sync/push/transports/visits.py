@@ -7,14 +7,16 @@ line of the calendar. A visit is looked for before it is made, so a lost answer 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 from typing import Any
 
-from gazelle_sync.errors import AnswerUnreadable, WriteRefused
+from gazelle_sync.clock import earlier, midnight
+from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
+from gazelle_sync.log import get_logger
 from gazelle_sync.push.model import Action, Remote
-from gazelle_sync.push.transports import Sent
+from gazelle_sync.push.transports import Sent, Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.transports.reading import member
 
@@ -24,10 +26,13 @@ MARK = "[gazelle_sync {day}]"
 """In the notes of our visits: by it we know them again."""
 
 MINUTES = 60
+PIANOS_AT_ONCE = 25
 SURVIVES = ("title", "start", "duration", "buffer", "notes", "type", "isAllDay", "timezone", "status")
 """`updateEvent` replaces the event: what must survive is sent again."""
 
 NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."
+
+log = get_logger("gazelle_sync.push")
 
 _locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 """Two pianos of one client are not given a visit each because two threads looked at the same moment."""
@@ -93,10 +98,36 @@ class VisitTransport(GraphqlTransport):
         return member(self.mutate("PushVisitCreated", "createEvent", {"input": values}), "PushVisitCreated", "event")
 
     def _completed(self, visit: Visit, action: Action, remote: Remote) -> Sent:
-        notes = [{"pianoId": remote.id, "notes": action.payload["text"]}]
+        """Complete the visit; where that replaced what an earlier completion had noted, all of it is said again.
+
+        The API does not say whether another completion adds to the notes or replaces them, so it is looked at.
+        """
+        ours = {"pianoId": remote.id, "notes": action.payload["text"]}
+        noted = self._noted(visit, action) if visit.get("status") == "COMPLETE" else Counter()
+        done = self._complete(visit, [ours])
+        try:
+            if noted and (gone := noted - self._noted(visit, action)):
+                self._complete(visit, [*({"pianoId": piano, "notes": text} for piano, text in gone.elements()), ours])
+        except ApiError as error:  # ours is there: an error now must not say that it is not
+            log.warning("could not look at a visit's earlier notes", visit=visit["id"], reason=str(error))
+        return done
+
+    def _complete(self, visit: Visit, notes: list[dict[str, Any]]) -> Sent:
         values = {"resultType": "COMPLETE", "serviceHistoryNotes": notes}
         payload = self.mutate("PushVisitCompleted", "completeEvent", {"id": visit["id"], "input": values})
         return Sent({"event": {"id": member(payload, "PushVisitCompleted", "event")["id"]}})
+
+    def _noted(self, visit: Visit, action: Action) -> Counter[tuple[str, str]]:
+        """What the timelines of a visit's pianos say since that day: (piano, text), as often as it stands there."""
+        since = earlier(midnight(date.fromisoformat(action.payload["day"])), timedelta(days=1))
+        pianos = [piano["pianoId"] for piano in _pianos(visit)]
+        found: Counter[tuple[str, str]] = Counter()
+        for start in range(0, len(pianos), PIANOS_AT_ONCE):
+            reads = self.read([Wanted(piano, since) for piano in pianos[start : start + PIANOS_AT_ONCE]])
+            if broken := next((read for read in reads.values() if isinstance(read, ApiError)), None):
+                raise broken
+            found.update((r.id, entry.text) for r in reads.values() if isinstance(r, Remote) for entry in r.entries)
+        return found
 
     def _technician(self, email: str | None) -> str:
         """Who did it, where the row says so and they can be scheduled; else the first who can."""
