@@ -123,10 +123,9 @@ class Block:
     def _base(self, draft: Draft, marks: Marks) -> str | None:
         if self.column in draft.base:
             return plain(draft.base[self.column]) or None
-        if draft.row.seen is None and not draft.ours_is_newer:
-            return None
-        notes = draft.row.seen.notes if draft.row.seen is not None else draft.remote.notes
-        found = read_block(notes, marks)
+        if draft.row.seen is None:
+            return None  # a block that nobody here has seen is not ours to write over in silence
+        found = read_block(draft.row.seen.notes, marks)
         return found.says or None if found else None
 
     def _had_foreign_text(self, draft: Draft, marks: Marks) -> bool:

@@ -180,15 +180,15 @@ def test_a_retry_after_of_an_hour_is_not_waited_for(shop: Shop) -> None:
     began = time.monotonic()
     outcome = shop.sync(check=False)
     assert set(outcome.errors) == set(NAMES)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 600
 
 
 def test_an_answer_that_comes_too_late_is_a_timeout_and_tried_again(shop: Shop) -> None:
     change_something(shop)
-    shop.admin.fault("timeout", times=1, seconds=3, operation="ClientsStamps")
+    shop.admin.fault("timeout", times=1, seconds=30, operation="ClientsStamps")
     began = time.monotonic()
     shop.sync(timeout_s=0.5)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     shop.assert_equals_api()
 
 

@@ -94,11 +94,8 @@ def test_a_second_pull_waits_for_the_first(shop: Shop) -> None:
 
 
 def test_a_second_pull_says_that_another_is_running(shop: Shop) -> None:
-    with PullLock(shop.url, wait_s=0):
-        began = time.monotonic()
-        with pytest.raises(AnotherPullRunning, match="Another pull is running"):
-            shop.sync(lock_wait_s=0.3)
-        assert time.monotonic() - began < 5
+    with PullLock(shop.url, wait_s=0), pytest.raises(AnotherPullRunning, match="Another pull is running"):
+        shop.sync(lock_wait_s=0.3)
     shop.sync()
 
 

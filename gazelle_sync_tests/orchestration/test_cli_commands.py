@@ -44,16 +44,17 @@ def person(shop: Shop, dagster_database: str, tmp_path: Path) -> Person:
     return Person(shop, dagster_database, tmp_path)
 
 
-def test_help_answers_in_under_half_a_second() -> None:
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        ended = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=False)
-        times.append(time.perf_counter() - began)
-        assert ended.returncode == 0
+def test_help_names_the_commands_and_loads_nothing_heavy() -> None:
+    """`make bench` measures the half second that it may take; this is what would break it."""
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", PROGRAM, "--help"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "click" in loaded
+    assert loaded.isdisjoint({"dagster", "psycopg", "sqlalchemy", "httpx", "starlette", "matplotlib", "apprise"})
     for command in ("sync", "replay", "status", "migrate", "up", "sandbox", "doctor"):
         assert command in ended.stdout
-    assert min(times) < 0.5
 
 
 def test_sync_says_what_changed_and_then_that_nothing_did(person: Person) -> None:
