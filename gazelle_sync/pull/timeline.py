@@ -27,6 +27,7 @@ from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
 NIGHTLY = timedelta(days=45)
+CLOCK_NOISE = timedelta(minutes=1)
 COUNTS_PER_REQUEST = 50
 TRIES = 3
 
@@ -62,8 +63,11 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         total = _read_range(pull, connection, ours, midnight(montreal_day(earlier(now, NIGHTLY))))
     else:
         pull.report.strategy = "recent bodies and counts"
+        total = _read_recent(pull, earlier(now, OVERLAP))
         # Where the API's `Date` is ahead of the clock that dates the entries, the watermark is ahead of them as well.
-        total = _read_recent(pull, earlier(now, OVERLAP + max(pull.client.clock_ahead, timedelta(0))))
+        # How far it is ahead, the first answer tells, and this may have been the first.
+        if pull.client.clock_ahead > CLOCK_NOISE:
+            total = _read_recent(pull, earlier(now, OVERLAP + pull.client.clock_ahead))
     pull.report.total = total
     if total != ours.count():
         _mend_days(pull, ours, total)

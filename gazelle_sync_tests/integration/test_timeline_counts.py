@@ -204,7 +204,7 @@ def test_a_note_is_found_where_the_date_header_runs_ahead_and_a_deletion_evens_t
     gone = next(e for e in shop.admin.dump("timeline") if e["occurredAt"] < "2025")
     shop.admin.delete("timeline", gone["id"])
     made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
-    shop.sync()
+    shop.sync(only=["timeline"])  # whose first request is the first of the run: no answer has told the time before
     assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
 
 
