@@ -46,6 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files with the longest tests come first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+
+
 @dataclass
 class Databases:
     """Makes and drops databases on the session's server."""

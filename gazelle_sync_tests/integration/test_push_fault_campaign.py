@@ -27,8 +27,6 @@ from gazelle_sync_tests.faults.push_people import HERE, THERE, Sides
 from gazelle_sync_tests.pushing import TABLE, Office
 from gazelle_sync_tests.shop import Shop
 
-on_the_ground = pytest.mark.xdist_group("fault campaign")  # the ground, a server of its own, is made once
-
 SLICE = ("answer of a comment lost", "edited after the reading", "edited in doubt", "gone after a request",
          "killed again and again")  # fmt: skip
 
@@ -43,7 +41,6 @@ def lived_through(ground: Ground, name: str, seed: int) -> Result:
     return run_case(seed, PUSH[name], PUSH, ground, PushCase)
 
 
-@on_the_ground
 @pytest.mark.parametrize("name", SLICE)
 def test_a_case_of_the_campaign_ends_with_nothing_lost_and_nothing_doubled(ground: Ground, name: str) -> None:
     result = lived_through(ground, name, 7)
@@ -190,7 +187,6 @@ def test_the_judge_sees_that_work_became_two_visits(shop: Shop) -> None:
     assert damaged.found() == {f.COMMENTS_DOUBLED}
 
 
-@on_the_ground
 def test_a_push_that_does_not_look_before_it_sends_again_is_caught(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,14 +195,12 @@ def test_a_push_that_does_not_look_before_it_sends_again_is_caught(
     assert any(counts[f.COMMENTS_DOUBLED] for counts in found)
 
 
-@on_the_ground
 def test_a_push_that_hides_a_failure_is_an_alert_missing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PushReport, "succeeded", property(lambda _: True))
     found = [lived_through(ground, "unknown status", seed).figures.counts for seed in range(2)]
     assert any(counts[f.ALERTS] for counts in found)
 
 
-@on_the_ground
 def test_a_push_that_complains_of_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PushReport, "succeeded", property(lambda _: False))
     assert lived_through(ground, "slow drip", 1).figures.counts[f.FALSE_ALARMS]
