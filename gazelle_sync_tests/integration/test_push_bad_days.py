@@ -488,3 +488,15 @@ def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) ->
     office.shop.query("DELETE FROM vincent_dindy_piano_updates")
     assert office.push().succeeded
     assert ("add_comment", "in_doubt") not in office.log(piano)
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_an_api_that_refuses_an_update_of_nothing_gets_the_edit_all_the_same(office: Office) -> None:
+    office.shop.admin.fault("graphql_errors", operation="$nothing", times=0)
+    first, second = office.piano(0, tags=["GRAND"]), office.piano(1, tags=["GRAND"])
+    for piano in (first, second):
+        office.edit(piano, status="top")
+    assert office.push().succeeded
+    for piano in (first, second):
+        assert office.record(piano)["tags"] == ["GRAND", "TOP"]
+        office.assert_clean(piano)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-from gazelle_sync.errors import AnswerUnreadable, WriteRefused
+from gazelle_sync.errors import AnswerUnreadable, OperationFailed, WriteRefused
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords, member, remote_of
@@ -14,6 +15,8 @@ class GraphqlTransport(GazelleRecords):
     """See `Transport`."""
 
     name = "graphql"
+    _tells_before = True
+    """Whether the API takes an update of nothing, which tells what the real one replaces."""
 
     def send(self, action: Action, remote: Remote) -> Sent:
         """See `Transport`."""
@@ -28,10 +31,18 @@ class GraphqlTransport(GazelleRecords):
         return self._comment(action, remote)
 
     def _update(self, remote: Remote, values: Mapping[str, JsonValue]) -> Sent:
-        data = self._mutation("PushPiano", {"id": remote.id, "nothing": {}, "input": values})
+        data = self._updated({"id": remote.id, "input": values})
         payload = self.payload_of(data, "PushPiano", "updatePiano")
         after = remote_of(member(payload, "PushPiano", "piano"), remote.id)
         return Sent({"piano": after.as_before()}, after=after, before=_before(data.get("before"), remote.id))
+
+    def _updated(self, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        if self._tells_before:
+            with suppress(OperationFailed):  # perhaps of the empty update alone; a full one may be said twice
+                return self._mutation("PushPiano", {**variables, "nothing": {}})
+        data = self._mutation("PushPlainPiano", variables)
+        self._tells_before = False
+        return data
 
     def _comment(self, action: Action, remote: Remote) -> Sent:
         values = {"comment": action.payload["text"], "createdAt": action.payload["created_at"]}
