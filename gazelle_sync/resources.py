@@ -25,7 +25,7 @@ from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.session import LOCK_WAIT_S, Pull
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 
 REPLAY = "replay"
 TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
@@ -114,7 +114,7 @@ class RunSession:
         """A connection to the shop's database, for metadata."""
         if self.settings is None or self.settings.database_url is None:
             raise RuntimeError("no asset has begun yet")
-        with connect(self.settings.database_url) as connection:
+        with database_errors(), connect(self.settings.database_url) as connection:
             yield connection
 
     def close(self) -> None:

@@ -131,7 +131,7 @@ class Push:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
         try:
             migrate(self._url)
-            with connect(self._url) as connection:
+            with database_errors(), connect(self._url) as connection:
                 refuse_mixing(connection, str(self._settings.api_url))
             self._lock.__enter__()
         except BaseException:

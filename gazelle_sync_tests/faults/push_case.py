@@ -85,6 +85,7 @@ class PushCase:
     def _meet(self, kind: Kind) -> None:
         self._story.append(f"[{kind.group}/{kind.name}]")
         scene = self._scene()
+        was_in_trouble = self._shop.count("vincent_dindy_piano_updates", "sync_error IS NOT NULL") > 0
         try:
             kind.strike(scene)
         finally:
@@ -94,9 +95,9 @@ class PushCase:
         self._story.append(f"struck {struck}")
         for figure, words in at_any_time(self._office, self._sides):
             self._figures.add(figure, f"after {kind.name}: {words}")
-        self._judge_words(kind, scene)
+        self._judge_words(kind, scene, was_in_trouble=was_in_trouble)
 
-    def _judge_words(self, kind: Kind, scene: PushScene) -> None:
+    def _judge_words(self, kind: Kind, scene: PushScene, *, was_in_trouble: bool) -> None:
         told = [run for run in scene.runs if not run.succeeded]
         for run in scene.runs:
             if run.stack:
@@ -106,7 +107,7 @@ class PushCase:
         )
         if scene.runs and scene.runs[-1].succeeded and due and not scene.was_edited:
             self._figures.add(f.ALERTS, f"{kind.name}: a push says that everything went, and {due} are still due")
-        if kind.expects is Expect.HARMLESS and told:
+        if kind.expects is Expect.HARMLESS and told and not was_in_trouble:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a push said: {told[0].words[:300]}")
         if kind.expects is Expect.SAID and scene.held:
             if not told:

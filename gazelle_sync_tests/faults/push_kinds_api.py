@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
@@ -20,6 +21,10 @@ def armed(fault: str, *, push: dict[str, Any] | None = None, most: int = 4, **op
 
     def strike(scene: PushScene) -> None:
         scene.arm(fault, most=most, **options)
+        if fault == "timeout":
+            # What was given up arrives all the same. Arriving after somebody's later edit, it would write over it, and
+            # no client could tell: the API knows no condition. People wait until it is in.
+            scene.finally_do(lambda: time.sleep(float(options["seconds"])))
         for _ in range(scene.draw.randint(1, 2)):
             scene.push(**push or {})
 
