@@ -14,7 +14,7 @@ from gazelle_sync.clock import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
 from gazelle_sync.push.gist import alike
 from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row
-from gazelle_sync.push.plan import Draft, is_emptied, merge
+from gazelle_sync.push.plan import Draft, merge
 from gazelle_sync.push.readings import readings_in
 from gazelle_sync.push.words import say
 
@@ -43,7 +43,7 @@ class StatusTag:
         if ours is None and self.column not in draft.base:
             return
         base = self._base(draft)
-        if is_emptied(draft, bool(draft.remote.tags), bool(had := self._foreign_before(draft))):
+        if not draft.remote.tags and (had := self._foreign_before(draft)):  # until a pull has seen it as well
             if ours != base:
                 draft.problem(self.column, "emptied_tags", known=", ".join(had))
             return
@@ -105,7 +105,7 @@ class Block:
             return
         marks = Marks.of(self.label, draft.row.key)
         base = self._base(draft, marks)
-        if is_emptied(draft, bool(plain(draft.remote.notes)), self._had_foreign_text(draft, marks)):
+        if not plain(draft.remote.notes) and self._had_foreign_text(draft, marks):  # until a pull has seen it as well
             if ours != base:
                 draft.problem(self.column, "emptied_notes")
             return

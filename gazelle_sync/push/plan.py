@@ -16,7 +16,6 @@ from gazelle_sync.push.block import plain
 from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
 from gazelle_sync.push.words import say
 
-BELIEVED_AFTER = 3
 """Tries after which a record that suddenly has no tags (or notes) is believed, where no pull has confirmed it."""
 
 NOISE = timedelta(seconds=2)
@@ -146,11 +145,6 @@ def merge(
             draft.plan.clashes.append(clash)
         return theirs, clash
     return ours, _clash(draft, column, base, ours, theirs, "ours") if theirs != base and theirs is not None else None
-
-
-def is_emptied(draft: Draft, has_now: bool, had: bool) -> bool:
-    """Whether something that was there is suddenly gone altogether, and nobody has confirmed it yet."""
-    return had and not has_now and draft.row.attempts < BELIEVED_AFTER
 
 
 def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Clash:

@@ -12,9 +12,9 @@ WORDS = {
         "nameless": "This row has no {column}: nobody can tell which piano it speaks of. Fill it in, or delete "
         "the row.",
         "emptied_tags": "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of "
-        "the API, so nothing is written over it yet: the status goes once a pull has seen the same, or at a later try.",
+        "the API, so nothing is written over it: the status goes once a pull has seen the same (gazelle-sync sync).",
         "emptied_notes": "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the "
-        "API, so nothing is written over it yet: observations go once a pull has seen the same, or at a later try.",
+        "API, so nothing is written over it: observations go once a pull has seen the same (gazelle-sync sync).",
         "no_record": "Gazelle has no piano {id}. If it was deleted there, delete this row; if the id is mistyped, "
         "correct it.",
         "refused": "Gazelle refuses {action}: {reason}",
@@ -41,11 +41,10 @@ WORDS = {
         "nameless": "Cette ligne n'a pas de {column} : personne ne sait de quel piano elle parle. Le remplir, ou "
         "supprimer la ligne.",
         "emptied_tags": "Gazelle ne montre plus aucune étiquette pour ce piano, qui avait {known}. C'est peut-être une "
-        "panne de l'API : rien n'est encore écrit. Le statut partira quand une lecture l'aura confirmé, ou à un "
-        "prochain essai.",
+        "panne de l'API : rien n'est écrit. Le statut partira quand une lecture l'aura confirmé (gazelle-sync sync).",
         "emptied_notes": "Gazelle montre des notes vides pour ce piano, qui avait du texte. C'est peut-être une panne "
-        "de l'API : rien n'est encore écrit. Les observations partiront quand une lecture l'aura confirmé, ou à un "
-        "prochain essai.",
+        "de l'API : rien n'est écrit. Les observations partiront quand une lecture l'aura confirmé "
+        "(gazelle-sync sync).",
         "no_record": "Gazelle n'a pas de piano {id}. S'il y a été supprimé, supprimer cette ligne ; si l'identifiant "
         "est mal tapé, le corriger.",
         "refused": "Gazelle refuse {action} : {reason}",

@@ -116,7 +116,9 @@ class _Judge:
         if row["status"] is not None and tags != [STATUS[row["status"]]]:
             yield f"status {row['status']}, and Gazelle has {tags}"
         ours, theirs = row["observations"], block_of(row["gazelle_id"], record["notes"])
-        if (ours or "").strip() != (theirs or ""):
+        # A row that never said any (another took the place of one that was removed) leaves Gazelle's alone.
+        is_spoken_of = ours is not None or "observations" in (row["base"] or {})
+        if is_spoken_of and (ours or "").strip() != (theirs or ""):
             yield f"observations {str(ours)[:50]!r}, and Gazelle has {str(theirs)[:50]!r}"
         if row["travail"] and row["completed_at"]:
             day = montreal_day(row["completed_at"]).isoformat()
