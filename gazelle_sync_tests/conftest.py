@@ -44,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on the time that it takes
     hypothesis.settings.load_profile("any machine")
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
+    # psycopg gives up closing a cursor whose connection is lost just then, which is what some tests do to it.
+    config.addinivalue_line("filterwarnings", r"ignore:<psycopg.ServerCursor .*deleted while still open:ResourceWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+
+import psycopg
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import (
@@ -314,6 +317,9 @@ def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
         stopped.set()
         room.release()
         thread.join()
+        if isinstance(items, Generator):
+            with suppress(psycopg.Error):  # a cursor that it holds open ends with it, whatever became of its connection
+                items.close()
 
 
 def _page_of(operation: str, answer: Answer, root: str) -> Page:
