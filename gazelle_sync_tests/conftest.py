@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("any machine")
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
     # psycopg gives up closing a cursor whose connection is lost just then, which is what some tests do to it.
-    config.addinivalue_line("filterwarnings", r"ignore:<psycopg.ServerCursor .*deleted while still open:ResourceWarning")
+    config.addinivalue_line("filterwarnings", r"ignore:<psycopg.ServerCursor .*while still open:ResourceWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
