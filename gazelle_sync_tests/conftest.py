@@ -26,6 +26,7 @@ from psycopg import sql
 from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync_tests.processes import Person, Processes
 from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
 
 if TYPE_CHECKING:
@@ -183,6 +184,13 @@ def dagster_database(databases: Databases) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Processes]:
+    """Starts pulls and commands, quickly."""
+    with Processes() as processes:
+        yield processes
+
+
 @pytest.fixture
 def new_shop(database: str, sandbox: RunningSandbox, tmp_path: Path) -> Shop:
     """A shop that was never pulled."""
@@ -238,6 +246,12 @@ def shop(pulled_template: str, databases: Databases, sandbox: RunningSandbox, tm
     """A shop that was pulled once and is equal to the sandbox."""
     with databases.temporary(pulled_template) as url:
         yield Shop.on(url, sandbox, tmp_path)
+
+
+@pytest.fixture
+def person(shop: Shop, processes: Processes, dagster_database: str, tmp_path: Path) -> Person:
+    """Somebody at a terminal, on a shop that was pulled once."""
+    return Person(shop, processes, dagster_database, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,11 @@
-"""The harness of the tests that run a whole pull: a real database, a real sandbox, and the proof that they agree.
-
-`python -m gazelle_sync_tests.shop` waits for orders and runs each in a process of its own, forked from one that has
-imported everything: the tests that kill pulls need many of them (`PullProcesses`).
-"""
+"""The harness of the tests that run a whole pull: a real database, a real sandbox, and the proof that they agree."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -86,6 +80,7 @@ class Shop:
     settings: Settings
     local_tags: dict[str, list[str]] = field(default_factory=dict)
     """Id → the tags that production must hold where they are not simply Gazelle's."""
+    _kept: psycopg.Connection[Any] | None = None
 
     @classmethod
     def on(cls, url: str, sandbox: RunningSandbox, home: Path) -> Shop:
@@ -158,11 +153,17 @@ class Shop:
 
     # ---- looking
 
+    def _connection(self) -> psycopg.Connection[Any]:
+        """One that is kept: a proof looks at twenty tables."""
+        if self._kept is None or self._kept.closed:
+            self._kept = psycopg.connect(self.url, autocommit=True)
+            weakref.finalize(self, self._kept.close)
+        return self._kept
+
     def query(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query (or the effect of a statement)."""
-        with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(query.encode(), parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self._connection().execute(query.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value of a query."""
@@ -172,9 +173,9 @@ class Shop:
 
     def rows(self, table: str, where: str = "true", *parameters: object) -> list[Row]:
         """Rows of a table in the order of their external ids (or ids)."""
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            query = f"SELECT * FROM {table} AS t WHERE {where}"  # noqa: S608 - the tests' own names
-            found = connection.execute(query.encode(), parameters or None).fetchall()
+        query = f"SELECT * FROM {table} AS t WHERE {where}"  # noqa: S608 - the tests' own names
+        with self._connection().cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(query.encode(), parameters or None).fetchall()
         return sorted(found, key=lambda row: str(row.get("external_id", row.get("id"))))
 
     def row(self, table: str, external_id: str) -> Row:
@@ -197,8 +198,7 @@ class Shop:
 
     def watermarks(self) -> dict[str, datetime]:
         """Entity → watermark; the global one under the empty name."""
-        with psycopg.connect(self.url) as connection:
-            return read_watermarks(connection)
+        return read_watermarks(self._connection())
 
     def last_log(self) -> Row:
         """The newest row of `sync_logs`."""
@@ -316,57 +316,6 @@ class Shop:
             **more,
         }
 
-    @contextmanager
-    def processes(self, **environment: str) -> Iterator[PullProcesses]:
-        """Pulls in processes of their own."""
-        with PullProcesses(self.environment(**environment)) as processes:
-            yield processes
-
-
-class PullProcesses:
-    """Starts pulls as processes, quickly, and kills them."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "gazelle_sync_tests.shop"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(environment),
-        )  # fmt: skip
-        self._hear()
-
-    def __enter__(self) -> PullProcesses:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def begin(self, mode: Mode = Mode.TICK) -> int:
-        """Start a pull; gives its process id once it runs."""
-        self._say(mode.value)
-        return int(self._hear())
-
-    def end(self) -> int:
-        """Wait for the pull that was started first; its exit status, negative where a signal ended it."""
-        self._say("wait")
-        return int(self._hear())
-
-    def run_and_kill(self, after_s: float, mode: Mode = Mode.TICK) -> bool:
-        """Start a pull and kill it after a while; whether it was still alive."""
-        pid = self.begin(mode)
-        time.sleep(after_s)
-        os.kill(pid, signal.SIGKILL)
-        return self.end() == -signal.SIGKILL
-
-    def _say(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    def _hear(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the process that starts pulls is dead"
-        return line.strip()
-
 
 def live_a_while(shop: Shop) -> None:
     """Give a shop a history: edits, deletions, a revival, tags of its own."""
@@ -390,45 +339,6 @@ def live_a_while(shop: Shop) -> None:
     shop.sync(Mode.DEEP)
 
 
-def pull_once(mode: Mode) -> None:
-    """One pull as the environment says; raises the first failure."""
-    settings = Settings.load()
-    assert settings.database_url is not None
-    with Pull(settings, mode=mode, lock_wait_s=30) as pull:
-        for entity in pull.entities:
-            pull.stage(entity.name)
-        for entity in pull.entities:
-            pull.apply(entity.name)
-
-
-def _serve_orders() -> None:
-    """Fork a pull for each line that names a mode; `wait` waits for the oldest."""
-    children: list[int] = []
-    print("ready", flush=True)  # noqa: T201 - how the parent is told
-    for line in sys.stdin:
-        order = line.strip()
-        if order == "wait":
-            _, status = os.waitpid(children.pop(0), 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
-            continue
-        child = os.fork()
-        if child == 0:
-            _run_child(Mode(order))
-        children.append(child)
-        print(child, flush=True)  # noqa: T201
-
-
-def _run_child(mode: Mode) -> None:
-    os.dup2(2, 1)  # the parent reads standard output
-    try:
-        pull_once(mode)
-    except BaseException as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
-
-
 def _everything(reader: Reader, entity: Entity) -> Iterator[Record]:
     if entity.strategy is Strategy.WHOLE_LIST:
         yield from reader.whole_list(entity.page_operation)[0]
@@ -447,7 +357,3 @@ def _by_id(reader: Reader, entity: Entity, ids: list[str]) -> dict[str, Record]:
 def drop_database(connection: psycopg.Connection[Any], name: str) -> None:
     """Drop a database, whoever is still connected to it."""
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-if __name__ == "__main__":
-    _serve_orders()

@@ -12,6 +12,7 @@ import pytest
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.lock import PullLock, pull_is_running
+from gazelle_sync_tests.processes import Processes
 from gazelle_sync_tests.shop import PRODUCTION, Shop
 
 
@@ -29,11 +30,12 @@ def assert_nothing_is_doubled(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(new_shop: Shop, seed: int) -> None:
+def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(
+    new_shop: Shop, processes: Processes, seed: int
+) -> None:
     draw = random.Random(seed)  # noqa: S311 - a dice
-    with new_shop.processes(GAZELLE_PAGE_SIZE="25") as processes:
-        for _ in range(5):
-            processes.run_and_kill(draw.uniform(0.02, 0.6))
+    for _ in range(5):
+        processes.pull_and_kill(new_shop.environment(GAZELLE_PAGE_SIZE="25"), draw.uniform(0.02, 0.6))
     new_shop.sync()
     assert_nothing_is_doubled(new_shop)
     new_shop.assert_equals_api()
@@ -41,13 +43,14 @@ def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(new_shop:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, seed: int) -> None:
+def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, processes: Processes, seed: int) -> None:
     draw = random.Random(100 + seed)  # noqa: S311 - a dice
-    with shop.processes(GAZELLE_PAGE_SIZE="25") as processes:
-        for number in range(5):
-            shop.admin.random_edits(seed=seed * 10 + number, clients=4, pianos=3, events=10, timeline=5)
-            shop.admin.delete("timeline", draw.choice(shop.admin.dump("timeline"))["id"])
-            processes.run_and_kill(draw.uniform(0.02, 0.5), draw.choice([Mode.TICK, Mode.TICK, Mode.DEEP]))
+    environment = shop.environment(GAZELLE_PAGE_SIZE="25")
+    for number in range(5):
+        shop.admin.random_edits(seed=seed * 10 + number, clients=4, pianos=3, events=10, timeline=5)
+        shop.admin.delete("timeline", draw.choice(shop.admin.dump("timeline"))["id"])
+        mode = draw.choice([Mode.TICK, Mode.TICK, Mode.DEEP])
+        processes.pull_and_kill(environment, draw.uniform(0.02, 0.5), mode)
     shop.sync()
     shop.sync(Mode.DEEP)
     assert_nothing_is_doubled(shop)
@@ -57,12 +60,11 @@ def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, seed
     assert shop.fingerprint() == before
 
 
-def test_a_dead_runs_row_is_closed_by_the_next_run(shop: Shop) -> None:
+def test_a_dead_runs_row_is_closed_by_the_next_run(shop: Shop, processes: Processes) -> None:
     shop.admin.settings(latency_ms=1000)
-    with shop.processes() as processes:
-        pid = processes.begin()
-        shop.while_pulling(lambda: os.kill(pid, signal.SIGKILL)).join()
-        assert processes.end() == -signal.SIGKILL
+    pid = processes.begin(shop.environment())
+    shop.while_pulling(lambda: os.kill(pid, signal.SIGKILL)).join()
+    assert processes.end(pid) == -signal.SIGKILL
     assert shop.last_log()["status"] == "running"
     shop.admin.settings(latency_ms=0)
     shop.sync()
@@ -70,24 +72,21 @@ def test_a_dead_runs_row_is_closed_by_the_next_run(shop: Shop) -> None:
     assert statuses[-2:] == ["error", "success"]
 
 
-def test_the_lock_dies_with_its_process(shop: Shop) -> None:
+def test_the_lock_dies_with_its_process(shop: Shop, processes: Processes) -> None:
     shop.admin.settings(latency_ms=300)
-    with shop.processes() as processes:
-        pid = processes.begin()
-        deadline = time.monotonic() + 10
-        while not pull_is_running(shop.url):
-            assert time.monotonic() < deadline
-        os.kill(pid, signal.SIGKILL)
-        processes.end()
+    pid = processes.begin(shop.environment())
+    deadline = time.monotonic() + 10
+    while not pull_is_running(shop.url):
+        assert time.monotonic() < deadline
+    os.kill(pid, signal.SIGKILL)
+    processes.end(pid)
     shop.admin.settings(latency_ms=0)
     shop.sync(lock_wait_s=5)
 
 
-def test_a_second_pull_waits_for_the_first(shop: Shop) -> None:
-    with shop.processes() as processes:
-        processes.begin()
-        processes.begin()
-        assert [processes.end(), processes.end()] == [0, 0]
+def test_a_second_pull_waits_for_the_first(shop: Shop, processes: Processes) -> None:
+    both = [processes.begin(shop.environment()) for _ in range(2)]
+    assert [processes.end(pid) for pid in both] == [0, 0]
     logs = [row for row in shop.rows("sync_logs") if row["status"] == "success"]
     assert len(logs) == 3
     shop.assert_equals_api()
@@ -99,11 +98,9 @@ def test_a_second_pull_says_that_another_is_running(shop: Shop) -> None:
     shop.sync()
 
 
-def test_two_first_pulls_at_once_double_nothing(new_shop: Shop) -> None:
-    with new_shop.processes() as processes:
-        for _ in range(3):
-            processes.begin(Mode.TICK)
-        assert [processes.end() for _ in range(3)] == [0, 0, 0]
+def test_two_first_pulls_at_once_double_nothing(new_shop: Shop, processes: Processes) -> None:
+    three = [processes.begin(new_shop.environment()) for _ in range(3)]
+    assert [processes.end(pid) for pid in three] == [0, 0, 0]
     assert_nothing_is_doubled(new_shop)
     new_shop.assert_equals_api()
 

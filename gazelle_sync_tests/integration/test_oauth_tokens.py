@@ -19,6 +19,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from gazelle_sync_tests.processes import Processes
 from gazelle_sync_tests.shop import Shop
 
 QUERY = "query Few { allClients(first: 1) { totalCount } }"
@@ -81,16 +82,14 @@ def test_the_rotated_token_file_is_rewritten_whole_and_private(oauth_shop: Shop)
     assert beside <= {".token.json.lock"}
 
 
-def test_two_processes_refresh_once(oauth_shop: Shop) -> None:
+def test_two_processes_refresh_once(oauth_shop: Shop, processes: Processes) -> None:
     oauth_shop.admin.expire_token()
     oauth = {
         "GAZELLE_API_TOKEN": "", "GAZELLE_TOKEN_FILE": str(oauth_shop.settings.token_file),
         "GAZELLE_CLIENT_ID": SANDBOX_CLIENT_ID, "GAZELLE_CLIENT_SECRET": SANDBOX_CLIENT_SECRET,
     }  # fmt: skip
-    with oauth_shop.processes(**oauth) as processes:
-        processes.begin()
-        processes.begin()
-        assert [processes.end(), processes.end()] == [0, 0]
+    both = [processes.begin(oauth_shop.environment(**oauth)) for _ in range(2)]
+    assert [processes.end(pid) for pid in both] == [0, 0]
     assert refreshes(oauth_shop) == 1
 
 

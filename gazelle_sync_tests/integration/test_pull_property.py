@@ -11,7 +11,8 @@ import pytest
 import stamina
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import PullProcesses, Shop
+from gazelle_sync_tests.processes import Processes
+from gazelle_sync_tests.shop import Shop
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("status", {"code": 503}), ("status", {"code": 429, "retry_after": 0}), ("status", {"code": 404}),
@@ -35,7 +36,7 @@ def without_waiting() -> Iterator[None]:
 class Life:
     """A shop, its people and its bad luck, drawn from one number."""
 
-    def __init__(self, shop: Shop, processes: PullProcesses, seed: int) -> None:
+    def __init__(self, shop: Shop, processes: Processes, seed: int) -> None:
         self.shop = shop
         self.admin = shop.admin
         self._processes = processes
@@ -113,7 +114,7 @@ class Life:
 
     def _killed(self) -> None:
         mode = self._draw.choice([Mode.TICK, Mode.NIGHTLY, Mode.DEEP])
-        self._processes.run_and_kill(self._draw.uniform(0.02, 0.5), mode)
+        self._processes.pull_and_kill(self.shop.environment(), self._draw.uniform(0.02, 0.5), mode)
 
     def _damage(self) -> None:
         self.shop.query("UPDATE gazelle_products SET name_fr = 'abîmé' WHERE id % 7 = 0")
@@ -126,12 +127,11 @@ class Life:
 @pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("dialect", ["published", "seed"])
 @pytest.mark.parametrize("seed", range(2))
-def test_one_healthy_full_run_heals_any_history(shop: Shop, dialect: str, seed: int) -> None:
+def test_one_healthy_full_run_heals_any_history(shop: Shop, processes: Processes, dialect: str, seed: int) -> None:
     shop.admin.settings(dialect=dialect)
     shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
-    with shop.processes() as processes:
-        life = Life(shop, processes, seed=seed * 2 + (dialect == "seed"))
-        life.live(16)
+    life = Life(shop, processes, seed=seed * 2 + (dialect == "seed"))
+    life.live(16)
     print("\n".join(life.story))  # noqa: T201 - shown where the test fails
     shop.admin.clear_faults()
     # What really was deleted may be more than a fence lets through by now: that is a person's word to give.

@@ -1,6 +1,7 @@
 """Alerts under Dagster: what the sensors see of a run, and what the command line tells without any daemon."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +10,7 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.sensors.alerts import alert_sensors, ended_run
-from gazelle_sync_tests.orchestration.test_cli_commands import Person
+from gazelle_sync_tests.processes import Person
 from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, mail_server, webhook
 from gazelle_sync_tests.shop import Shop
 
@@ -118,11 +119,6 @@ def test_the_sensors_tell_what_they_see(
     assert "Data is stale: Pianos" in hook.titles[2]
 
 
-@pytest.fixture
-def person(shop: Shop, dagster_database: str, tmp_path: Path) -> Person:
-    return Person(shop, dagster_database, tmp_path)
-
-
 def with_password(url: str, password: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}password={password}"
 
@@ -140,15 +136,14 @@ def everything_in(url: str) -> str:
         return "\n".join(found)
 
 
-def test_no_credential_of_a_run_is_in_any_log_event_metadata_alert_or_column(
-    shop: Shop, dagster_database: str, hook: Webhook, tmp_path: Path
-) -> None:
+def test_no_credential_of_a_run_is_in_any_log_event_metadata_alert_or_column(person: Person, hook: Webhook) -> None:
     """A run that fails in part and one whose tokens are refused, with an alert that is delivered and one that is not:
     every byte that they wrote is looked through.
     """
     password = "database0password0of0this0shop"
+    shop, dagster_database = person.shop, person.dagster_database
     urls = {"GAZELLE_DATABASE_URL": with_password(shop.url, password)}
-    person = Person(shop, with_password(dagster_database, password), tmp_path)
+    person = replace(person, dagster_database=with_password(dagster_database, password))
     token = shop.environment()["GAZELLE_API_TOKEN"]
     access, client_secret, refresh = OAUTH
     shop.settings.token_file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 import pytest
 import structlog
 
@@ -23,10 +23,9 @@ from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 from gazelle_sync.status import LATE, LOST
 from gazelle_sync.trust.catalogue import CHECKS, GROUPS
-from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.processes import Person
 from gazelle_sync_tests.shop import Shop
 
-PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 MOVE = """UPDATE gazelle_appointments SET start_at = start_at + interval '5 hours',
     appointment_date = ((start_at + interval '5 hours') AT TIME ZONE 'UTC')::date,
     appointment_time = ((start_at + interval '5 hours') AT TIME ZONE 'UTC')::time"""
@@ -222,35 +221,23 @@ def test_the_checks_of_a_database_that_is_gone_do_not_pass(
 # ---- the command
 
 
-def command(
-    shop: Shop, dagster_database: str, tmp_path: Path, *arguments: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        env=shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=dagster_database, **environment),
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-
-
-def test_check_prints_what_each_found_and_leaves_its_run_in_the_ui(
-    shop: Shop, dagster_database: str, tmp_path: Path, databases: Databases
-) -> None:
-    shop.sync()  # the worker's template may be old by now, and old is a finding
-    ended = command(shop, dagster_database, tmp_path, "check", "--json")
+def test_check_prints_what_each_found_and_leaves_its_run_in_the_ui(person: Person) -> None:
+    person.shop.sync()  # the worker's template may be old by now, and old is a finding
+    began = time.time()
+    ended = person.runs("check", "--json")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     findings = json.loads(ended.stdout)
     assert [finding["check"] for finding in findings] == list(CHECKS)
     assert [finding for finding in findings if not finding["passed"]] == []
     assert all(finding["summary"] and finding["numbers"]["checked"] >= 0 for finding in findings)
+    with psycopg.connect(person.dagster_database) as connection:
+        runs = connection.execute("SELECT pipeline_name, status FROM runs WHERE start_time > %s", [began])
+        assert runs.fetchall() == [(CHECK, "SUCCESS")]
 
 
-def test_check_only_looks_at_what_it_names_and_fails_with_status_1(
-    shop: Shop, dagster_database: str, tmp_path: Path
-) -> None:
-    shop.query(MOVE)
-    ended = command(
-        shop, dagster_database, tmp_path, "check", "--only", "timezone_instants,flow_errors", GAZELLE_LANG="fr"
-    )
+def test_check_only_looks_at_what_it_names_and_fails_with_status_1(person: Person) -> None:
+    person.shop.query(MOVE)
+    ended = person.runs("check", "--only", "timezone_instants,flow_errors", GAZELLE_LANG="fr")
     assert ended.returncode == 1
     assert "✗ timezone_instants" in ended.stdout
     assert "UTC pris pour l'heure locale" in " ".join(ended.stdout.split())
@@ -259,24 +246,22 @@ def test_check_only_looks_at_what_it_names_and_fails_with_status_1(
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
-def test_a_check_that_nobody_knows_is_refused_with_the_names_that_there_are(
-    shop: Shop, dagster_database: str, tmp_path: Path
-) -> None:
-    ended = command(shop, dagster_database, tmp_path, "check", "--only", "timezone,flow_age")
+def test_a_check_that_nobody_knows_is_refused_with_the_names_that_there_are(person: Person) -> None:
+    ended = person.runs("check", "--only", "timezone,flow_age")
     assert ended.returncode == 1
     assert "timezone is no check. There are: timezone_instants" in ended.stderr
 
 
-def test_a_warning_alone_does_not_fail_the_command(shop: Shop, dagster_database: str, tmp_path: Path) -> None:
-    shop.query("UPDATE gazelle_appointments SET title = NULL")
-    ended = command(shop, dagster_database, tmp_path, "check", "--only", "timezone_reference")
+def test_a_warning_alone_does_not_fail_the_command(person: Person) -> None:
+    person.shop.query("UPDATE gazelle_appointments SET title = NULL")
+    ended = person.runs("check", "--only", "timezone_reference")
     assert ended.returncode == 0
     assert "⚠ timezone_reference" in ended.stdout
 
 
-def test_sync_tells_a_blocking_check_in_its_own_words(shop: Shop, dagster_database: str, tmp_path: Path) -> None:
-    shop.query(MOVE)
-    ended = command(shop, dagster_database, tmp_path, "sync")
+def test_sync_tells_a_blocking_check_in_its_own_words(person: Person) -> None:
+    person.shop.query(MOVE)
+    ended = person.runs("sync")
     assert ended.returncode == 1
     assert "✗ timezone_instants" in ended.stdout
     assert "Dagster" not in ended.stdout

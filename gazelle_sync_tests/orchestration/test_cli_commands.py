@@ -12,36 +12,10 @@ import pytest
 
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.processes import Person
 
 PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 SECRET = "a-word-that-nobody-may-read"
-
-
-class Person:
-    """Runs commands on one shop."""
-
-    def __init__(self, shop: Shop, dagster_database: str, directory: Path) -> None:
-        self.shop = shop
-        self._dagster_database = dagster_database
-        self._directory = directory
-
-    def runs(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        own = self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self._dagster_database, **environment)
-        return subprocess.run(
-            [PROGRAM, *arguments],
-            env=own,
-            cwd=self._directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-
-@pytest.fixture
-def person(shop: Shop, dagster_database: str, tmp_path: Path) -> Person:
-    return Person(shop, dagster_database, tmp_path)
 
 
 def test_help_names_the_commands_and_loads_nothing_heavy() -> None:
@@ -169,11 +143,13 @@ def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Pe
             )
 
 
-def test_a_sync_beside_another_waits_and_then_does_its_work(person: Person) -> None:
+def test_a_sync_beside_another_waits_and_then_does_its_work(
+    person: Person, dagster_database: str, tmp_path: Path
+) -> None:
     with PullLock(person.shop.url, wait_s=0):
-        own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person._dagster_database)
+        own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=dagster_database)
         waiting = subprocess.Popen(
-            [PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [PROGRAM, "sync"], env=own, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         time.sleep(2.5)
         assert waiting.poll() is None

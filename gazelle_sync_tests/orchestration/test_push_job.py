@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,10 +18,9 @@ from gazelle_sync.sensors.push import evaluate, push_every_hour, push_when_edite
 from gazelle_sync.status import push_status
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.processes import Person
 from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Shop
-
-PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 
 
 @pytest.fixture
@@ -148,15 +144,8 @@ def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
     assert push_status(office.shop.settings).light == "green"
 
 
-def test_a_person_pushes_looks_and_decides_from_the_command_line(
-    office: Office, dagster_database: str, tmp_path: Path
-) -> None:
-    def runs(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        own = office.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=dagster_database, **environment)
-        return subprocess.run(
-            [PROGRAM, *arguments], env=own, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
-        )
-
+def test_a_person_pushes_looks_and_decides_from_the_command_line(office: Office, person: Person) -> None:
+    runs = person.runs
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="problematic")
     shown = runs("push", "--dry-run")
