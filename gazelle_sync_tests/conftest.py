@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import psycopg
 import pytest
+import stamina
 from psycopg import sql
 
+from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
@@ -52,6 +54,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files with the longest tests come first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: "orchestration" not in item.path.parts)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Retries follow at once, as many as there are; a test of how long they wait asks for `real_waits`."""
+    with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
+        yield
+
+
+@pytest.fixture
+def real_waits(_no_waiting: None) -> Iterator[None]:
+    """Retries wait as they do at work."""
+    with stamina.set_testing(False):
+        yield
 
 
 @dataclass
@@ -227,6 +243,7 @@ def history(
     sandbox = as_invented(worker_sandbox)
     shop = Shop.on(databases.create(name, pulled_template), sandbox, tmp_path_factory.mktemp("home"))
     live_a_while(shop)
+    shop.leave()
     sandbox.admin.snapshot(name)
     return History(name, name, shop.local_tags)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import stamina
 from psycopg import sql
 
 from gazelle_sync.gazelle.client import GazelleClient
@@ -198,13 +197,6 @@ class Meddlers:
 
     def __call__(self, **hooks: Callable[..., None]) -> None:
         self.hooks.update(hooks)
-
-
-@pytest.fixture
-def without_waiting() -> Iterator[None]:
-    """Retries follow at once: how long they wait is the matter of other tests."""
-    with stamina.set_testing(True, attempts=3):
-        yield
 
 
 STEPS: list[tuple[Any, str]] = [

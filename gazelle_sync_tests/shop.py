@@ -160,6 +160,11 @@ class Shop:
             weakref.finalize(self, self._kept.close)
         return self._kept
 
+    def leave(self) -> None:
+        """Give the connection back: a database is copied only when nobody is in it."""
+        if self._kept is not None:
+            self._kept.close()
+
     def query(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query (or the effect of a statement)."""
         cursor = self._connection().execute(query.encode(), parameters or None)

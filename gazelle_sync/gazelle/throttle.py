@@ -18,7 +18,7 @@ import psycopg
 
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
-TRANSIT_S = 0.05
+TRANSIT_S = 0.08
 """How long a request may be on its way before its answer tells that it arrived; what is longer costs budget."""
 LATE_S = 0.02
 """A process that wakes up later than this after its time gives the token back and takes another."""

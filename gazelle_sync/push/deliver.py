@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import psycopg
@@ -19,13 +19,14 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.journal import Journal, Open, Search
-from gazelle_sync.push.model import Action, JsonValue, Known, Plan, Remote, Row
+from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan
 from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.push.send import RunStops, Sender, Verdict
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.words import say
+from gazelle_sync.push.work import Outcome, Work
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, concerns_all
 
@@ -41,55 +42,6 @@ WHOLE = "*"
 """Stands for a row's record where a failure concerns no column."""
 
 log = get_logger("gazelle_sync.push")
-
-
-@dataclass
-class Outcome:
-    """What came of one row.
-
-    Attributes:
-        key: External id of its record.
-        sent: Actions that Gazelle has now.
-        failed: Field → why it did not go.
-        followed: Columns that took over Gazelle's value.
-    """
-
-    key: str
-    sent: list[Action] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    followed: dict[str, JsonValue] = field(default_factory=dict)
-
-    @property
-    def trouble(self) -> str | None:
-        """Why the row did not go, or None."""
-        return " ".join(dict.fromkeys(self.failed.values())) or None
-
-
-@dataclass
-class _Work:
-    """A row under way.
-
-    Attributes:
-        row: Local, with its base as it grows.
-        compared: Gazelle's record as it is planned against.
-        current: Gazelle's record as it is now: another one only where our write replaced an edit.
-        since: From which instant on its entries were read.
-        outcome: So far.
-        is_fresh: Whether it was read just now.
-        is_unsure: Whether it has to be read again before anything is planned.
-        made: What was created since it was read.
-        reason: Why it has to be read again.
-    """
-
-    row: Row
-    compared: Remote
-    current: Remote
-    since: datetime | None
-    outcome: Outcome
-    is_fresh: bool = False
-    is_unsure: bool = False
-    made: list[Action] = field(default_factory=list)
-    reason: str = ""
 
 
 class Delivery:
@@ -259,7 +211,7 @@ class Delivery:
         outcome = Outcome(row.key)
         try:
             if (remote := self._remote(read, outcome)) is not None:
-                self._deliver(_Work(self._with_seen(row, remote), remote, remote, since, outcome))
+                self._deliver(Work(self._with_seen(row, remote), remote, remote, since, outcome))
         except RunStops as stop:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
             raise
@@ -279,7 +231,7 @@ class Delivery:
         draft = Draft(self._pushable.entity.name, row, remote, self._transport.api_ahead or timedelta(0))
         return replace(row, seen=Known(remote.tags, remote.notes)) if draft.ours_is_newer else row
 
-    def _deliver(self, work: _Work) -> None:
+    def _deliver(self, work: Work) -> None:
         for _ in range(ROUNDS):
             plan = self._planned(work)
             if plan is None:
@@ -290,7 +242,7 @@ class Delivery:
                 return
         work.outcome.failed.setdefault(WHOLE, work.reason or say(self._language, "keeps_changing"))
 
-    def _planned(self, work: _Work) -> Plan | None:
+    def _planned(self, work: Work) -> Plan | None:
         """The plan against Gazelle as it is now: what is written over is read just before."""
         plan = None if work.is_unsure else self.plan(work.row, work.compared, current=work.current)
         if plan is not None and (work.is_fresh or all(action.is_create for action in plan.actions)):
@@ -311,7 +263,7 @@ class Delivery:
             self._journal.note(outcome.key, "read", WHOLE, "error", reason)
         return remote
 
-    def _agree(self, work: _Work, plan: Plan) -> None:
+    def _agree(self, work: Work, plan: Plan) -> None:
         """What needs no request: facts that both sides agree on, and columns that cannot be sent."""
         with self._connection.transaction():
             work.row = rows.settle(self._connection, self._pushable, work.row, plan.settles)
@@ -320,7 +272,7 @@ class Delivery:
                     work.outcome.failed[column] = reason
                     self._journal.note(work.row.key, "plan", column, "error", reason)
 
-    def _carry_out(self, work: _Work, plan: Plan) -> bool:
+    def _carry_out(self, work: Work, plan: Plan) -> bool:
         """Send what the plan says; false as soon as Gazelle has to be looked at again."""
         failed = work.outcome.failed
         for action in plan.actions:
@@ -338,7 +290,7 @@ class Delivery:
                 return False
         return True
 
-    def _was_sent(self, work: _Work, action: Action) -> bool:
+    def _was_sent(self, work: Work, action: Action) -> bool:
         """Whether the same edit is at Gazelle already (its row was deleted here, and came back)."""
         is_first = not any(work.row.generation(fact) for fact in action.settles)
         when = self._journal.sent_before(work.row.key, action, is_first=is_first)
@@ -350,7 +302,7 @@ class Delivery:
             work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
         return True
 
-    def _search(self, work: _Work, action: Action) -> Search:
+    def _search(self, work: Work, action: Action) -> Search:
         """How to tell this action's result from what looks the same already."""
         if not action.is_create:
             return Search()
@@ -362,7 +314,7 @@ class Delivery:
         same = sum("text" in made.payload and gist(str(made.payload["text"])) == text for made in work.made)
         return Search(tuple(entry.id for entry in work.compared.entries if gist(entry.text) == text), same, work.since)
 
-    def _confirm(self, work: _Work, action: Action, log_id: int, sent: Sent) -> bool:
+    def _confirm(self, work: Work, action: Action, log_id: int, sent: Sent) -> bool:
         """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""
         replaced = _replaced(sent, work.current)
         found = say(self._language, "arrived") if "found" in sent.response else action.remark
@@ -380,7 +332,7 @@ class Delivery:
         work.compared, work.current = replaced or after, after
         return replaced is None
 
-    def _end(self, work: _Work, plan: Plan) -> None:
+    def _end(self, work: Work, plan: Plan) -> None:
         """Take over what Gazelle's side won, and clear the mark if the row is still the one that we read."""
         key = work.row.key
         with self._connection.transaction():

@@ -9,11 +9,11 @@ from datetime import datetime
 from gazelle_sync.clock import MONTREAL
 from gazelle_sync.counted import counted
 from gazelle_sync.push.conflicts import Conflict
-from gazelle_sync.push.deliver import Outcome
 from gazelle_sync.push.model import Action, JsonValue, Plan, Row
 from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.status import Waiting
 from gazelle_sync.push.words import action_name
+from gazelle_sync.push.work import Outcome
 
 LONGEST = 200
 TEXTS = {

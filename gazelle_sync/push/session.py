@@ -24,7 +24,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
-from gazelle_sync.push.deliver import Delivery, Outcome
+from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
@@ -32,6 +32,7 @@ from gazelle_sync.push.transports import Wanted, transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.words import say
+from gazelle_sync.push.work import Outcome
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import PushLock

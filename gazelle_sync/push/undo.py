@@ -14,7 +14,6 @@ from typing import Any
 from gazelle_sync.errors import ApiError, GazelleSyncError, WriteRefused
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import Marks, read_block, write_block
-from gazelle_sync.push.deliver import Outcome
 from gazelle_sync.push.fields import Block, StatusTag
 from gazelle_sync.push.gist import alike
 from gazelle_sync.push.journal import UNDO, UPDATES, Journal, Search
@@ -24,6 +23,7 @@ from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.words import action_name, say
+from gazelle_sync.push.work import Outcome
 from gazelle_sync.warehouse.connect import Connection, statement
 
 

@@ -119,6 +119,7 @@ def open_ground(home: Path | None = None) -> Iterator[Ground]:
             shop = Shop.on(uri(PULLED), sandbox, home)
             shop.sync()
             live_a_while(shop)
+            shop.leave()
             sandbox.admin.snapshot(PULLED)
             yield Ground(uri, sandbox, home, launcher, dict(shop.local_tags))
     finally:

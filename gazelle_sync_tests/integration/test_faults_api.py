@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import stamina
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import (
@@ -31,13 +29,6 @@ from gazelle_sync_tests.shop import PRODUCTION, Shop
 NAMES = [entity.name for entity in ENTITIES]
 LOCATION = {"usageType": "STREET", "municipality": "Lévis", "countryCode": "CA"}
 SECRET = "a-key-that-nobody-may-read"
-
-
-@pytest.fixture
-def without_waiting() -> Iterator[None]:
-    """Retries follow at once: how long they wait is the matter of other tests."""
-    with stamina.set_testing(True, attempts=4):
-        yield
 
 
 def change_something(shop: Shop) -> None:
@@ -68,7 +59,6 @@ ONCE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize(("kind", "options"), ONCE, ids=lambda value: str(value))
 def test_what_passes_by_itself_is_tried_again_within_the_run(shop: Shop, kind: str, options: dict[str, Any]) -> None:
     change_something(shop)
@@ -79,7 +69,6 @@ def test_what_passes_by_itself_is_tried_again_within_the_run(shop: Shop, kind: s
     shop.assert_equals_api()
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_mixed_faults_is_survived_or_healed(shop: Shop, seed: int) -> None:
     change_something(shop)
@@ -93,7 +82,6 @@ def test_a_storm_of_mixed_faults_is_survived_or_healed(shop: Shop, seed: int) ->
     shop.assert_equals_api()
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize(
     ("kind", "options", "error", "words"),
     [
@@ -132,6 +120,7 @@ def test_a_4xx_that_will_not_change_is_not_tried_again(shop: Shop) -> None:
     assert shop.admin.faults()[0]["struck"] == 1
 
 
+@pytest.mark.usefixtures("real_waits")
 def test_at_most_three_tries_follow_the_first(shop: Shop) -> None:
     shop.admin.fault("status", times=0, code=503, operation="TimelineTick")
     began = time.monotonic()
@@ -140,7 +129,6 @@ def test_at_most_three_tries_follow_the_first(shop: Shop) -> None:
     assert time.monotonic() - began > 0.2 + 0.4 + 0.8, "the waits between them grow"
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("failing", ["clients", "appointments", "timeline", "users"])
 def test_one_failed_entity_keeps_its_watermark_and_the_others_move_on(shop: Shop, failing: str) -> None:
     shop.query("UPDATE system_settings SET value = '2026-01-01T00:00:00+00:00' WHERE key LIKE 'last_sync_date%'")
@@ -317,7 +305,6 @@ def test_pages_that_move_while_they_are_read_lose_nothing(shop: Shop) -> None:
     shop.assert_equals_api()
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_a_page_size_that_is_refused_is_made_smaller(new_shop: Shop) -> None:
     new_shop.admin.settings(page_size_limit=200)
     new_shop.sync()
@@ -361,7 +348,6 @@ def test_a_page_that_is_cut_in_silence_is_read_on(new_shop: Shop) -> None:
     new_shop.assert_equals_api()
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_too_many_fields_in_a_request_are_split(shop: Shop) -> None:
     shop.admin.settings(max_root_fields=7)
     change_something(shop)
@@ -383,7 +369,6 @@ def poison(shop: Shop) -> str:
     return str(contact["clientId"])
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
 def test_one_poisoned_record_does_not_hide_the_others(shop: Shop, mode: Mode) -> None:
     poisoned = poison(shop)

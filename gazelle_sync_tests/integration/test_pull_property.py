@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import stamina
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.processes import Processes
@@ -24,13 +23,6 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("too_many_fields", {}), ("page_size_refused", {"max": 15}), ("clock_skew", {"seconds": 3600}),
     ("clock_skew", {"seconds": -3600}), ("invalid_utf8", {}), ("empty_body", {}),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def without_waiting() -> Iterator[None]:
-    """Retries follow at once: how long they wait is the matter of other tests."""
-    with stamina.set_testing(True, attempts=4):
-        yield
 
 
 class Life:
@@ -124,7 +116,6 @@ class Life:
         self.admin.settings(clock_skew_s=self._draw.choice([-3600, 0, 3600]))
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("dialect", ["published", "seed"])
 @pytest.mark.parametrize("seed", range(2))
 def test_one_healthy_full_run_heals_any_history(shop: Shop, processes: Processes, dialect: str, seed: int) -> None:

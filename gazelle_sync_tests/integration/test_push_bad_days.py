@@ -48,7 +48,6 @@ def settle(office: Office, piano: str, *, pushes: int = 5) -> None:
             return
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])
 def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: Office, kind: str) -> None:
     """The answer is lost after each request, or the request itself, or a proxy's page comes instead."""
@@ -62,7 +61,6 @@ def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: 
     assert not [row for row in office.log() if row[1] == "in_doubt"]
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize(
     ("kind", "options"), [("truncated", {}), ("status", {"code": 500}), ("empty_body", {}), ("graphql_errors", {})]
 )
@@ -79,7 +77,6 @@ def test_whatever_comes_instead_of_any_answer_everything_is_there_once(
     assert_there_once(office, piano, measured)
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize(("name", "holds"), [("PushRead", "PushRead"), ("look-up", "PushEntries")])
 def test_faults_of_reads_lose_nothing(office: Office, name: str, holds: str) -> None:
     piano = busy_row(office)
@@ -103,7 +100,6 @@ def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Offic
     assert office.log() == [("add_comment", "success")]
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize(
     "habit",
     [lambda text: " ".join(text.split()), lambda text: html.escape(text.replace(" ", "\u00a0"))],
@@ -128,7 +124,6 @@ def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
     assert office.comments(piano) == ["note 4  de <x>\n& y", "note 4 de <x> & y"], "each edit once"
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> None:
     piano = office.piano()
     words = "Accordé"
@@ -146,7 +141,6 @@ def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> Non
     assert sorted(office.comments(piano)) == [words] * 4 + ["Autre chose"], "said again later, it is sent again"
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -> None:
     piano = busy_row(office)
     measured = len(office.measurements(piano))
@@ -304,7 +298,6 @@ def cut_connections(office: Office) -> None:
     )
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: Office) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="top")
@@ -415,7 +408,6 @@ def test_tags_that_only_our_last_push_saw_are_not_erased_by_an_answer_without_ta
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: Office) -> None:
     """The pull saw its record differ, the look at it failed, and by now both are equal again."""
     piano = office.piano(tags=["GRAND"])
@@ -435,7 +427,6 @@ def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: Offi
     office.assert_clean(piano)
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office: Office) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé")
@@ -454,7 +445,6 @@ def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office
     office.assert_clean(piano)
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(office: Office) -> None:
     piano = office.piano()
     office.edit(piano, notes="Note, 21°C")
@@ -474,7 +464,6 @@ def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(o
     office.assert_clean(piano)
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) -> None:
     piano = office.piano()
     office.edit(piano, notes="Note")
@@ -490,7 +479,6 @@ def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) ->
     assert ("add_comment", "in_doubt") not in office.log(piano)
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_an_api_that_refuses_an_update_of_nothing_gets_the_edit_all_the_same(office: Office) -> None:
     office.shop.admin.fault("graphql_errors", operation="$nothing", times=0)
     first, second = office.piano(0, tags=["GRAND"]), office.piano(1, tags=["GRAND"])

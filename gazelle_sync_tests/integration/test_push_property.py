@@ -160,7 +160,6 @@ class Life:
         self.admin.clear_faults()
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("seed", range(3))
 def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
     office: Office, meddle: Meddlers, seed: int

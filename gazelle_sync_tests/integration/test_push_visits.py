@@ -83,7 +83,6 @@ def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
     assert [len(services(school, piano)) for piano in pianos] == [2, 1, 1, 1]
 
 
-@pytest.mark.usefixtures("without_waiting")
 def test_an_outage_right_after_a_completion_does_not_make_it_twice(
     school: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +116,6 @@ def test_another_day_is_another_visit(school: Office) -> None:
     assert services(school, piano) == ["Accord", "Accord"]
 
 
-@pytest.mark.usefixtures("without_waiting")
 @pytest.mark.parametrize("kind", ["close_after", "reset"])
 @pytest.mark.parametrize("operation", ["PushVisitCreated", "PushVisitCompleted", "PushVisitChanged"])
 def test_lost_answers_make_no_second_visit_and_no_second_entry(school: Office, operation: str, kind: str) -> None:

@@ -145,7 +145,7 @@ def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
 
 
 def test_a_person_pushes_looks_and_decides_from_the_command_line(office: Office, person: Person) -> None:
-    runs = person.runs
+    runs = replace(person, shop=office.shop).runs
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="problematic")
     shown = runs("push", "--dry-run")

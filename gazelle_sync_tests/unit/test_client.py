@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import stamina
 
 from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
@@ -68,8 +67,7 @@ def script() -> Iterator[Script]:
     script = Script()
     thread = threading.Thread(target=script.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    with stamina.set_testing(True, attempts=ATTEMPTS):  # retries follow at once
-        yield script
+    yield script
     script.server.shutdown()
     thread.join()
     script.server.server_close()

@@ -1,0 +1,57 @@
+"""What a push knows of one row: while it is under way, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gazelle_sync.push.model import Action, JsonValue, Remote, Row
+
+
+@dataclass
+class Outcome:
+    """What came of one row.
+
+    Attributes:
+        key: External id of its record.
+        sent: Actions that Gazelle has now.
+        failed: Field → why it did not go.
+        followed: Columns that took over Gazelle's value.
+    """
+
+    key: str
+    sent: list[Action] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    followed: dict[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the row did not go, or None."""
+        return " ".join(dict.fromkeys(self.failed.values())) or None
+
+
+@dataclass
+class Work:
+    """A row under way.
+
+    Attributes:
+        row: Local, with its base as it grows.
+        compared: Gazelle's record as it is planned against.
+        current: Gazelle's record as it is now: another one only where our write replaced an edit.
+        since: From which instant on its entries were read.
+        outcome: So far.
+        is_fresh: Whether it was read just now.
+        is_unsure: Whether it has to be read again before anything is planned.
+        made: What was created since it was read.
+        reason: Why it has to be read again.
+    """
+
+    row: Row
+    compared: Remote
+    current: Remote
+    since: datetime | None
+    outcome: Outcome
+    is_fresh: bool = False
+    is_unsure: bool = False
+    made: list[Action] = field(default_factory=list)
+    reason: str = ""
