@@ -44,10 +44,17 @@ def blocking_hours() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False)
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+@pytest.fixture(scope="module")
+def reused_instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:  # one that a schedule can find again by its reference
         yield instance
+
+
+@pytest.fixture
+def instance(reused_instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
+    """Without a run: making a new one takes longer than any of these tests."""
+    yield reused_instance
+    reused_instance.wipe()
 
 
 @pytest.fixture
@@ -150,7 +157,7 @@ def test_no_credential_of_a_run_is_in_any_log_event_metadata_alert_or_column(per
     shop.settings.token_file.write_text(
         f'{{"access_token": "{access}", "refresh_token": "{refresh}", "expires_in": 1, "created_at": 1}}'
     )
-    shop.admin.fault("status", code=500, times=0, operation="PianosStamps")
+    shop.admin.fault("status", code=404, times=0, operation="PianosStamps")
     with mail_server() as mail:
         mail.refuses = True
         own = {
