@@ -27,7 +27,7 @@ up: setup  ## Start the Dagster UI with its daemon, schedules on; Ctrl-C stops a
 	@exec $(BIN)/gazelle-sync up
 
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## Formatter, linter, type checker
 	$(BIN)/ruff format --check .

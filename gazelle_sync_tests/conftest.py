@@ -39,6 +39,7 @@ pytest_plugins = ["gazelle_sync_tests.pushing"]
 SCALE = 0.02
 MIGRATED = "migrated"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+ROOM = 4 * 2**30
 FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 300\n"
 
 
@@ -120,7 +121,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         common = common.parent
-    data = common / "pg"
+    data = _place(common)
     with (common / "pg.users").open("a") as users, (common / "pg.start").open("a") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -136,6 +137,14 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
             return
         server.stop()
         shutil.rmtree(data, ignore_errors=True)
+
+
+def _place(common: Path) -> Path:
+    """In memory where there is room: a database a test is a thousand files made and removed."""
+    memory = Path("/dev/shm")  # noqa: S108 - Linux's own
+    if memory.is_dir() and shutil.disk_usage(memory).free >= ROOM:
+        return memory / f"gazelle_sync_tests_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    return common / "pg"
 
 
 def _start_server(data: Path) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from apprise.plugins.email import NotifyEmail
+from apprise.plugins.email.base import NotifyEmail
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.alerts import ledger
