@@ -12,10 +12,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from apprise.plugins.email.base import NotifyEmail
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.alerts import ledger
+from gazelle_sync.alerts import delivery, ledger
 from gazelle_sync.alerts.facts import CheckResult, EndedRun
 from gazelle_sync.alerts.watch import Watched, watch
 from gazelle_sync.entities import ENTITIES
@@ -376,7 +375,14 @@ def test_a_run_that_sync_logs_tells_is_not_told_a_second_time_by_dagster(desk: D
 def test_no_password_token_or_particular_of_a_client_is_in_any_text_or_column(
     desk: Desk, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NotifyEmail, "request_rate_per_sec", 0)  # Apprise waits between two letters
+    instantiate = delivery._instantiate
+
+    def without_a_pause(url: str) -> Any:
+        plugin = instantiate(url)
+        plugin.request_rate_per_sec = 0  # Apprise waits between two letters
+        return plugin
+
+    monkeypatch.setattr(delivery, "_instantiate", without_a_pause)
     secrets = (PASSWORD, HOOK_TOKEN, "Tremblay", "514 555-0123")
     leaky = f"pianos: Gazelle answered with errors: Marie Tremblay 514 555-0123 {PASSWORD} {HOOK_TOKEN}"
     hook.status = 500
