@@ -253,7 +253,7 @@ class Pull:
         report.errors = max(report.errors, proof.errors)
         if proof.changed:
             report.changed += proof.changed
-            report.notes.append(f"{proof.changed} rows differed from what Gazelle last said and were put right")
+            report.notes.append(f"rows that differed from what Gazelle last said, put right: {proof.changed}")
 
     def _mover(self, entity: Entity, report: EntityReport) -> Callable[[Connection], None]:
         def move(connection: Connection) -> None:

@@ -34,8 +34,10 @@ NEWS = Text(
 UNEQUAL = Text("{what} here, {told} at Gazelle", "{what} ici, {told} chez Gazelle")
 OFF = Text("The counts differ: {what}.", "Les nombres diffèrent : {what}.")
 UNREADABLE_RECORDS = Text(
-    "{what}: Gazelle has {count} records that it cannot give, or that could not be read.",
-    "{what} : Gazelle a {count} fiches qu'elle ne peut pas donner, ou qui n'ont pas pu être lues.",
+    "{what}: Gazelle has {count:# record|# records} that it cannot give, or that could not be read.",
+    "{what} : Gazelle a {count:# fiche qu'elle ne peut pas donner, ou qui n'a pas pu être lue|"
+    "# fiches qu'elle ne peut pas donner, ou "
+    "qui n'ont pas pu être lues}.",
 )
 CANNOT_ASK = Text(
     "Gazelle cannot be asked how much it has ({reason}).",

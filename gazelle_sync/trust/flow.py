@@ -81,12 +81,14 @@ MEND_MARK = Text(
     "lit tout, quel que soit le repère.",
 )
 USUAL = Text(
-    "{count} records came within the last hour; usual for it are {low} to {high}.",
-    "{count} fiches sont arrivées depuis une heure ; d'habitude, de {low} à {high}.",
+    "{count:# record|# records} came within the last hour; usual for it are {low} to {high}.",
+    "{count:# fiche est arrivée|# fiches sont arrivées} depuis une heure ; d'habitude, de {low} à {high}.",
 )
 LEARNING = Text(
-    "{count} records came within the last hour. What is usual for it is not known yet: {days} of {needed} days.",
-    "{count} fiches sont arrivées depuis une heure. L'habitude n'est pas encore connue : {days} jours sur {needed}.",
+    "{count:# record|# records} came within the last hour. What is usual for it is not known yet: "
+    "{days} of {needed} days.",
+    "{count:# fiche est arrivée|# fiches sont arrivées} depuis une heure. "
+    "L'habitude n'est pas encore connue : {days:# jour|# jours} sur {needed}.",
 )
 NO_TICK = Text("No tick ended within the last hour.", "Aucun passage ne s'est terminé depuis une heure.")
 FLOOD = Text(

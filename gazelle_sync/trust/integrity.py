@@ -66,9 +66,9 @@ DECIDE = Text(
     "Décidez ce que les programmes de l'atelier en font, puis ajoutez-les à gazelle_sync/trust/published.py.",
 )
 KEPT = Text(
-    "{checked} records of which Gazelle says tags: {count} have none here, no more than people remove.",
-    "{checked} fiches auxquelles Gazelle donne des tags : {count} n'en ont pas ici, pas plus que ce que des personnes "
-    "retirent.",
+    "{checked} records of which Gazelle says tags: {count:# has|# have} none here, no more than people remove.",
+    "{checked} fiches auxquelles Gazelle donne des tags : {count:# n'en a|# n'en ont} pas ici, pas plus que ce que des "
+    "personnes retirent.",
 )
 EMPTIED = Text(
     "{column} was emptied on {count} of {checked} rows that had something: more than {limit}, more than people remove.",
@@ -90,10 +90,10 @@ NO_TWINS = Text(
     "{checked} notes : aucune note importée n'y figure en double.",
 )
 TWINS = Text(
-    "{count} imported notes (tle_) are shown twice: the API's own (tme_) says the same. {astray} name a twin that is "
-    "not there.",
-    "{count} notes importées (tle_) apparaissent deux fois : celle de l'API (tme_) dit la même chose. {astray} "
-    "désignent un double qui n'existe pas.",
+    "{count:# imported note (tle_) is|# imported notes (tle_) are} shown twice: the API's own (tme_) says the same. "
+    "{astray:# names|# name} a twin that is not there.",
+    "{count:# note importée (tle_) apparaît|# notes importées (tle_) apparaissent} deux fois : celle de l'API (tme_) "
+    "dit la même chose. {astray:# désigne|# désignent} un double qui n'existe pas.",
 )
 FIND_TWINS = Text(
     "`gazelle-sync replay --only timeline` finds the twins again.",
