@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gazelle_sync.errors import DatabaseError
+from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.shop import Shop
 
@@ -148,3 +150,20 @@ def test_a_parent_that_can_never_be_read_stands_among_the_errors(shop: Shop) -> 
         shop.sync(check=False)
     message = shop.value("SELECT error_message FROM v_sync_errors WHERE external_id = %s", client["id"])
     assert "Boum" in message
+
+
+def test_an_entity_that_fails_on_its_parents_rows_says_so_in_the_runs_log(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = Applier.apply
+
+    def goes_away_on_clients(self: Applier, which: Which, **options: Any) -> None:
+        if self._entity.name == "clients":
+            raise DatabaseError("PostgreSQL went away")
+        apply(self, which, **options)
+
+    monkeypatch.setattr(Applier, "apply", goes_away_on_clients)
+    outcome = shop.sync(only=["pianos"], check=False)
+    assert set(outcome.errors) == {"pianos"}
+    log = shop.last_log()
+    assert (log["status"], "went away" in log["error_message"]) == ("error", True)
