@@ -121,10 +121,10 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         common = common.parent
-    data = _place(common)
     with (common / "pg.users").open("a") as users, (common / "pg.start").open("a") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
+        data = _place(common)
         server = _start_server(data)
         found = Databases(lambda name: str(server.get_uri(database=name)), data)
         _make_template(found)
@@ -142,8 +142,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 def _place(common: Path) -> Path:
     """In memory where there is room: a database a test is a thousand files made and removed."""
     memory = Path("/dev/shm")  # noqa: S108 - Linux's own
-    if memory.is_dir() and shutil.disk_usage(memory).free >= ROOM:
-        return memory / f"gazelle_sync_tests_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    place = memory / f"gazelle_sync_tests_{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    if place.exists() or (memory.is_dir() and shutil.disk_usage(memory).free >= ROOM):
+        return place
     return common / "pg"
 
 

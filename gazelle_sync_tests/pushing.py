@@ -27,7 +27,6 @@ from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.shop import Record, Row, Shop
 
 TABLE = "vincent_dindy_piano_updates"
-QUIET = {"sync_attempts", "next_attempt_at", "base", "revision"}
 WRITES = {
     "update_tags": {"graphql": '"tags"', "rest": "/tags"},
     "update_piano": {"graphql": '"notes"', "rest": "observations"},

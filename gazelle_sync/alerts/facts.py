@@ -68,9 +68,9 @@ class PushErrors:
 
     Attributes:
         last_hour: Within the hour.
-        worst_run: The most of one run that sent something within the hour.
+        worst_run: The most of one run that did something within the hour, however long it takes.
         run_id: That run, or None.
-        changes: How many changes the last hour's are, each counted once however often it was tried.
+        changes: How many changes these are, each counted once however often it was tried.
     """
 
     last_hour: int = 0
@@ -199,6 +199,6 @@ def _push_errors(connection: Connection) -> PushErrors | None:
     rows = connection.execute(statement("alert_push")).fetchall()
     if not rows:
         return PushErrors()
-    by_run = [(count, run_id) for run_id, count, _ in rows if run_id]
+    by_run = [(whole, run_id) for run_id, _, whole, _ in rows if run_id]
     worst, run_id = max(by_run, default=(0, None), key=lambda found: found[0])
-    return PushErrors(sum(count for _, count, _ in rows), worst, run_id, changes=rows[0][2])
+    return PushErrors(sum(recent for _, recent, _, _ in rows), worst, run_id, changes=rows[0][3])

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import psycopg
 
 from gazelle_sync.doctor.finding import Finding
-from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.wholeness import BOOKS, PRODUCTION, STAGING
 
 LEAST_VERSION = 15
+OWN_LOCK = 0x6761_7A04
+"""Nobody else's: one that the pull or the push waits for would make a schedule believe that they run."""
 MOST_SHOWN = 5
 POOLER_PORT = 6543
 """Supabase's transaction-mode pooler."""
@@ -57,7 +59,7 @@ def _abilities(connection: Connection, _settings: Settings) -> Finding:
     """What a pull does with a connection, tried in a transaction that is taken back."""
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [0x6761_7A03])
+        connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [OWN_LOCK])
         connection.execute("CREATE TEMPORARY TABLE doctor_batch (n int) ON COMMIT DROP")
         with connection.cursor().copy("COPY doctor_batch (n) FROM STDIN") as copy:
             copy.write_row((1,))
@@ -127,8 +129,7 @@ def _rights(connection: Connection, _settings: Settings) -> Finding:
 
 
 def _rights_of(connection: Connection) -> tuple[bool, bool, list[str]]:
-    tables = [table.name for entity in ENTITIES for table in entity.tables]
-    tables += [entity.staging_table for entity in ENTITIES] + ["system_settings", "sync_logs"]
+    tables = [*STAGING, *PRODUCTION, *BOOKS]
     row = connection.execute(statement("doctor_rights"), {"tables": tables}).fetchone()
     return row if row else (False, False, [])
 

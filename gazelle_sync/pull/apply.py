@@ -91,13 +91,14 @@ class Applier:
         """
         with self._database.use() as writing:
             emptied = 0
-            has_pending = self._has_pending(writing)
+            has_pending, lacks_index = self._state(writing)
             if has_pending:
                 self._retire_superseded(writing)
                 emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
             if has_pending or which is Which.ALL:
                 self._apply_batches(writing, which, remove_unstaged=remove_unstaged)
-            restore_marking(writing, self._entity.staging_table)
+            if lacks_index:
+                restore_marking(writing, self._entity.staging_table)
             if emptied:
                 raise MassEmptying(
                     f"{self._entity.name}: Gazelle sent an empty list for {emptied} records that had tags, more than "
@@ -138,10 +139,14 @@ class Applier:
     def _find_all_twins(self) -> None:
         self._report.changed += self._writer.find_twins(None)
 
-    def _has_pending(self, connection: Connection) -> bool:
+    def _state(self, connection: Connection) -> tuple[bool, bool]:
+        """Whether anything waits, and whether a first import took the index of what waits."""
+        query = sql.SQL(statement("staging_state")).format(
+            staging=self._staging, name=sql.Literal(self._entity.staging_table)
+        )
         with connection.transaction():
-            query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
-            return connection.execute(query).fetchone() == (True,)
+            has_pending, lacks_index = connection.execute(query).fetchone() or (False, False)
+        return has_pending, lacks_index
 
     def _batches(self, connection: Connection, which: Which) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""

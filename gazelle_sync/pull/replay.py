@@ -64,12 +64,12 @@ class Replay:
 
     def __enter__(self) -> Replay:
         structlog.contextvars.bind_contextvars(run_id=self._run_id)
-        migrate(self._database.url)
-        self._lock.__enter__()
         try:
+            migrate(self._database.url)
+            self._lock.__enter__()
             self._runlog = RunLog(self._database, self._run_id, "replay", task_type="replay")
         except BaseException:
-            self._lock.__exit__(None, None, None)
+            self._release()
             raise
         log.info("replay began")
         return self
@@ -81,9 +81,7 @@ class Replay:
             self._runlog.finish(self.reports, None, error)
             log.info("replay ended")
         finally:
-            self._database.close()
-            self._lock.__exit__(None, None, None)
-            structlog.contextvars.unbind_contextvars("run_id")
+            self._release()
 
     def apply(self, name: str) -> EntityReport:
         """Rebuild one entity's tables.
@@ -103,3 +101,8 @@ class Replay:
             report.failure = str(error)
             raise
         return report
+
+    def _release(self) -> None:
+        self._database.close()
+        self._lock.__exit__(None, None, None)
+        structlog.contextvars.unbind_contextvars("run_id")

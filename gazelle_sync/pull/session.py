@@ -106,6 +106,7 @@ class Pull:
         self._staged: dict[str, Future[None]] = {}
         self._parents_lock = threading.Lock()
         self._applied: set[str] = set()
+        self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
         self.client = GazelleClient(
             settings.api_url,
             credentials_from(settings),
@@ -118,10 +119,6 @@ class Pull:
         try:
             migrate(self._url)
             self._lock.__enter__()
-        except BaseException:
-            self.client.close()
-            raise
-        try:
             self._runlog = RunLog(self._database, self.run_id, self._mode.value)
             try:
                 self._look_around()
@@ -152,7 +149,6 @@ class Pull:
             log.info("pull ended", requests=self.client.requests, failures=self.failures())
         finally:
             self._release()
-            structlog.contextvars.unbind_contextvars("run_id")
 
     def _look_around(self) -> None:
         with self._database.use() as connection:
@@ -211,6 +207,7 @@ class Pull:
             self._staged[name].result()
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports.setdefault(name, EntityReport())
+        is_last = self._all_is_staged()
         begun = time.perf_counter()
         try:
             for parent in entity.ancestors:
@@ -228,14 +225,22 @@ class Pull:
         finally:
             report.seconds_apply += time.perf_counter() - begun
         self._applied.add(name)
+        if is_last:
+            self._settled.add(name)
         if report.failure is not None:
             raise EntityFailed(report.failure)
         return report
 
+    def _all_is_staged(self) -> bool:
+        return all(future.done() for future in self._staged.values())
+
     def _apply_waiting(self, parent: Entity) -> None:
         """Apply what waits of a parent entity; its own trouble is its own affair."""
+        if parent.name in self._settled:
+            return
         if parent.name in self._staged:
             wait([self._staged[parent.name]])
+        is_last = self._all_is_staged()
         report = self.reports.get(parent.name, EntityReport())
         try:
             Applier(self._database, parent, report, self.progress).apply(
@@ -245,6 +250,8 @@ class Pull:
             report.failure = str(error)
         if report.processed or report.failure:
             self.reports[parent.name] = report
+        if is_last:
+            self._settled.add(parent.name)
 
     def _verify(self, entity: Entity, report: EntityReport) -> None:
         """A full run also proves that production is what staging says, and mends what is not."""
@@ -361,6 +368,7 @@ class Pull:
         self.client.close()
         self._database.close()
         self._lock.__exit__(None, None, None)
+        structlog.contextvars.unbind_contextvars("run_id")
 
 
 def _latest(connection: Connection, *, after_a_death: bool) -> datetime:

@@ -16,8 +16,6 @@ from gazelle_sync.push.block import plain
 from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
 from gazelle_sync.push.words import say
 
-"""Tries after which a record that suddenly has no tags (or notes) is believed, where no pull has confirmed it."""
-
 NOISE = timedelta(seconds=2)
 """Clocks that differ by less are the same: the API's has whole seconds."""
 

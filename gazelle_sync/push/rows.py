@@ -28,7 +28,6 @@ from gazelle_sync.warehouse.connect import Connection, concerns_all, statement
 
 log = get_logger("gazelle_sync.push")
 
-ALL_ROWS = 1_000_000
 NOON = timedelta(hours=12)
 PATIENCE = "5s"
 """For so long a row that somebody else holds is waited for."""
@@ -41,7 +40,6 @@ def due(
     keys: Sequence[str] | None = None,
     *,
     at_once: bool = False,
-    limit: int = ALL_ROWS,
 ) -> list[str]:
     """Keys of the rows that are due, the oldest edit first.
 
@@ -50,10 +48,9 @@ def due(
         pushable: Which table.
         keys: Only these; None: all.
         at_once: Also those whose next try lies ahead.
-        limit: So many at most.
     """
     query = _formatted("push_due", pushable)
-    given = {"keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": limit}
+    given = {"keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": None}
     found = dict.fromkeys(key for (key,) in connection.execute(query, given))
     return [str(key) for key in found if key is not None]
 

@@ -75,11 +75,6 @@ class SandboxAdmin:
         found: list[Record] = self._get(f"/dump/{kind}")
         return found
 
-    def dataset(self) -> Record:
-        """What the account was invented from: scale, timeline, seed, now."""
-        found: Record = self._get("/dataset")
-        return found
-
     # ---- what people do
 
     def edit(self, kind: str, record_id: str, *, touch: bool | str = True, **values: Json) -> Record:

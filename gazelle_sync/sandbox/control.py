@@ -56,7 +56,6 @@ class Control:
             "/settings": lambda _: account.settings.as_record(),
             "/faults": lambda _: account.faults.listed(),
             "/tokens": lambda _: account.access.tokens(),
-            "/dataset": lambda _: account.store.meta("dataset"),
             "/record/{kind}/{id}": self._record,
             "/dump/{kind}": self._dump,
         }

@@ -77,24 +77,18 @@ class RunningSandbox:
 def start_sandbox(
     database_path: Path,
     *,
-    dialect: str = "published",
     scale: str | float = "seed",
     timeline: int | None = None,
     now: datetime | None = None,
-    port: int = 0,
-    rate_per_s: float = 0.0,
-    latency_ms: float = 0.0,
-    api_key: str = SANDBOX_API_KEY,
     extra: tuple[str, ...] = (),
 ) -> RunningSandbox:
-    """Start a sandbox and return once it listens.
+    """Start a sandbox and return once it listens; `admin.settings` changes the rest.
 
     Raises:
         RuntimeError: The process ended before it listened.
     """
-    command = [sys.executable, "-m", "gazelle_sync.sandbox", "--database", str(database_path), "--port", str(port)]
-    command += ["--dialect", dialect, "--scale", str(scale), "--api-key", api_key]
-    command += ["--rate-per-s", str(rate_per_s), "--latency-ms", str(latency_ms), *extra]
+    command = [sys.executable, "-m", "gazelle_sync.sandbox", "--database", str(database_path), "--port", "0"]
+    command += ["--scale", str(scale), *extra]
     if timeline is not None:
         command += ["--timeline", str(timeline)]
     if now is not None:
@@ -107,32 +101,15 @@ def start_sandbox(
     if not line.startswith(READY):
         process.wait(timeout=10)
         raise RuntimeError(f"the sandbox ended with status {process.returncode} before it listened")
-    return RunningSandbox(url=line.removeprefix(READY).strip(), process=process, api_key=api_key)
+    return RunningSandbox(url=line.removeprefix(READY).strip(), process=process, api_key=SANDBOX_API_KEY)
 
 
 @contextmanager
 def running_sandbox(
-    database_path: Path,
-    *,
-    dialect: str = "published",
-    scale: str | float = "seed",
-    timeline: int | None = None,
-    now: datetime | None = None,
-    rate_per_s: float = 0.0,
-    latency_ms: float = 0.0,
-    api_key: str = SANDBOX_API_KEY,
+    database_path: Path, *, scale: str | float = "seed", timeline: int | None = None, now: datetime | None = None
 ) -> Iterator[RunningSandbox]:
     """A sandbox that ends with the block."""
-    sandbox = start_sandbox(
-        database_path,
-        dialect=dialect,
-        scale=scale,
-        timeline=timeline,
-        now=now,
-        rate_per_s=rate_per_s,
-        latency_ms=latency_ms,
-        api_key=api_key,
-    )
+    sandbox = start_sandbox(database_path, scale=scale, timeline=timeline, now=now)
     try:
         yield sandbox
     finally:

@@ -80,12 +80,10 @@ def spare_marking(connection: Connection, staging: str) -> None:
 
 
 def restore_marking(connection: Connection, staging: str) -> None:
-    """Give a staging table back what `spare_marking` took, if it did."""
+    """Give a staging table back what `spare_marking` took."""
     names = {"index": sql.Identifier(f"{staging}_unprocessed"), "staging": sql.Identifier(staging)}
     try:
         with connection.transaction():
-            if connection.execute(statement("staging_spare"), {"staging": staging}).fetchone():
-                return
             connection.execute(sql.SQL(statement("staging_index")).format(**names))
             connection.execute(sql.SQL("ALTER TABLE {staging} RESET (fillfactor)").format(**names))
     except errors.InsufficientPrivilege:

@@ -31,17 +31,41 @@ IDLE_S = 5
 set_json_loads(msgspec.json.decode)
 
 
-CIRCUMSTANCES: tuple[type[psycopg.Error], ...] = (
-    errors.DiskFull,
-    errors.OutOfMemory,
-    errors.ReadOnlySqlTransaction,
-    errors.InsufficientPrivilege,
-    errors.UndefinedTable,
-    errors.IdleInTransactionSessionTimeout,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
+ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], str], ...] = (
+    (
+        (errors.DiskFull, errors.OutOfMemory),
+        "PostgreSQL has no room left ({said}). Free space on the database's disk and run again: what was committed is "
+        "kept, and the rest will be read again.",
+    ),
+    (
+        (errors.ReadOnlySqlTransaction,),
+        "PostgreSQL takes no changes ({said}). Use the address of the primary server and not of a standby, and look "
+        "whether default_transaction_read_only is on for this database or role.",
+    ),
+    (
+        (errors.UndefinedTable,),
+        "The database lacks something that was there ({said}): somebody dropped it. `gazelle-sync migrate` makes it "
+        "again and says what to do then.",
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        "PostgreSQL refuses this role ({said}). Use a role that owns the tables, or grant it gazelle_owner "
+        "(sql/migrations/006_roles.sql).",
+    ),
+    (
+        (errors.QueryCanceled, errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure),
+        "PostgreSQL broke a statement off ({said}). What was committed is kept; run again. If it stays so, see who "
+        "holds the table (pg_locks), or raise statement_timeout or lock_timeout of this role.",
+    ),
+    (
+        (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout),
+        "PostgreSQL cannot be reached or went away ({said}). Check GAZELLE_DATABASE_URL, and that the server runs and "
+        "lets this machine in.",
+    ),
 )
-"""What stands in the way of every row alike, whatever it holds."""
+"""What stands in the way of every row alike, whatever it holds, and what to do about it; the first that fits."""
+
+CIRCUMSTANCES = tuple(kind for kinds, _ in ADVICE for kind in kinds)
 
 
 def concerns_all(error: BaseException) -> bool:
@@ -132,31 +156,9 @@ def database_errors() -> Iterator[None]:
     """Turn psycopg's errors of circumstance (not of data) into `DatabaseError` with what to do about it."""
     try:
         yield
-    except (errors.DiskFull, errors.OutOfMemory) as error:
-        raise DatabaseError(
-            f"PostgreSQL has no room left ({_first_line(error)}). Free space on the database's disk and run again: "
-            "what was committed is kept, and the rest will be read again."
-        ) from error
-    except errors.ReadOnlySqlTransaction as error:
-        raise DatabaseError(
-            f"PostgreSQL takes no changes ({_first_line(error)}). Use the address of the primary server and not of a "
-            "standby, and look whether default_transaction_read_only is on for this database or role."
-        ) from error
-    except errors.UndefinedTable as error:
-        raise DatabaseError(
-            f"The database lacks something that was there ({_first_line(error)}): somebody dropped it. `gazelle-sync "
-            "migrate` makes it again and says what to do then."
-        ) from error
-    except errors.InsufficientPrivilege as error:
-        raise DatabaseError(
-            f"PostgreSQL refuses this role ({_first_line(error)}). Use a role that owns the tables, or grant it "
-            "gazelle_owner (sql/migrations/006_roles.sql)."
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout) as error:
-        raise DatabaseError(
-            f"PostgreSQL cannot be reached or went away ({_first_line(error)}). Check GAZELLE_DATABASE_URL, and that "
-            "the server runs and lets this machine in."
-        ) from error
+    except CIRCUMSTANCES as error:
+        advice = next(text for kinds, text in ADVICE if isinstance(error, kinds))
+        raise DatabaseError(advice.format(said=_first_line(error))) from error
 
 
 @cache

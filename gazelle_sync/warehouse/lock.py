@@ -7,13 +7,14 @@ advisory lock on a connection of its own, held by an open transaction, does neit
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing
 from types import TracebackType
 
 import psycopg
 
 from gazelle_sync.errors import AnotherPullRunning, AnotherPushRunning, DatabaseError, GazelleSyncError
 from gazelle_sync.log import get_logger
-from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -39,16 +40,17 @@ class PullLock:
     def __init__(self, url: str, *, wait_s: float) -> None:
         self._url = url
         self._wait_s = wait_s
+        self._stack = ExitStack()
 
     def __enter__(self) -> PullLock:
-        self._connection = connect(self._url)
+        self._connection = self._stack.enter_context(closing(connect(self._url)))
         try:
             is_held = self._try_until(time.monotonic() + self._wait_s)
         except BaseException:
-            self._connection.close()
+            self._stack.close()
             raise
         if not is_held:
-            self._connection.close()
+            self._stack.close()
             raise self.refusal(
                 f"Another {self.what} is running and did not end within {self._wait_s:g} s. Nothing was done. "
                 "Try again when it has ended; `gazelle-sync status` shows it."
@@ -58,7 +60,8 @@ class PullLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        """Give it back, if it was held."""
+        self._stack.close()
 
     def assert_held(self) -> None:
         """Raise if the lock was lost (its connection died, so another pull may have begun).
@@ -124,6 +127,4 @@ def push_is_running(url: str) -> bool:
 
 def _is_held(url: str, key: int) -> bool:
     with database_errors(), connect(url) as connection:
-        row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [key]).fetchone()
-        connection.rollback()
-    return row != (True,)
+        return connection.execute(statement("lock_is_held"), [key]).fetchone() == (True,)

@@ -192,7 +192,7 @@ def test_a_server_that_refuses_one_of_two_readers_is_tried_again_for_that_one_on
     assert len(hook.received) == 1
 
 
-def test_two_processes_at_once_tell_one_trouble_once(desk: Desk, hook: Webhook) -> None:
+def test_six_that_look_at_once_tell_one_trouble_once(desk: Desk, hook: Webhook) -> None:
     desk.run(clients=UNREACHABLE)
     start = threading.Barrier(6)
 
@@ -309,6 +309,21 @@ def test_more_than_ten_failed_push_actions_are_told(desk: Desk, hook: Webhook, c
         "SELECT 'ins_' || n, 'update_tags', CASE WHEN n <= %s THEN 'error' ELSE 'success' END, 'r' "
         "FROM generate_series(1, 30) AS n",
         count,
+    )
+    desk.look(alert_urls=(hook.url,))
+    assert bool(hook.received) == is_told
+
+
+@pytest.mark.parametrize(("run", "is_told"), [("r", True), ("another", False)])
+def test_more_than_ten_failures_of_one_long_push_are_told_though_no_hour_had_so_many(
+    desk: Desk, hook: Webhook, run: str, is_told: bool
+) -> None:
+    desk.query(
+        "INSERT INTO sync_gazelle_logs (piano_id, action, status, run_id, synced_at) "
+        "SELECT 'ins_' || n, 'update_tags', 'error', CASE WHEN n <= 6 THEN %s ELSE 'r' END, "
+        "now() - CASE WHEN n <= 6 THEN interval '90 minutes' ELSE interval '1 minute' END "
+        "FROM generate_series(1, 12) AS n",
+        run,
     )
     desk.look(alert_urls=(hook.url,))
     assert bool(hook.received) == is_told

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gazelle_sync.clock import ReadingOrder
-from gazelle_sync.entities import TIMELINE
+from gazelle_sync.entities import ENTITIES, TIMELINE
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.apply import Applier
@@ -175,3 +175,15 @@ def test_two_bodies_of_one_id_in_an_answer_are_not_stored_again_by_the_next(shop
         "SELECT raw_data ->> 'comment' FROM staging_timeline WHERE external_id = 'tme_double' ORDER BY fetched_at"
     )
     assert held == [("b",), ("a",)]
+
+
+def test_lists_inside_records_that_come_null_say_nothing(shop: Shop) -> None:
+    nested = [table.name for entity in ENTITIES for table in entity.tables if table.owner is not None]
+    before = {name: shop.count(name, "deleted_at IS NULL") for name in nested}
+    assert all(before.values()), before
+    shop.admin.fault("null_nested", times=0)
+    shop.sync(Mode.DEEP, check=False)
+    assert {name: shop.count(name, "deleted_at IS NULL") for name in nested} == before
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()

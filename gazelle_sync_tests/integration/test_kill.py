@@ -8,10 +8,13 @@ import signal
 import time
 
 import pytest
+import structlog
 
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.warehouse.lock import PullLock, pull_is_running
+from gazelle_sync.pull.replay import Replay
+from gazelle_sync.warehouse.connect import connect, statement
+from gazelle_sync.warehouse.lock import PULL_LOCK, PullLock, pull_is_running, push_is_running
 from gazelle_sync_tests.processes import Processes
 from gazelle_sync_tests.shop import PRODUCTION, Shop
 
@@ -96,6 +99,27 @@ def test_a_second_pull_says_that_another_is_running(shop: Shop) -> None:
     with PullLock(shop.url, wait_s=0), pytest.raises(AnotherPullRunning, match="Another pull is running"):
         shop.sync(lock_wait_s=0.3)
     shop.sync()
+
+
+def test_whoever_asks_whether_a_pull_is_running_holds_up_none(shop: Shop) -> None:
+    with connect(shop.url) as asking:
+        assert asking.execute(statement("lock_is_held"), [PULL_LOCK]).fetchone() == (False,)
+        with PullLock(shop.url, wait_s=0):  # the question's transaction is still open
+            assert pull_is_running(shop.url)
+            assert not push_is_running(shop.url)
+    assert not pull_is_running(shop.url)
+
+
+def test_a_pull_that_could_not_begin_leaves_its_name_on_no_later_line(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazelle_sync.pull.replay.LOCK_WAIT_S", 0)
+    with PullLock(shop.url, wait_s=0):
+        with pytest.raises(AnotherPullRunning):
+            shop.sync(lock_wait_s=0)
+        with pytest.raises(AnotherPullRunning), Replay(shop.settings, run_id="replay"):
+            pass
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 def test_two_first_pulls_at_once_double_nothing(new_shop: Shop, processes: Processes) -> None:

@@ -65,7 +65,9 @@ def test_a_stub_is_filled_when_its_record_turns_up(shop: Shop) -> None:
 
 
 def test_a_user_who_left_is_a_stub_with_the_name_that_others_say(shop: Shop) -> None:
-    for former in shop.admin.dump("former_users"):
+    formers = shop.admin.dump("former_users")
+    assert formers
+    for former in formers:
         row = shop.row("gazelle_users", former["id"])
         assert row["is_stub"]
         assert row["deleted_at"] is not None

@@ -67,3 +67,14 @@ def test_a_connection_that_was_idle_for_long_is_not_relied_upon(kept: Reused, mo
     before = server_process(kept)
     monkeypatch.setattr(module, "IDLE_S", 0)
     assert server_process(kept) != before
+
+
+def test_a_statement_that_was_broken_off_is_not_told_as_a_server_out_of_reach(kept: Reused) -> None:
+    def too_long() -> None:
+        with kept.use() as connection:
+            connection.execute("SET LOCAL statement_timeout = '1ms'")
+            connection.execute("SELECT pg_sleep(5)")
+
+    with pytest.raises(DatabaseError, match=r"broke a statement off.*statement_timeout"):
+        too_long()
+    assert settings(kept) == []

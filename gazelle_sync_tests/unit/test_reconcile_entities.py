@@ -20,10 +20,6 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 
 STAMPS = {"createdAt": "2023-05-01T12:00:00Z", "updatedAt": "2026-01-05T15:30:00Z"}
-STAMP_VALUES = {
-    "gazelle_created_at": datetime(2023, 5, 1, 12, tzinfo=UTC),
-    "gazelle_updated_at": datetime(2026, 1, 5, 15, 30, tzinfo=UTC),
-}
 TECHNICIAN = {"id": "usr_allan", "firstName": "Allan", "lastName": "Sutton"}
 
 LOCATION: dict[str, Any] = {

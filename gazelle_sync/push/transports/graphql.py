@@ -10,13 +10,16 @@ from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords, member, remote_of
 
+REFUSALS = 2
+"""After so many in a row the empty update is left out: once may have been a passing error."""
+
 
 class GraphqlTransport(GazelleRecords):
     """See `Transport`."""
 
     name = "graphql"
-    _tells_before = True
-    """Whether the API takes an update of nothing, which tells what the real one replaces."""
+    _refusals = 0
+    """How often in a row the API took an update only without the empty one that tells what the real one replaces."""
 
     def send(self, action: Action, remote: Remote) -> Sent:
         """See `Transport`."""
@@ -37,11 +40,13 @@ class GraphqlTransport(GazelleRecords):
         return Sent({"piano": after.as_before()}, after=after, before=_before(data.get("before"), remote.id))
 
     def _updated(self, variables: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        if self._tells_before:
+        if self._refusals < REFUSALS:
             with suppress(OperationFailed):  # perhaps of the empty update alone; a full one may be said twice
-                return self._mutation("PushPiano", {**variables, "nothing": {}})
+                data = self._mutation("PushPiano", {**variables, "nothing": {}})
+                self._refusals = 0
+                return data
         data = self._mutation("PushPlainPiano", variables)
-        self._tells_before = False
+        self._refusals += 1
         return data
 
     def _comment(self, action: Action, remote: Remote) -> Sent:
