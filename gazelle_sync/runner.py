@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -137,30 +137,19 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
     """
     from gazelle_sync.trust.catalogue import CHECKS
 
-    migrate(str(settings.database_url))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `_run`
-        import dagster as dg
-
+    with _quietly():
         from gazelle_sync.checks.evaluation import finding_of
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import check_keys, run_config
         from gazelle_sync.resources import CHECK
-        from gazelle_sync.sensors.alerts import ended_run
 
+        with _told(settings, CHECK):
+            migrate(str(settings.database_url))
         job = build_defs().resolve_job_def(CHECK)
         if names is not None:
             job = job.get_subset(asset_selection=frozenset(), asset_check_selection=set(check_keys(names)))
-        with _instance(dg, settings) as instance:
-            result = job.execute_in_process(
-                run_config=run_config(Mode.TICK.value),
-                instance=instance,
-                raise_on_error=False,
-                tags={IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
-            )
-            found = {e.check_name: finding_of(e) for e in result.get_asset_check_evaluations()}
-            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
-            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
+        result, failures = _execute(settings, job, run_config=run_config(Mode.TICK.value))
+        found = {e.check_name: finding_of(e) for e in result.get_asset_check_evaluations()}
     if missing := [name for name in names or CHECKS if name not in found]:
         reasons = "; ".join(dict.fromkeys(_reason(failure) for failure in failures))
         raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {result.run_id} says more.")
@@ -187,30 +176,19 @@ def _run(
     *,
     with_staging: bool,
 ) -> Ended:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Dagster says which of its parameters are young; nobody here can act on it
-        import dagster as dg
-
+    with _quietly():
         from gazelle_sync.checks.evaluation import finding_of
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.jobs import asset_keys
         from gazelle_sync.resources import pull_resource
-        from gazelle_sync.sensors.alerts import ended_run
 
         progress = Progress()
         job = build_defs({"pull": pull_resource(progress)}).resolve_job_def(job_name)
-        with _told(settings, job_name), _instance(dg, settings) as instance, draw_progress(progress, settings.language):
-            result = job.execute_in_process(
-                run_config=config,
-                instance=instance,
-                raise_on_error=False,
-                asset_selection=asset_keys(entities, with_staging=with_staging) if entities else None,
-                tags={**tags, IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
-            )
-            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
-            reasons = list(dict.fromkeys(_reason(failure) for failure in failures if not _is_of_a_check(failure)))
-            findings = [finding_of(evaluated) for evaluated in result.get_asset_check_evaluations()]
-            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
+        selection = asset_keys(entities, with_staging=with_staging) if entities else None
+        with draw_progress(progress, settings.language):
+            result, failures = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
+        reasons = list(dict.fromkeys(_reason(failure) for failure in failures if not _is_of_a_check(failure)))
+        findings = [finding_of(evaluated) for evaluated in result.get_asset_check_evaluations()]
     summary = Summary.read(settings, result.run_id)
     text = summary.render(settings.language, fallback=reasons)
     if failed := [finding for finding in findings if finding.is_failure]:
@@ -220,29 +198,43 @@ def _run(
 
 def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> Ended:
     """Run the job `push_to_gazelle`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import dagster as dg
-
+    with _quietly():
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push_job import EAR, PUSH_JOB, Ear, ear_resource, push_config
-        from gazelle_sync.sensors.alerts import ended_run
 
         ear = Ear()
         job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
-        with _told(settings, PUSH_JOB), _instance(dg, settings) as instance:
-            result = job.execute_in_process(
-                run_config=push_config(pianos=keys, at_once=True, undo=undo),
-                instance=instance,
-                raise_on_error=False,
-                tags={IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
-            )
-            failures = [e.event_specific_data for e in result.all_events if e.is_step_failure]
-            _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
+        config = push_config(pianos=keys, at_once=True, undo=undo)
+        result, failures = _execute(settings, job, run_config=config)
     if ear.report is not None:
         return Ended(result.success and ear.report.succeeded, render_report(settings.language, ear.report))
     return Ended(False, "\n".join(f"✗ {_reason(failure)}" for failure in failures))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Dagster says which of its parameters are young; nobody here can act on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _execute(
+    settings: Settings, job: Any, *, tags: Mapping[str, str] | None = None, **options: Any
+) -> tuple[Any, list[Any]]:
+    """Run a job in this process and tell what is new; gives its result and what its failed steps say."""
+    import dagster as dg
+
+    from gazelle_sync.sensors.alerts import ended_run
+
+    own = {IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+    with _told(settings, job.name), _instance(dg, settings) as instance:
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, tags={**(tags or {}), **own}, **options
+        )
+        _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
+    return result, [event.event_specific_data for event in result.all_events if event.is_step_failure]
 
 
 def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,7 @@ from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.gazelle.auth import credentials_from
-from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.replay import Replay
@@ -301,11 +299,8 @@ class Shop:
     def client(self) -> Iterator[GazelleClient]:
         """A client of the tests' own."""
         settings = replace(self.settings, api_token=SANDBOX_API_KEY)
-        client = GazelleClient(self.sandbox.url, credentials_from(settings), Throttle(0, self.url))
-        try:
+        with closing(client_for(settings)) as client:
             yield client
-        finally:
-            client.close()
 
     # ---- other processes
 

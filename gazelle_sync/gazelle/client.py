@@ -41,10 +41,10 @@ from gazelle_sync.gazelle.answers import (
     retry_after_s,
     server_time,
 )
-from gazelle_sync.gazelle.auth import Credentials
+from gazelle_sync.gazelle.auth import Credentials, credentials_from
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.log import get_logger, masked
-from gazelle_sync.settings import GRAPHQL_PATH
+from gazelle_sync.settings import GRAPHQL_PATH, Settings
 
 ATTEMPTS = 4
 """One try and at most three more."""
@@ -94,6 +94,16 @@ class _Request:
     path: str
     body: bytes
     is_write: bool = False
+
+
+def client_for(settings: Settings) -> GazelleClient:
+    """A client as the settings describe it, within the budget of requests that all processes share.
+
+    Raises:
+        SettingsError: There are no credentials.
+    """
+    throttle = Throttle(settings.rate_per_s, str(settings.database_url))
+    return GazelleClient(str(settings.api_url), credentials_from(settings), throttle, timeout_s=settings.timeout_s)
 
 
 class GazelleClient:

@@ -27,9 +27,7 @@ from gazelle_sync.errors import (
     MassEmptying,
     OperationFailed,
 )
-from gazelle_sync.gazelle.auth import credentials_from
-from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode
@@ -107,12 +105,7 @@ class Pull:
         self._parents_lock = threading.Lock()
         self._applied: set[str] = set()
         self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
-        self.client = GazelleClient(
-            settings.api_url,
-            credentials_from(settings),
-            Throttle(settings.rate_per_s, self._url),
-            timeout_s=settings.timeout_s,
-        )
+        self.client = client_for(settings)
 
     def __enter__(self) -> Pull:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)

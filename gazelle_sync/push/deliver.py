@@ -165,9 +165,7 @@ class Delivery:
         log.error("row could not be dealt with", record=key, error=type(error).__name__, where=where)
         reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
         said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
-        outcome = Outcome(key, failed={WHOLE: say(self._language, "unforeseen", reason=said)})
-        rows.fail(self._connection, self._pushable, [key], outcome.failed[WHOLE])
-        return outcome
+        return self._waits(key, say(self._language, "unforeseen", reason=said))
 
     def _record(self, one: Open) -> Remote | None:
         read = self.read([Wanted(one.record)])[one.record]
@@ -180,9 +178,8 @@ class Delivery:
         return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
 
     def _waits(self, key: str, reason: str) -> Outcome:
-        outcome = Outcome(key, failed={WHOLE: reason})
-        rows.fail(self._connection, self._pushable, [key], outcome.failed[WHOLE])
-        return outcome
+        rows.fail(self._connection, self._pushable, [key], reason)
+        return Outcome(key, failed={WHOLE: reason})
 
     def _found(self, one: Open, remote: Remote | None) -> str | None:
         """What shows that an action arrived, or None."""

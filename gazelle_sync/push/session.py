@@ -19,9 +19,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.gazelle.auth import credentials_from
-from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.log import get_logger
 from gazelle_sync.push import rows
 from gazelle_sync.push.deliver import Delivery
@@ -121,12 +119,7 @@ class Push:
         self._lock = PushLock(self._url, wait_s=lock_wait_s)
         self._stopped = threading.Event()
         self.report = PushReport()
-        self.client = GazelleClient(
-            settings.api_url,
-            credentials_from(settings),
-            Throttle(settings.rate_per_s, self._url),
-            timeout_s=settings.timeout_s,
-        )
+        self.client = client_for(settings)
 
     def __enter__(self) -> Push:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
@@ -308,10 +301,7 @@ def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple
         GazelleSyncError: The database or Gazelle cannot be asked.
     """
     url = str(settings.database_url)
-    client = GazelleClient(
-        str(settings.api_url), credentials_from(settings), Throttle(settings.rate_per_s, url),
-        timeout_s=settings.timeout_s,
-    )  # fmt: skip
+    client = client_for(settings)
     try:
         with database_errors(), connect(url, autocommit=True) as connection:
             refuse_mixing(connection, str(settings.api_url))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import SettingsError
-from gazelle_sync.gazelle.auth import credentials_from
-from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import NAMES, entity_name
@@ -121,16 +119,8 @@ class Circumstances:
         """
         if self.settings.api_url is None:
             raise SettingsError("GAZELLE_API_URL is not set, and no sandbox runs: Gazelle cannot be asked.")
-        client = GazelleClient(
-            self.settings.api_url,
-            credentials_from(self.settings),
-            Throttle(self.settings.rate_per_s, self.url),
-            timeout_s=self.settings.timeout_s,
-        )
-        try:
+        with closing(client_for(self.settings)) as client:
             yield client
-        finally:
-            client.close()
 
     def told(self) -> dict[str, Told]:
         """Entity → what Gazelle said in this run or, for what it did not ask, in the last one that did."""

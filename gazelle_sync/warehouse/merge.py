@@ -71,7 +71,7 @@ class TableWriter:
         changed = 0
         spoken = [staged for staged in batch if staged.rows]
         for table in self._entity.tables:
-            rows = _newest_rows(spoken, table.name)
+            rows = self._own(table, _newest_rows(spoken, table.name))
             if not rows:
                 continue
             changed += self._make_stubs(table, rows, spoken)
@@ -122,6 +122,21 @@ class TableWriter:
     def forget(self) -> None:
         """Forget which parents are known: the transaction that made some of them was rolled back."""
         self._known.clear()
+
+    def _own(self, table: Table, rows: list[Values]) -> list[Values]:
+        """Without what a deleted record once listed and another one has by now: its last body may be an old lie."""
+        gone = [row["external_id"] for row in rows if row["deleted_at"] is not None]
+        if table.owner is None or not gone:
+            return rows
+        query = sql.SQL(statement("nested_owners")).format(
+            table=sql.Identifier(table.name), owner=sql.Identifier(table.owner)
+        )
+        owners: dict[str, str] = dict(self._connection.execute(query, [gone]).fetchall())
+        return [
+            row
+            for row in rows
+            if row["deleted_at"] is None or owners.get(row["external_id"], row[table.owner]) == row[table.owner]
+        ]
 
     def _upsert(self, table: Table, rows: list[Values]) -> int:
         groups: dict[tuple[str, ...], list[Values]] = {}
@@ -261,16 +276,18 @@ class TableWriter:
 def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
     """The rows of one table, each external id once: the version that was read last has the say.
 
+    On what lies inside a record a body has it before another's tombstone.
     A tombstone's rows are those of its last body, with the instant at which the record was found to be gone.
     """
-    rows: dict[str, tuple[datetime, Values]] = {}
+    rows: dict[str, tuple[tuple[bool, datetime], Values]] = {}
     for staged in bodies:
         deleted_at = staged.fetched_at if staged.body is None else None
         for row in staged.rows.get(table, ()):
+            rank = (staged.body is not None or row["external_id"] == staged.external_id, staged.fetched_at)
             before = rows.get(row["external_id"])
-            if before is None or before[0] <= staged.fetched_at:
+            if before is None or before[0] <= rank:
                 row["deleted_at"] = deleted_at
-                rows[row["external_id"]] = (staged.fetched_at, row)
+                rows[row["external_id"]] = (rank, row)
     return [row for _, row in rows.values()]
 
 

@@ -182,3 +182,22 @@ def test_a_record_that_is_asked_for_and_cannot_be_read_is_not_deleted(shop: Shop
     shop.admin.clear_faults()
     shop.sync(Mode.DEEP)
     shop.assert_equals_api()
+
+
+def test_what_a_deleted_record_once_listed_and_another_has_now_stays(shop: Shop) -> None:
+    """Found by the fault campaign: answers gave one client's contacts to another, which was then deleted."""
+    crowded, thief = (c["id"] for c in shop.admin.dump("clients")[:2])
+    contact = next(c["id"] for c in shop.admin.dump("contacts") if c["clientId"] == crowded)
+    shop.admin.edit("contacts", contact, touch=False, clientId=thief)
+    shop.admin.edit("clients", thief)
+    shop.sync()
+    assert shop.row("gazelle_contacts", contact)["client_external_id"] == thief
+    shop.admin.edit("contacts", contact, touch=False, clientId=crowded)
+    shop.admin.delete("clients", thief)
+    shop.sync()
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_contacts", contact)["deleted_at"] is None
+    shop.assert_equals_api()
+    production = shop.fingerprint()
+    shop.replay()
+    assert shop.fingerprint() == production
