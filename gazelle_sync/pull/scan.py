@@ -15,7 +15,7 @@ from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.deletions import Fence
+from gazelle_sync.pull.deletions import Fence, fence_limit
 from gazelle_sync.pull.early_exit import early_exit
 from gazelle_sync.pull.read import IDS_PER_REQUEST, ahead, with_versions
 from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
@@ -215,14 +215,24 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     absent = _without_nameless(pull, absent)
     if not absent:
         return
-    fence = Fence(pull, sum(h.is_living for h in held.values()))
+    living = sum(h.is_living for h in held.values())
+    fence = Fence(pull, living)
+    unexplained: list[str] = []
     for part in pull.reader.by_ids(absent):
         if part.answer is not None:
             _believe_list(pull, part.bodies)
-            changed = set(pull.staging.write(part.bodies, part.answer, held, unlisted=True))
-            pull.staging.mark_listed([b["id"] for b in part.bodies if b["id"] not in changed], unlisted=True)
+            known = [b for b in part.bodies if b.get("status") == CANCELED or held[b["id"]].is_unlisted]
+            others = [b for b in part.bodies if b not in known]
+            for bodies, is_known in ((known, True), (others, False)):
+                changed = set(pull.staging.write(bodies, part.answer, held, unlisted=is_known))
+                if is_known:
+                    pull.staging.mark_listed([b["id"] for b in bodies if b["id"] not in changed], unlisted=True)
+            unexplained += [b["id"] for b in others]
         pull.failed.update(part.failed)
         fence.add(part.gone)
+    # The next ticks do not ask for what is unlisted. So much without a reason is the list's fault, which will pass.
+    if len(unexplained) <= fence_limit(living):
+        pull.staging.mark_listed(unexplained, unlisted=True)
     fence.tombstone()
 
 
