@@ -33,6 +33,7 @@ PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
 (gazelle-facts, "Reading"); the least ones are for a record that cannot be given, or comes too slowly."""
 IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
+NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
 
 log = get_logger("gazelle_sync.pull")
@@ -233,14 +234,26 @@ class Reader:
         if not isinstance(holder.get("id"), str):
             return
         try:
-            connection["nodes"] = list(self._nested(operation, holder["id"], field))
+            connection["nodes"] = self._nested(operation, holder["id"], field)
         except (OperationFailed, AnswerUnreadable) as error:
             # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
             log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
             return
         info["hasNextPage"] = False
 
-    def _nested(self, operation: str, external_id: str, field: str) -> Iterator[Any]:
+    def _nested(self, operation: str, external_id: str, field: str) -> list[Any]:
+        """All of a nested list. One that its pages left out a row of would pass for a row that somebody removed."""
+        for _ in range(NESTED_TRIES):
+            totals: set[int] = set()
+            nodes = list(self._nested_pages(operation, external_id, field, totals))
+            named = {node["id"] for node in nodes if isinstance(node, dict) and isinstance(node.get("id"), str)}
+            nameless = sum(not isinstance(node, dict) or not isinstance(node.get("id"), str) for node in nodes)
+            if not totals or totals == {len(named) + nameless}:
+                return nodes
+            log.warning("a nested list moved while it was read", record=external_id, operation=operation)
+        raise AnswerUnreadable(operation, f"{external_id}: {field} and its count never agreed")
+
+    def _nested_pages(self, operation: str, external_id: str, field: str, totals: set[int]) -> Iterator[Any]:
         text = documents.operation(self._entity.name, operation)
         after: str | None = None
         seen: set[str] = set()
@@ -252,6 +265,8 @@ class Reader:
             if not isinstance(connection, dict):
                 raise AnswerUnreadable(operation, f"{external_id}: the answer holds no {field}")
             yield from connection.get("nodes") or []
+            if isinstance(connection.get("totalCount"), int):
+                totals.add(connection["totalCount"])
             info = connection.get("pageInfo") or {}
             after = info.get("endCursor")
             if not info.get("hasNextPage"):

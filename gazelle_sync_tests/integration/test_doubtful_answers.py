@@ -206,3 +206,19 @@ def test_a_visit_cancelled_after_a_list_that_came_empty_is_seen_by_the_next_tick
     before = shop.physical()
     assert shop.sync().fetched == 0
     assert shop.physical() == before
+
+
+@pytest.mark.parametrize("times", [1, 0], ids=["once", "always"])
+def test_a_nested_list_whose_pages_leave_out_rows_removes_nobody(shop: Shop, times: int) -> None:
+    """Found by the fault campaign: contacts between two pages were taken for contacts that somebody had removed."""
+    crowd = shop.value("SELECT client_external_id FROM gazelle_contacts GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+    held = shop.value("SELECT count(*) FROM gazelle_contacts WHERE client_external_id = %s", crowd)
+    shop.admin.edit("clients", crowd, personalNotes="Encore")
+    shop.admin.fault("moved_page", times=times, after=1, delta=3, operation="ClientContacts")
+    outcome = shop.sync(check=False)
+    assert shop.admin.faults()[0]["struck"] > 0
+    assert outcome["clients"].errors == (0 if times else 1)
+    assert shop.value("SELECT count(*) FROM gazelle_contacts WHERE client_external_id = %s", crowd) == held == 120
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
