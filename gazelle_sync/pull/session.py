@@ -272,6 +272,8 @@ class Pull:
             with database_errors(), connect(self._url) as connection:
                 pull = self._entity_pull(entity, connection, report)
                 pull.staging.note_waiting()
+                if self._mode is Mode.DEEP and (damaged := pull.staging.distrust()):
+                    report.notes.append(f"staged bodies that something had changed, read again: {damaged}")
                 try:
                     if entity.strategy is Strategy.WINDOWED:
                         with connect(self._url) as counting:

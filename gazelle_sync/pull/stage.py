@@ -20,7 +20,15 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.pull.versions import COLUMNS, STAMP_GRAIN, Version, copy_lines, tombstone, versions_of
+from gazelle_sync.pull.versions import (
+    COLUMNS,
+    STAMP_GRAIN,
+    Version,
+    copy_lines,
+    hash_of_held,
+    tombstone,
+    versions_of,
+)
 from gazelle_sync.warehouse.bulk import spare_marking
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 
@@ -185,6 +193,25 @@ class Staging:
             with database_errors():
                 self._connection.execute(query, {"ids": list(ids)})
                 self._connection.commit()
+
+    def distrust(self) -> int:
+        """Give bodies that something changed since they were staged the hash of what they hold now.
+
+        Gazelle's body then differs from what is held, and is staged again. Gives how many there were.
+        """
+        changed: dict[str, bytes] = {}
+        names = {"staging": self._table}
+        with database_errors(), self._connection.cursor(name="bodies") as cursor:
+            cursor.execute(sql.SQL(statement("staging_bodies")).format(**names))
+            while rows := cursor.fetchmany(WAITING_AT_ONCE):
+                living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
+                changed |= {row_id: held for row_id, body, said in living if (held := hash_of_held(body)) != said}
+        if changed:
+            found = {"ids": list(changed), "hashes": list(changed.values())}
+            with database_errors():
+                self._connection.execute(sql.SQL(statement("staging_rehash")).format(**names), found)
+        self._connection.commit()
+        return len(changed)
 
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""

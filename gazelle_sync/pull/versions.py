@@ -55,6 +55,16 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
+def hash_of(raw: bytes) -> bytes:
+    """The hash of a body's JSON."""
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def hash_of_held(body: Any) -> bytes:
+    """The hash of a body as staging holds it: the one that was taken of it, unless something changed it since."""
+    return hash_of(_encode(body))
+
+
 def versions_of(bodies: Sequence[Any], answer: Answer) -> list[Version]:
     """What will be stored of the bodies of one answer.
 
@@ -91,7 +101,7 @@ _BYTEA = "\\\\x"
 
 def _version(body: Any, settled_before: datetime, *, counts_replaced: bool) -> Version:
     raw = _encode(body)
-    content_hash = hashlib.blake2b(raw, digest_size=16).digest()
+    content_hash = hash_of(raw)
     replaced = raw.decode().count(REPLACEMENT) if counts_replaced else 0
     if body.__class__ is not dict:
         return Version(_name_for_nameless(raw), raw, content_hash, replaced=replaced)

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
+from gazelle_sync.pull.versions import hash_of_held
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.trust.circumstances import Circumstances, empty
 from gazelle_sync.trust.finding import Finding, Text, some
@@ -41,9 +42,19 @@ REPLAY = Text(
     "`gazelle-sync replay` remet chaque ligne en ordre. Cherchez ensuite qui écrit dans ces tables : seuls les `tags` "
     "peuvent y être modifiés.",
 )
+READ_AGAIN = Text(
+    "`gazelle-sync sync --full` reads what was changed in staging again. Then find out who writes these tables, and "
+    "whether a trigger of theirs does.",
+    "`gazelle-sync sync --full` relit ce qui a été modifié en staging. Cherchez ensuite qui écrit dans ces tables, et "
+    "si un de leurs déclencheurs le fait.",
+)
 MISSING = Text("{table} {id}: is missing", "{table} {id} : manque")
 SURPLUS = Text("{table} {id}: nothing staged speaks of it", "{table} {id} : inconnue du staging")
 DIFFERS = Text("{table} {id}: {columns}", "{table} {id} : {columns}")
+CHANGED = Text(
+    "{table} {id}: its body in staging is not the one that Gazelle sent",
+    "{table} {id} : son contenu en staging n'est pas celui que Gazelle a envoyé",
+)
 DELETED = Text("{table} {id}: is marked deleted", "{table} {id} : est marquée supprimée")
 LIVING = Text(
     "{table} {id}: is gone at Gazelle and not marked deleted", "{table} {id} : n'est plus chez Gazelle et n'est pas "
@@ -72,6 +83,7 @@ class _Newest:
     last_body: Any
     status: str
     fetched_at: datetime
+    content_hash: bytes | None
 
 
 def judge_production(circumstances: Circumstances, check: str) -> Finding:
@@ -106,7 +118,7 @@ def judge_production(circumstances: Circumstances, check: str) -> Finding:
             records=compared.records,
             tables=", ".join(f"{table} {count}" for table, count in counts.items()),
         ),
-        advice=circumstances.say(REPLAY),
+        advice=circumstances.say(READ_AGAIN if CHANGED in compared.wrong.values() else REPLAY),
         examples=some(
             circumstances.say(
                 what, table=table, id=external_id, columns=", ".join(compared.columns[table, external_id])
@@ -161,6 +173,9 @@ def _compare(connection: Connection, entity: Entity, batch: Sequence[_Newest], c
     compared.waiting += len(batch) - len(applied)
     compared.records += len(applied)
     reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
+    for newest in applied:
+        if newest.body is not None and hash_of_held(newest.body) != newest.content_hash:
+            compared.note(entity.table, newest.external_id, CHANGED)
     for table in entity.tables:
         expected = _expected(table, reconciled)
         held = _held(connection, table, [newest.external_id for newest in applied])
@@ -177,13 +192,13 @@ def _compare(connection: Connection, entity: Entity, batch: Sequence[_Newest], c
 
 
 def _expected(table: Table, reconciled: Sequence[tuple[_Newest, Rows]]) -> dict[str, tuple[_Newest, Values]]:
-    """What a table should hold of some records; of a row that two of them list, what was read last."""
+    """What a table should hold of some records; of a row that two of them list, what was read last.
+
+    What a record listed that is gone counts only where no other has it.
+    """
     expected: dict[str, tuple[_Newest, Values]] = {}
-    for newest, rows in reconciled:
-        for row in rows.get(table.name, ()):
-            before = expected.get(row["external_id"])
-            if before is None or before[0].fetched_at <= newest.fetched_at:
-                expected[row["external_id"]] = (newest, row)
+    for newest, rows in sorted(reconciled, key=lambda found: (found[0].body is not None, found[0].fetched_at)):
+        expected |= {row["external_id"]: (newest, row) for row in rows.get(table.name, ())}
     return expected
 
 

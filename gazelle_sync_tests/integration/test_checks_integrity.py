@@ -243,3 +243,32 @@ def test_an_imported_note_that_is_shown_twice_is_found(shop: Shop) -> None:
     assert f"tle_twin = {own['id']}" in found.examples
     shop.query("UPDATE gazelle_timeline_entries SET duplicate_of = 'tme_none' WHERE external_id = 'tle_twin'")
     assert look_at(shop, "integrity_twins").numbers["astray"] == 1
+
+
+def test_a_staged_body_that_something_changed_is_named_though_production_follows_it(shop: Shop) -> None:
+    visit = shop.admin.dump("events")[0]["id"]
+    shop.query(
+        "UPDATE staging_appointments SET raw_data = jsonb_set(raw_data, '{title}', '\"Autre chose\"') "
+        "WHERE external_id = %s",
+        visit,
+    )
+    shop.replay()
+    found = look_at(shop, "integrity_production")
+    assert found.is_failure
+    assert f"gazelle_appointments {visit}: its body in staging is not the one that Gazelle sent" in found.examples
+    assert found.advice is not None
+    assert "sync --full" in found.advice
+    shop.sync(Mode.DEEP)
+    assert_passes(shop, "integrity_production")
+
+
+def test_what_a_deleted_client_once_listed_and_another_has_now_is_right(shop: Shop) -> None:
+    crowded, thief = (c["id"] for c in shop.admin.dump("clients")[:2])
+    contact = next(c["id"] for c in shop.admin.dump("contacts") if c["clientId"] == crowded)
+    shop.admin.edit("contacts", contact, touch=False, clientId=thief)
+    shop.admin.edit("clients", thief)
+    shop.sync()
+    shop.admin.edit("contacts", contact, touch=False, clientId=crowded)
+    shop.admin.delete("clients", thief)
+    shop.sync(Mode.DEEP)
+    assert_passes(shop, "integrity_production")

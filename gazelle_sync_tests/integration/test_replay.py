@@ -132,3 +132,21 @@ def test_a_deep_run_brings_back_tables_that_were_truncated_by_hand(lived_in: Sho
     lived_in.local_tags.clear()
     lived_in.sync(Mode.DEEP)
     lived_in.assert_equals_api()
+
+
+STAGED_DAMAGE = """UPDATE staging_appointments SET raw_data = jsonb_set(
+    raw_data, '{start}', to_jsonb(to_char((raw_data ->> 'start')::timestamptz AT TIME ZONE 'UTC' + interval '5 hours',
+                                          'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
+WHERE raw_data ? 'start'"""
+
+
+def test_bodies_that_something_changed_in_staging_are_read_again_by_a_deep_run(shop: Shop) -> None:
+    shop.query(STAGED_DAMAGE)
+    shop.replay()
+    assert shop.differences(), "a replay believes staging"
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+    shop.quiet_down()
+    before = shop.physical()
+    shop.sync(Mode.DEEP)
+    assert shop.physical() == before
