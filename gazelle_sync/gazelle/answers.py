@@ -142,6 +142,12 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
     return data
 
 
+_NOT_THERE = re.compile(
+    r"not (be )?found|(couldn't|could not|cannot) find|(does not|doesn't|no longer) exist", re.IGNORECASE
+)
+"""How an API may say of the one record that was asked for that there is none; GraphQL has no word of its own for it."""
+
+
 def _operation_failed(operation: str, errors: object, data: object) -> OperationFailed:
     listed = errors if isinstance(errors, list) else [errors]
     paths: list[list[Any]] = []
@@ -156,7 +162,7 @@ def _operation_failed(operation: str, errors: object, data: object) -> Operation
         paths.append(path)
         extensions = said.get("extensions")
         code = str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
-        if len(path) == 1 and ("NOT_FOUND" in code or "not found" in message.lower()):
+        if len(path) == 1 and ("NOT_FOUND" in code or _NOT_THERE.search(message)):
             not_found.add(str(path[0]))
     nodes = [path[2] for path in paths if len(path) > 2 and path[1] == "nodes" and isinstance(path[2], int)]
     return OperationFailed(

@@ -133,6 +133,28 @@ def test_an_error_that_may_be_about_the_size_is_believed_when_it_comes_twice(scr
     assert script.asked == ATTEMPTS, "an ill server is no matter of size"
 
 
+@pytest.mark.parametrize(
+    ("said", "means_gone"),
+    [
+        ({"message": "Client not found", "path": ["n0"]}, True),
+        ({"message": "Couldn't find Client with 'id'=cli_1", "path": ["n0"]}, True),
+        ({"message": "This client does not exist", "path": ["n0"]}, True),
+        ({"message": "no", "path": ["n0"], "extensions": {"code": "NOT_FOUND"}}, True),
+        ({"message": "Contact not found", "path": ["n0", "allContacts", "nodes", 3]}, False),
+        ({"message": "Client not found"}, False),
+        ({"message": "Cannot return null for non-nullable field", "path": ["n0"]}, False),
+        ({"message": "Not authorized", "path": ["n0"]}, False),
+    ],
+    ids=str,
+)
+def test_only_words_about_the_record_itself_say_that_it_is_not_there(
+    script: Script, said: dict[str, Any], means_gone: bool
+) -> None:
+    error = failure(script, (200, {}, json.dumps({"errors": [said], "data": {"n0": None}}).encode()))
+    assert isinstance(error, OperationFailed)
+    assert error.not_found == ({"n0"} if means_gone else set())
+
+
 # ---- how long
 
 
