@@ -44,17 +44,9 @@ def blocking_hours() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False)
 
 
-@pytest.fixture(scope="module")
-def reused_instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:  # one that a schedule can find again by its reference
-        yield instance
-
-
 @pytest.fixture
-def instance(reused_instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
-    """Without a run: making a new one takes longer than any of these tests."""
-    yield reused_instance
-    reused_instance.wipe()
+def instance(findable_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return findable_instance
 
 
 @pytest.fixture

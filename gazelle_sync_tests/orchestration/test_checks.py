@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
-import structlog
 
 from gazelle_sync.assets.views import CALENDAR
 from gazelle_sync.checks.evaluation import finding_of
 from gazelle_sync.clock import montreal_day
-from gazelle_sync.definitions import build_defs
 from gazelle_sync.jobs import check_keys, run_config
 from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import CHECK, FULL, REPLAY_JOB, TICK
@@ -29,32 +24,6 @@ from gazelle_sync_tests.shop import Shop
 MOVE = """UPDATE gazelle_appointments SET start_at = start_at + interval '5 hours',
     appointment_date = ((start_at + interval '5 hours') AT TIME ZONE 'UTC')::date,
     appointment_time = ((start_at + interval '5 hours') AT TIME ZONE 'UTC')::time"""
-
-
-@pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
-    return build_defs()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def named_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shop]:
-    """A shop that the environment names; the log that a run configures ends with the test."""
-    monkeypatch.chdir(tmp_path)
-    for variable, value in shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=shop.url).items():
-        if variable.startswith("GAZELLE_"):
-            monkeypatch.setenv(variable, value)
-    yield shop
-    logger = logging.getLogger("gazelle_sync")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    structlog.reset_defaults()
 
 
 def run(

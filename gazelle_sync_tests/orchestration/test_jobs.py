@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-import structlog
 
 from gazelle_sync.clock import midnight, montreal_day
-from gazelle_sync.definitions import build_defs
 from gazelle_sync.jobs import asset_keys, run_config
 from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
 from gazelle_sync_tests.shop import Shop
-
-
-@pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
-    return build_defs()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
-def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """A clean place to read settings from; the log that a run configures ends with the test."""
-    monkeypatch.chdir(tmp_path)
-    yield monkeypatch
-    logger = logging.getLogger("gazelle_sync")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    structlog.reset_defaults()
-
-
-def name(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the environment name the shop."""
-    for variable, value in shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=shop.url).items():
-        if variable.startswith("GAZELLE_"):
-            monkeypatch.setenv(variable, value)
 
 
 class Runner:
@@ -81,18 +46,6 @@ class Runner:
 def runner(definitions: dg.Definitions, instance: dg.DagsterInstance, set_environment: pytest.MonkeyPatch) -> Runner:
     assert set_environment
     return Runner(definitions, instance)
-
-
-@pytest.fixture
-def named_shop(shop: Shop, set_environment: pytest.MonkeyPatch) -> Shop:
-    name(shop, set_environment)
-    return shop
-
-
-@pytest.fixture
-def named_new_shop(new_shop: Shop, set_environment: pytest.MonkeyPatch) -> Shop:
-    name(new_shop, set_environment)
-    return new_shop
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import dagster as dg
@@ -29,12 +28,6 @@ def office(new_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Office:
     for name, value in new_shop.environment().items():
         monkeypatch.setenv(name, value)
     return Office(new_shop)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def asked(office: Office, instance: dg.DagsterInstance) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from gazelle_sync.clock import montreal_day
-from gazelle_sync.definitions import build_defs
 from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG
 from gazelle_sync.resources import TICK
 from gazelle_sync.warehouse.lock import PullLock
@@ -19,31 +16,9 @@ from gazelle_sync_tests.shop import Shop
 MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
 
 
-@pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
-    return build_defs()
-
-
-@pytest.fixture(scope="module")
-def reused_instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:  # one that a schedule can find again by its reference
-        yield instance
-
-
 @pytest.fixture
-def instance(reused_instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
-    """Without a run: making a new one takes longer than any of these tests."""
-    yield reused_instance
-    reused_instance.wipe()
-
-
-@pytest.fixture
-def named_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shop:
-    monkeypatch.chdir(tmp_path)
-    for variable, value in shop.environment().items():
-        if variable.startswith("GAZELLE_"):
-            monkeypatch.setenv(variable, value)
-    return shop
+def instance(findable_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return findable_instance
 
 
 def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
