@@ -38,6 +38,45 @@ def test_a_row_that_failed_waits_longer_each_time_and_an_edit_makes_it_due_at_on
     assert len(office.push(at_once=False).outcomes) == 1
 
 
+def test_a_row_that_was_written_for_the_wrong_piano_goes_to_the_right_one_once(office: Office) -> None:
+    wrong, right = office.piano(0, tags=["GRAND"]), office.piano(1, tags=["DROIT"])
+    office.edit(wrong, status="top", notes="Accordé")
+    assert office.push().succeeded
+    before = office.row(wrong)
+    correct_key(office, wrong, right)
+    row = office.row(right)
+    assert (row["needs_sync"], row["revision"], row["base"], row["last_synced_at"]) == (
+        True, before["revision"] + 1, None, None,
+    )  # fmt: skip
+    for _ in range(2):
+        assert office.push().succeeded
+    for piano, kept in ((wrong, "GRAND"), (right, "DROIT")):
+        assert office.record(piano)["tags"] == [kept, "TOP"]
+        assert office.comments(piano) == ["Accordé"]
+    assert office.row(right)["status"] == "top"
+    office.assert_clean(right)
+    correct_key(office, right, wrong)
+    assert office.push().succeeded
+    assert office.comments(wrong) == ["Accordé"], "it had it already"
+    office.assert_clean(wrong)
+
+
+def test_a_mistyped_id_that_is_corrected_is_due_at_once(office: Office) -> None:
+    piano = office.piano()
+    office.edit("pno_nowhere", notes="Accordé")
+    assert office.push().failed == 1
+    correct_key(office, "pno_nowhere", piano)
+    assert office.row(piano)["sync_error"] is None
+    assert office.push(at_once=False).succeeded
+    assert office.comments(piano) == ["Accordé"]
+    office.assert_clean(piano)
+
+
+def correct_key(office: Office, wrong: str, right: str) -> None:
+    """What somebody does who finds that a row speaks of another piano."""
+    office.shop.query("UPDATE vincent_dindy_piano_updates SET gazelle_id = %s WHERE gazelle_id = %s", right, wrong)
+
+
 def test_an_inactive_piano_refuses_entries_and_takes_tags(office: Office) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top", notes="Accordé, 23°C, 47%", travail="Cordes", completed_at="2026-07-01T16:00:00Z")

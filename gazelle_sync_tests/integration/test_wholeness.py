@@ -69,8 +69,11 @@ def test_a_table_that_is_dropped_comes_back_with_what_is_to_be_done(
 
 def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop: Shop) -> None:
     office = Office(new_shop)
-    new_shop.query(f"DROP TRIGGER gazelle_mark_edit ON {EDITS}")
+    marks = "SELECT prosrc FROM pg_proc WHERE proname = 'gazelle_mark_edit'"
+    before = new_shop.value(marks)
+    new_shop.query("DROP FUNCTION gazelle_mark_edit CASCADE")
     restored = restore(new_shop.url)
     assert (restored.made, restored.lacking, restored.advice()) == ([TRIGGER], [], [])
+    assert new_shop.value(marks) == before, "as the last migration left it, not the first"
     office.edit("pno_a", notes="x", needs_sync=False)
     assert office.row("pno_a")["needs_sync"]
