@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import ApiUnreachable, SettingsError
+from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.push.model import Action
 from gazelle_sync.push.transports.visits import VisitTransport
 from gazelle_sync.settings import Settings
@@ -81,6 +82,70 @@ def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
     assert school.push().succeeded
     assert "Encore" in services(school, pianos[0])
     assert [len(services(school, piano)) for piano in pianos] == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("page_size", [1000, 25], ids=["pages as asked for", "pages cut in silence"])
+def test_a_visit_of_more_pianos_than_a_page_loses_none(school: Office, page_size: int) -> None:
+    pianos = visited(school, 110)
+    school.shop.admin.settings(max_page_size=page_size)
+    (late,) = pianos_of(school, 1)
+    for text in ("Venu plus tard", "Encore"):
+        school.edit(late, travail=text, completed_at=EARLY)
+        assert school.push().succeeded
+    (visit,) = visits(school)
+    assert [row["pianoId"] for row in visit["pianos"]] == [*pianos, late]
+    assert [row["isTuning"] for row in visit["pianos"]] == [True] * 110 + [False]
+    assert services(school, late) == ["Venu plus tard", "Encore"]
+
+
+def test_a_visit_that_is_not_shown_whole_is_left_as_it_is_and_the_row_says_so(
+    school: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pianos = visited(school, 110)
+    inner = GazelleClient.execute_exactly
+
+    def without_the_last_page(client: GazelleClient, operation: str, *arguments: Any, **options: Any) -> Answer:
+        answer = inner(client, operation, *arguments, **options)
+        if operation == "PushVisitPianos":
+            answer.data["event"]["allEventPianos"]["nodes"] = []
+        return answer
+
+    (late,) = pianos_of(school, 1)
+    school.edit(late, travail="Venu plus tard", completed_at=EARLY)
+    with monkeypatch.context() as patch:
+        patch.setattr(GazelleClient, "execute_exactly", without_the_last_page)
+        assert school.push().failed == 1
+    (visit,) = visits(school)
+    assert [row["pianoId"] for row in visit["pianos"]] == pianos
+    assert services(school, late) == []
+    assert "the visit's pianos cannot be read to the end (100 of 110)" in school.row(late)["sync_error"]
+    assert school.push().succeeded
+    assert services(school, late) == ["Venu plus tard"]
+
+
+def test_our_visit_is_found_among_more_than_a_page_of_the_clients(school: Office) -> None:
+    (first,) = visited(school, 1)
+    (ours,) = visits(school)
+    for minute in range(5):
+        other = {**ours, "start": f"2026-07-01T11:{minute:02}:00Z", "notes": "à la main"}
+        school.shop.admin.create("events", **{name: value for name, value in other.items() if name != "id"})
+    school.shop.admin.settings(max_page_size=2)
+    (late,) = pianos_of(school, 1)
+    school.edit(late, travail="Venu plus tard", completed_at=EARLY)
+    assert school.push().succeeded
+    (visit,) = visits(school)
+    assert [row["pianoId"] for row in visit["pianos"]] == [first, late]
+
+
+def visited(school: Office, count: int) -> list[str]:
+    """The pianos of a visit of ours, which was completed."""
+    pianos = pianos_of(school, count)
+    school.edit(pianos[0], travail="Accord", completed_at=EARLY)
+    assert school.push().succeeded
+    (visit,) = visits(school)
+    listed = [{"pianoId": piano, "isTuning": True} for piano in pianos]
+    school.shop.admin.edit("events", visit["id"], pianos=listed)
+    return pianos
 
 
 def test_an_outage_right_after_a_completion_does_not_make_it_twice(

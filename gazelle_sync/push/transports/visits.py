@@ -12,12 +12,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from gazelle_sync.clock import earlier, midnight
-from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
+from gazelle_sync.errors import ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.log import get_logger
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports import Sent, Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.lists import CUT, whole
 from gazelle_sync.push.transports.reading import member
 
 Visit = dict[str, Any]
@@ -27,6 +28,8 @@ MARK = "[gazelle_sync {day}]"
 
 MINUTES = 60
 PIANOS_AT_ONCE = 25
+PAGE_SIZE = 100
+PIANOS = "the visit's pianos"
 SURVIVES = ("title", "start", "duration", "buffer", "notes", "type", "isAllDay", "timezone", "status")
 """`updateEvent` replaces the event: what must survive is sent again."""
 
@@ -58,7 +61,7 @@ class VisitTransport(GraphqlTransport):
         visit = self._find(client_id, action.payload["day"])
         if visit is None:
             return self._created(action, remote, client_id)
-        pianos = _pianos(visit)
+        pianos = self._pianos(visit)
         if remote.id in {piano["pianoId"] for piano in pianos}:
             return visit
         values = {name: visit[name] for name in SURVIVES if visit.get(name) is not None}
@@ -73,15 +76,40 @@ class VisitTransport(GraphqlTransport):
     def _find(self, client_id: str, day: str) -> Visit | None:
         # The filter's days may be another calendar's than Montreal's: a day to either side; the mark names ours.
         text = documents.operation("push", "PushVisits")
-        variables = {"clients": [client_id], "from": _shifted(day, -1), "to": _shifted(day, 1), "first": 100}
-        found = self.client.execute_exactly("PushVisits", text, variables).data.get("allEventsBatched")
-        if not isinstance(found, dict) or not isinstance(found.get("nodes"), list):
-            raise AnswerUnreadable("PushVisits", "the answer holds no visits")
+        days = {"from": _shifted(day, -1), "to": _shifted(day, 1)}
+
+        def page(after: str | None) -> Any:
+            variables = {"clients": [client_id], **days, "first": PAGE_SIZE, "after": after}
+            return self.client.execute_exactly("PushVisits", text, variables).data.get("allEventsBatched")
+
         mark = MARK.format(day=day)
-        for visit in found["nodes"]:
+        for visit in whole("PushVisits", "visits", page(None), page):
             if isinstance(visit, dict) and mark in (visit.get("notes") or "") and visit.get("status") != "CANCELED":
                 return visit
         return None
+
+    def _pianos(self, visit: Visit) -> list[dict[str, Any]]:
+        """All pianos of a visit, as `updateEvent` wants them: it replaces the list, so none may be left out.
+
+        Raises:
+            WriteRefused: The list cannot be read to its end, or holds a piano that Gazelle does not show.
+        """
+        text = documents.operation("push", "PushVisitPianos")
+
+        def page(after: str) -> Any:
+            variables = {"id": visit["id"], "first": PAGE_SIZE, "after": after}
+            event = self.client.execute_exactly("PushVisitPianos", text, variables).data.get("event")
+            return event.get("allEventPianos") if isinstance(event, dict) else None
+
+        nodes = list(whole("PushVisitPianos", PIANOS, visit.get("allEventPianos"), page))
+        pianos = [
+            {"pianoId": node["piano"]["id"], "isTuning": bool(node.get("isTuning"))}
+            for node in nodes
+            if isinstance(node, dict) and isinstance(node.get("piano"), dict)
+        ]
+        if len(pianos) < len(nodes):
+            raise WriteRefused("PushVisitPianos", CUT.format(what=PIANOS, read=len(pianos), total=len(nodes)))
+        return pianos
 
     def _created(self, action: Action, remote: Remote, client_id: str) -> Visit:
         values = {
@@ -120,7 +148,7 @@ class VisitTransport(GraphqlTransport):
     def _noted(self, visit: Visit, action: Action) -> Counter[tuple[str, str]]:
         """What the timelines of a visit's pianos say since that day: (piano, text), as often as it stands there."""
         since = earlier(midnight(date.fromisoformat(action.payload["day"])), timedelta(days=1))
-        pianos = [piano["pianoId"] for piano in _pianos(visit)]
+        pianos = [piano["pianoId"] for piano in self._pianos(visit)]
         found: Counter[tuple[str, str]] = Counter()
         for start in range(0, len(pianos), PIANOS_AT_ONCE):
             reads = self.read([Wanted(piano, since) for piano in pianos[start : start + PIANOS_AT_ONCE]])
@@ -138,15 +166,6 @@ class VisitTransport(GraphqlTransport):
             raise WriteRefused("PushUsers", NO_TECHNICIAN)
         same = [user for user in users if email and (user.get("email") or "").lower() == email.lower()]
         return str((same or users)[0]["id"])
-
-
-def _pianos(visit: Visit) -> list[dict[str, Any]]:
-    nodes = (visit.get("allEventPianos") or {}).get("nodes") or []
-    return [
-        {"pianoId": node["piano"]["id"], "isTuning": bool(node.get("isTuning"))}
-        for node in nodes
-        if isinstance(node, dict) and isinstance(node.get("piano"), dict)
-    ]
 
 
 def _shifted(day: str, days: int) -> str:
