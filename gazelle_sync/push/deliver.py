@@ -275,7 +275,7 @@ class Delivery:
         for action in plan.actions:
             if action.field in failed or action.after in failed:
                 continue
-            if action.is_create and self._was_sent(work, action):
+            if self._was_sent(work, action):
                 continue
             result = self._sender.carry_out(action, work.current, self._search(work, action))
             if result.verdict is Verdict.LOOK_AGAIN:
@@ -287,10 +287,22 @@ class Delivery:
                 return False
         return True
 
+    def preview(self, row: Row, remote: Remote) -> Plan:
+        """What a push would send of a row: its plan, without what Gazelle has already."""
+        plan = self.plan(row, remote)
+        plan.actions = [action for action in plan.actions if self._sent_before(row, action) is None]
+        return plan
+
+    def _sent_before(self, row: Row, action: Action) -> datetime | None:
+        """Since when the same edit is at Gazelle, if it is (its row was deleted here, and came back)."""
+        if not action.is_create:
+            return None
+        is_first = not any(row.generation(fact) for fact in action.settles)
+        return self._journal.sent_before(row.key, action, is_first=is_first)
+
     def _was_sent(self, work: Work, action: Action) -> bool:
-        """Whether the same edit is at Gazelle already (its row was deleted here, and came back)."""
-        is_first = not any(work.row.generation(fact) for fact in action.settles)
-        when = self._journal.sent_before(work.row.key, action, is_first=is_first)
+        """Whether the same edit is at Gazelle already; then the log says so, and it is agreed on."""
+        when = self._sent_before(work.row, action)
         if when is None:
             return False
         reason = say(self._language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")

@@ -322,4 +322,4 @@ def _previewed(delivery: Delivery, found: list[Row]) -> Iterator[tuple[Row, Plan
         raise GazelleSyncError(str(stop)) from stop
     for row in found:
         remote, reason = delivery.usable(row.key, reads[row.key])
-        yield row, delivery.plan(row, remote) if remote else None, reason
+        yield row, delivery.preview(row, remote) if remote else None, reason

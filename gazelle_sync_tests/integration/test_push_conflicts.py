@@ -137,6 +137,23 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> No
     assert all_well
 
 
+def test_a_dry_run_announces_nothing_that_gazelle_has_from_a_row_that_was_removed(office: Office) -> None:
+    piano = office.piano()
+    settings = replace(office.shop.settings, push_transport=office.transport)
+    office.edit(piano, notes="Accordé, 21°C", travail="Cordes")
+    assert office.push().succeeded
+    office.shop.query("DELETE FROM vincent_dindy_piano_updates")
+    office.edit(piano, notes="Accordé, 21°C", travail="Cordes")
+    before = office.shop.physical()
+    assert render_preview("en", preview(settings, keys=None)) == ("Nothing to send.", True)
+    assert office.shop.physical() == before
+    office.edit(piano, travail="Marteaux")
+    text, _ = render_preview("en", preview(settings, keys=None))
+    assert ("Accordé" in text, "Cordes" in text, "Marteaux" in text) == (False, False, True)
+    assert office.push().sent == 1
+    assert office.comments(piano) == ["Accordé, 21°C", "Cordes", "Marteaux"]
+
+
 def test_what_waits_says_why_in_the_shops_language(office: Office) -> None:
     piano = office.piano()
     office.edit("pno_nowhere", status="top")
