@@ -70,7 +70,7 @@ def failed_checks(facts: Facts) -> Assessment | None:
         Trouble(
             check.subject,
             severity=check.severity,
-            cause=run.run_id or "",
+            cause=f"{run.run_id} {check.severity}",  # a warning that stays must not keep an error open
             details={"check": check.name, "asset": check.asset, "said": check.description},
             run_id=run.run_id,
         )

@@ -372,6 +372,18 @@ def test_a_failed_check_of_a_run_that_succeeded_is_told_without_what_it_quotes(d
     assert hook.titles[1].startswith("✓")
 
 
+def test_a_warning_that_stays_does_not_keep_the_alert_of_a_failed_check_open(desk: Desk, hook: Webhook) -> None:
+    stays = check(passed=False, description="No introspection.")
+    failed = CheckResult("counts", "gazelle_pianos", passed=False, severity="error", description="2 are missing.")
+    desk.look(EndedRun("r1", "tick", succeeded=True, checks=(stays, failed)), alert_urls=(hook.url,))
+    assert sorted(title[0] for title in hook.titles) == ["⚠", "✗"]
+    desk.look(
+        EndedRun("r2", "tick", succeeded=True, checks=(stays, replace(failed, passed=True))), alert_urls=(hook.url,)
+    )
+    assert len(hook.titles) == 3
+    assert hook.titles[2].startswith("✓")
+
+
 def test_a_run_that_left_no_word_is_told_by_its_job(desk: Desk, hook: Webhook) -> None:
     ended = EndedRun("r1", "tick", succeeded=False, reason="ValueError: could not convert 'Marie Tremblay'")
     desk.look(ended, alert_urls=(hook.url,))
