@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gazelle_sync.cli_check import check
-from gazelle_sync.cli_frame import speaking, standing
+from gazelle_sync.cli_frame import Commands, speaking, standing
 from gazelle_sync.cli_monitoring import errors, metrics, report
 from gazelle_sync.cli_push import conflicts, push
 from gazelle_sync.cli_sandbox import sandbox
@@ -20,7 +20,7 @@ from gazelle_sync.cli_sandbox import sandbox
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gazelle-sync")
 def main() -> None:
     """Keeps a Gazelle account and a PostgreSQL database equal.

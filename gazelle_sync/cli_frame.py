@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,20 @@ from typing import Any
 import click
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.interrupts import status_of, stop
+
+
+class Commands(click.Group):
+    """The commands; Ctrl-C or SIGTERM ends any of them, at any moment, in one sentence and with status 130 or 143."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            signal.signal(signal.SIGTERM, stop)
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
+            sys.exit(status_of(interrupt))
 
 
 @contextmanager
@@ -55,6 +70,3 @@ def speaking() -> Iterator[None]:
         get_logger("gazelle_sync").exception("unexpected error")
         click.secho(f"✗ {type(error).__name__}: {error}. This is a fault of gazelle_sync.", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
-        sys.exit(130)

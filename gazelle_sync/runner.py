@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,6 +17,7 @@ import psycopg
 from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.interrupts import interrupts_heard
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
@@ -23,7 +25,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.summary import Summary, draw_progress
 from gazelle_sync.trust.finding import Finding
 from gazelle_sync.trust.render import finding_lines
-from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors
+from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import read_watermarks
@@ -46,7 +48,8 @@ class Ended:
 
 def load_dagster() -> None:
     """Import what a run needs: more than a second, which a thread can spend while the embedded parts start."""
-    import gazelle_sync.definitions  # noqa: F401 - for the sake of having it
+    with suppress(Exception):  # the run imports it again, and says what is wrong with it
+        import gazelle_sync.definitions  # noqa: F401 - for the sake of having it
 
 
 def entities_from(only: str | None) -> list[str] | None:
@@ -223,18 +226,34 @@ def _quietly() -> Iterator[None]:
 def _execute(
     settings: Settings, job: Any, *, tags: Mapping[str, str] | None = None, **options: Any
 ) -> tuple[Any, list[Any]]:
-    """Run a job in this process and tell what is new; gives its result and what its failed steps say."""
+    """Run a job in this process and tell what is new; gives its result and what its failed steps say.
+
+    Raises:
+        KeyboardInterrupt: The run was stopped, and has written down that it was. Whoever stopped it need not be told.
+    """
     import dagster as dg
 
     from gazelle_sync.sensors.alerts import ended_run
 
     own = {IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
     with _told(settings, job.name), _instance(dg, settings) as instance:
-        result = job.execute_in_process(
-            instance=instance, raise_on_error=False, tags={**(tags or {}), **own}, **options
-        )
+        run_id = str(uuid.uuid4())
+        try:
+            with interrupts_heard():
+                result = job.execute_in_process(
+                    instance=instance, raise_on_error=False, run_id=run_id, tags={**(tags or {}), **own}, **options
+                )
+        except KeyboardInterrupt:
+            _note_stopped(settings, run_id)
+            raise
         _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
     return result, [event.event_specific_data for event in result.all_events if event.is_step_failure]
+
+
+def _note_stopped(settings: Settings, run_id: str) -> None:
+    """The daemon's next look at the log must not tell of it either."""
+    with suppress(GazelleSyncError), database_errors(), connect(str(settings.database_url)) as connection:
+        connection.execute(statement("runlog_stopped"), {"run_id": run_id})
 
 
 def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:

@@ -24,6 +24,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync_tests.shop import Shop
 
 PATIENCE_S = 120
+OUT, ERR = "command.out", "command.err"
 
 
 class Processes:
@@ -59,11 +60,18 @@ class Processes:
         self, *arguments: str, environment: Mapping[str, str], directory: Path
     ) -> subprocess.CompletedProcess[str]:
         """`gazelle-sync` with these arguments, to its end."""
-        out, err = directory / "command.out", directory / "command.err"
-        pid = self._order(
-            command=arguments, environment=dict(environment), directory=str(directory), out=str(out), err=str(err)
+        return self.ended(self.begin_command(*arguments, environment=environment, directory=directory), directory)
+
+    def begin_command(self, *arguments: str, environment: Mapping[str, str], directory: Path) -> int:
+        """Begin `gazelle-sync` with these arguments; gives its process id."""
+        out, err = str(directory / OUT), str(directory / ERR)
+        return self._order(command=arguments, environment=dict(environment), directory=str(directory), out=out, err=err)
+
+    def ended(self, pid: int, directory: Path) -> subprocess.CompletedProcess[str]:
+        """Wait for a command that was begun in this directory."""
+        return subprocess.CompletedProcess(
+            [], self.end(pid), (directory / OUT).read_text(), (directory / ERR).read_text()
         )
-        return subprocess.CompletedProcess(arguments, self.end(pid), out.read_text(), err.read_text())
 
     def end(self, pid: int) -> int:
         """Wait for a process; its exit status, negative where a signal ended it."""
@@ -93,8 +101,19 @@ class Person:
 
     def runs(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`gazelle-sync` with these arguments."""
-        own = self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self.dagster_database, **environment)
-        return self.processes.command(*arguments, environment=own, directory=self.directory)
+        return self.processes.command(*arguments, environment=self._own(environment), directory=self.directory)
+
+    def begins(self, *arguments: str, **environment: str) -> int:
+        """`gazelle-sync` with these arguments, under way; gives its process id."""
+        return self.processes.begin_command(*arguments, environment=self._own(environment), directory=self.directory)
+
+    def stops(self, pid: int, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+        """Send a command that was begun a signal, and wait for its end."""
+        os.kill(pid, number)
+        return self.processes.ended(pid, self.directory)
+
+    def _own(self, environment: Mapping[str, str]) -> dict[str, str]:
+        return self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self.dagster_database, **environment)
 
 
 def pull_once(mode: Mode) -> None:
@@ -154,6 +173,7 @@ def _become(order: dict[str, Any]) -> None:
         opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(opened, number)
         os.close(opened)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     sys.argv = ["gazelle-sync", *order["command"]]
     from gazelle_sync.cli import main
 

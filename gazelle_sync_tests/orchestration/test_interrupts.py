@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM in the middle of a command: one sentence, nothing held, and the next run takes up the rest."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from gazelle_sync.alerts.watch import watch
+from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync_tests.processes import Person
+from gazelle_sync_tests.pushing import Office
+
+SLOW_MS = 400
+PATIENCE_S = 60
+SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def assert_stopped(ended: subprocess.CompletedProcess[str], number: signal.Signals = signal.SIGINT) -> None:
+    said = ended.stdout + ended.stderr
+    assert SENTENCE in said
+    assert not any(word in said for word in ("Traceback", "Dagster", "Error", "✗")), said
+    # Python itself may end so, where it was compiling a text at that moment; to a shell it is the same number.
+    assert ended.returncode in (128 + number, -number)
+
+
+def assert_nobody_is_told(person: Person) -> None:
+    """Whoever stops a run knows it, now and at the next look of the daemon."""
+    watch(person.shop.settings)
+    assert person.shop.rows("alert_log") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sync_that_is_stopped_while_it_stages(person: Person, number: signal.Signals) -> None:
+    person.shop.admin.random_edits(clients=3, pianos=2, events=4, timeline=5)
+    person.shop.admin.settings(latency_ms=SLOW_MS)
+    person.shop.admin.reset_stats()
+    pid = person.begins("sync")
+    wait_until(lambda: person.shop.admin.stats()["arrivals"] > 4)
+    assert_stopped(person.stops(pid, number), number)
+    assert not pull_is_running(person.shop.url)
+    assert person.shop.last_log()["status"] == "error"
+    assert_nobody_is_told(person)
+    person.shop.admin.settings(latency_ms=0)
+    assert person.runs("sync").returncode == 0
+    person.shop.assert_equals_api()
+
+
+def test_a_push_that_is_stopped_while_it_sends(person: Person) -> None:
+    office = Office(person.shop)
+    pianos = [office.piano(place) for place in range(5)]
+    for piano in pianos:
+        office.edit(piano, notes=f"Accord {piano}, 21°C")
+    person.shop.admin.settings(latency_ms=SLOW_MS)
+    pid = person.begins("push")
+    wait_until(office.log)
+    assert_stopped(person.stops(pid, signal.SIGINT))
+    assert_nobody_is_told(person)
+    person.shop.admin.settings(latency_ms=0)
+    again = person.runs("push")
+    assert again.returncode == 0, again.stdout + again.stderr
+    for piano in pianos:
+        assert office.comments(piano) == [f"Accord {piano}, 21°C"]
+        office.assert_clean(piano)
+
+
+def test_a_command_that_is_stopped_at_any_moment_says_the_same(person: Person) -> None:
+    person.shop.admin.settings(latency_ms=SLOW_MS)
+    for arguments, after_s in ((("sync",), 0.3), (("sync",), 1.2), (("check",), 0.3)):
+        pid = person.begins(*arguments)
+        time.sleep(after_s)
+        assert_stopped(person.stops(pid, signal.SIGINT))
