@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from gazelle_sync.errors import ApiError, ApiUnreachable, CredentialsRefused
+from gazelle_sync.errors import ApiError, ApiUnreachable, CredentialsRefused, OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.log import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
@@ -21,6 +21,8 @@ SETTING = "api_features"
 GOOD_FOR = timedelta(days=1)
 EVENTS_FILTER = "PrivateAllEventsFilter"
 UPDATED_AT_DESC = "UPDATED_AT_DESC"
+BAD_REQUEST = 400
+"""Some servers answer so to a query that they do not allow, introspection among them."""
 
 log = get_logger("gazelle_sync.pull")
 
@@ -89,17 +91,22 @@ def forget_features(url: str) -> None:
         connection.execute("DELETE FROM system_settings WHERE key = %s", [SETTING])
 
 
+def _is_no(error: ApiError) -> bool:
+    """Whether the API answered that it does not let itself be asked, which holds for the day."""
+    return isinstance(error, OperationFailed) or (isinstance(error, RequestRefused) and error.status == BAD_REQUEST)
+
+
 def _ask(client: GazelleClient, enums: list[str]) -> Features | None:
     parts = [f'e{n}: __type(name: "{name}") {{ enumValues {{ name }} }}' for n, name in enumerate(enums)]
     parts.append(f'filter: __type(name: "{EVENTS_FILTER}") {{ inputFields {{ name }} }}')
     query = f"query SchemaFeatures {{ {' '.join(parts)} }}"
     try:
-        data = client.execute("SchemaFeatures", query).data
+        data = client.execute("SchemaFeatures", query, can_ask_for_less=True).data
     except (CredentialsRefused, ApiUnreachable):
         raise
     except ApiError as error:
         log.info("the schema cannot be asked, taking the published one", reason=str(error))
-        return None
+        return Features() if _is_no(error) else None
     sorts = [
         name
         for n, name in enumerate(enums)

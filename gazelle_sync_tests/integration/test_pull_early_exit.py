@@ -93,3 +93,20 @@ def test_both_dialects_give_the_same_production(new_shop: Shop, dialect: str) ->
     new_shop.admin.delete("clients", gone)
     new_shop.sync()
     new_shop.assert_equals_api()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "asked"), [("graphql_errors", 200, [2, 2]), ("status", 400, [1, 1]), ("status", 503, [4, 8])]
+)
+def test_a_schema_that_may_not_be_asked_is_left_in_peace_for_the_day(
+    shop: Shop, fault: str, code: int, asked: list[int]
+) -> None:
+    """A server that is down for the moment says nothing of that: it is asked again."""
+    shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
+    shop.admin.fault(fault, times=0, operation="SchemaFeatures", code=code)
+    struck = []
+    for _ in asked:
+        shop.sync()
+        struck.append(shop.admin.faults()[0]["struck"])
+    assert struck == asked
+    shop.assert_equals_api()
