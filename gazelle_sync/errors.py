@@ -3,7 +3,7 @@
     GazelleSyncError
     ├── SettingsError             an environment variable is missing or makes no sense
     ├── ApiError                  Gazelle did not do what was asked
-    │   ├── CredentialsRefused    401 or 403, also after a token refresh
+    │   ├── CredentialsRefused    401, 403 or `UNAUTHENTICATED`, also after a token refresh
     │   ├── ApiUnreachable        no answer: refused, reset, timed out                     (retried)
     │   ├── ApiUnavailable        429 or 5xx, still so after the retries                   (retried)
     │   ├── AnswerUnreadable      not JSON, cut short, or not the shape of GraphQL         (retried)
@@ -51,7 +51,15 @@ class ApiError(GazelleSyncError):
 
 
 class CredentialsRefused(ApiError):
-    """HTTP 401 or 403, also after a token refresh."""
+    """HTTP 401 or 403, or GraphQL's `UNAUTHENTICATED`, also after a token refresh.
+
+    Attributes:
+        is_about_token: Whether another token may be let in: not where the API knows who asks, and says no (403).
+    """
+
+    def __init__(self, operation: str, message: str, *, is_about_token: bool = False) -> None:
+        super().__init__(operation, message)
+        self.is_about_token = is_about_token
 
 
 class ApiUnreachable(ApiError):

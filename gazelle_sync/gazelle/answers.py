@@ -5,14 +5,14 @@ from __future__ import annotations
 import email.utils
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
 
-from gazelle_sync.errors import AnswerUnreadable, OperationFailed
+from gazelle_sync.errors import AnswerUnreadable, ApiError, CredentialsRefused, OperationFailed
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -130,12 +130,13 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
 
     Raises:
         AnswerUnreadable: It is not GraphQL's.
-        OperationFailed: It holds `errors`.
+        CredentialsRefused: It holds an error that says so, and no data.
+        OperationFailed: It holds other `errors`.
     """
     if not isinstance(payload, dict):
         raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
     if errors := payload.get("errors"):
-        raise _operation_failed(operation, errors, payload.get("data"))
+        raise _failure(operation, errors, payload.get("data"))
     data = payload.get("data")
     if not isinstance(data, dict):
         raise AnswerUnreadable(operation, f"the answer holds no data (it begins {excerpt(answer)})")
@@ -148,8 +149,30 @@ _NOT_THERE = re.compile(
 """How an API may say of the one record that was asked for that there is none; GraphQL has no word of its own for it."""
 
 
-def _operation_failed(operation: str, errors: object, data: object) -> OperationFailed:
+def credentials_refused(operation: str, said: str, *, is_about_token: bool) -> CredentialsRefused:
+    """The error, with what to do about it."""
+    return CredentialsRefused(
+        operation,
+        f"Gazelle refuses the credentials ({said}). Check GAZELLE_API_TOKEN, or authorize the OAuth application again.",
+        is_about_token=is_about_token,
+    )
+
+
+def _failure(operation: str, errors: object, data: object) -> ApiError:
+    """What `errors` are about: Apollo and its kin say with HTTP 200 that they do not know who asks."""
     listed = errors if isinstance(errors, list) else [errors]
+    refused = [error for error in listed if isinstance(error, dict) and _code(error) == "UNAUTHENTICATED"]
+    if refused and not (isinstance(data, dict) and any(value is not None for value in data.values())):
+        return credentials_refused(operation, str(refused[0].get("message"))[:120], is_about_token=True)
+    return _operation_failed(operation, listed, data)
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    extensions = error.get("extensions")
+    return str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
+
+
+def _operation_failed(operation: str, listed: Sequence[object], data: object) -> OperationFailed:
     paths: list[list[Any]] = []
     not_found: set[str] = set()
     messages: list[str] = []
@@ -160,9 +183,7 @@ def _operation_failed(operation: str, errors: object, data: object) -> Operation
         given = said.get("path")
         path: list[Any] = given if isinstance(given, list) else []
         paths.append(path)
-        extensions = said.get("extensions")
-        code = str(extensions.get("code", "")).upper() if isinstance(extensions, dict) else ""
-        if len(path) == 1 and ("NOT_FOUND" in code or _NOT_THERE.search(message)):
+        if len(path) == 1 and ("NOT_FOUND" in _code(said) or _NOT_THERE.search(message)):
             not_found.add(str(path[0]))
     nodes = [path[2] for path in paths if len(path) > 2 and path[1] == "nodes" and isinstance(path[2], int)]
     return OperationFailed(

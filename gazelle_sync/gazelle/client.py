@@ -31,6 +31,7 @@ from gazelle_sync.errors import (
     WriteRefused,
 )
 from gazelle_sync.gazelle.answers import (
+    credentials_refused,
     data_of,
     exact,
     excerpt,
@@ -212,15 +213,23 @@ class GazelleClient:
 
     def _send(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T]) -> T:
         headers = self._credentials.headers()
+        try:
+            return self._send_with(headers, request, read)
+        except CredentialsRefused as error:
+            if not (error.is_about_token and self._credentials.refresh(headers)):
+                raise
+        log.info("token refreshed", operation=request.operation)
+        return self._send_with(self._credentials.headers(), request, read)
+
+    def _send_with(
+        self, headers: dict[str, str], request: _Request, read: Callable[[str, httpx.Response, timedelta], T]
+    ) -> T:
         answer, elapsed = self._exchange(request, headers)
-        if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials.refresh(headers):
-            log.info("token refreshed", operation=request.operation)
-            answer, elapsed = self._exchange(request, self._credentials.headers())
         try:
             _raise_for_status(request, answer, self._throttle)
             return read(request.operation, answer, elapsed)
         except ApiError as error:
-            raise _without_secrets(error, self._credentials.headers())  # noqa: B904 - the same error, cleaned
+            raise _without_secrets(error, headers)  # noqa: B904 - the same error, cleaned
 
     def _read(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
         data, replaced = read_storable(operation, answer)
@@ -320,10 +329,8 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
         return
     said = excerpt(answer)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise CredentialsRefused(
-            operation,
-            f"Gazelle refuses the credentials (HTTP {status}: {said}). Check GAZELLE_API_TOKEN, or authorize the "
-            "OAuth application again.",
+        raise credentials_refused(
+            operation, f"HTTP {status}: {said}", is_about_token=status == httpx.codes.UNAUTHORIZED
         )
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
         wait = retry_after_s(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,6 +121,43 @@ def test_what_does_not_pass_is_given_up_in_time(
     assert type(error) is kind
     assert error.operation == "Few"
     assert script.asked == asked
+
+
+def unauthenticated(data: object) -> Scripted:
+    error = {"message": "Not logged in", "extensions": {"code": "UNAUTHENTICATED"}}
+    return 200, {}, json.dumps({"errors": [error], "data": data}).encode()
+
+
+@pytest.mark.parametrize("data", [None, {"ok": None}])
+def test_graphqls_own_word_for_a_refused_token_is_believed_at_once(script: Script, data: object) -> None:
+    error = failure(script, unauthenticated(data))
+    assert isinstance(error, CredentialsRefused)
+    assert "GAZELLE_API_TOKEN" in str(error)
+    assert script.asked == 1
+
+
+def test_a_field_that_is_refused_beside_others_is_no_matter_of_the_token(script: Script) -> None:
+    assert isinstance(failure(script, unauthenticated({"ok": True, "more": None})), OperationFailed)
+
+
+@pytest.mark.parametrize("refusal", [(401, {}, b"no"), unauthenticated(None)])
+def test_a_token_that_is_refused_either_way_is_refreshed_once(script: Script, refusal: Scripted) -> None:
+    class Renewable(FixedToken):
+        renewed = 0
+
+        def refresh(self, refused: Mapping[str, str]) -> bool:
+            self.renewed += 1
+            return True
+
+    token = Renewable(KEY)
+    client = GazelleClient(script.url, token, Throttle(0, ""), timeout_s=5)
+    script.answers = [refusal, (200, {}, GOOD)]
+    assert client.execute("Few", "query Few { ok }").data == {"ok": True}
+    script.answers, script.asked = [refusal], 0
+    with pytest.raises(CredentialsRefused):
+        client.execute("Few", "query Few { ok }")
+    client.close()
+    assert (script.asked, token.renewed) == (2, 2)
 
 
 def test_an_error_that_may_be_about_the_size_is_believed_when_it_comes_twice(script: Script) -> None:
