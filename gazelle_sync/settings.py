@@ -19,6 +19,9 @@ from gazelle_sync.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LONGEST_DAYS = 36_500
+LONGEST_TIMEOUT_S = 3600
+SLOWEST_RATE_PER_S = 0.01
+MOST_RATE_PER_S = 1000
 GRAPHQL_PATH = "/graphql/private/"
 DEFAULT_PARTITIONS_START = date(2026, 1, 1)
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
@@ -84,9 +87,7 @@ class Settings:
             SettingsError: A value makes no sense; the message names the variable.
         """
         if environ is None:
-            from dotenv import load_dotenv
-
-            load_dotenv(Path.cwd() / ".env")
+            _load_dot_env(Path.cwd() / ".env")
             environ = os.environ
         read = _Reader(environ)
         transport = read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest"))
@@ -103,8 +104,8 @@ class Settings:
             dagster_postgres_url=read.postgres_url("GAZELLE_DAGSTER_POSTGRES_URL"),
             home=Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute(),
             page_size=int(read.number("GAZELLE_PAGE_SIZE", 1000, least=1)),
-            rate_per_s=read.number("GAZELLE_RATE_PER_S", 10, least=0),
-            timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1),
+            rate_per_s=read.rate("GAZELLE_RATE_PER_S", 10),
+            timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1, most=LONGEST_TIMEOUT_S),
             window_past_days=int(read.number("GAZELLE_WINDOW_PAST_DAYS", 30, least=0, most=LONGEST_DAYS)),
             window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0, most=LONGEST_DAYS)),
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
@@ -126,6 +127,28 @@ class Settings:
         passwords += [urlsplit(url).password or "" for url in urls]
         alerts = [secret for url in self.alert_urls for secret in secrets_of_alert_url(url)]
         return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
+
+
+def _load_dot_env(path: Path) -> None:
+    from dotenv import load_dotenv
+
+    try:
+        load_dotenv(path)
+    except UnicodeDecodeError:
+        lines = path.read_bytes().splitlines()
+        number = next(n for n, line in enumerate(lines, start=1) if not _is_utf8(line))
+        raise SettingsError(  # without the line: it may hold a secret
+            f"{path} cannot be read: line {number} holds a letter in another encoding than UTF-8. Save the file as "
+            "UTF-8."
+        ) from None
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def secrets_of_alert_url(url: str) -> tuple[str, ...]:
@@ -181,6 +204,8 @@ class _Reader:
             is_address = False
         if not is_address:
             raise SettingsError(f"{name} is not a web address: it should look like https://gazelleapp.io")
+        if "?" in value or "#" in value:
+            raise SettingsError(f"{name} should end before the ? or the #: it should look like https://gazelleapp.io")
         return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
 
     def postgres_url(self, name: str) -> str | None:
@@ -235,6 +260,16 @@ class _Reader:
             limits = f"{least:g} or more" if most == float("inf") else f"between {least:g} and {most:g}"
             raise SettingsError(f"{name} should be {limits}, not {value!r}")
         return number
+
+    def rate(self, name: str, default: float) -> float:
+        """Requests a second: 0, or so many that a run comes to an end."""
+        rate = self.number(name, default, least=0, most=MOST_RATE_PER_S)
+        if 0 < rate < SLOWEST_RATE_PER_S:
+            raise SettingsError(
+                f"{name} should be 0 (no limit) or between {SLOWEST_RATE_PER_S:g} and {MOST_RATE_PER_S:g}, "
+                f"not {self.text(name)!r}"
+            )
+        return rate
 
     def day(self, name: str, default: date) -> date:
         value = self.text(name)

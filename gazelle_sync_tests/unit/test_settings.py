@@ -40,12 +40,17 @@ def test_the_api_address_may_be_written_in_any_of_its_forms(value: str) -> None:
     [
         ("GAZELLE_API_URL", "gazelleapp.io"),
         ("GAZELLE_API_URL", "ftp://gazelleapp.io"),
+        ("GAZELLE_API_URL", "https://gazelleapp.io?x=1"),
+        ("GAZELLE_API_URL", "https://gazelleapp.io/#start"),
         ("GAZELLE_DATABASE_URL", "mysql://localhost/shop"),
         ("GAZELLE_DAGSTER_POSTGRES_URL", "sqlite:///x"),
         ("GAZELLE_RATE_PER_S", "fast"),
         ("GAZELLE_RATE_PER_S", "-1"),
         ("GAZELLE_RATE_PER_S", "nan"),
         ("GAZELLE_RATE_PER_S", "inf"),
+        ("GAZELLE_RATE_PER_S", "1e-9"),
+        ("GAZELLE_RATE_PER_S", "1e9"),
+        ("GAZELLE_TIMEOUT_S", "1e12"),
         ("GAZELLE_PAGE_SIZE", "0"),
         ("GAZELLE_TIMEOUT_S", "0"),
         ("GAZELLE_WINDOW_PAST_DAYS", "-1"),
@@ -74,6 +79,20 @@ def test_secrets_are_known_and_never_shown() -> None:
     })  # fmt: skip
     assert set(settings.secrets) == {"tok-1", "sec-2", "pass-3", "pass-4"}
     assert not any(secret in repr(settings) for secret in settings.secrets)
+
+
+def test_a_dot_env_file_in_another_encoding_is_refused_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes("# UTF-8: é\nGAZELLE_LANG=fr\n# Clés\n".encode().replace("és".encode(), b"\xe9s"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"\.env cannot be read: line 3 .* UTF-8"):
+        Settings.load()
+
+
+def test_no_limit_and_a_slow_one_are_rates() -> None:
+    rates = [Settings.load({"GAZELLE_RATE_PER_S": value}).rate_per_s for value in ("0", "0.01", "1000")]
+    assert rates == [0, 0.01, 1000]
 
 
 def test_the_dot_env_file_never_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
