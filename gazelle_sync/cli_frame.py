@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,9 +16,26 @@ import click
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.interrupts import status_of, stop
 
+WRITERS = ("click.utils", "rich.console")
+
 
 class Commands(click.Group):
-    """The commands; Ctrl-C or SIGTERM ends any of them, at any moment, in one sentence and with status 130 or 143."""
+    """The commands.
+
+    Ctrl-C or SIGTERM ends any of them, at any moment, in one sentence and with status 130 or 143; output that cannot be
+    written does so with status 1.
+    """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if not _is_of_output(error):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python tries once more as it ends
+            click.secho(f"✗ The output cannot be written ({error.strerror}).", fg="red", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -65,8 +84,16 @@ def speaking() -> Iterator[None]:
     except click.exceptions.Exit:
         raise
     except Exception as error:
+        if _is_of_output(error):
+            raise
         from gazelle_sync.log import get_logger
 
         get_logger("gazelle_sync").exception("unexpected error")
         click.secho(f"✗ {type(error).__name__}: {error}. This is a fault of gazelle_sync.", fg="red", err=True)
         sys.exit(1)
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Whether the disk that standard output goes to is full, or its reader gone: what writes there failed itself."""
+    places = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, OSError) and places[-1] in WRITERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -128,6 +129,41 @@ def test_what_makes_no_sense_is_said_in_one_sentence(
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize("command", ["status", "--help"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_output_that_cannot_be_written_ends_with_status_1_and_one_sentence(person: Person, command: str) -> None:
+    own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [PROGRAM, command],
+            env=own,
+            cwd=person.directory,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "✗ The output cannot be written (No space left on device).\n"
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_ours(person: Person) -> None:
+    own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        ended = subprocess.run(
+            [PROGRAM, "status"],
+            env=own,
+            cwd=person.directory,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Person, databases: Databases) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +75,21 @@ def test_a_push_that_is_stopped_while_it_sends(person: Person) -> None:
     for piano in pianos:
         assert office.comments(piano) == [f"Accord {piano}, 21°C"]
         office.assert_clean(piano)
+
+
+def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAZELLE_", "DAGSTER_"))}
+    with (tmp_path / "out").open("w") as out:
+        serving = subprocess.Popen(
+            [sys.executable, "-m", "gazelle_sync.cli", "metrics", "--port", "0"],
+            env=kept | {"GAZELLE_SYNC_HOME": str(tmp_path / "home")}, stdout=out, stderr=out,
+        )  # fmt: skip
+    wait_until(lambda: "Ctrl-C stops it" in (tmp_path / "out").read_text() or serving.poll() is not None)
+    assert (tmp_path / "home" / "postgres" / "postmaster.pid").exists()
+    serving.terminate()
+    ended = subprocess.CompletedProcess([], serving.wait(PATIENCE_S), (tmp_path / "out").read_text(), "")
+    assert_stopped(ended, signal.SIGTERM)
+    assert not (tmp_path / "home" / "postgres" / "postmaster.pid").exists()
 
 
 def test_a_command_that_is_stopped_at_any_moment_says_the_same(person: Person) -> None:
