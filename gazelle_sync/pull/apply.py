@@ -235,7 +235,9 @@ class Applier:
                     sql.SQL(statement("staging_emptying_count")).format(**names), {"field": merged}
                 ).fetchone()
                 count, held = row or (0, 0)
-                if count <= max(LEAST_EMPTIED, int(held * SHARE_EMPTIED)):
+                # Within the run: parents that children bring along are applied after the others.
+                if self._report.emptied + count <= max(LEAST_EMPTIED, int(held * SHARE_EMPTIED)):
+                    self._report.emptied += count
                     continue
                 message = f"set aside: one of {count} records whose {merged} would be emptied in one run"
                 connection.execute(

@@ -19,6 +19,7 @@ class EntityReport:
         processed: Staged versions applied to production.
         changed: Production rows written, nested tables included.
         deleted: Records marked deleted.
+        emptied: Records whose tags (or other merged column) were emptied, because they were few.
         errors: Records that could not be read or applied.
         seconds_stage: Time in stage 1.
         seconds_apply: Time in stage 2.
@@ -35,6 +36,7 @@ class EntityReport:
     processed: int = 0
     changed: int = 0
     deleted: int = 0
+    emptied: int = 0
     errors: int = 0
     seconds_stage: float = 0.0
     seconds_apply: float = 0.0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from gazelle_sync.errors import MassEmptying
+from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.warehouse.connect import Reused
+from gazelle_sync_tests.shop import ENTITY, Shop
 
 Record = dict[str, Any]
 
@@ -157,3 +161,22 @@ def test_a_null_empties_its_column(shop: Shop) -> None:
     shop.admin.edit("clients", noted["id"], personalNotes=None)
     shop.sync()
     assert shop.row("gazelle_clients", noted["id"])["personal_notes"] is None
+
+
+def test_what_one_run_empties_is_counted_together_however_it_is_applied(shop: Shop) -> None:
+    """Found by the fault campaign: clients that pianos brought along were applied, and counted, after the others."""
+    pianos = [p["id"] for p in shop.admin.dump("pianos") if p["tags"]][:8]
+    report = EntityReport()
+    database = Reused(shop.url)
+    for part, ids in enumerate((pianos[:4], pianos[4:])):
+        shop.query(
+            "INSERT INTO staging_pianos (external_id, raw_data, fetched_at, sync_status, content_hash, run_id) "
+            "SELECT DISTINCT ON (external_id) external_id, jsonb_set(raw_data, '{tags}', '[]'), now(), 'pending', "
+            "'\\x00', 'a run' FROM staging_pianos WHERE external_id = ANY(%s) ORDER BY external_id, fetched_at DESC",
+            ids,
+        )
+        with pytest.raises(MassEmptying) if part else nullcontext():
+            Applier(database, ENTITY["pianos"], report, Progress()).apply(Which.PENDING)
+    database.close()
+    emptied = [external_id for external_id in pianos if not shop.row("gazelle_pianos", external_id)["tags"]]
+    assert emptied == pianos[:4]
