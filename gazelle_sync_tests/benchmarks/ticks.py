@@ -183,5 +183,5 @@ def _last_log(shop: Shop) -> dict[str, Any]:
 
 def _ours(log: dict[str, Any]) -> float:
     """The entities are staged side by side and applied one after the other."""
-    reports = [report for report in log.values() if isinstance(report, dict)]
+    reports = [log[entity.name] for entity in ENTITIES if entity.name in log]
     return float(max(r["seconds_stage"] for r in reports) + sum(r["seconds_apply"] for r in reports))
