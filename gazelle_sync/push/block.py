@@ -13,7 +13,7 @@ from hashlib import sha256
 SEPARATOR = "\n\n"
 _LOOSE = {" ": r"(?:\s|&nbsp;|&#160;)*", "·": r"(?:·|&middot;|&#183;)", "/": r"(?:/|&#x2[Ff];|&#47;)"}
 _LINE_ENDS = re.compile(r"\r\n?")
-_MARK_LINE = re.compile(r"^[^\S\n]*\[[^\n\]]+ · gazelle_sync [0-9a-f]{6}\][^\S\n]*$", re.MULTILINE)
+_MARK = re.compile(r"\[[^\n\]]+ · gazelle_sync [0-9a-f]{6}\]")
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,23 @@ def _blocks(text: str, marks: Marks) -> list[Found]:
     if marks.first not in text:
         return found
     begun: re.Match[str] | None = None
-    for line in _MARK_LINE.finditer(text):
-        bare = line[0].strip()
-        if bare == marks.first:
-            begun = line  # one that was begun before lost its last mark: what follows it is theirs
-        elif bare == marks.last and begun is not None:
-            start, end = begun.start() + begun[0].index(marks.first), line.start() + line[0].index(bare) + len(bare)
-            found.append(Found(start, end, _read(text[begun.end() : line.start()], marks)))
+    for mark in _MARK.finditer(text):
+        if mark[0] not in (marks.first, marks.last) or not _stands_alone(mark):
+            continue
+        if mark[0] == marks.first:
+            begun = mark  # one that was begun before lost its last mark: what follows it is theirs
+        elif begun is not None:
+            found.append(Found(begun.start(), mark.end(), _read(text[begun.end() : mark.start()], marks)))
             begun = None
     return found
+
+
+def _stands_alone(mark: re.Match[str]) -> bool:
+    """Whether its line holds nothing else."""
+    text = mark.string
+    before = text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()]
+    after = text[mark.end() :].partition("\n")[0]
+    return not before.strip() and not after.strip()
 
 
 def _flattened(text: str, marks: Marks) -> list[Found]:
