@@ -165,8 +165,17 @@ class Shop:
 
     def query(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query (or the effect of a statement)."""
-        cursor = self._connection().execute(query.encode(), parameters or None)
+        cursor = self._execute(query, parameters)
         return cursor.fetchall() if cursor.description else []
+
+    def _execute(self, query: str, parameters: tuple[object, ...], **options: Any) -> Any:
+        try:
+            return self._connection().cursor(**options).execute(query.encode(), parameters or None)
+        except psycopg.OperationalError:
+            if self._kept is None or not self._kept.broken:
+                raise
+        # The server crashed, or somebody ended every session, since it was used last.
+        return self._connection().cursor(**options).execute(query.encode(), parameters or None)
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value of a query."""
@@ -177,8 +186,7 @@ class Shop:
     def rows(self, table: str, where: str = "true", *parameters: object) -> list[Row]:
         """Rows of a table in the order of their external ids (or ids)."""
         query = f"SELECT * FROM {table} AS t WHERE {where}"  # noqa: S608 - the tests' own names
-        with self._connection().cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(query.encode(), parameters or None).fetchall()
+        found = self._execute(query, parameters, row_factory=dict_row).fetchall()
         return sorted(found, key=lambda row: str(row.get("external_id", row.get("id"))))
 
     def row(self, table: str, external_id: str) -> Row:
