@@ -221,12 +221,14 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     for part in pull.reader.by_ids(absent):
         if part.answer is not None:
             _believe_list(pull, part.bodies)
-            known = [b for b in part.bodies if b.get("status") == CANCELED or held[b["id"]].is_unlisted]
-            others = [b for b in part.bodies if b not in known]
-            for bodies, is_known in ((known, True), (others, False)):
-                changed = set(pull.staging.write(bodies, part.answer, held, unlisted=is_known))
-                if is_known:
-                    pull.staging.mark_listed([b["id"] for b in bodies if b["id"] not in changed], unlisted=True)
+            known: list[Any] = []
+            others: list[Any] = []
+            for body in part.bodies:
+                is_known = body.get("status") == CANCELED or held[body["id"]].is_unlisted
+                (known if is_known else others).append(body)
+            changed = set(pull.staging.write(known, part.answer, held, unlisted=True))
+            pull.staging.mark_listed([b["id"] for b in known if b["id"] not in changed], unlisted=True)
+            pull.staging.write(others, part.answer, held)
             unexplained += [b["id"] for b in others]
         pull.failed.update(part.failed)
         fence.add(part.gone)

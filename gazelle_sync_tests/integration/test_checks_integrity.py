@@ -260,15 +260,3 @@ def test_a_staged_body_that_something_changed_is_named_though_production_follows
     assert "sync --full" in found.advice
     shop.sync(Mode.DEEP)
     assert_passes(shop, "integrity_production")
-
-
-def test_what_a_deleted_client_once_listed_and_another_has_now_is_right(shop: Shop) -> None:
-    crowded, thief = (c["id"] for c in shop.admin.dump("clients")[:2])
-    contact = next(c["id"] for c in shop.admin.dump("contacts") if c["clientId"] == crowded)
-    shop.admin.edit("contacts", contact, touch=False, clientId=thief)
-    shop.admin.edit("clients", thief)
-    shop.sync()
-    shop.admin.edit("contacts", contact, touch=False, clientId=crowded)
-    shop.admin.delete("clients", thief)
-    shop.sync(Mode.DEEP)
-    assert_passes(shop, "integrity_production")

@@ -9,6 +9,7 @@ import pytest
 
 from gazelle_sync.errors import EntityFailed
 from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.looking import assert_passes
 from gazelle_sync_tests.shop import ENTITY, PRODUCTION, Shop
 
 Record = dict[str, Any]
@@ -198,6 +199,7 @@ def test_what_a_deleted_record_once_listed_and_another_has_now_stays(shop: Shop)
     shop.sync(Mode.DEEP)
     assert shop.row("gazelle_contacts", contact)["deleted_at"] is None
     shop.assert_equals_api()
+    assert_passes(shop, "integrity_production")
     production = shop.fingerprint()
     shop.replay()
     assert shop.fingerprint() == production

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.session import Pull
 from gazelle_sync_tests.shop import Shop
 
 Record = dict[str, Any]
@@ -169,3 +171,17 @@ def test_an_entity_that_fails_on_its_parents_rows_says_so_in_the_runs_log(
     assert set(outcome.errors) == {"pianos"}
     log = shop.last_log()
     assert (log["status"], "went away" in log["error_message"]) == ("error", True)
+
+
+def test_a_parent_that_is_brought_along_after_its_own_turn_is_applied_with_the_child(shop: Shop) -> None:
+    client = next(row["external_id"] for row in shop.rows("gazelle_clients", "NOT is_stub"))
+    with Pull(shop.settings) as pull:
+        for entity in pull.entities:
+            pull.stage(entity.name)
+        pull._staged["timeline"] = Future()  # still reading, and about to bring a client
+        pull.apply("clients")
+        shop.query("UPDATE gazelle_clients SET city = 'avant' WHERE external_id = %s", client)
+        shop.query("UPDATE staging_clients SET sync_status = 'pending' WHERE external_id = %s", client)
+        pull._staged["timeline"].set_result(None)
+        pull.apply("pianos")
+    assert shop.row("gazelle_clients", client)["city"] != "avant"
