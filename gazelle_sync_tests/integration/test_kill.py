@@ -117,6 +117,7 @@ def test_a_pull_that_could_not_begin_leaves_its_name_on_no_later_line(
     with PullLock(shop.url, wait_s=0):
         with pytest.raises(AnotherPullRunning):
             shop.sync(lock_wait_s=0)
+        assert structlog.contextvars.get_contextvars() == {}
         with pytest.raises(AnotherPullRunning), Replay(shop.settings, run_id="replay"):
             pass
     assert structlog.contextvars.get_contextvars() == {}
