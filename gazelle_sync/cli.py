@@ -71,7 +71,7 @@ def status(as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps([*(row.as_json() for row in rows), edits.as_json()], indent=2))
         else:
-            click.echo(render_status(settings, rows))
+            click.echo(render_status(settings, rows, edits))
         sys.exit(1 if "red" in lights else 0)
 
 

@@ -175,3 +175,9 @@ class MassDeletion(EntityFailed):
 
 class MassEmptying(EntityFailed):
     """Gazelle sent empty lists for more rows than a person empties: those bodies were set aside."""
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line, since further ones may quote a client's row; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

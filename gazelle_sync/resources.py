@@ -23,9 +23,10 @@ from gazelle_sync.partitions import utc_window
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.pull.session import LOCK_WAIT_S, Pull
+from gazelle_sync.pull.session import Pull
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.lock import WAIT_S
 
 REPLAY = "replay"
 TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
@@ -179,7 +180,7 @@ class RunSession:
                 run_id=self._run.run_id,
                 allow_deletes=self._config["allow_deletes"],
                 progress=self._progress,
-                lock_wait_s=LOCK_WAIT_S if self._config["mode"] == Mode.TICK.value else FULL_LOCK_WAIT_S,
+                lock_wait_s=WAIT_S if self._config["mode"] == Mode.TICK.value else FULL_LOCK_WAIT_S,
             )
         )
 

@@ -165,12 +165,13 @@ def push_status(settings: Settings) -> PushStatus:
     return PushStatus() if pending(str(settings.database_url)) else read_push(settings, late=LATE)
 
 
-def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
+def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatus) -> str:
     """The screen.
 
     Args:
         settings: For the language, and the database that holds the runs.
         rows: Of `read_status`.
+        edits: Of `push_status`.
     """
     words, names = WORDS[settings.language], NAMES[settings.language]
     now = datetime.now(UTC)
@@ -180,7 +181,6 @@ def render_status(settings: Settings, rows: list[EntityStatus]) -> str:
     runs = _runs(settings)
     lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
     lines += _advice(rows, words, names)
-    edits = push_status(settings)
     lines += _push_lines(edits, words, now)
     alerts = _alert_lines(settings, words)
     lines += alerts

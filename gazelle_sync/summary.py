@@ -96,22 +96,22 @@ class Summary:
         rows = sum(report["changed"] for _, report in self._reports())
         records = sum(report["staged"] for _, report in self._reports())
         if self.mode == "replay":
-            lines.append(_say(words, "replayed", seconds=self.duration_s, rows=rows))
+            lines.append(_say(language, "replayed", seconds=self.duration_s, rows=rows))
         elif list(self._reports()):
             if records or rows:
-                lines.append(_say(words, "changed", count=records or rows))
+                lines.append(_say(language, "changed", count=records or rows))
             elif not self.failures:
-                lines.append(_say(words, "quiet"))
+                lines.append(_say(language, "quiet"))
             requests, megabytes = self.stats.get("requests", 0), self.stats.get("bytes", 0) / 1e6
-            lines.append(_say(words, "ended", seconds=self.duration_s, requests=requests, megabytes=megabytes))
+            lines.append(_say(language, "ended", seconds=self.duration_s, requests=requests, megabytes=megabytes))
         for name, report in self._reports():
             lines += [f"  {entity_name(names, name)}: {note}" for note in report.get("notes", [])]
         if errors := sum(report["errors"] for _, report in self._reports()):
-            lines.append("⚠ " + _say(words, "errors", count=errors))
+            lines.append("⚠ " + _say(language, "errors", count=errors))
         for reason, entities in self._failed_together().items():
-            lines.append("✗ " + _say(words, "failed", name=_names(names, entities), reason=reason))
+            lines.append("✗ " + _say(language, "failed", name=_names(names, entities), reason=reason))
         if not self.failures and (self.status == "error" or fallback):
-            lines.append("✗ " + _say(words, "failed_run", reason=self.error_message or "; ".join(fallback)))
+            lines.append("✗ " + _say(language, "failed_run", reason=self.error_message or "; ".join(fallback)))
         return "\n".join(lines)
 
     def _failed_together(self) -> dict[str, list[str]]:
@@ -185,8 +185,8 @@ def _follow(progress: Progress, language: str, bars: Any, done: threading.Event)
             return
 
 
-def _say(words: Mapping[str, Any], key: str, **values: Any) -> str:
-    return counted("fr" if words is WORDS["fr"] else "en", str(words[key]), **values)
+def _say(language: str, key: str, **values: Any) -> str:
+    return counted(language, str(WORDS[language][key]), **values)
 
 
 def _names(names: Mapping[str, str], entities: list[str]) -> str:

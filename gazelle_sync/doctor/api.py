@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gazelle_sync.doctor.finding import Finding, first_line
+from gazelle_sync.doctor.finding import Finding
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError
+from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError, first_line
 from gazelle_sync.gazelle.auth import credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.settings import Settings

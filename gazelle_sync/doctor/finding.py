@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,3 @@ class Finding:
     def line(self) -> str:
         """One line for a terminal."""
         return f"{'✓' if self.ok else '✗'} {self.name}: {self.text}"
-
-
-def first_line(error: Any) -> str:
-    """An error in one line."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -21,10 +21,8 @@ from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Reused
-from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
-
-LOCK_WAIT_S = 60.0
 
 log = get_logger("gazelle_sync.pull")
 
@@ -38,6 +36,7 @@ class Replay:
         days: Only records whose last change falls in `[from, to)`, aware instants; None: all.
         progress: Told how far it is.
         only_pending: Whether only what waits is applied (another try for records in error).
+        lock_wait_s: How long to wait for a pull.
 
     Raises:
         AnotherPullRunning: A pull is at work.
@@ -51,6 +50,7 @@ class Replay:
         days: tuple[datetime, datetime] | None = None,
         progress: Progress | None = None,
         only_pending: bool = False,
+        lock_wait_s: float = WAIT_S,
     ) -> None:
         if settings.database_url is None:
             raise ValueError("settings must name the database (see gazelle_sync.embedded)")
@@ -59,7 +59,7 @@ class Replay:
         self._days = days
         self._only_pending = only_pending
         self._progress = progress or Progress()
-        self._lock = PullLock(self._database.url, wait_s=LOCK_WAIT_S)
+        self._lock = PullLock(self._database.url, wait_s=lock_wait_s)
         self.reports: dict[str, EntityReport] = {}
 
     def __enter__(self) -> Replay:

@@ -43,12 +43,11 @@ from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
-from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
-LOCK_WAIT_S = 60.0
 READING_SETTING = "last_reading"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
 PARENTS = {parent for entity in ENTITIES for parent in entity.parents.values()}
@@ -86,7 +85,7 @@ class Pull:
         run_id: str | None = None,
         allow_deletes: bool = False,
         progress: Progress | None = None,
-        lock_wait_s: float = LOCK_WAIT_S,
+        lock_wait_s: float = WAIT_S,
     ) -> None:
         if settings.database_url is None or settings.api_url is None:
             raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")

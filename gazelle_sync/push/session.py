@@ -33,11 +33,10 @@ from gazelle_sync.push.words import say
 from gazelle_sync.push.work import Outcome
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.lock import PushLock
+from gazelle_sync.warehouse.lock import WAIT_S, PushLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.source import refuse_mixing
 
-LOCK_WAIT_S = 60.0
 WORKERS = 4
 ROWS_AT_ONCE = 25
 DEATH_GRACE_S = 5.0
@@ -105,7 +104,7 @@ class Push:
         keys: Sequence[str] | None = None,
         at_once: bool = False,
         run_id: str | None = None,
-        lock_wait_s: float = LOCK_WAIT_S,
+        lock_wait_s: float = WAIT_S,
         grace_s: float = DEATH_GRACE_S,
     ) -> None:
         if settings.database_url is None or settings.api_url is None:

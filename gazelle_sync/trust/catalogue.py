@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.trust import conformance, flow, integrity, timezone
 from gazelle_sync.trust.circumstances import Check, Circumstances
 from gazelle_sync.trust.finding import Finding, Text
@@ -50,7 +50,5 @@ def look(check: Check, circumstances: Circumstances) -> Finding:
     try:
         return check.judge(circumstances, check.name)
     except (GazelleSyncError, psycopg.Error) as error:
-        lines = str(error).strip().splitlines()  # further ones may quote a row
-        reason = lines[0] if lines else type(error).__name__
-        summary, advice = circumstances.say(UNREADABLE, reason=reason), circumstances.say(LOOK)
+        summary, advice = circumstances.say(UNREADABLE, reason=first_line(error)), circumstances.say(LOOK)
         return Finding(check.name, passed=False, summary=summary, advice=advice, numbers={"checked": 0})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError
+from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
 from gazelle_sync.trust.circumstances import Check, Circumstances, warning
 from gazelle_sync.trust.finding import Finding, Text, some
@@ -225,7 +225,7 @@ def _compared(circumstances: Circumstances) -> Comparison | str:
     try:
         schema = _introspected(circumstances)
     except GazelleSyncError as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     comparison = compare(schema, str(circumstances.settings.api_url))
     text = msgspec.json.encode(comparison).decode()
     with database_errors(), connect(circumstances.url) as connection:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gazelle_sync.clock import parse_instant
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.read import Reader
@@ -91,7 +91,7 @@ def judge_counts(circumstances: Circumstances, check: str) -> Finding:
             for entity in ENTITIES:
                 _compare(circumstances, entity, now[entity.name], then.get(entity.name), counts, client)
     except GazelleSyncError as error:
-        counts = _Counts(refusal=str(error).splitlines()[0])
+        counts = _Counts(refusal=first_line(error))
         for entity in ENTITIES:
             _compare(circumstances, entity, None, then.get(entity.name), counts, None)
     return _finding(circumstances, check, counts, knows_all=len(then) == len(ENTITIES))

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors
 from psycopg.types.json import set_json_loads
 
-from gazelle_sync.errors import DatabaseError
+from gazelle_sync.errors import DatabaseError, first_line
 from gazelle_sync.settings import PROJECT_ROOT
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -158,7 +158,7 @@ def database_errors() -> Iterator[None]:
         yield
     except CIRCUMSTANCES as error:
         advice = next(text for kinds, text in ADVICE if isinstance(error, kinds))
-        raise DatabaseError(advice.format(said=_first_line(error))) from error
+        raise DatabaseError(advice.format(said=first_line(error))) from error
 
 
 @cache
@@ -166,8 +166,3 @@ def statement(name: str) -> LiteralString:
     """The text of `sql/queries/<name>.sql`."""
     text: LiteralString = (SQL_ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8")
     return text
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -18,6 +18,8 @@ from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
 log = get_logger("gazelle_sync.warehouse")
 
+WAIT_S = 60.0
+"""How long one waits for another of its kind to end, where nothing else is said."""
 PULL_LOCK = 0x6761_7A02
 PUSH_LOCK = 0x6761_7A03
 

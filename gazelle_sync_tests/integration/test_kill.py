@@ -110,15 +110,12 @@ def test_whoever_asks_whether_a_pull_is_running_holds_up_none(shop: Shop) -> Non
     assert not pull_is_running(shop.url)
 
 
-def test_a_pull_that_could_not_begin_leaves_its_name_on_no_later_line(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gazelle_sync.pull.replay.LOCK_WAIT_S", 0)
+def test_a_pull_that_could_not_begin_leaves_its_name_on_no_later_line(shop: Shop) -> None:
     with PullLock(shop.url, wait_s=0):
         with pytest.raises(AnotherPullRunning):
             shop.sync(lock_wait_s=0)
         assert structlog.contextvars.get_contextvars() == {}
-        with pytest.raises(AnotherPullRunning), Replay(shop.settings, run_id="replay"):
+        with pytest.raises(AnotherPullRunning), Replay(shop.settings, run_id="replay", lock_wait_s=0):
             pass
     assert structlog.contextvars.get_contextvars() == {}
 

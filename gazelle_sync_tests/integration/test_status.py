@@ -24,7 +24,8 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 def screen(settings: Settings, rows: list[EntityStatus] | None = None) -> str:
     """What a person reads, without the colours."""
-    return COLOURS.sub("", render_status(settings, rows if rows is not None else read_status(settings)))
+    rows = rows if rows is not None else read_status(settings)
+    return COLOURS.sub("", render_status(settings, rows, push_status(settings)))
 
 
 def by_name(settings: Settings) -> dict[str, EntityStatus]:
