@@ -191,11 +191,11 @@ def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatu
 
 
 def _entity_status(name: str, health: tuple[Any, ...], rows: int, failures: Mapping[str, str | None]) -> EntityStatus:
-    last_sync_at, age, backlog, errors = health
+    last_sync_at, age_s, backlog, errors = health
     return EntityStatus(
         name,
         last_sync_at=last_sync_at.astimezone(UTC) if last_sync_at else None,
-        age_s=round(age.total_seconds(), 1) if age is not None else None,
+        age_s=None if age_s is None else round(age_s, 1),
         rows=rows,
         backlog=backlog,
         errors=errors,

@@ -163,7 +163,7 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
     health = connection.execute(statement("alert_health")).fetchall()
     runs = connection.execute(statement("alert_run_times"), {"history": HISTORY}).fetchall()
     is_running = any(status == "running" for _, _, status, *_ in runs) and pull_is_running()
-    first = connection.execute("SELECT clock_timestamp() - min(started_at) FROM sync_logs").fetchone()
+    (synced_for_s,) = connection.execute(statement("alert_synced_for")).fetchone() or (None,)
     told = connection.execute(
         "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
         "ORDER BY id DESC LIMIT %s",
@@ -171,13 +171,17 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
     ).fetchall()
     return Facts(
         failures={entity: Failure(reason, run_id) for entity, reason, run_id in failures if reason},
-        health={entity: Health(age, errors, recent) for entity, age, errors, recent in health},
-        synced_for=first[0] if first else None,
+        health={entity: Health(_span(age_s), errors, recent) for entity, age_s, errors, recent in health},
+        synced_for=_span(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),
         push=_push_errors(connection),
         told_runs=frozenset(run_id for (run_id,) in told),
         ended=ended,
     )
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _run_times(rows: list[tuple[Any, ...]], *, pull_is_running: bool) -> list[RunTime]:

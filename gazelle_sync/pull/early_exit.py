@@ -1,7 +1,8 @@
 """The shortcut of seed 004, where the endpoint's schema sorts by `UPDATED_AT_DESC`: stop at the watermark.
 
-It is verified while it is read. A page out of order, or a `totalCount` that does not fit what we hold, abandons it
-for the run: then something was deleted, moved or is lying, and only the whole of the stamps can tell what. Records
+It is verified while it is read. A page that is out of order or shorter than what was asked for, or a `totalCount` that
+does not fit what we hold, abandons it for the run: then something was deleted, moved or is lying, and only the whole of
+the stamps can tell what. Records
 without a stamp come first and are always read. (Sorting by `CREATED_AT_DESC` and stopping early is accepted by every
 endpoint and silently misses each edit of an old record: that is how the predecessors lost them.)
 """
@@ -54,7 +55,7 @@ def early_exit(pull: EntityPull, held: dict[str, Held]) -> Seen | None:
 
 
 class _OutOfOrder(Exception):
-    """The list is not in the order asked for, or has holes."""
+    """The list is not in the order asked for, or leaves something out."""
 
 
 def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], bool]:
@@ -69,8 +70,9 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], 
         totals.add(page.total)
         stamps = stamps_of(page.nodes)
         pull.report.stamped += len(page.nodes)
-        if page.holes or len(stamps) != len(page.nodes):
-            raise _OutOfOrder("a page has holes")
+        is_short = page.info.get("hasNextPage") and len(page.nodes) < min(PAGE_SIZE, pull.reader.page_size)
+        if page.holes or is_short or len(stamps) != len(page.nodes):
+            raise _OutOfOrder("a page leaves something out")
         for external_id, stamp in stamps.items():
             if previous is not None and (stamp is None or stamp > previous):
                 raise _OutOfOrder("the list is not in the order asked for")

@@ -35,6 +35,7 @@ IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
 NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
+DENIED = "Gazelle says that it is not there, and in the same answer denies a record that it has just listed"
 
 log = get_logger("gazelle_sync.pull")
 
@@ -167,35 +168,29 @@ class Reader:
             elif self.unsound:
                 self.unsound.pop(body["id"], None)
 
-    def by_ids(self, ids: Sequence[str]) -> Iterator[ByIds]:
+    def by_ids(self, ids: Sequence[str], witness: str | None = None) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
 
-        Yields:
-            What each request gave, as it arrives.
-        """
-        for start in range(0, len(ids), IDS_PER_REQUEST):
-            yield from self._by_ids(list(ids[start : start + IDS_PER_REQUEST]))
+        Args:
+            ids: Which.
+            witness: A record that is certainly there, asked for along with each request: an answer that denies it too
+                is Gazelle's illness, and what it says is not there has failed.
 
-    def _by_ids(self, ids: list[str]) -> Iterator[ByIds]:
+        Yields:
+            What each request gave of `ids`, as it arrives.
+        """
+        at_once = IDS_PER_REQUEST - (witness is not None)
+        for start in range(0, len(ids), at_once):
+            yield from self._by_ids(list(ids[start : start + at_once]), witness)
+
+    def _by_ids(self, ids: list[str], witness: str | None) -> Iterator[ByIds]:
         operation = f"{self._entity.name.capitalize()}ById"
-        text, variables = documents.by_ids(self._entity, ids)
+        asked = ids if witness is None else [*ids, witness]
+        text, variables = documents.by_ids(self._entity, asked)
         try:
-            answer = self._client.execute(operation, text, dict(variables), can_ask_for_less=len(ids) > 1)
+            answer = self._client.execute(operation, text, dict(variables), can_ask_for_less=len(asked) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
-            if len(ids) == 1:
-                if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
-                    yield ByIds([], ids, {}, None)
-                    return
-                self._refused_in_a_row += 1
-                if not self._is_this_record(error):
-                    raise
-                yield ByIds([], [], {ids[0]: str(error)}, None)
-                return
-            if not _may_be_the_size(error):
-                raise
-            middle = len(ids) // 2
-            yield from self._by_ids(ids[:middle])
-            yield from self._by_ids(ids[middle:])
+            yield from self._after_refusal(ids, witness, error)
             return
         self._has_answered, self._refused_in_a_row = True, 0
         bodies, gone, failed = [], [], {}
@@ -207,8 +202,29 @@ class Reader:
                 bodies.append(body)
             else:
                 failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
+        if witness is not None and answer.data.get(f"n{len(ids)}") is None:
+            gone, failed = [], failed | dict.fromkeys(gone, DENIED)
         self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
+
+    def _after_refusal(self, ids: list[str], witness: str | None, error: ApiError) -> Iterator[ByIds]:
+        """Ask for fewer, down to the one record that is not there or cannot be given."""
+        if len(ids) == 1 and isinstance(error, OperationFailed) and "n0" in error.not_found:
+            is_denied = "n1" in error.not_found
+            yield ByIds([], [], {ids[0]: DENIED}, None) if is_denied else ByIds([], ids, {}, None)
+        elif len(ids) == 1 and witness is None:
+            self._refused_in_a_row += 1
+            if not self._is_this_record(error):
+                raise error
+            yield ByIds([], [], {ids[0]: str(error)}, None)
+        elif not _may_be_the_size(error):
+            raise error
+        elif len(ids) == 1:
+            yield from self._by_ids(ids, None)  # perhaps it is the witness that cannot be given
+        else:
+            middle = len(ids) // 2
+            yield from self._by_ids(ids[:middle], witness)
+            yield from self._by_ids(ids[middle:], witness)
 
     def _is_this_record(self, error: ApiError) -> bool:
         """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""

@@ -8,6 +8,7 @@ or the count falls back on reading them all.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -151,8 +152,13 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
 
 
 def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str]) -> None:
+    """Read and stage every body; `fresh` becomes the ids of which one body came, and no other that differs."""
     totals: set[int] = set()
     holes = False
+    hashes: dict[str, bytes | None] = {}
+    torn: set[str] = (
+        set()
+    )  # two records under one id: with equal stamps, nothing else would tell which is the right one
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
     for page, versions in ahead(with_versions(pages)):
@@ -162,7 +168,11 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
         holes = holes or len(stamps) != len(page.nodes)
         seen.stamps.update(stamps)
         pull.staging.store(versions, page.nodes, page.answer, held)
+        torn.update(
+            v.external_id for v in versions if hashes.setdefault(v.external_id, v.content_hash) != v.content_hash
+        )
         fresh.update(stamps)
+        fresh.difference_update(torn)
         pull.say(len(fresh), page.total)
     pull.report.total = max(totals, default=0)
     seen.is_complete = not holes and totals == {len(seen.stamps)}
@@ -194,17 +204,19 @@ def _hydrate_by_pages(
 ) -> list[str]:
     """So much changed that full pages take fewer requests; gives the ids that Gazelle says are not there."""
     wanted = set(changed)
+    given: Counter[str] = Counter()
     variables = {**filters, **sort_by(pull, pull.entity.stable_sort), "first": BODIES_PER_PAGE}
     try:
         for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
             bodies = [n for n in page.nodes if isinstance(n, dict) and n.get("id") in wanted]
-            wanted.difference_update(n["id"] for n in bodies)
+            given.update(n["id"] for n in bodies)
             pull.staging.write(pull.reader.completed(bodies), page.answer, held)
     except CredentialsRefused:
         raise
     except ApiError as error:
         log.warning("full pages failed, reading by id", entity=pull.entity.name, reason=str(error))
-    return _hydrate(pull, held, sorted(wanted), unlisted=False)
+    # What came twice was moved under the cursor, or is two records under one id.
+    return _hydrate(pull, held, sorted(i for i in wanted if given[i] != 1), unlisted=False)
 
 
 def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: set[str]) -> None:
@@ -218,7 +230,8 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     living = sum(h.is_living for h in held.values())
     fence = Fence(pull, living)
     unexplained: list[str] = []
-    for part in pull.reader.by_ids(absent):
+    witness = next((i for i in seen.stamps if i in held and i not in pull.failed), None)
+    for part in pull.reader.by_ids(absent, witness):
         if part.answer is not None:
             _believe_list(pull, part.bodies)
             known: list[Any] = []

@@ -27,7 +27,7 @@ class TimelineHeld:
         """How many living entries we hold."""
         with database_errors():
             row = self._connection.execute(statement("timeline_count")).fetchone()
-            unapplied = self._unapplied()
+            unapplied = _unapplied(self._connection)
             self._connection.commit()
         held = int(row[0]) if row else 0
         return held + sum(int(is_living) - int(was_living) for _, was_living, _, is_living, _ in unapplied)
@@ -36,7 +36,7 @@ class TimelineHeld:
         """How many living entries we hold of each Montreal day."""
         with database_errors():
             counts: dict[date, int] = dict(self._connection.execute(statement("timeline_days")).fetchall())
-            unapplied = self._unapplied()
+            unapplied = _unapplied(self._connection)
             self._connection.commit()
         for _, was_living, was_at, is_living, is_at in unapplied:
             if was_living and was_at is not None:
@@ -52,7 +52,7 @@ class TimelineHeld:
             held: dict[str, datetime] = dict(
                 self._connection.execute(statement("timeline_between"), parameters).fetchall()
             )
-            unapplied = self._unapplied()
+            unapplied = _unapplied(self._connection)
             self._connection.commit()
         for external_id, _, _, is_living, is_at in unapplied:
             held.pop(external_id, None)
@@ -67,13 +67,6 @@ class TimelineHeld:
             names = [name for (name,) in self._connection.execute(statement("timeline_nameless"), [NAMELESS])]
             self._connection.commit()
         return names
-
-    def _unapplied(self) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
-        """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
-        rows = self._connection.execute(statement("timeline_unapplied")).fetchall()
-        return [
-            (i, was_at is not None, was_at, is_living, parse_instant(is_at)) for i, was_at, is_living, is_at in rows
-        ]
 
 
 class SeenIds:
@@ -113,4 +106,18 @@ class SeenIds:
         """Id → instant of the living entries that we hold since an instant (None: ever) and that were not seen."""
         with database_errors():
             self._connection.execute("ANALYZE seen")
-            return dict(self._connection.execute(statement("timeline_missing"), {"since": since}).fetchall())
+            query = self._connection.execute(statement("timeline_missing"), {"since": since})
+            held: dict[str, datetime] = dict(query.fetchall())
+            # What a run staged and did not live to apply will be in production by the end of this one.
+            waiting = {
+                i: at for i, _, _, is_living, at in _unapplied(self._connection)
+                if is_living and at is not None and (since is None or at >= since)
+            }  # fmt: skip
+            listed = {i for (i,) in self._connection.execute(statement("timeline_seen_among"), [list(waiting)])}
+        return held | {i: at for i, at in waiting.items() if i not in listed}
+
+
+def _unapplied(connection: Connection) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
+    """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
+    rows = connection.execute(statement("timeline_unapplied")).fetchall()
+    return [(i, was_at is not None, was_at, is_living, parse_instant(is_at)) for i, was_at, is_living, is_at in rows]

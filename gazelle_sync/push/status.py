@@ -98,7 +98,7 @@ def _added(
     so_far: PushStatus,
     status: str | None,
     started_at: datetime | None,
-    age: timedelta | None,
+    age_s: float | None,
     reason: str | None,
     *counts: Any,
 ) -> PushStatus:
@@ -106,7 +106,7 @@ def _added(
     rows, backlog, errors, is_late = counts
     return PushStatus(
         last_sync_at=started_at.astimezone(UTC) if started_at else None,
-        age_s=round(age.total_seconds(), 1) if age is not None else None,
+        age_s=None if age_s is None else round(age_s, 1),
         rows=so_far.rows + rows,
         backlog=so_far.backlog + backlog,
         errors=so_far.errors + errors,

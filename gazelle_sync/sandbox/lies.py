@@ -193,10 +193,15 @@ def _swapped(payload: Record, _: Record) -> None:
 
 
 def _null_by_id(payload: Record, _: Record) -> None:
-    """Records asked for by id are "not there", but for cancelled visits: they are in no list that says otherwise."""
+    """Records asked for by id are "not there"."""
     data = payload["data"]
-    wrong = [key for key, value in data.items() if isinstance(value, dict) and "id" in value]
-    data.update({key: None for key in wrong if data[key].get("status") != "CANCELED"})
+    data.update({key: None for key, value in data.items() if isinstance(value, dict) and "id" in value})
+
+
+def _not_found(payload: Record, _: Record) -> None:
+    """What is not there is said by an error, as Rails does, and not by a null alone."""
+    for key in (key for key, value in payload["data"].items() if value is None):
+        payload.setdefault("errors", []).append({"message": "Couldn't find the record", "path": [key]})
 
 
 # ---- values that lie
@@ -294,6 +299,7 @@ DATA: dict[str, Lie] = {
     "duplicate_id": _duplicate_id,
     "swapped": _swapped,
     "null_by_id": _null_by_id,
+    "not_found": _not_found,
     "null_field": _null_field,
     "wrong_type": _wrong_type,
     "shifted_stamps": _shifted_stamps,

@@ -124,7 +124,7 @@ class PullCase:
             self._figures.add(figure, f"after {kind.name}: {words}")
         for _, words in instants_off(held, None):
             self._figures.add(f.INSTANTS, f"after {kind.name}: {words}")
-        for figure, words in emptied(held, truth):
+        for figure, words in emptied(scene.before, held, truth):
             self._figures.add(figure, f"after {kind.name}: {words}")
         for words in held.restaged:
             self._figures.add(f.DOUBLED, f"after {kind.name}: staged twice in a row: {words}")

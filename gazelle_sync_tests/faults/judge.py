@@ -149,6 +149,10 @@ class Before:
             for entity in ENTITIES
         }
 
+    def held(self, entity: Entity, external_id: str) -> bool:
+        """Whether there was a row of a record."""
+        return external_id in self._tables[entity.table.name]
+
     def outlived(self, held: Held, truth: Truth, people: People) -> Iterator[tuple[str, str]]:
         """Which records, integer ids and entries of people did not outlive a run: (figure, words)."""
         for entity in ENTITIES:
@@ -177,13 +181,16 @@ def _of_people(held: Held, people: People) -> Iterator[tuple[str, str]]:
             yield f.OVERWRITTEN, f"{external_id}: measurements that were added here are gone"
 
 
-def emptied(held: Held, truth: Truth) -> Iterator[tuple[str, str]]:
-    """Tables whose tags were emptied on more rows than the guard lets through in one run."""
+def emptied(before: Before, held: Held, truth: Truth) -> Iterator[tuple[str, str]]:
+    """Tables whose tags were emptied on more rows than the guard lets through in one run.
+
+    A row that is new has none that could be emptied: it comes as Gazelle says it is.
+    """
     for entity in ENTITIES:
         for column in entity.table.merged:
             rows = held.tables[entity.table.name]
             lost = [i for i, wanted in truth.rows[entity.table.name].items()
-                    if wanted.get(column) and i in rows and not rows[i][column]]  # fmt: skip
+                    if wanted.get(column) and before.held(entity, i) and i in rows and not rows[i][column]]  # fmt: skip
             if len(lost) > max(5, len(rows) // 50):
                 yield f.OVERWRITTEN, f"{entity.table.name}: {column} of {len(lost)} rows were emptied"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
@@ -50,16 +51,21 @@ def _breaks(error: Callable[[], BaseException]) -> Strike:
         point = _point(scene)
         scene.story.append(f"breaks {'after' if point.after else 'before'} {point.name} {point.nth}")
 
-        def fail() -> None:
-            raise error()
-
-        undo = at(point, fail)
-        try:
-            scene.pull()
-        finally:
-            undo()
+        scene.pull(during=_breaking(point, error))
 
     return strike
+
+
+@contextmanager
+def _breaking(point: Point, error: Callable[[], BaseException]) -> Iterator[None]:
+    def fail() -> None:
+        raise error()
+
+    undo = at(point, fail)
+    try:
+        yield
+    finally:
+        undo()
 
 
 def _suspended(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,15 +80,18 @@ class Scene(Surroundings):
         """How much the next run reads."""
         return self.draw.choices([Mode.TICK, Mode.NIGHTLY, Mode.DEEP], [6, 2, 3])[0]
 
-    def pull(self, mode: Mode | None = None, **options: Any) -> Run:
-        """One run in this process, whatever comes of it."""
+    def pull(
+        self, mode: Mode | None = None, *, during: AbstractContextManager[None] | None = None, **options: Any
+    ) -> Run:
+        """One run in this process, whatever comes of it; `during` lasts as long as the pull, alerts not included."""
         mode = mode or self.mode()
         options = {"page_size": self.draw.choice(PAGE_SIZES), "lock_wait_s": 0.5, **options}
         self.story.append(f"{mode.value} {options['page_size']}")
         error: BaseException | None = None
         failed: tuple[str, ...] = ()
         try:
-            outcome = self.shop.sync(mode, check=False, **options)
+            with during or nullcontext():
+                outcome = self.shop.sync(mode, check=False, **options)
             run_id, failed = outcome.run_id, tuple(outcome.errors)
             error = next(iter(outcome.errors.values()), None)
         except GazelleSyncError as caught:

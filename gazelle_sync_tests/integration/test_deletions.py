@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -172,6 +173,46 @@ def test_an_account_that_really_is_empty_passes_with_the_flag(shop: Shop) -> Non
     shop.sync(Mode.DEEP, allow_deletes=True)
     assert [living(shop, t) for t in ("gazelle_clients", "gazelle_pianos", "gazelle_appointments")] == [0, 0, 0]
     assert living(shop, "gazelle_timeline_entries") == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.NIGHTLY])
+@pytest.mark.parametrize("lie", ["null_by_id", "not_found"])
+def test_what_gazelle_denies_together_with_a_listed_record_is_not_deleted(shop: Shop, lie: str, mode: Mode) -> None:
+    """Found by the fault campaign: a cancelled visit is in no list, so nothing would ever have revived it."""
+    now = datetime.now(UTC).isoformat()
+    visit = next(e["id"] for e in shop.admin.dump("events") if e["status"] == "ACTIVE" and e["start"] > now)
+    shop.admin.edit("events", visit, status="CANCELED")
+    shop.admin.fault("null_by_id", times=0, operation="AppointmentsById")
+    if lie == "not_found":
+        shop.admin.fault("not_found", times=0, operation="AppointmentsById")
+    shop.sync(mode, check=False)
+    assert shop.row("gazelle_appointments", visit)["deleted_at"] is None
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync(mode)
+    assert shop.row("gazelle_appointments", visit)["status"] == "CANCELED"
+    assert shop.last_log()["status"] == "success"
+
+
+def test_records_that_are_gone_are_marked_where_gazelle_says_so_by_an_error(shop: Shop) -> None:
+    gone = delete(shop, "pianos", 3)
+    shop.admin.fault("not_found", times=0, operation="PianosById")
+    outcome = shop.sync()
+    assert outcome["pianos"].deleted == 3
+    assert all(shop.row("gazelle_pianos", external_id)["deleted_at"] for external_id in gone)
+    assert shop.last_log()["status"] == "success"
+
+
+def test_the_witness_of_deletions_may_be_a_record_that_cannot_be_given(shop: Shop) -> None:
+    contacts = {contact["clientId"]: contact["id"] for contact in shop.admin.dump("contacts")}
+    alone = [client["id"] for client in shop.admin.dump("clients") if client["id"] not in contacts]
+    gone = [*alone, contacts.popitem()[0]]
+    for external_id in gone:
+        shop.admin.delete("clients", external_id)
+    for contact in contacts.values():
+        shop.admin.edit("contacts", contact, touch=False, archived=None)
+    shop.sync(check=False)
+    assert all(shop.row("gazelle_clients", external_id)["deleted_at"] for external_id in gone)
 
 
 def test_a_record_that_is_asked_for_and_cannot_be_read_is_not_deleted(shop: Shop) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gazelle_sync.alerts.watch import watch
 from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, TIMELINE
 from gazelle_sync.errors import DatabaseError
@@ -15,6 +16,7 @@ from gazelle_sync.pull.apply import Applier
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import Staging
+from gazelle_sync.status import push_status, read_status
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.shop import Shop
 
@@ -86,6 +88,20 @@ def test_a_record_that_is_listed_and_not_there_by_id_is_said_and_asked_for_again
     assert shop.row("gazelle_clients", client)["personal_notes"] == "Toujours là"
 
 
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
+def test_two_records_under_one_id_are_read_by_id_though_their_stamps_are_equal(shop: Shop, mode: Mode) -> None:
+    """Found by the fault campaign: nothing but its body told that a piano was another one."""
+    moment, client = "2026-11-20T12:00:00Z", shop.admin.dump("clients")[0]["id"]
+    for piano in shop.admin.dump("pianos"):
+        shop.admin.edit("pianos", piano["id"], touch=moment, notes="Au même instant")
+    for number in range(60):  # more than a tick reads by their ids
+        shop.admin.create("pianos", clientId=client, updatedAt=moment, notes=f"Piano {number}")
+    shop.admin.fault("duplicate_id", times=1, operation="PianosPage")
+    shop.sync(mode)
+    assert shop.admin.faults()[0]["struck"] == 1
+    shop.assert_equals_api()
+
+
 def test_a_list_that_leaves_out_what_is_there_by_id_is_not_believed_to_be_whole(shop: Shop) -> None:
     new = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE")["id"]
     shop.admin.fault("empty_account", times=0, operation="allClients")
@@ -127,6 +143,14 @@ def test_a_database_that_speaks_latin_1_is_spoken_to_in_utf_8(shop: Shop) -> Non
     shop.sync()
     shop.query(f"ALTER DATABASE {shop.value('SELECT current_database()')} RESET client_encoding")
     assert shop.row("gazelle_clients", client)["personal_notes"] == "Clavier — 🎹"
+
+
+def test_a_database_that_writes_intervals_otherwise_is_understood(shop: Shop) -> None:
+    alter(shop, "IntervalStyle = 'sql_standard'")
+    shop.sync()
+    assert all(row.age_s is not None for row in read_status(shop.settings))
+    assert push_status(shop.settings).light == "green"
+    assert watch(shop.settings).opened == 0
 
 
 def test_a_database_that_takes_no_changes_is_said_clearly(shop: Shop) -> None:

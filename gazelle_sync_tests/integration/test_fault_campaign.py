@@ -100,7 +100,7 @@ def test_the_judge_sees_what_does_not_outlive_a_run(shop: Shop) -> None:
     words = " ".join(f"{figure} {words}" for figure, words in before.outlived(held, truth, people))
     for expected in ("its row is gone", "was marked deleted", "tags that were added here", "measurements that were"):
         assert expected in words
-    assert len(list(emptied(held, truth))) == 2
+    assert len(list(emptied(before, held, truth))) == 2
 
 
 def test_the_judge_sees_a_version_that_is_staged_twice(shop: Shop) -> None:

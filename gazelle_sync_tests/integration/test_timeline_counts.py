@@ -9,6 +9,7 @@ import pytest
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.session import Pull
 from gazelle_sync_tests.shop import Shop
 
 Record = dict[str, Any]
@@ -206,6 +207,18 @@ def test_a_note_is_found_where_the_date_header_runs_ahead_and_a_deletion_evens_t
     made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
     shop.sync(only=["timeline"])  # whose first request is the first of the run: no answer has told the time before
     assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
+
+
+@pytest.mark.parametrize("mode", [Mode.NIGHTLY, Mode.DEEP])
+def test_an_entry_that_was_staged_and_never_applied_is_missed_when_it_is_gone(shop: Shop, mode: Mode) -> None:
+    """Found by the fault campaign: a run that ended before its second stage leaves what the next one applies."""
+    entry = note(shop, datetime.now(UTC) - timedelta(minutes=1))
+    with Pull(shop.settings, entities=["timeline"]) as pull:
+        pull.stage("timeline")
+    shop.admin.delete("timeline", entry)
+    shop.sync(mode)
+    assert shop.count("gazelle_timeline_entries", f"external_id = '{entry}' AND deleted_at IS NULL") == 0
+    shop.assert_equals_api()
 
 
 def test_an_entry_that_is_gone_on_both_sides_does_not_come_back_from_staging(shop: Shop) -> None:

@@ -2,7 +2,7 @@
 SELECT
     health.entity,
     health.last_sync_at,
-    health.age,
+    extract(epoch FROM health.age)::float8 AS age_s,
     health.backlog,
     (SELECT count(*) FROM v_sync_errors AS failed WHERE failed.entity = health.entity) AS errors
 FROM v_sync_health AS health

@@ -1,5 +1,10 @@
 -- How the push stands: how its last run ended, and what waits in a table of edits. Hidden rows stay here and do not count.
-SELECT last.status, last.started_at, clock_timestamp() - last.started_at, last.error_message, edits.*
+SELECT
+    last.status,
+    last.started_at,
+    extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age_s,
+    last.error_message,
+    edits.*
 FROM (
     SELECT
         count(*),
