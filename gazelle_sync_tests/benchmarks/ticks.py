@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,10 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync_tests.benchmarks.ground import DAY_S, Shop, account, new_shop, server
+from gazelle_sync_tests.benchmarks.process import run
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 
+EMPTY_ASSETS = [sys.executable, "-m", "gazelle_sync_tests.benchmarks.empty_assets"]
 MOST_REQUESTS = 12
 EDITS = {"clients": 5, "pianos": 2, "events": 25, "timeline": 30}
 """Seed 004's changes of a day, 62 records."""
@@ -92,6 +95,7 @@ def tick(repeats: int) -> Iterator[Line]:
             days_named += sum("differed in count" in note for note in log["timeline"]["notes"])
             samples.add(
                 seconds=took.seconds,
+                bare=run(EMPTY_ASSETS, shop.environment | {"DAGSTER_HOME": str(shop.home / "dagster")}).seconds,
                 ours=_ours(log),
                 bodies=_bodies(stats),
                 surplus=sum(abs(stats["bodies"].get(kind, 0) - len(ids)) for kind, ids in changed.items()),
@@ -108,7 +112,7 @@ def tick(repeats: int) -> Iterator[Line]:
     )
     yield Line(
         f"tick with {count} changed records: the whole process",
-        f"{found['seconds']:.2f} s",
+        f"{found['seconds']:.2f} s; Dagster with 18 empty assets {found['bare']:.2f} s",
         "under 5 s",
         f"{found['seconds'] / 5:.2f}",
         found["seconds"] < 5,
