@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gazelle_sync.alerts import outage
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.alerts import job_of
@@ -165,7 +166,9 @@ class PullCase:
         if run.status == FAILED and not run.told.knows_of(job_of(run.mode), run.entities):
             words = f"a {run.mode.value} run failed with {run.entities or 'everything'}"
             self._figures.add(f.ALERTS, f"{kind.name}: {words}, and only {sorted(run.told.open)} was told")
-        if run.status == SUCCESS and run.told.new:
+        # A database that is ill when the alerts are looked after is told of, though the run came through.
+        is_true = kind.group == "database" and {rule for rule, _ in run.told.open} == {outage.RULE}
+        if run.status == SUCCESS and run.told.new and not is_true:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name}: all went well, and {sorted(run.told.open)} was told")
 
     # ---- recovery
