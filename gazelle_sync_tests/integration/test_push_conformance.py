@@ -15,7 +15,7 @@ def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(offi
     measured = len(office.measurements(piano))
     office.edit(
         piano, status="problematic", notes="Mesuré : 23°, 47%, 440Hz", observations="Son clair 🎹 שלום",
-        travail="Accord complet", completed_at=LATE, a_faire="ne part jamais", updated_by="allan@exemple.example",
+        travail="Accord complet", completed_at=LATE, a_faire="ne part jamais", updated_by="helene@exemple.example",
     )  # fmt: skip
     report = office.push()
     assert report.succeeded, [outcome.trouble for outcome in report.outcomes]

@@ -26,7 +26,7 @@ TAGS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs
 
 
 def row(base: Mapping[str, Any] | None = None, **values: Any) -> Row:
-    options: dict[str, Any] = {"updated_at": NOON, "updated_by": "allan@exemple.example"}
+    options: dict[str, Any] = {"updated_at": NOON, "updated_by": "helene@exemple.example"}
     options |= {name: values.pop(name) for name in ("seen", "pulled", "attempts", "updated_at") if name in values}
     return Row("pno_1", values, base=base, **options)
 
@@ -153,7 +153,7 @@ def test_tags_that_are_suddenly_all_gone_are_not_written_over_until_somebody_con
 def test_notes_become_a_comment_once_and_again_when_they_are_said_again() -> None:
     first = plan(row(None, notes="Accordé"), remote())
     assert sent(first) == {
-        "add_comment": {"text": "Accordé", "created_at": "2026-07-01T16:00:00Z", "created_by": "allan@exemple.example"}
+        "add_comment": {"text": "Accordé", "created_at": "2026-07-01T16:00:00Z", "created_by": "helene@exemple.example"}
     }
     assert plan(row({"notes": "Accordé"}, notes="Accordé "), remote()).is_quiet
     again = plan(row({"notes": "Autre", "generations": {"notes": 2}}, notes="Accordé"), remote())
