@@ -156,7 +156,7 @@ class Reader:
         return given, answer, len(ids) == len(records)
 
     def examine(self, bodies: Sequence[Any]) -> None:
-        """Note the bodies that lack a field that was asked for, or hold a null that the schema rules out."""
+        """Note the bodies that lack what was asked for, hold a null that the schema rules out, or share an id."""
         asked = documents.asked_fields(self._entity.name, self._entity.body_fragment)
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
@@ -167,6 +167,7 @@ class Reader:
                 self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
             elif self.unsound:
                 self.unsound.pop(body["id"], None)
+        self.unsound |= dict.fromkeys(twice(bodies), "Gazelle gave two records under this id; it will be read again")
 
     def by_ids(self, ids: Sequence[str], witness: str | None = None) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
@@ -307,6 +308,13 @@ class ByIds:
     gone: list[str]
     failed: dict[str, str]
     answer: Answer | None
+
+
+def twice(bodies: Sequence[Any]) -> set[str]:
+    """Ids under which more than one record came: one of them is another's. The same one twice does no harm."""
+    first: dict[str, Any] = {}
+    given = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("id"), str)]
+    return {body["id"] for body in given if first.setdefault(body["id"], body) != body}
 
 
 def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]:

@@ -18,10 +18,11 @@ from gazelle_sync.clock import day_after, day_window, earlier, midnight, montrea
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
+from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
-from gazelle_sync.pull.read import Page, ahead, with_versions
+from gazelle_sync.pull.read import Page, ahead, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.warehouse.connect import Connection
 
@@ -78,22 +79,31 @@ def _read_recent(pull: EntityPull, since: datetime) -> int:
     operation = "TimelineTick"
     text = documents.timeline_tick()
     variables: dict[str, Any] = {"first": pull.reader.page_size, "occurredAtGet": _zulu(since)}
-    try:
-        answer = pull.client.execute(operation, text, variables, can_ask_for_less=True)
-    except (OperationFailed, RequestRefused):
-        # One entry that Gazelle cannot give, or two fields too many in a request: page by page, around it.
+    for _ in range(TRIES):
+        try:
+            answer = pull.client.execute(operation, text, variables, can_ask_for_less=True)
+        except (OperationFailed, RequestRefused):
+            # One entry that Gazelle cannot give, or two fields too many in a request: page by page, around it.
+            for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
+                _write(pull, page.nodes, page.answer)
+            return _whole_count(pull)
+        nodes, has_more, whole = _recent_and_whole(operation, answer, pull.entity.root)
+        if not twice(nodes):
+            break
+    _write(pull, nodes, answer)
+    if has_more:
         for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
             _write(pull, page.nodes, page.answer)
-        return _whole_count(pull)
-    recent, whole = answer.data.get(pull.entity.root), answer.data.get("whole")
+    return whole
+
+
+def _recent_and_whole(operation: str, answer: Answer, root: str) -> tuple[list[Any], bool, int]:
+    """The entries of an answer, whether there are more of them, and the account's whole count."""
+    recent, whole = answer.data.get(root), answer.data.get("whole")
     if not isinstance(recent, dict) or not isinstance(whole, dict) or not isinstance(whole.get("totalCount"), int):
         raise AnswerUnreadable(operation, "the answer lacks the recent entries or the count")
     nodes = [node for node in recent.get("nodes") or [] if node is not None]
-    _write(pull, nodes, answer)
-    if (recent.get("pageInfo") or {}).get("hasNextPage"):
-        for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
-            _write(pull, page.nodes, page.answer)
-    return int(whole["totalCount"])
+    return nodes, bool((recent.get("pageInfo") or {}).get("hasNextPage")), int(whole["totalCount"])
 
 
 def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> int:
@@ -291,7 +301,7 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
     fence.tombstone()
 
 
-def _write(pull: EntityPull, nodes: list[Any], answer: Any) -> None:
+def _write(pull: EntityPull, nodes: list[Any], answer: Answer) -> None:
     pull.reader.examine(nodes)
     ids = [n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)]
     pull.staging.write(nodes, answer, pull.staging.held_among(ids))

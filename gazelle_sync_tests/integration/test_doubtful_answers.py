@@ -102,6 +102,24 @@ def test_two_records_under_one_id_are_read_by_id_though_their_stamps_are_equal(s
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("times", [1, 0])
+def test_recent_notes_of_which_two_bear_one_id_are_read_again_and_said_where_it_stays_so(
+    shop: Shop, times: int
+) -> None:
+    client = shop.admin.dump("clients")[0]["id"]
+    made = [shop.admin.create("timeline", clientId=client, comment=f"Note {n}")["id"] for n in range(3)]
+    shop.sync()
+    for number, entry in enumerate(made):
+        shop.admin.edit("timeline", entry, comment=f"Note corrigée {number}")
+    shop.admin.fault("duplicate_id", times=times, operation="TimelineTick")
+    shop.sync(only=["timeline"])
+    assert shop.last_log()["status"] == ("success" if times else "warning")
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
 def test_a_list_that_leaves_out_what_is_there_by_id_is_not_believed_to_be_whole(shop: Shop) -> None:
     new = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE")["id"]
     shop.admin.fault("empty_account", times=0, operation="allClients")
