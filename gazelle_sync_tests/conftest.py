@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
 if TYPE_CHECKING:
     from gazelle_sync_tests.faults.ground import Ground
 
-pytest_plugins = ["gazelle_sync_tests.pushing"]
+pytest_plugins = ["gazelle_sync_tests.desk", "gazelle_sync_tests.pushing"]
 
 SCALE = 0.02
 MIGRATED = "migrated"
@@ -53,8 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files with the longest tests come first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+    """The longest files come first, so that no worker is left alone with one at the end."""
+    long = Counter(item.path for item in items if {"databases", "ground"} & set(getattr(item, "fixturenames", ())))
+    items.sort(key=lambda item: ("orchestration" not in item.path.parts, -long[item.path]))
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,6 +112,30 @@ class Office:
     def conflicts(self) -> list[Row]:
         """Every conflict, in order."""
         return sorted(self.shop.rows("sync_conflicts"), key=lambda row: int(row["id"]))
+
+    def busy_row(self) -> str:
+        """A piano about which everything is to be said."""
+        piano = self.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService=None)
+        done_at = datetime(2026, 7, 1, tzinfo=UTC)
+        self.edit(piano, status="normal", notes="Note 23°C", observations="Vu", travail="Fait", completed_at=done_at)
+        return piano
+
+    def assert_there_once(self, piano: str, measured: int) -> None:
+        """What such a row says stands at Gazelle once; `measured`: how many measurements were there before."""
+        record = self.record(piano)
+        assert record["tags"] == ["GRAND", "NORMAL"]
+        assert record["notes"].startswith("Clé\n\n")
+        assert record["notes"].count("\nVu\n") == 1
+        assert record["manualLastService"] == "2026-06-30"
+        assert sorted(self.comments(piano)) == ["Fait", "Note 23°C"]
+        assert len(self.measurements(piano)) == measured + 1
+        self.assert_clean(piano)
+
+    def settle(self, piano: str) -> None:
+        """Push until there is nothing left to do."""
+        for _ in range(5):
+            if self.push().succeeded and not self.row(piano)["needs_sync"]:
+                return
 
     def assert_clean(self, piano: str) -> None:
         """Gazelle has what the row says."""

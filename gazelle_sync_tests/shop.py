@@ -129,6 +129,10 @@ class Shop:
                     replay.apply(entity.name)
         return sum(report.changed for report in replay.reports.values())
 
+    def change_something(self) -> None:
+        """Records of every kind are edited at Gazelle."""
+        self.admin.random_edits(clients=3, pianos=2, events=5, timeline=4)
+
     def quiet_down(self) -> None:
         """Let some seconds pass at the API, so that the stamps of the last edits are settled, and pull once."""
         self.admin.settings(clock_skew_s=self.admin.settings()["clock_skew_s"] + 4)

@@ -3,62 +3,32 @@
 from __future__ import annotations
 
 import html
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gazelle_sync.errors import AnotherPushRunning, DatabaseError, SettingsError
+from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.push.model import Entry
 from gazelle_sync.push.transports.reading import GazelleRecords
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
-from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
-from gazelle_sync_tests.shop import Shop
-
-
-def busy_row(office: Office) -> str:
-    """A piano about which everything is to be said."""
-    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService=None)
-    done_at = datetime(2026, 7, 1, tzinfo=UTC)
-    office.edit(piano, status="normal", notes="Note 23°C", observations="Vu", travail="Fait", completed_at=done_at)
-    return piano
-
-
-def assert_there_once(office: Office, piano: str, measured: int) -> None:
-    record = office.record(piano)
-    assert record["tags"] == ["GRAND", "NORMAL"]
-    assert record["notes"].startswith("Clé\n\n")
-    assert record["notes"].count("\nVu\n") == 1
-    assert record["manualLastService"] == "2026-06-30"
-    assert sorted(office.comments(piano)) == ["Fait", "Note 23°C"]
-    assert len(office.measurements(piano)) == measured + 1
-    office.assert_clean(piano)
-
-
-def settle(office: Office, piano: str) -> None:
-    """Push until there is nothing left to do."""
-    for _ in range(5):
-        if office.push().succeeded and not office.row(piano)["needs_sync"]:
-            return
 
 
 @pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])
 def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: Office, kind: str) -> None:
     """The answer is lost after each request, or the request itself, or a proxy's page comes instead."""
-    piano = busy_row(office)
+    piano = office.busy_row()
     measured = len(office.measurements(piano))
     for holds in WRITES.values():
         office.shop.admin.fault(kind, operation=holds[office.transport])
-    settle(office, piano)
+    office.settle(piano)
     assert all(fault["struck"] for fault in office.shop.admin.faults())
-    assert_there_once(office, piano, measured)
+    office.assert_there_once(piano, measured)
     assert not [row for row in office.log() if row[1] == "in_doubt"]
 
 
@@ -68,26 +38,26 @@ def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: 
 def test_whatever_comes_instead_of_any_answer_everything_is_there_once(
     office: Office, kind: str, options: dict[str, Any]
 ) -> None:
-    piano = busy_row(office)
+    piano = office.busy_row()
     measured = len(office.measurements(piano))
     office.shop.admin.fault(kind, times=0, probability=0.4, seed=7, **options)
     for _ in range(3):
         office.push()
     office.shop.admin.clear_faults()
-    settle(office, piano)
-    assert_there_once(office, piano, measured)
+    office.settle(piano)
+    office.assert_there_once(piano, measured)
 
 
 @pytest.mark.parametrize(("name", "holds"), [("PushRead", "PushRead"), ("look-up", "PushEntries")])
 def test_faults_of_reads_lose_nothing(office: Office, name: str, holds: str) -> None:
-    piano = busy_row(office)
+    piano = office.busy_row()
     measured = len(office.measurements(piano))
     if name == "look-up":
         office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
     office.shop.admin.fault("status", operation=holds, code=503, times=4)
     office.push()
-    settle(office, piano)
-    assert_there_once(office, piano, measured)
+    office.settle(piano)
+    office.assert_there_once(piano, measured)
 
 
 def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Office) -> None:
@@ -121,7 +91,7 @@ def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
         office.shop.admin.fault(kind, operation=WRITES["add_comment"][office.transport], times=2)
         office.push()
         office.shop.admin.clear_faults()
-        settle(office, piano)
+        office.settle(piano)
     assert office.comments(piano) == ["note 4  de <x>\n& y", "note 4 de <x> & y"], "each edit once"
 
 
@@ -132,18 +102,18 @@ def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> Non
     office.shop.admin.create("timeline", pianoId=piano, clientId=client, comment=words, clientLogId="log_foreign")
     office.edit(piano, notes=words, travail=words)
     office.shop.admin.fault("reset", operation=WRITES["add_comment"][office.transport], times=2)
-    settle(office, piano)
+    office.settle(piano)
     assert office.comments(piano) == [words] * 3
     office.edit(piano, notes="Autre chose")
     office.push()
     office.edit(piano, notes=words)
     office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
-    settle(office, piano)
+    office.settle(piano)
     assert sorted(office.comments(piano)) == [words] * 4 + ["Autre chose"], "said again later, it is sent again"
 
 
 def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -> None:
-    piano = busy_row(office)
+    piano = office.busy_row()
     measured = len(office.measurements(piano))
     office.shop.admin.fault("status", code=429, times=0, operation="piano")
     report = office.push()
@@ -151,8 +121,8 @@ def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -
     assert "429" in office.row(piano)["sync_error"]
     assert office.push(at_once=False).outcomes == []
     office.shop.admin.clear_faults()
-    settle(office, piano)
-    assert_there_once(office, piano, measured)
+    office.settle(piano)
+    office.assert_there_once(piano, measured)
 
 
 def test_retry_after_is_honoured(office: Office) -> None:
@@ -168,14 +138,14 @@ def test_retry_after_is_honoured(office: Office) -> None:
 def test_a_token_that_expires_between_two_actions_is_refreshed(
     office: Office, meddle: Meddlers, tmp_path: Path
 ) -> None:
-    piano = busy_row(office)
+    piano = office.busy_row()
     measured = len(office.measurements(piano))
     admin = office.shop.admin
     (tmp_path / "token.json").write_text(str(admin.tokens()).replace("'", '"'))
     meddle(after_send=once(admin.expire_token))
     oauth: dict[str, Any] = {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET}
     assert office.push(token_file=tmp_path / "token.json", **oauth).succeeded
-    assert_there_once(office, piano, measured)
+    office.assert_there_once(piano, measured)
 
 
 def test_refused_credentials_stop_the_run_and_every_row_says_why(office: Office) -> None:
@@ -200,102 +170,9 @@ def test_mutation_errors_with_http_200_are_read(office: Office) -> None:
     assert expected in office.row(piano)["sync_error"]
     assert {status for _, status in office.log()} == {"error"}
     office.shop.admin.settings(mutation_error="")
-    settle(office, piano)
+    office.settle(piano)
     assert office.record(piano)["tags"] == ["NORMAL"]
     assert office.comments(piano) == ["Accordé"]
-
-
-def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, meddle: Meddlers) -> None:
-    piano = office.piano(tags=["GRAND"])
-    office.edit(piano, status="top", notes="un")
-    meddle(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
-    assert office.push().succeeded
-    row = office.row(piano)
-    assert row["needs_sync"]
-    assert row["base"]["notes"] == "un"
-    assert office.push(at_once=False).succeeded
-    assert office.comments(piano) == ["un", "deux"]
-    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
-    assert office.conflicts() == []
-    office.assert_clean(piano)
-
-
-def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, meddle: Meddlers) -> None:
-    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
-    office.edit(piano, status="normal", observations="Vu")
-    later = stamp(timedelta(seconds=30))
-    foreign: dict[str, Any] = {"tags": ["GRAND", "TOP", "NEUF"], "notes": "Clé 2", "touch": later}
-    meddle(after_read=once(lambda: office.shop.admin.edit("pianos", piano, **foreign)))
-    assert office.push().succeeded
-    assert sorted(office.record(piano)["tags"]) == ["GRAND", "NEUF", "NORMAL"]
-    assert office.conflicts() == [], "they changed something else"
-    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
-
-
-def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop, meddle: Meddlers) -> None:
-    """REST's answers say nothing of what a write replaced: there the reading just before is all that can be done."""
-    office = Office(new_shop, "graphql")
-    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
-    office.edit(piano, status="normal", observations="Vu")
-    meddle(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
-    assert office.push().succeeded
-    assert sorted(office.record(piano)["tags"]) == ["NEUF", "NORMAL"]
-    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
-    assert "\nVu\n" in office.record(piano)["notes"]
-    office.assert_clean(piano)
-    assert office.push().sent == 0
-
-
-def test_three_pushes_at_once_go_one_after_the_other(office: Office) -> None:
-    piano = busy_row(office)
-    measured = len(office.measurements(piano))
-    office.shop.admin.settings(latency_ms=30)
-    threads = [threading.Thread(target=office.push) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert_there_once(office, piano, measured)
-    with PushLock(office.shop.url, wait_s=0), pytest.raises(AnotherPushRunning, match="Another push is running"):
-        office.push(lock_wait_s=0.2)
-
-
-def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
-    """Gazelle's clock is an hour ahead: its edit of this morning is not later than ours of now."""
-    piano = office.piano(tags=["TOP"])
-    office.edit(piano, status="top")
-    office.push()
-    office.shop.admin.settings(clock_skew_s=3600)
-    office.shop.admin.edit("pianos", piano, tags=["NORMAL"], touch=stamp(timedelta(minutes=50)))
-    office.edit(piano, status="problematic")
-    assert office.push().succeeded
-    assert office.record(piano)["tags"] == ["PROBLEMATIQUE"]
-    assert [(c["ours"], c["theirs"], c["winner"]) for c in office.conflicts()] == [("problematic", "normal", "ours")]
-
-
-def stamp(ahead: timedelta) -> str:
-    return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(office: Office, meddle: Meddlers) -> None:
-    piano = busy_row(office)
-    measured = len(office.measurements(piano))
-    for _ in range(8):
-        meddle(after_send=once(lambda: cut_connections(office)))
-        try:
-            office.push()
-        except DatabaseError as error:
-            assert "PostgreSQL" in str(error) or "lock was cut" in str(error)  # noqa: PT017 - some pushes have nothing left to cut
-    meddle(after_send=lambda _: None)
-    settle(office, piano)
-    assert_there_once(office, piano, measured)
-
-
-def cut_connections(office: Office) -> None:
-    office.shop.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid()"
-    )
 
 
 def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: Office) -> None:
@@ -340,7 +217,7 @@ def test_the_budget_of_requests_is_kept(office: Office, monkeypatch: pytest.Monk
 
 
 def test_the_pull_brings_it_back_without_making_the_row_due(office: Office) -> None:
-    piano = busy_row(office)
+    piano = office.busy_row()
     office.push()
     row = office.row(piano)
     office.shop.sync(only=["users", "clients", "pianos"])
@@ -439,7 +316,7 @@ def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office
     assert report.failed == 1
     assert "Something went wrong" in office.row(piano)["sync_error"]
     office.shop.admin.clear_faults()
-    settle(office, piano)
+    office.settle(piano)
     assert office.comments(piano) == ["Accordé"]
     office.assert_clean(piano)
 
@@ -457,7 +334,7 @@ def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(o
     assert "no piano" in office.row(piano)["sync_error"]
     assert {status for action, status in office.log(piano) if action.startswith("add_")} == {"in_doubt"}
     office.shop.admin.clear_faults()
-    settle(office, piano)
+    office.settle(piano)
     assert office.comments(piano) == ["Note, 21°C"]
     assert len(office.measurements(piano)) == measured + 1
     office.assert_clean(piano)

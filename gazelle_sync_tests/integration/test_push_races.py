@@ -1,0 +1,107 @@
+"""Edits, pushes and clocks that meet in the middle of a push: everybody's work is kept, and is there once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gazelle_sync.errors import AnotherPushRunning, DatabaseError
+from gazelle_sync.warehouse.lock import PushLock
+from gazelle_sync_tests.pushing import Meddlers, Office, once
+from gazelle_sync_tests.shop import Shop
+
+
+def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, meddle: Meddlers) -> None:
+    piano = office.piano(tags=["GRAND"])
+    office.edit(piano, status="top", notes="un")
+    meddle(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
+    assert office.push().succeeded
+    row = office.row(piano)
+    assert row["needs_sync"]
+    assert row["base"]["notes"] == "un"
+    assert office.push(at_once=False).succeeded
+    assert office.comments(piano) == ["un", "deux"]
+    assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
+    assert office.conflicts() == []
+    office.assert_clean(piano)
+
+
+def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, meddle: Meddlers) -> None:
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
+    office.edit(piano, status="normal", observations="Vu")
+    later = stamp(timedelta(seconds=30))
+    foreign: dict[str, Any] = {"tags": ["GRAND", "TOP", "NEUF"], "notes": "Clé 2", "touch": later}
+    meddle(after_read=once(lambda: office.shop.admin.edit("pianos", piano, **foreign)))
+    assert office.push().succeeded
+    assert sorted(office.record(piano)["tags"]) == ["GRAND", "NEUF", "NORMAL"]
+    assert office.conflicts() == [], "they changed something else"
+    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
+
+
+def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop, meddle: Meddlers) -> None:
+    """REST's answers say nothing of what a write replaced: there the reading just before is all that can be done."""
+    office = Office(new_shop, "graphql")
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
+    office.edit(piano, status="normal", observations="Vu")
+    meddle(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
+    assert office.push().succeeded
+    assert sorted(office.record(piano)["tags"]) == ["NEUF", "NORMAL"]
+    assert office.record(piano)["notes"].startswith("Clé 2\n\n")
+    assert "\nVu\n" in office.record(piano)["notes"]
+    office.assert_clean(piano)
+    assert office.push().sent == 0
+
+
+def test_three_pushes_at_once_go_one_after_the_other(office: Office) -> None:
+    piano = office.busy_row()
+    measured = len(office.measurements(piano))
+    office.shop.admin.settings(latency_ms=30)
+    threads = [threading.Thread(target=office.push) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    office.assert_there_once(piano, measured)
+    with PushLock(office.shop.url, wait_s=0), pytest.raises(AnotherPushRunning, match="Another push is running"):
+        office.push(lock_wait_s=0.2)
+
+
+def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
+    """Gazelle's clock is an hour ahead: its edit of this morning is not later than ours of now."""
+    piano = office.piano(tags=["TOP"])
+    office.edit(piano, status="top")
+    office.push()
+    office.shop.admin.settings(clock_skew_s=3600)
+    office.shop.admin.edit("pianos", piano, tags=["NORMAL"], touch=stamp(timedelta(minutes=50)))
+    office.edit(piano, status="problematic")
+    assert office.push().succeeded
+    assert office.record(piano)["tags"] == ["PROBLEMATIQUE"]
+    assert [(c["ours"], c["theirs"], c["winner"]) for c in office.conflicts()] == [("problematic", "normal", "ours")]
+
+
+def stamp(ahead: timedelta) -> str:
+    return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(office: Office, meddle: Meddlers) -> None:
+    piano = office.busy_row()
+    measured = len(office.measurements(piano))
+    for _ in range(8):
+        meddle(after_send=once(lambda: cut_connections(office)))
+        try:
+            office.push()
+        except DatabaseError as error:
+            assert "PostgreSQL" in str(error) or "lock was cut" in str(error)  # noqa: PT017 - some pushes have nothing left to cut
+    meddle(after_send=lambda _: None)
+    office.settle(piano)
+    office.assert_there_once(piano, measured)
+
+
+def cut_connections(office: Office) -> None:
+    office.shop.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid()"
+    )
