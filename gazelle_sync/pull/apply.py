@@ -18,7 +18,7 @@ from gazelle_sync.clock import parse_instant
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import MassEmptying
 from gazelle_sync.log import get_logger
-from gazelle_sync.pull.read import ahead
+from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement

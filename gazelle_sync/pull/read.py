@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextvars
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-import psycopg
+from typing import Any
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import (
@@ -35,11 +29,10 @@ IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
 NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
+MOVED = "the list moved under every try: additions and edits are in, deletions were not looked for"
 DENIED = "Gazelle says that it is not there, and in the same answer denies a record that it has just listed"
 
 log = get_logger("gazelle_sync.pull")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +72,7 @@ class Reader:
     def __init__(self, client: GazelleClient, entity: Entity, page_size: int) -> None:
         self._client = client
         self._entity = entity
+        self._references = [path[0] for path in entity.parents if path[1:] == ("id",)]
         self._asked_size = page_size
         self.page_size = page_size
         self.was_refused = False
@@ -99,7 +93,7 @@ class Reader:
             asked = {**variables, size_name: size}
             try:
                 answer = self._client.execute(operation, text, asked, can_ask_for_less=smaller is not None)
-                page = _page_of(operation, answer, self._entity.root)
+                page = page_of(operation, answer, self._entity.root)
             except ApiError as error:
                 if smaller is None:  # it was not the size: some record cannot be given at any
                     self.page_size, self.was_refused = self._asked_size, False
@@ -163,6 +157,9 @@ class Reader:
                 continue  # it will be in error, with its reason
             wrong = set() if asked <= body.keys() else asked - body.keys()
             wrong |= {name for name in self._entity.never_null if body.get(name, "") is None}
+            wrong |= {
+                f"{name}.id" for name in self._references if isinstance(body.get(name), dict) and "id" not in body[name]
+            }
             if wrong:
                 self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
             elif self.unsound:
@@ -323,45 +320,12 @@ def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]
         yield page, versions_of(page.nodes, page.answer)
 
 
-def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
-    """Produce items on a thread of their own, a few ahead of their consumer.
+def page_of(operation: str, answer: Answer, root: str) -> Page:
+    """The page that an answer holds under a root.
 
-    Reading the next page and writing the last one then take the time of the slower, not of both. An error of the
-    producer is raised where its item would have come; a consumer that stops early stops the producer.
+    Raises:
+        AnswerUnreadable: It holds none.
     """
-    room = threading.Semaphore(depth)  # counted before an item is made: a page is megabytes, and seven are read at once
-    ready: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def produce() -> None:
-        try:
-            while room.acquire() and not stopped.is_set():
-                ready.put(("item", next(items)))
-        except StopIteration:
-            ready.put(("end", None))
-        except BaseException as error:
-            ready.put(("error", error))
-
-    # The thread's log lines carry the run and the entity of their consumer.
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(produce,), name="ahead", daemon=True)
-    thread.start()
-    try:
-        for kind, value in iter(ready.get, ("end", None)):
-            if kind == "error":
-                raise value
-            room.release()
-            yield value
-    finally:
-        stopped.set()
-        room.release()
-        thread.join()
-        if isinstance(items, Generator):
-            with suppress(psycopg.Error):  # a cursor that it holds open ends with it, whatever became of its connection
-                items.close()
-
-
-def _page_of(operation: str, answer: Answer, root: str) -> Page:
     connection = answer.data.get(root)
     if not isinstance(connection, dict):
         raise AnswerUnreadable(operation, f"the answer holds no {root}")
@@ -377,7 +341,7 @@ def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
     """The smallest page, without the records that Gazelle itself cannot give: they are holes, the others are sound."""
     log.warning("Gazelle cannot give some records of a page", operation=operation, reason=str(error))
     answer = Answer(dict(error.data), datetime.now(UTC) - timedelta(days=1), has_replacements=True)
-    page = _page_of(operation, answer, root)
+    page = page_of(operation, answer, root)
     nodes = (error.data.get(root) or {}).get("nodes") or []
     sound = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
     return Page(sound, page.total, len(nodes) - len(sound), answer, page.info)

@@ -15,10 +15,11 @@ from typing import Any
 from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.log import get_logger
+from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence, fence_limit
 from gazelle_sync.pull.early_exit import early_exit
-from gazelle_sync.pull.read import IDS_PER_REQUEST, ahead, with_versions
+from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
 from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
@@ -126,9 +127,7 @@ def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
             break  # a record that cannot be given will not be there at a second try either
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
     pull.report.partial = True
-    pull.report.notes.append(
-        "the list moved under every try: additions and edits are in, deletions were not looked for"
-    )
+    pull.report.notes.append(MOVED)
     return union
 
 

@@ -20,9 +20,10 @@ from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefuse
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.log import get_logger
+from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
-from gazelle_sync.pull.read import Page, ahead, twice, with_versions
+from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.warehouse.connect import Connection
 
@@ -76,34 +77,40 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
 
 def _read_recent(pull: EntityPull, since: datetime) -> int:
     """Read the bodies since an instant; gives the account's whole count, asked for in the same request."""
-    operation = "TimelineTick"
-    text = documents.timeline_tick()
+    operation, text = "TimelineTick", documents.timeline_tick()
     variables: dict[str, Any] = {"first": pull.reader.page_size, "occurredAtGet": _zulu(since)}
     for _ in range(TRIES):
         try:
             answer = pull.client.execute(operation, text, variables, can_ask_for_less=True)
         except (OperationFailed, RequestRefused):
             # One entry that Gazelle cannot give, or two fields too many in a request: page by page, around it.
-            for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
-                _write(pull, page.nodes, page.answer)
+            _read_pages_since(pull, since)
             return _whole_count(pull)
-        nodes, has_more, whole = _recent_and_whole(operation, answer, pull.entity.root)
-        if not twice(nodes):
+        page, whole = page_of(operation, answer, pull.entity.root), _count_in(operation, answer, "whole")
+        has_more = bool(page.info.get("hasNextPage"))
+        is_sound = not twice(page.nodes) and (has_more or len(_ids(page.nodes)) + page.holes == page.total)
+        if is_sound:
             break
-    _write(pull, nodes, answer)
+    _write(pull, page.nodes, answer)
     if has_more:
-        for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
-            _write(pull, page.nodes, page.answer)
+        _read_pages_since(pull, since)
+    elif not is_sound:
+        _note_moved(pull)
     return whole
 
 
-def _recent_and_whole(operation: str, answer: Answer, root: str) -> tuple[list[Any], bool, int]:
-    """The entries of an answer, whether there are more of them, and the account's whole count."""
-    recent, whole = answer.data.get(root), answer.data.get("whole")
-    if not isinstance(recent, dict) or not isinstance(whole, dict) or not isinstance(whole.get("totalCount"), int):
-        raise AnswerUnreadable(operation, "the answer lacks the recent entries or the count")
-    nodes = [node for node in recent.get("nodes") or [] if node is not None]
-    return nodes, bool((recent.get("pageInfo") or {}).get("hasNextPage")), int(whole["totalCount"])
+def _read_pages_since(pull: EntityPull, since: datetime) -> None:
+    """Read the bodies since an instant page by page."""
+    ids: set[str] = set()
+    holes = 0
+    totals: set[int] = set()
+    for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
+        _write(pull, page.nodes, page.answer)
+        ids |= _ids(page.nodes)
+        holes += page.holes
+        totals.add(page.total)
+    if totals != {len(ids) + holes}:
+        _note_moved(pull)
 
 
 def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> int:
@@ -138,10 +145,7 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         pull.report.errors += holes
         pull.report.notes.append(f"Gazelle has {holes} entries that it cannot give (its own errors are in the log)")
     if not complete:
-        pull.report.partial = True
-        pull.report.notes.append(
-            "the list moved under every try: additions and edits are in, deletions were not looked for"
-        )
+        _note_moved(pull)
     whole = max(totals, default=0) if since is None else _whole_count(pull)
     pull.report.total = whole
     if complete and since is None and not holes:
@@ -216,18 +220,14 @@ def _counts(pull: EntityPull, instants: list[datetime]) -> dict[datetime, int]:
         variables = {f"from{n}": _zulu(instant) for n, instant in enumerate(part)}
         try:
             text = documents.timeline_counts(len(part))
-            data = pull.client.execute("TimelineCounts", text, variables, can_ask_for_less=len(part) > 1).data
+            answer = pull.client.execute("TimelineCounts", text, variables, can_ask_for_less=len(part) > 1)
         except (OperationFailed, RequestRefused):
             if len(part) == 1:
                 raise
             middle = len(part) // 2
             parts += [part[:middle], part[middle:]]
             continue
-        for n, instant in enumerate(part):
-            count = (data.get(f"c{n}") or {}).get("totalCount")
-            if not isinstance(count, int):
-                raise AnswerUnreadable("TimelineCounts", f"the answer lacks a count from {instant}")
-            counts[instant] = count
+        counts |= {instant: _count_in("TimelineCounts", answer, f"c{n}") for n, instant in enumerate(part)}
     return counts
 
 
@@ -301,17 +301,31 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
     fence.tombstone()
 
 
+def _note_moved(pull: EntityPull) -> None:
+    pull.report.partial = True
+    pull.report.notes.append(MOVED)
+
+
 def _write(pull: EntityPull, nodes: list[Any], answer: Answer) -> None:
     pull.reader.examine(nodes)
-    ids = [n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)]
-    pull.staging.write(nodes, answer, pull.staging.held_among(ids))
+    pull.staging.write(nodes, answer, pull.staging.held_among(sorted(_ids(nodes))))
+
+
+def _ids(nodes: list[Any]) -> set[str]:
+    return {n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)}
 
 
 def _whole_count(pull: EntityPull) -> int:
     answer = pull.client.execute("TimelineCount", documents.TIMELINE_COUNT)
-    count = (answer.data.get(pull.entity.root) or {}).get("totalCount")
+    return _count_in("TimelineCount", answer, pull.entity.root)
+
+
+def _count_in(operation: str, answer: Answer, name: str) -> int:
+    """The `totalCount` that an answer holds under a name."""
+    held = answer.data.get(name)
+    count = held.get("totalCount") if isinstance(held, dict) else None
     if not isinstance(count, int):
-        raise AnswerUnreadable("TimelineCount", "the answer lacks the count")
+        raise AnswerUnreadable(operation, f"the answer lacks the count {name}")
     return count
 
 

@@ -75,6 +75,21 @@ def test_a_body_that_lacks_what_was_asked_for_is_stored_said_and_read_again(shop
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
+def test_a_client_of_a_piano_that_comes_without_its_id_is_said_and_read_again(shop: Shop, mode: Mode) -> None:
+    """Found by the fault campaign: a new piano was nobody's, and the run a success."""
+    client = shop.admin.dump("clients")[0]["id"]
+    piano = shop.admin.create("pianos", clientId=client, make="Pleyel")["id"]
+    shop.admin.fault("wrong_type", times=0, field="client", operation="Pianos")
+    outcome = shop.sync(mode, check=False)
+    assert "lacks client.id" in " ".join(outcome["pianos"].notes)
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_pianos", piano)["client_external_id"] == client
+    shop.assert_equals_api()
+
+
 def test_a_record_that_is_listed_and_not_there_by_id_is_said_and_asked_for_again(shop: Shop) -> None:
     client = shop.admin.dump("clients")[0]["id"]
     shop.admin.edit("clients", client, personalNotes="Toujours là")

@@ -221,6 +221,29 @@ def test_an_entry_that_was_staged_and_never_applied_is_missed_when_it_is_gone(sh
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("lie", ["empty_list", "skip_row"])
+def test_recent_notes_that_an_answer_leaves_out_are_asked_for_again(shop: Shop, lie: str, times: int) -> None:
+    """Found by the fault campaign: a deletion evened the count, so nothing else told of the note."""
+    shop.admin.delete("timeline", shop.admin.dump("timeline")[-1]["id"])
+    made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
+    shop.admin.fault(lie, times=times, operation="TimelineTick")
+    outcome = shop.sync(only=["timeline"])
+    assert outcome["timeline"].partial == (times == 0)
+    assert shop.count("gazelle_timeline_entries", f"external_id = '{made}'") == (1 if times else 0)
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
+
+
+def test_more_recent_notes_than_a_page_of_which_one_is_left_out_are_said(shop: Shop) -> None:
+    for minute in range(5):
+        note(shop, datetime.now(UTC) - timedelta(minutes=minute + 1))
+    shop.admin.fault("skip_row", times=0, operation="TimelinePage")
+    outcome = shop.sync(only=["timeline"], page_size=2)
+    assert outcome["timeline"].partial
+
+
 def test_an_entry_that_is_gone_on_both_sides_does_not_come_back_from_staging(shop: Shop) -> None:
     """Somebody removed its row here, and Gazelle deleted it: a full run makes rows again from what is staged."""
     entry = note(shop, noon(400))
