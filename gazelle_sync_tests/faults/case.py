@@ -152,7 +152,8 @@ class PullCase:
                     f.ALERTS, f"{kind.name}: a run ended with a stack instead of a reason: {run.stack[-3000:]}"
                 )
             self._judge_alerts(kind, run)
-        if kind.expects is Expect.HARMLESS and told:
+        # A mass deletion that an earlier run met is said until a person lets it through.
+        if kind.expects is Expect.HARMLESS and told and not self._needs_flag:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a run said: {told[0].words[:300]}")
         if kind.expects is Expect.SAID and scene.held:
             if not told:
