@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from gazelle_sync.settings import Settings
 
 GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
 """Schemes whose host is a host; a service's own scheme often has a token in that place."""
+
+LONGEST_S = 60.0
+"""A service that answers a byte at a time outlives every time-out of its sockets; no run may wait for it for ever."""
 
 AGAIN = {
     "en": "(This may be a second copy: whoever sent the first was interrupted.)",
@@ -90,15 +94,39 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
 
     body = f"{message.text}\n{AGAIN[settings.language]}" if message.was_interrupted else message.text
     kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
+    given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
     with _apprise_says() as said:
         try:
-            taken = recipient.plugin.notify(
-                title=message.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
-            )
+            taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
         except Exception as error:
             raise NotTaken(without_particulars(f"{type(error).__name__}: {error}", settings.secrets)) from error
     if not taken:
         raise NotTaken(without_particulars("; ".join(said) or "the service did not take it", settings.secrets))
+
+
+def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
+    """Whether a delivery was taken; one that does not end is left to a thread that ends with its process.
+
+    Raises:
+        TimeoutError: It did not end in time.
+    """
+    taken: list[bool] = []
+    raised: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            taken.append(bool(deliver()))
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=attempt, name="alert", daemon=True)
+    thread.start()
+    thread.join(longest_s)
+    if raised:
+        raise raised[0]
+    if not taken:
+        raise TimeoutError(f"the service had not finished answering after {longest_s:g} s")
+    return taken[0]
 
 
 def _notify_type(severity: str) -> Any:
