@@ -200,12 +200,21 @@ def _run(
 
 
 def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> Ended:
-    """Run the job `push_to_gazelle`."""
+    """Run the job `push_to_gazelle`.
+
+    Raises:
+        SettingsError: `undo` names no run that could be put back.
+    """
     with _quietly():
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.push.render import render_report
+        from gazelle_sync.push.undo import assert_undoable
         from gazelle_sync.push_job import EAR, PUSH_JOB, Ear, ear_resource, push_config
 
+        if undo is not None:
+            with _told(settings, PUSH_JOB):
+                migrate(str(settings.database_url))
+                assert_undoable(settings, undo)
         ear = Ear()
         job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
         config = push_config(pianos=keys, at_once=True, undo=undo)

@@ -161,7 +161,7 @@ class Push:
         """Put back what a run changed at Gazelle.
 
         Raises:
-            GazelleSyncError: It changed nothing that could be put back.
+            SettingsError: It changed nothing that could be put back.
             DatabaseError: The database went away.
         """
         with database_errors(), connect(self._url, autocommit=True) as connection:

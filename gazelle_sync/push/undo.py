@@ -11,20 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gazelle_sync.errors import ApiError, GazelleSyncError, WriteRefused
+from gazelle_sync.errors import ApiError, SettingsError, WriteRefused
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import Marks, read_block, write_block
 from gazelle_sync.push.fields import Block, StatusTag
 from gazelle_sync.push.gist import alike
 from gazelle_sync.push.journal import UNDO, UPDATES, Journal, Search
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
-from gazelle_sync.push.pushables import Pushable
+from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.words import action_name, say
 from gazelle_sync.push.work import Outcome
-from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+
+NOTHING_DONE = (
+    "Run {run_id} changed nothing at Gazelle that could be put back. The column run_id of sync_gazelle_logs names the "
+    "runs that did."
+)
 
 
 @dataclass(frozen=True)
@@ -65,21 +71,12 @@ class Undoing:
         """Take back everything that a run did, the last first.
 
         Raises:
-            GazelleSyncError: That run did nothing that could be taken back.
+            SettingsError: That run did nothing that could be taken back.
             RunStops: Gazelle cannot be asked.
         """
-        given = {"run_id": run_id, "entity": self._pushable.entity.name}
-        found = [
-            _Done(log_id, record, name, field, request or {}, response or {}, before or {})
-            for log_id, record, name, field, request, response, before in self._connection.execute(
-                statement("push_of_run"), given
-            )
-        ]
+        found = _done(self._connection, self._pushable, run_id)
         if not found:
-            raise GazelleSyncError(
-                f"Run {run_id} changed nothing at Gazelle that could be put back. The column run_id of "
-                "sync_gazelle_logs names the runs that did."
-            )
+            raise SettingsError(NOTHING_DONE.format(run_id=run_id))
         outcomes: dict[str, Outcome] = {}
         for done in found:
             outcome = outcomes.setdefault(done.record, Outcome(done.record))
@@ -190,10 +187,33 @@ class Undoing:
         return next((Marks.of(f.label, record) for f in self._pushable.fields if isinstance(f, Block)), None)
 
 
+def assert_undoable(settings: Settings, run_id: str) -> None:
+    """Refuse what a person mistyped, or asked for twice, before it becomes a push that failed.
+
+    Raises:
+        SettingsError: That run did nothing that could be taken back.
+        DatabaseError: The database cannot be asked.
+    """
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        if not any(_done(connection, pushable, run_id) for pushable in PUSHABLES):
+            raise SettingsError(NOTHING_DONE.format(run_id=run_id))
+
+
 def restored_tags(now: list[str], sent: list[str], before: list[str]) -> list[str]:
     """The tags without what was added then and with what was taken away then; what came since stays."""
     kept = [tag for tag in now if tag in before or tag not in sent]
     return kept + [tag for tag in before if tag not in sent and tag not in now]
+
+
+def _done(connection: Connection, pushable: Pushable, run_id: str) -> list[_Done]:
+    """What a run did and nobody took back, the last first."""
+    given = {"run_id": run_id, "entity": pushable.entity.name}
+    return [
+        _Done(log_id, record, name, field, request or {}, response or {}, before or {})
+        for log_id, record, name, field, request, response, before in connection.execute(
+            statement("push_of_run"), given
+        )
+    ]
 
 
 def _created_id(done: _Done) -> str | None:

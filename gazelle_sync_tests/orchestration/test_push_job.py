@@ -161,6 +161,12 @@ def test_a_person_pushes_looks_and_decides_from_the_command_line(office: Office,
     assert undone.returncode == 0, undone.stdout + undone.stderr
     assert office.record(piano)["tags"] == ["GRAND", "TOP"]
 
+    again = runs("push", "--undo", run_id)
+    assert again.returncode == 1
+    assert "changed nothing at Gazelle that could be put back" in again.stderr
+    assert [row["run_id"] for row in office.shop.rows("alert_log") if row["rule"] == "failed_job"] == []
+    assert "error" not in [row["status"] for row in office.shop.rows("sync_logs")], "a second undo is no failed push"
+
     listed = runs("conflicts", "--json")
     (conflict,) = json.loads(listed.stdout)
     resolved = runs("conflicts", "resolve", str(conflict["id"]), "--take", "ours")
