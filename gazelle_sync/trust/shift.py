@@ -105,7 +105,7 @@ class Diagnosis:
 @dataclass(frozen=True)
 class _Hypothesis:
     cause: Cause
-    found: Callable[[Pair], datetime]
+    found: Callable[[Pair], Sequence[datetime]]
     shift: timedelta | None = None
 
 
@@ -174,7 +174,7 @@ def signed_hours(shift: timedelta) -> str:
 def _explains(hypothesis: _Hypothesis) -> Callable[[Pair], bool]:
     def explains(pair: Pair) -> bool:
         try:
-            return pair.is_off and hypothesis.found(pair) == pair.found
+            return pair.is_off and pair.found in hypothesis.found(pair)
         except OverflowError:  # the first and the last day that Python knows
             return False
 
@@ -200,27 +200,48 @@ def _hypotheses(left: Sequence[Pair]) -> Iterator[_Hypothesis]:
         yield _Hypothesis(Cause.DATE_LOST, partial(_time_moved, partial(_moved_by_offsets, times)))
 
 
-def _in_season(shift: timedelta, summer: bool, pair: Pair) -> datetime:
+def _in_season(shift: timedelta, summer: bool, pair: Pair) -> list[datetime]:
     is_summer = montreal_offset(pair.instant) != STANDARD
-    return pair.expected + shift if is_summer is summer else pair.expected
+    return [pair.expected + shift if is_summer is summer else pair.expected]
 
 
-def _moved(shift: timedelta, pair: Pair) -> datetime:
-    return pair.expected + shift
+def _moved(shift: timedelta, pair: Pair) -> list[datetime]:
+    return [pair.expected + shift]
 
 
-def _moved_by_offsets(times: int, pair: Pair) -> datetime:
-    return pair.expected + times * montreal_offset(pair.instant)
+def _moved_by_offsets(times: int, pair: Pair) -> list[datetime]:
+    """By the hours of the season, or as a program converts: within hours of a clock change the two differ."""
+    spans = [
+        times * montreal_offset(pair.instant),
+        *(_converted(times, pair.instant, fold) - pair.instant for fold in (0, 1)),
+    ]
+    return [pair.expected + span for span in spans]
 
 
-def _date_moved(pair: Pair) -> datetime:
+def _converted(times: int, instant: datetime, fold: int) -> datetime:
+    """UTC turned into Montreal's time so many times; if negative, UTC's digits read as Montreal's so many times.
+
+    Args:
+        times: How often, and which way.
+        instant: Aware UTC.
+        fold: Which of the two a repeated hour is taken for.
+    """
+    for _ in range(abs(times)):
+        if times > 0:
+            instant += montreal_offset(instant)
+        else:
+            instant -= instant.replace(tzinfo=MONTREAL, fold=fold).utcoffset() or STANDARD
+    return instant
+
+
+def _date_moved(pair: Pair) -> list[datetime]:
     """The day of Montreal beside the time of UTC."""
-    return datetime.combine((pair.instant + montreal_offset(pair.instant)).date(), pair.expected.timetz())
+    return [datetime.combine((pair.instant + montreal_offset(pair.instant)).date(), pair.expected.timetz())]
 
 
-def _time_moved(move: Callable[[Pair], datetime], pair: Pair) -> datetime:
+def _time_moved(move: Callable[[Pair], Sequence[datetime]], pair: Pair) -> list[datetime]:
     """The moved time on the day that was not moved."""
-    return datetime.combine(pair.expected.date(), move(pair).timetz())
+    return [datetime.combine(pair.expected.date(), moved.timetz()) for moved in move(pair)]
 
 
 def _cause_of(shift: timedelta) -> Cause:

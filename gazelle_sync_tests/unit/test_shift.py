@@ -61,6 +61,35 @@ def test_each_way_to_go_wrong_is_told_from_the_others(
     assert (pattern.cause, pattern.shift, len(pattern.pairs)) == (cause, shift, count)
 
 
+def read_as_local(at: datetime) -> datetime:
+    """What a program does that takes UTC's digits for Montreal's."""
+    return at.replace(tzinfo=MONTREAL).astimezone(UTC)
+
+
+def as_local_digits(at: datetime) -> datetime:
+    """What a program does that stores Montreal's digits as UTC."""
+    return at.astimezone(MONTREAL).replace(tzinfo=UTC, fold=0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [
+        (read_as_local, Cause.UTC_READ_AS_LOCAL),
+        (as_local_digits, Cause.LOCAL_STORED_AS_UTC),
+        (lambda at: read_as_local(read_as_local(at)), Cause.CONVERTED_TWICE),
+        (lambda at: as_local_digits(as_local_digits(at)), Cause.CONVERTED_TWICE),
+        (lambda at: on_its_day(at, read_as_local(at)), Cause.DATE_LOST),
+    ],
+    ids=["utc as local", "local as utc", "twice", "twice back", "date lost"],
+)
+def test_one_cause_is_no_mixture_in_the_hours_around_clock_changes(
+    spoil: Callable[[datetime], datetime], cause: Cause
+) -> None:
+    around = [change + n * HOUR for change in clock_changes(2026) for n in range(-12, 13)]
+    (pattern,) = diagnose(pairs(spoil, YEAR + around)).patterns
+    assert (pattern.cause, len(pattern.pairs)) == (cause, 110)
+
+
 def test_right_rows_have_no_pattern() -> None:
     diagnosis = diagnose(pairs(lambda at: at))
     assert (diagnosis.total, diagnosis.off, diagnosis.patterns) == (60, 0, ())
