@@ -16,6 +16,7 @@ from functools import cache, partial
 from itertools import pairwise
 
 from gazelle_sync.clock import MONTREAL
+from gazelle_sync.trust.calendar_ends import is_end
 
 LEAST_ALIKE = 2
 """So many rows that are off in the same way are a pattern; a single one is anybody's edit."""
@@ -175,8 +176,8 @@ def _explains(hypothesis: _Hypothesis) -> Callable[[Pair], bool]:
     def explains(pair: Pair) -> bool:
         try:
             return pair.is_off and pair.found in hypothesis.found(pair)
-        except OverflowError:  # the first and the last day that Python knows
-            return False
+        except OverflowError:  # beyond the first or the last day that Python knows
+            return pair.found is not None and is_end(pair.found)
 
     return explains
 

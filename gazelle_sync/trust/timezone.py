@@ -14,6 +14,7 @@ from typing import Any
 from gazelle_sync.clock import MONTREAL, parse_instant
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.trust import timezone_texts as texts
+from gazelle_sync.trust.calendar_ends import is_end
 from gazelle_sync.trust.circumstances import Check, Circumstances, empty, warning
 from gazelle_sync.trust.finding import Finding, Text, some
 from gazelle_sync.trust.shift import (
@@ -306,10 +307,12 @@ def _describe(circumstances: Circumstances, pattern: Pattern, total: int) -> str
 def _calendar(circumstances: Circumstances, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
     """Living appointments beside what the view shows: all of them, or those that PostgreSQL itself finds wrong.
 
-    It is given the offsets that Python's `zoneinfo` knows; what lies beyond those clock changes comes along.
+    It is given the offsets that Python's `zoneinfo` knows; what lies beyond those clock changes comes along, but for
+    instants that Python cannot hold: `timezone_instants` tells of those.
     """
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
-    return circumstances.rows("trust_calendar", {"since": list(changes), "offsets": offsets, "all": everything})
+    rows = circumstances.rows("trust_calendar", {"since": list(changes), "offsets": offsets, "all": everything})
+    return [row for row in rows if not is_end(row[1])]
 
 
 def _is_wrong(row: tuple[Any, ...]) -> bool:

@@ -62,6 +62,35 @@ def test_a_moved_calendar_is_named(shop: Shop, moved: str, words: str) -> None:
     assert "replay" in str(found.advice)
 
 
+def test_a_date_at_the_end_of_the_calendar_does_not_hide_how_the_others_were_moved(shop: Shop) -> None:
+    last = "external_id = (SELECT min(external_id) FROM gazelle_appointments WHERE NOT is_stub)"
+    shop.query(MOVE.format("timestamptz '9999-12-31 23:59:59Z'") + f" AND {last}")
+    shop.query(
+        'UPDATE staging_appointments SET raw_data = raw_data || \'{"start": "9999-12-31T23:59:59Z"}\' '  # noqa: S608
+        f"WHERE {last} AND jsonb_typeof(raw_data) = 'object'"
+    )
+    assert_passes(shop, "timezone_instants")
+    assert_passes(shop, "timezone_view")
+    shop.query(MOVE.format("start_at + interval '5 hours'"))
+    for thorough in (False, True):
+        found = look_at(shop, "timezone_instants", thorough=thorough)
+        total = shop.count("gazelle_appointments", "NOT is_stub")
+        assert f"all {total} rows shifted by +5 h: UTC read as local time" in found.summary
+
+
+@pytest.mark.parametrize("instant", ["infinity", "-infinity", "0044-03-15 12:00 BC"])
+def test_an_instant_beyond_the_calendar_is_told_as_a_row_that_is_off(shop: Shop, instant: str) -> None:
+    shop.query(
+        f"UPDATE gazelle_appointments SET start_at = '{instant}' "  # noqa: S608 - the test's own words
+        "WHERE external_id = (SELECT min(external_id) FROM gazelle_appointments WHERE NOT is_stub)"
+    )
+    for thorough in (False, True):
+        found = look_at(shop, "timezone_instants", thorough=thorough)
+        assert (found.is_failure, found.numbers["off"]) == (True, 1), found.summary
+        assert_passes(shop, "timezone_view", thorough=thorough)
+    assert "start_at" in look_at(shop, "integrity_production").examples[0]
+
+
 def test_rows_of_the_summer_only_name_the_day_of_the_clock_change(shop: Shop) -> None:
     shop.query(f"{LATER} WHERE start_at >= '2026-03-08 7:00Z' AND {IS_SUMMER}")
     found = look_at(shop, "timezone_instants")
