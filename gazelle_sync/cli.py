@@ -98,7 +98,7 @@ def migrate() -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the Dagster UI.")
 def up(port: int) -> None:
     """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
     from gazelle_sync.up import run_ui

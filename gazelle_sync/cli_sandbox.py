@@ -12,7 +12,13 @@ import click
 
 
 @click.group(invoke_without_command=True)
-@click.option("--port", default=0, help="Of the server; 0 takes any that is free.", show_default=True)
+@click.option(
+    "--port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Of the server; 0 takes any that is free.",
+)
 @click.option("--dialect", type=click.Choice(["published", "seed"]), default="published", show_default=True)
 @click.option("--scale", default="seed", help="seed, shop, or a multiple of the seed's sizes.", show_default=True)
 @click.option("--timeline", type=int, help="Number of timeline entries, whatever the scale.")

@@ -16,7 +16,7 @@ import psycopg
 
 from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.errors import GazelleSyncError, SettingsError, first_line
 from gazelle_sync.interrupts import interrupts_heard
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import Mode
@@ -299,12 +299,20 @@ def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
         raise GazelleSyncError(
             f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
         ) from error
-    with dg.DagsterInstance.get() as instance:
-        for storage in (instance.run_storage, instance.event_log_storage):
-            # Without this each of some two hundred queries opens a connection of its own.
-            storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
-        _bury_dead_runs(dg, instance, settings)
-        yield instance
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with dg.DagsterInstance.get() as instance:
+            for storage in (instance.run_storage, instance.event_log_storage):
+                # Without this each of some two hundred queries opens a connection of its own.
+                storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+            _bury_dead_runs(dg, instance, settings)
+            yield instance
+    except DBAPIError as error:
+        raise GazelleSyncError(
+            f"Dagster's own database broke off ({first_line(error.orig or error)}). Look whether its disk is full, "
+            "whether it takes changes, and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again."
+        ) from error
 
 
 def _reason(failure: Any) -> str:

@@ -28,7 +28,8 @@ CAUSES = {
         "GAZELLE_API_URL and GAZELLE_DATABASE_URL.",
         "credentials": "Gazelle refuses the credentials, or there are none. Check GAZELLE_API_TOKEN, or authorize the "
         "OAuth application again.",
-        "dagster_database": "Dagster's own database cannot be reached. Check GAZELLE_DAGSTER_POSTGRES_URL.",
+        "dagster_database": "Dagster's own database cannot be reached, or refuses. Check GAZELLE_DAGSTER_POSTGRES_URL "
+        "and the room on its disk.",
         "disk": "A disk is full. Free some space; the next run takes up the rest.",
         "rights": "PostgreSQL refuses the role that is set. Grant it gazelle_writer, or use the owner's.",
         "database": "PostgreSQL went away or refused. Check that the server runs and lets this machine in.",
@@ -54,7 +55,8 @@ CAUSES = {
         "GAZELLE_API_URL et GAZELLE_DATABASE_URL.",
         "credentials": "Gazelle refuse les identifiants, ou il n'y en a pas. Vérifiez GAZELLE_API_TOKEN, ou autorisez "
         "de nouveau l'application OAuth.",
-        "dagster_database": "La base de Dagster est injoignable. Vérifiez GAZELLE_DAGSTER_POSTGRES_URL.",
+        "dagster_database": "La base de Dagster est injoignable, ou refuse. Vérifiez GAZELLE_DAGSTER_POSTGRES_URL "
+        "et la place sur son disque.",
         "disk": "Un disque est plein. Libérez de l'espace ; la prochaine exécution reprend la suite.",
         "rights": "PostgreSQL refuse le rôle réglé. Accordez-lui gazelle_writer, ou prenez celui du propriétaire.",
         "database": "PostgreSQL a disparu ou a refusé. Vérifiez que le serveur tourne et accepte cette machine.",

@@ -8,10 +8,10 @@ from textwrap import wrap
 from gazelle_sync.trust.finding import Finding, Text
 
 WIDTH = 100
-WELL = Text("{count} checks passed.", "{count} contrôles réussis.")
+WELL = Text("{count:# check|# checks} passed.", "{count:# contrôle réussi|# contrôles réussis}.")
 NOT_WELL = Text(
     "{failed} failed, {warned} with a warning, {passed} passed.",
-    "{failed} en échec, {warned} avec un avertissement, {passed} réussis.",
+    "{failed} en échec, {warned} avec un avertissement, {passed:# réussi|# réussis}.",
 )
 EXAMPLES = Text("for example:", "par exemple :")
 TO_DO = Text("what to do:", "que faire :")

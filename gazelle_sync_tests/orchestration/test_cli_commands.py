@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -129,6 +130,23 @@ def test_what_makes_no_sense_is_said_in_one_sentence(
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) <= 2
+
+
+def test_a_dagster_storage_that_takes_no_changes_ends_with_status_1_and_one_sentence(person: Person) -> None:
+    read_only = f"{person.dagster_database}&options=-c%20default_transaction_read_only%3Don"
+    ended = replace(person, dagster_database=read_only).runs("sync", "--only", "users")
+    assert ended.returncode == 1
+    assert "✗ Dagster's own database broke off (cannot execute" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "INSERT INTO" not in ended.stderr
+    assert person.shop.value("SELECT subjects FROM alert_log WHERE rule = 'failed_job'") == ["tick"]
+
+
+@pytest.mark.parametrize("port", ["0", "70000"])
+def test_a_port_that_there_is_none_of_is_refused(person: Person, port: str) -> None:
+    ended = person.runs("up", "--port", port)
+    assert ended.returncode == 2
+    assert "1<=x<=65535" in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "--help"])

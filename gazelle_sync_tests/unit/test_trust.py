@@ -71,5 +71,6 @@ def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:
     assert [line for line in page.splitlines() if line[0] in "✓⚠✗"] == ["✓ a", "⚠ b", "✗ c"]
     assert "evt_1" in page
     assert "→ que faire : mend" in page
-    assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussis.")
-    assert render_findings(findings[:1], "en").endswith("1 checks passed.")
+    assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussi.")
+    assert render_findings(findings[:1], "en").endswith("1 check passed.")
+    assert render_findings(findings[:1], "fr").endswith("1 contrôle réussi.")
