@@ -263,11 +263,21 @@ class Delivery:
     def _agree(self, work: Work, plan: Plan) -> None:
         """What needs no request: facts that both sides agree on, and columns that cannot be sent."""
         with self._connection.transaction():
+            self._answer(work, plan)
             work.row = rows.settle(self._connection, self._pushable, work.row, plan.settles)
             for column, reason in plan.problems.items():
                 if column not in work.outcome.failed:
                     work.outcome.failed[column] = reason
                     self._journal.note(work.row.key, "plan", column, "error", reason)
+
+    def _answer(self, work: Work, plan: Plan) -> None:
+        """Updates of which no answer came, and that Gazelle turns out to have, were sent like any other."""
+        for log_id, action in work.unanswered.items():
+            if is_settled(action, plan):
+                self._journal.succeeded(log_id, {"found": work.current.id}, say(self._language, "arrived"))
+                work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
+                work.outcome.sent.append(action)
+        work.unanswered.clear()
 
     def _carry_out(self, work: Work, plan: Plan) -> bool:
         """Send what the plan says; false as soon as Gazelle has to be looked at again."""
@@ -280,6 +290,7 @@ class Delivery:
             result = self._sender.carry_out(action, work.current, self._search(work, action))
             if result.verdict is Verdict.LOOK_AGAIN:
                 work.is_unsure, work.reason = True, result.reason
+                work.unanswered[result.log_id] = action
                 return False
             if result.verdict is not Verdict.SENT or result.sent is None:
                 failed[action.field] = result.reason
@@ -352,6 +363,13 @@ class Delivery:
                 work.outcome.followed = plan.follows
             if not work.outcome.failed:
                 rows.finish(self._connection, self._pushable, work.row, work.current)
+
+
+def is_settled(action: Action, plan: Plan) -> bool:
+    """Whether a plan that was made after an update finds nothing left of it to do."""
+    if any(planned.name == action.name for planned in plan.actions) or action.field not in plan.settles:
+        return False
+    return bool(plan.settles[action.field] == action.settles.get(action.field))
 
 
 def _replaced(sent: Sent, planned: Remote) -> Remote | None:

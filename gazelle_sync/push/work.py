@@ -43,6 +43,7 @@ class Work:
         is_fresh: Whether it was read just now.
         is_unsure: Whether it has to be read again before anything is planned.
         made: What was created since it was read.
+        unanswered: Updates of which no answer came, by their rows in the log.
         reason: Why it has to be read again.
     """
 
@@ -54,4 +55,5 @@ class Work:
     is_fresh: bool = False
     is_unsure: bool = False
     made: list[Action] = field(default_factory=list)
+    unanswered: dict[int, Action] = field(default_factory=dict)
     reason: str = ""

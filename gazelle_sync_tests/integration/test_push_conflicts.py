@@ -12,7 +12,7 @@ from gazelle_sync.push.conflicts import open_conflicts, resolve
 from gazelle_sync.push.render import render_conflicts, render_preview, render_waiting
 from gazelle_sync.push.session import Push, PushReport, preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.pushing import Meddlers, Office, once
+from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
 
 
 def undo(office: Office, run_id: str) -> PushReport:
@@ -116,6 +116,29 @@ def test_a_run_is_put_back_and_what_came_since_stays(office: Office) -> None:
     office.push()
     assert office.comments(piano) == ["Autre note"]
     assert sorted(office.record(piano)["tags"]) == ["GRAND", "NEUF", "TOP"]
+
+
+@pytest.mark.parametrize("lost", [("update_tags", "update_piano"), ("set_serviced",)])
+def test_an_update_whose_answer_was_lost_counts_as_sent_and_can_be_put_back(
+    office: Office, lost: tuple[str, ...]
+) -> None:
+    piano = office.piano(tags=["GRAND", "TOP"], notes="Vieux", manualLastService="2026-01-02")
+    before = office.record(piano)
+    office.edit(piano, status="problematic", observations="Neuf", travail="Accord", completed_at="2026-03-08T15:00:00Z")
+    for name in lost:
+        office.shop.admin.fault("close_after", operation=WRITES[name][office.transport])
+    report = office.push()
+    assert all(fault["struck"] for fault in office.shop.admin.faults())
+    assert {action.name for outcome in report.outcomes for action in outcome.sent} == {
+        "update_tags", "update_piano", "add_service", "set_serviced",
+    }  # fmt: skip
+    assert {status for _, status in office.log()} == {"success"}
+    assert office.row(piano)["base"]["serviced.written"] == "2026-03-08", "a mistyped day could be set back"
+    undo(office, run_of(office))
+    after = office.record(piano)
+    assert [after[name] for name in ("tags", "notes", "manualLastService")] == [
+        before[name] for name in ("tags", "notes", "manualLastService")
+    ]
 
 
 def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> None:
