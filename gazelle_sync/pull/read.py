@@ -29,6 +29,9 @@ IDS_PER_REQUEST = 50
 NESTED_PAGE_SIZE = 100
 NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
+BAD_IN_A_ROW = 50
+"""So many records that cannot be given, and none among them that can: it is not the records (a field that this account
+may not read, say). Each costs seconds to find; a whole account would cost hours."""
 MOVED = "the list moved under every try: additions and edits are in, deletions were not looked for"
 DENIED = "Gazelle says that it is not there, and in the same answer denies a record that it has just listed"
 
@@ -79,6 +82,7 @@ class Reader:
         self.unsound: dict[str, str] = {}
         self._has_answered = False
         self._refused_in_a_row = 0
+        self._bad_in_a_row = 0
 
     def page(self, operation: str, variables: dict[str, Any], *, size_name: str = "first") -> Page:
         """Read one page; a size that is refused, or too slow, is tried again smaller.
@@ -98,13 +102,17 @@ class Reader:
                 if smaller is None:  # it was not the size: some record cannot be given at any
                     self.page_size, self.was_refused = self._asked_size, False
                     if isinstance(error, OperationFailed) and error.bad_nodes:
-                        return _page_around(error, operation, self._entity.root)
+                        page = _page_around(error, operation, self._entity.root)
+                        self._bad_in_a_row = 0 if page.nodes else self._bad_in_a_row + page.holes
+                        if self._bad_in_a_row < BAD_IN_A_ROW:
+                            return page
                 if smaller is None or not _may_be_the_size(error):
                     raise
                 log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
                 self.page_size = smaller
                 self.was_refused = isinstance(error, (OperationFailed, RequestRefused))
             else:
+                self._bad_in_a_row = 0
                 if operation == self._entity.page_operation:
                     self.examine(page.nodes)
                 return page
@@ -227,7 +235,7 @@ class Reader:
     def _is_this_record(self, error: ApiError) -> bool:
         """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""
         if isinstance(error, (OperationFailed, AnswerUnreadable)):
-            return True
+            return self._has_answered or self._refused_in_a_row < BAD_IN_A_ROW
         return self._has_answered and self._refused_in_a_row <= REFUSED_IN_A_ROW and _may_be_the_size(error)
 
     def completed(self, bodies: list[Any]) -> list[Any]:

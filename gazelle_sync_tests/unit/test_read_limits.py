@@ -1,0 +1,49 @@
+"""What no record can be given of is Gazelle's matter, and is found out in minutes rather than hours."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from gazelle_sync.entities import CLIENTS
+from gazelle_sync.errors import OperationFailed
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.pull.read import BAD_IN_A_ROW, ByIds, Page, Reader
+
+
+class Forbidding:
+    """An API that names an error about each record that it is asked for."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    def execute(self, operation: str, _query: str, variables: dict[str, Any], **_: Any) -> None:
+        self.requests += 1
+        nodes = [{"id": f"cli_{n}"} for n in range(variables.get("first", 0))]
+        page = {"totalCount": 4000, "pageInfo": {"hasNextPage": True, "endCursor": str(self.requests)}, "nodes": nodes}
+        raise OperationFailed(
+            operation, ["personalNotes is not for you"], data={CLIENTS.root: page}, bad_nodes=set(range(len(nodes)))
+        )
+
+
+def reader(api: Forbidding) -> Reader:
+    return Reader(cast("GazelleClient", api), CLIENTS, 250)
+
+
+def test_pages_on_which_no_record_can_be_given_are_not_read_to_the_end_of_the_account() -> None:
+    api = Forbidding()
+    read: list[Page] = []
+    with pytest.raises(OperationFailed, match="not for you"):
+        read.extend(reader(api).pages(CLIENTS.page_operation, {}))
+    assert sum(page.holes for page in read) < BAD_IN_A_ROW
+    assert api.requests < BAD_IN_A_ROW
+
+
+def test_records_of_which_none_can_be_given_are_not_all_asked_for() -> None:
+    api = Forbidding()
+    read: list[ByIds] = []
+    with pytest.raises(OperationFailed, match="not for you"):
+        read.extend(reader(api).by_ids([f"cli_{n}" for n in range(4000)]))
+    assert sum(len(part.failed) for part in read) < BAD_IN_A_ROW
+    assert api.requests < 4 * BAD_IN_A_ROW
