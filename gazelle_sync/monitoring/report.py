@@ -70,9 +70,13 @@ def write_report(settings: Settings, path: Path) -> None:
     """
     text = render_report(settings)
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.absolute().parent, encoding="utf-8", delete=False) as part:
+        if path.exists() and not path.is_file():  # a pipe or a device (/dev/stdout): nothing may stand in its place
+            path.write_text(text, encoding="utf-8")
+            return
+        target = path.resolve()
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as part:
             part.write(text)
-        os.replace(part.name, path)  # noqa: PTH105 - of a name, not of a Path
+        os.replace(part.name, target)  # noqa: PTH105 - of a name, not of a Path
     except OSError as error:
         raise GazelleSyncError(f"{path} cannot be written ({error.strerror}). Choose another place.") from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -154,6 +156,24 @@ def test_the_report_shows_the_week_in_montreal_time_and_is_whole_by_itself(shop:
     assert not re.search(r"(?:src|href)=\"(?!#)[^\"]*//", text)
     assert not re.search(r"url\((?!#)", text)
     assert list(tmp_path.glob("tmp*")) == []
+
+
+def test_a_report_goes_through_a_pipe_or_a_link_and_puts_nothing_in_its_place(database: str, tmp_path: Path) -> None:
+    pipe, page, link = (tmp_path / name for name in ("pipe", "page.html", "link.html"))
+    os.mkfifo(pipe)
+    page.write_text("old")
+    link.symlink_to(page)
+    settings = Settings(database_url=database, home=tmp_path)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    write_report(settings, pipe)
+    assert pipe.is_fifo()
+    reader.join(10)
+    assert "no run has ended" in read[0]
+    write_report(settings, link)
+    assert link.is_symlink()
+    assert "no run has ended" in page.read_text(encoding="utf-8")
 
 
 def test_the_report_of_a_database_without_a_run_says_so(database: str, databases: Databases, tmp_path: Path) -> None:
