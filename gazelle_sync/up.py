@@ -7,6 +7,7 @@ there is one way to stop, and it also works after `kill -9`.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import select
@@ -52,14 +53,29 @@ def run_ui(settings: Settings, port: int) -> int:
         0 when it was told to stop, 1 when a part of it died.
 
     Raises:
-        GazelleSyncError: The port is taken, or the UI does not start.
+        GazelleSyncError: The port is taken, this home's UI runs already, or the UI does not start.
     """
-    _assert_free(port)
-    log = _fresh_log(settings.home / "logs" / "dagster.log")
-    with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
-        click.echo(f"Starting the Dagster UI; its log is {log}")
-        with _guarded(settings, port, log) as guard:
-            return _watch(guard, port, lines, asked)
+    with _alone(settings.home / "up.lock"):
+        _assert_free(port)
+        log = _fresh_log(settings.home / "logs" / "dagster.log")
+        with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
+            click.echo(f"Starting the Dagster UI; its log is {log}")
+            with _guarded(settings, port, log) as guard:
+                return _watch(guard, port, lines, asked)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Two daemons of one home would launch every run twice; the lock goes with its process."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise GazelleSyncError(
+                f"`gazelle-sync up` runs already for {lock.parent}. Stop that one, or set another GAZELLE_SYNC_HOME."
+            ) from error
+        yield
 
 
 def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int]) -> int:

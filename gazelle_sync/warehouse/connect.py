@@ -44,8 +44,8 @@ ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], str], ...] = (
     ),
     (
         (errors.UndefinedTable,),
-        "The database lacks something that was there ({said}): somebody dropped it. `gazelle-sync migrate` makes it "
-        "again and says what to do then.",
+        "The database lacks something that was there ({said}). If somebody dropped it, `gazelle-sync migrate` makes it "
+        "again and says what to do then; if it is there, this role's search_path leaves its schema out.",
     ),
     (
         (errors.InsufficientPrivilege,),

@@ -52,7 +52,7 @@ def test_a_table_that_is_dropped_comes_back_with_what_is_to_be_done(
     assert table in look_at(shop, "integrity_ids").summary
     if table != EDITS:
         for look in (lambda: read_status(shop.settings), lambda: write_report(shop.settings, tmp_path / "r.html")):
-            with pytest.raises(DatabaseError, match=r"somebody dropped it. `gazelle-sync migrate` makes it again"):
+            with pytest.raises(DatabaseError, match=r"somebody dropped it, `gazelle-sync migrate` makes it again"):
                 look()
     restored = restore(shop.url)
     assert table in restored.made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -156,6 +157,17 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path)
         with pytest.raises(GazelleSyncError, match=rf"Port {port} cannot be used .* --port {port + 1}"):
             run_ui(Settings(home=tmp_path), port)
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_second_ui_of_one_home_is_refused_and_leaves_the_first_ones_log_alone(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "dagster.log"
+    log.parent.mkdir()
+    log.write_text("of the first")
+    with (tmp_path / "up.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(GazelleSyncError, match="runs already for"):
+            run_ui(Settings(home=tmp_path), free_port())
+    assert log.read_text() == "of the first"
 
 
 def test_a_dagster_that_cannot_start_ends_the_command_with_status_1(
