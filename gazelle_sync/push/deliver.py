@@ -92,7 +92,12 @@ class Delivery:
         stub = Remote(row.key, updated_at=row.updated_at)
         dated = [parse_instant(action.payload.get("created_at")) for action in self.plan(row, stub).actions]
         instants = [instant for instant in dated if instant is not None]
-        return Wanted(row.key, earlier(min(instants), BACK) if instants else None)
+        return Wanted(row.key, earlier(min(instants), self._back()) if instants else None)
+
+    def _back(self) -> timedelta:
+        """How far back entries are looked for: Gazelle dates some by its own clock, which may be far behind."""
+        behind = -(self._transport.api_ahead or timedelta(0))
+        return BACK + behind if behind > BACK / 2 else BACK
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
         """Read records.
@@ -208,7 +213,9 @@ class Delivery:
         outcome = Outcome(row.key)
         try:
             if (remote := self._remote(read, outcome)) is not None:
-                self._deliver(Work(self._with_seen(row, remote), remote, remote, since, outcome))
+                work = Work(self._with_seen(row, remote), remote, remote, since, outcome)
+                work.is_unsure = self._was_read_too_late(row, since)
+                self._deliver(work)
         except RunStops as stop:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
             raise
@@ -217,6 +224,13 @@ class Delivery:
                 revision = None if self._pushable.key in row.faults else row.revision  # twins have one each
                 rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=revision)
         return outcome
+
+    def _was_read_too_late(self, row: Row, since: datetime | None) -> bool:
+        """Whether too few entries were read: only the first answer told how far Gazelle's clock is behind."""
+        if since is None or self._back() == BACK:
+            return False
+        wanted = self.wanted(row).since
+        return wanted is not None and wanted < since
 
     def _with_seen(self, row: Row, remote: Remote) -> Row:
         """A row that was never sent, with what its editor could see if no pull had read it: the record as we find it.

@@ -10,7 +10,7 @@ import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError
 from gazelle_sync.warehouse.lock import PushLock
-from gazelle_sync_tests.pushing import Meddlers, Office, once
+from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
 from gazelle_sync_tests.shop import Shop
 
 
@@ -80,6 +80,17 @@ def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
     assert office.push().succeeded
     assert office.record(piano)["tags"] == ["PROBLEMATIQUE"]
     assert [(c["ours"], c["theirs"], c["winner"]) for c in office.conflicts()] == [("problematic", "normal", "ours")]
+
+
+def test_a_comment_is_found_again_at_a_gazelle_whose_clock_is_more_than_a_day_behind(office: Office) -> None:
+    """Found by the fault campaign: what was looked for from yesterday on bore the day before."""
+    office.shop.admin.settings(clock_skew_s=-95_000)
+    piano = office.piano(tags=["GRAND"])
+    office.edit(piano, notes="une seule fois")
+    office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
+    office.settle(piano)
+    assert office.shop.admin.faults()[0]["struck"] == 1
+    assert office.comments(piano) == ["une seule fois"]
 
 
 def stamp(ahead: timedelta) -> str:
