@@ -71,7 +71,7 @@ def _alone(lock: Path) -> Iterator[None]:
     with lock.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise GazelleSyncError(
                 f"`gazelle-sync up` runs already for {lock.parent}. Stop that one, or set another GAZELLE_SYNC_HOME."
             ) from error

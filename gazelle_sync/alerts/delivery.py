@@ -43,7 +43,13 @@ class Recipient:
 
 
 class NotTaken(Exception):
-    """The service did not take a message; why, without secrets."""
+    """The service did not take a message, or did not say so; why, without secrets.
+
+    Attributes:
+        may_have_it: Whether it took too long to answer: the recipient may have the message all the same.
+    """
+
+    may_have_it = False
 
 
 class Recipients:
@@ -99,7 +105,9 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         try:
             taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
         except Exception as error:
-            raise NotTaken(without_particulars(f"{type(error).__name__}: {error}", settings.secrets)) from error
+            refusal = NotTaken(without_particulars(f"{type(error).__name__}: {error}", settings.secrets))
+            refusal.may_have_it = isinstance(error, TimeoutError)
+            raise refusal from error
     if not taken:
         raise NotTaken(without_particulars("; ".join(said) or "the service did not take it", settings.secrets))
 

@@ -57,7 +57,7 @@ class Message:
         title: One line.
         text: The rest.
         recipient: The label of `delivery.Recipient`.
-        was_interrupted: Whether a process died while it sent this: the recipient may have it.
+        was_interrupted: Whether a process died while it sent this, or no answer came: the recipient may have it.
     """
 
     id: int
@@ -159,9 +159,10 @@ def mark_sent(connection: Connection, message: Message) -> None:
     connection.execute(statement("alert_mark_sent"), [message.id])
 
 
-def mark_failed(connection: Connection, message: Message, reason: str) -> None:
-    """The service did not take it: it is tried again after a pause that grows."""
+def mark_failed(connection: Connection, message: Message, reason: str, *, may_have_it: bool = False) -> None:
+    """The service did not take it, or did not say so: it is tried again after a pause that grows."""
     parameters = {"id": message.id, "reason": reason, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE}
+    parameters["may_have_it"] = may_have_it
     connection.execute(statement("alert_mark_failed"), parameters)
 
 

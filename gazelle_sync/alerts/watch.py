@@ -147,7 +147,7 @@ def _deliver(settings: Settings, url: str, recipients: Recipients) -> tuple[int,
             try:
                 send(recipients.by_label[message.recipient], message, settings)
             except NotTaken as error:
-                ledger.mark_failed(connection, message, str(error))
+                ledger.mark_failed(connection, message, str(error), may_have_it=error.may_have_it)
                 log.warning("alert not delivered", recipient=message.recipient, reason=str(error))
                 failed += 1
             else:

@@ -81,6 +81,7 @@ class Reader:
         self.was_refused = False
         self.unsound: dict[str, str] = {}
         self._has_answered = False
+        self._has_given = False  # a body, of whichever record
         self._refused_in_a_row = 0
         self._bad_in_a_row = 0
 
@@ -103,8 +104,9 @@ class Reader:
                     self.page_size, self.was_refused = self._asked_size, False
                     if isinstance(error, OperationFailed) and error.bad_nodes:
                         page = _page_around(error, operation, self._entity.root)
-                        self._bad_in_a_row = 0 if page.nodes else self._bad_in_a_row + page.holes
-                        if self._bad_in_a_row < BAD_IN_A_ROW:
+                        self._has_given = self._has_given or bool(page.nodes)
+                        self._bad_in_a_row += page.holes
+                        if self._has_given or self._bad_in_a_row < BAD_IN_A_ROW:
                             return page
                 if smaller is None or not _may_be_the_size(error):
                     raise
@@ -112,8 +114,8 @@ class Reader:
                 self.page_size = smaller
                 self.was_refused = isinstance(error, (OperationFailed, RequestRefused))
             else:
-                self._bad_in_a_row = 0
                 if operation == self._entity.page_operation:
+                    self._has_given = self._has_given or bool(page.nodes)
                     self.examine(page.nodes)
                 return page
 
@@ -174,29 +176,29 @@ class Reader:
                 self.unsound.pop(body["id"], None)
         self.unsound |= dict.fromkeys(twice(bodies), "Gazelle gave two records under this id; it will be read again")
 
-    def by_ids(self, ids: Sequence[str], witness: str | None = None) -> Iterator[ByIds]:
+    def by_ids(self, ids: Sequence[str], witnesses: Sequence[str] = ()) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
 
         Args:
             ids: Which.
-            witness: A record that is certainly there, asked for along with each request: an answer that denies it too
-                is Gazelle's illness, and what it says is not there has failed.
+            witnesses: Records that are certainly there. One is asked for along with each request (the next where it
+                cannot be given): an answer that denies it too is Gazelle's illness, and what it denies has failed.
 
         Yields:
             What each request gave of `ids`, as it arrives.
         """
-        at_once = IDS_PER_REQUEST - (witness is not None)
+        at_once = IDS_PER_REQUEST - bool(witnesses)
         for start in range(0, len(ids), at_once):
-            yield from self._by_ids(list(ids[start : start + at_once]), witness)
+            yield from self._by_ids(list(ids[start : start + at_once]), witnesses)
 
-    def _by_ids(self, ids: list[str], witness: str | None) -> Iterator[ByIds]:
+    def _by_ids(self, ids: list[str], witnesses: Sequence[str]) -> Iterator[ByIds]:
         operation = f"{self._entity.name.capitalize()}ById"
-        asked = ids if witness is None else [*ids, witness]
+        asked = [*ids, *witnesses[:1]]
         text, variables = documents.by_ids(self._entity, asked)
         try:
             answer = self._client.execute(operation, text, dict(variables), can_ask_for_less=len(asked) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
-            yield from self._after_refusal(ids, witness, error)
+            yield from self._after_refusal(ids, witnesses, error)
             return
         self._has_answered, self._refused_in_a_row = True, 0
         bodies, gone, failed = [], [], {}
@@ -208,17 +210,17 @@ class Reader:
                 bodies.append(body)
             else:
                 failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
-        if witness is not None and answer.data.get(f"n{len(ids)}") is None:
+        if witnesses and answer.data.get(f"n{len(ids)}") is None:
             gone, failed = [], failed | dict.fromkeys(gone, DENIED)
         self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
 
-    def _after_refusal(self, ids: list[str], witness: str | None, error: ApiError) -> Iterator[ByIds]:
+    def _after_refusal(self, ids: list[str], witnesses: Sequence[str], error: ApiError) -> Iterator[ByIds]:
         """Ask for fewer, down to the one record that is not there or cannot be given."""
         if len(ids) == 1 and isinstance(error, OperationFailed) and "n0" in error.not_found:
             is_denied = "n1" in error.not_found
             yield ByIds([], [], {ids[0]: DENIED}, None) if is_denied else ByIds([], ids, {}, None)
-        elif len(ids) == 1 and witness is None:
+        elif len(ids) == 1 and not witnesses:
             self._refused_in_a_row += 1
             if not self._is_this_record(error):
                 raise error
@@ -226,16 +228,16 @@ class Reader:
         elif not _may_be_the_size(error):
             raise error
         elif len(ids) == 1:
-            yield from self._by_ids(ids, None)  # perhaps it is the witness that cannot be given
+            yield from self._by_ids(ids, witnesses[1:])  # perhaps it is the witness that cannot be given
         else:
             middle = len(ids) // 2
-            yield from self._by_ids(ids[:middle], witness)
-            yield from self._by_ids(ids[middle:], witness)
+            yield from self._by_ids(ids[:middle], witnesses)
+            yield from self._by_ids(ids[middle:], witnesses)
 
     def _is_this_record(self, error: ApiError) -> bool:
         """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""
         if isinstance(error, (OperationFailed, AnswerUnreadable)):
-            return self._has_answered or self._refused_in_a_row < BAD_IN_A_ROW
+            return self._has_answered or self._has_given or self._refused_in_a_row < BAD_IN_A_ROW
         return self._has_answered and self._refused_in_a_row <= REFUSED_IN_A_ROW and _may_be_the_size(error)
 
     def completed(self, bodies: list[Any]) -> list[Any]:

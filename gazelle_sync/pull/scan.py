@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from gazelle_sync.entities import NAMELESS, Strategy
@@ -24,6 +25,7 @@ from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
 
 TRIES = 3
+WITNESSES = 3
 CANCELED = "CANCELED"
 BODIES_PER_PAGE = 250
 """A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
@@ -229,8 +231,8 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     living = sum(h.is_living for h in held.values())
     fence = Fence(pull, living)
     unexplained: list[str] = []
-    witness = next((i for i in seen.stamps if i in held and i not in pull.failed), None)
-    for part in pull.reader.by_ids(absent, witness):
+    witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
+    for part in pull.reader.by_ids(absent, witnesses):
         if part.answer is not None:
             _believe_list(pull, part.bodies)
             known: list[Any] = []

@@ -109,12 +109,11 @@ class SeenIds:
             query = self._connection.execute(statement("timeline_missing"), {"since": since})
             held: dict[str, datetime] = dict(query.fetchall())
             # What a run staged and did not live to apply will be in production by the end of this one.
-            waiting = {
-                i: at for i, _, _, is_living, at in _unapplied(self._connection)
-                if is_living and at is not None and (since is None or at >= since)
-            }  # fmt: skip
-            listed = {i for (i,) in self._connection.execute(statement("timeline_seen_among"), [list(waiting)])}
-        return held | {i: at for i, at in waiting.items() if i not in listed}
+            for external_id, said in self._connection.execute(statement("timeline_unapplied_missing")):
+                at = parse_instant(said)
+                if at is not None and (since is None or at >= since):
+                    held[external_id] = at
+        return held
 
 
 def _unapplied(connection: Connection) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:

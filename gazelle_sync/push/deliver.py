@@ -285,9 +285,11 @@ class Delivery:
                     self._journal.note(work.row.key, "plan", column, "error", reason)
 
     def _answer(self, work: Work, plan: Plan) -> None:
-        """Updates of which no answer came, and that Gazelle turns out to have, were sent like any other."""
+        """Updates of which no answer came: those that Gazelle turns out to have were sent like any other."""
         for log_id, action in work.unanswered.items():
-            if is_settled(action, plan):
+            if not is_settled(action, plan):
+                self._journal.failed(log_id, say(self._language, "not_arrived"))
+            else:
                 self._journal.succeeded(log_id, {"found": work.current.id}, say(self._language, "arrived"))
                 work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
                 work.outcome.sent.append(action)

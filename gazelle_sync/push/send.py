@@ -112,7 +112,8 @@ class Sender:
                 reason = str(error)
                 grace_s = self._timeout_s if _may_still_come(error) else 0.0
             if not action.is_create:
-                self._failed(log_id, self._say("no_answer", action, reason))
+                with self._connection.transaction():
+                    self._journal.doubted(log_id, self._say("no_answer", action, reason), grace_s)
                 return Result(Verdict.LOOK_AGAIN, log_id, reason=self._say("failed", action, reason))
             with self._connection.transaction():
                 self._journal.doubted(log_id, self._say("no_answer", action, reason), grace_s, tries=1)

@@ -14,7 +14,7 @@ from gazelle_sync.alerts import delivery, ledger
 from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.alerts.watch import Watched
 from gazelle_sync_tests.desk import UNREACHABLE, Desk
-from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, free_port, mail_server, webhook
+from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, dripping, free_port, mail_server, webhook
 
 
 def test_a_healthy_shop_writes_and_says_nothing(desk: Desk, hook: Webhook) -> None:
@@ -87,6 +87,16 @@ def test_an_alert_that_cannot_be_delivered_is_shown_as_such_and_tried_again(desk
         assert desk.look(alert_urls=urls).sent == 2
         assert [title.split()[0] for title in hook.titles] == ["✗", "✓"]
     assert {row[2] for row in desk.rows()} == {"sent"}
+
+
+def test_a_service_that_may_have_the_message_gets_the_second_one_with_a_remark(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LONGEST_S", 0.3)
+    desk.run(clients=UNREACHABLE)
+    with dripping() as url:
+        desk.look(alert_urls=(url,))
+    assert desk.query("SELECT status, was_interrupted FROM alert_log") == [("failed", True)]
 
 
 def test_the_pause_between_tries_grows_to_an_hour(desk: Desk) -> None:

@@ -93,6 +93,21 @@ def test_a_comment_is_found_again_at_a_gazelle_whose_clock_is_more_than_a_day_be
     assert office.comments(piano) == ["une seule fois"]
 
 
+def test_an_update_whose_answer_was_lost_as_the_network_went_is_known_to_have_been_sent_by_the_next_run(
+    office: Office,
+) -> None:
+    piano = office.piano(tags=["GRAND"])
+    office.edit(piano, status="top")
+    office.shop.admin.fault("close_after", operation=WRITES["update_tags"][office.transport])
+    office.shop.admin.fault("status", code=503, times=0, after=2, operation="PushRead")  # it is read just before, too
+    assert not office.push().succeeded
+    assert office.log(piano) == [("update_tags", "in_doubt")]
+    office.shop.admin.clear_faults()
+    office.settle(piano)
+    assert office.log(piano) == [("update_tags", "success")]
+    office.assert_clean(piano)
+
+
 def stamp(ahead: timedelta) -> str:
     return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
 

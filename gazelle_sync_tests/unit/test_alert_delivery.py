@@ -19,4 +19,5 @@ def test_a_service_that_never_ends_its_answer_holds_nobody_up(monkeypatch: pytes
         (recipient,) = delivery.Recipients(settings).by_label.values()
         with pytest.raises(delivery.NotTaken, match="had not finished answering") as caught:
             delivery.send(recipient, MESSAGE, settings)
+    assert caught.value.may_have_it
     assert HOOK_TOKEN not in str(caught.value)
