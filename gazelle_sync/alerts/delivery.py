@@ -49,7 +49,9 @@ class NotTaken(Exception):
         may_have_it: Whether it took too long to answer: the recipient may have the message all the same.
     """
 
-    may_have_it = False
+    def __init__(self, reason: str, *, may_have_it: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_it = may_have_it
 
 
 class Recipients:
@@ -105,9 +107,8 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         try:
             taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
         except Exception as error:
-            refusal = NotTaken(without_particulars(f"{type(error).__name__}: {error}", settings.secrets))
-            refusal.may_have_it = isinstance(error, TimeoutError)
-            raise refusal from error
+            reason = without_particulars(f"{type(error).__name__}: {error}", settings.secrets)
+            raise NotTaken(reason, may_have_it=isinstance(error, TimeoutError)) from error
     if not taken:
         raise NotTaken(without_particulars("; ".join(said) or "the service did not take it", settings.secrets))
 

@@ -159,10 +159,10 @@ def mark_sent(connection: Connection, message: Message) -> None:
     connection.execute(statement("alert_mark_sent"), [message.id])
 
 
-def mark_failed(connection: Connection, message: Message, reason: str, *, may_have_it: bool = False) -> None:
+def mark_failed(connection: Connection, message: Message, reason: str, *, may_have_it: bool) -> None:
     """The service did not take it, or did not say so: it is tried again after a pause that grows."""
-    parameters = {"id": message.id, "reason": reason, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE}
-    parameters["may_have_it"] = may_have_it
+    parameters = {"id": message.id, "reason": reason, "may_have_it": may_have_it, "first": FIRST_PAUSE,
+                  "longest": LONGEST_PAUSE}  # fmt: skip
     connection.execute(statement("alert_mark_failed"), parameters)
 
 

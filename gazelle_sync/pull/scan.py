@@ -157,9 +157,8 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
     totals: set[int] = set()
     holes = False
     hashes: dict[str, bytes | None] = {}
-    torn: set[str] = (
-        set()
-    )  # two records under one id: with equal stamps, nothing else would tell which is the right one
+    # Two records came under one id, perhaps on two pages: with equal stamps, nothing else would tell which is right.
+    torn: set[str] = set()
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
     for page, versions in ahead(with_versions(pages)):

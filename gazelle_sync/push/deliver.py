@@ -287,7 +287,7 @@ class Delivery:
     def _answer(self, work: Work, plan: Plan) -> None:
         """Updates of which no answer came: those that Gazelle turns out to have were sent like any other."""
         for log_id, action in work.unanswered.items():
-            if not is_settled(action, plan):
+            if not plan.has_found(action):
                 self._journal.failed(log_id, say(self._language, "not_arrived"))
             else:
                 self._journal.succeeded(log_id, {"found": work.current.id}, say(self._language, "arrived"))
@@ -379,13 +379,6 @@ class Delivery:
                 work.outcome.followed = plan.follows
             if not work.outcome.failed:
                 rows.finish(self._connection, self._pushable, work.row, work.current)
-
-
-def is_settled(action: Action, plan: Plan) -> bool:
-    """Whether a plan that was made after an update finds nothing left of it to do."""
-    if any(planned.name == action.name for planned in plan.actions) or action.field not in plan.settles:
-        return False
-    return bool(plan.settles[action.field] == action.settles.get(action.field))
 
 
 def _replaced(sent: Sent, planned: Remote) -> Remote | None:

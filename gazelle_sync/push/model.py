@@ -186,6 +186,12 @@ class Plan:
         """Whether nothing is to be done at all."""
         return not (self.actions or self.follows or self.problems)
 
+    def has_found(self, update: Action) -> bool:
+        """Whether an update that was sent before this plan was made has arrived: nothing of it is left to do."""
+        if any(planned.name == update.name for planned in self.actions) or update.field not in self.settles:
+            return False
+        return bool(self.settles[update.field] == update.settles.get(update.field))
+
 
 def key_of(*parts: JsonValue) -> str:
     """A deterministic key of JSON values."""

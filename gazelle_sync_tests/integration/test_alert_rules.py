@@ -45,8 +45,6 @@ def test_more_than_ten_errors_in_an_hour_are_told(desk: Desk, hook: Webhook, cou
 
 @pytest.mark.parametrize(("count", "is_told"), [(10, False), (11, True)])
 def test_more_than_ten_failed_push_actions_are_told(desk: Desk, hook: Webhook, count: int, is_told: bool) -> None:
-    desk.query("CREATE TABLE IF NOT EXISTS sync_gazelle_logs (id serial PRIMARY KEY, piano_id text, action text, "
-               "status text, error_message text, synced_at timestamptz DEFAULT now(), run_id text)")  # fmt: skip
     desk.query(
         "INSERT INTO sync_gazelle_logs (piano_id, action, status, run_id) "
         "SELECT 'ins_' || n, 'update_tags', CASE WHEN n <= %s THEN 'error' ELSE 'success' END, 'r' "

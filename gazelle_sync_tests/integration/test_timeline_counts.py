@@ -244,6 +244,15 @@ def test_more_recent_notes_than_a_page_of_which_one_is_left_out_are_said(shop: S
     assert outcome["timeline"].partial
 
 
+def test_entries_that_were_staged_and_never_applied_are_read_once_where_gazelle_has_them(shop: Shop) -> None:
+    note(shop, datetime.now(UTC) - timedelta(minutes=1))
+    with Pull(shop.settings, entities=["timeline"]) as pull:
+        pull.stage("timeline")
+    shop.admin.reset_stats()
+    shop.sync(Mode.DEEP, only=["timeline"])
+    assert entries_served(shop) == len(shop.admin.dump("timeline"))
+
+
 def test_an_entry_that_is_gone_on_both_sides_does_not_come_back_from_staging(shop: Shop) -> None:
     """Somebody removed its row here, and Gazelle deleted it: a full run makes rows again from what is staged."""
     entry = note(shop, noon(400))

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
@@ -149,39 +150,28 @@ def test_a_port_that_there_is_none_of_is_refused(person: Person, port: str) -> N
     assert "1<=x<=65535" in ended.stderr
 
 
+def writes_into(output: IO[bytes], person: Person, command: str) -> tuple[int, str]:
+    """Exit status and complaint of a command whose output goes there."""
+    own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
+    ended = subprocess.run(
+        [PROGRAM, command], env=own, cwd=person.directory, stdout=output, stderr=subprocess.PIPE, text=True, check=False
+    )
+    return ended.returncode, ended.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "--help"])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_output_that_cannot_be_written_ends_with_status_1_and_one_sentence(person: Person, command: str) -> None:
-    own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
     with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [PROGRAM, command],
-            env=own,
-            cwd=person.directory,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert ended.stderr == "✗ The output cannot be written (No space left on device).\n"
+        said = "✗ The output cannot be written (No space left on device).\n"
+        assert writes_into(full, person, command) == (1, said)
 
 
 def test_a_reader_that_has_gone_is_no_fault_of_ours(person: Person) -> None:
-    own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        ended = subprocess.run(
-            [PROGRAM, "status"],
-            env=own,
-            cwd=person.directory,
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert (ended.returncode, ended.stderr) == (1, "")
+        assert writes_into(pipe, person, "status") == (1, "")
 
 
 def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Person, databases: Databases) -> None:
