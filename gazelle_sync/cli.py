@@ -48,13 +48,25 @@ def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
 @click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
 @click.option("--from", "from_day", type=DAY, help="First Montreal day of last change.")
 @click.option("--to", "to_day", type=DAY, help="Last Montreal day of last change.")
-def replay(only: str | None, from_day: Any, to_day: Any) -> None:
+@click.option(
+    "--without-staging",
+    type=click.Choice(["keep", "delete"]),
+    help="What becomes of living rows of which staging holds no version: left as they are, or marked deleted. "
+    "Unset: up to 2 % of a table are kept, with more the replay is refused.",
+)
+def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | None) -> None:
     """Rebuild production from staging, without one call to Gazelle."""
     from gazelle_sync import runner
 
     with speaking(), standing(api=False, meanwhile=runner.load_dagster) as settings:
         days = tuple(day.date() if day else None for day in (from_day, to_day))
-        ended = runner.run_replay(settings, entities=runner.entities_from(only), first=days[0], last=days[1])
+        ended = runner.run_replay(
+            settings,
+            entities=runner.entities_from(only),
+            first=days[0],
+            last=days[1],
+            without_staging=without_staging,
+        )
         click.echo(ended.text)
         sys.exit(0 if ended.succeeded else 1)
 

@@ -13,6 +13,7 @@
     ├── DatabaseError             PostgreSQL is unreachable, full, or refused a statement
     ├── AnotherPullRunning        the advisory lock is held
     ├── AnotherPushRunning        the push's own lock is held
+    ├── StagingIncomplete         a replay would work from a staging table that lost rows
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
     │   └── MassEmptying          a merged column would be emptied on more rows than a person does
@@ -163,6 +164,10 @@ class AnotherPullRunning(GazelleSyncError):
 
 class AnotherPushRunning(GazelleSyncError):
     """The push's lock is held: one push at a time."""
+
+
+class StagingIncomplete(GazelleSyncError):
+    """Staging holds no version of more living rows than a replay lets pass: nothing was replayed."""
 
 
 class EntityFailed(GazelleSyncError):

@@ -21,7 +21,7 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.memory import seek_garbage_rarely, use_few_arenas
 from gazelle_sync.partitions import utc_window
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.pull.replay import Replay
+from gazelle_sync.pull.replay import Replay, WithoutStaging
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.settings import Settings
@@ -48,6 +48,12 @@ CONFIG = {
     ),
     "only_pending": dg.Field(
         bool, default_value=False, description="Of a replay: apply what waits, and leave the rest as it is."
+    ),
+    "without_staging": dg.Field(
+        dg.Noneable(dg.Enum("WithoutStaging", [dg.EnumValue(choice.value) for choice in WithoutStaging])),
+        default_value=None,
+        description="Of a replay: what becomes of living rows of which staging holds no version. keep: they stay as "
+        "they are. delete: they are marked deleted. Unset: a few are kept, with more the replay is refused.",
     ),
     "from_day": dg.Noneable(str),
     "to_day": dg.Noneable(str),
@@ -158,11 +164,14 @@ class RunSession:
         self.settings = self._stack.enter_context(stand(loaded, api=not replaying))
         log.configure_once(self.settings)
         if replaying:
+            choice = self._config["without_staging"]
             return self._stack.enter_context(
                 Replay(
                     self.settings,
                     run_id=self._run.run_id,
+                    entities=self._expected(),
                     days=self._days(),
+                    without_staging=WithoutStaging(choice) if choice else None,
                     progress=self._progress,
                     only_pending=self._config["only_pending"],
                 )

@@ -92,7 +92,14 @@ def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allo
     )
 
 
-def run_replay(settings: Settings, *, entities: list[str] | None, first: date | None, last: date | None) -> Ended:
+def run_replay(
+    settings: Settings,
+    *,
+    entities: list[str] | None,
+    first: date | None,
+    last: date | None,
+    without_staging: str | None = None,
+) -> Ended:
     """Run the job `replay`."""
     from gazelle_sync.jobs import run_config
     from gazelle_sync.partitions import range_tags, tick_days
@@ -102,7 +109,10 @@ def run_replay(settings: Settings, *, entities: list[str] | None, first: date | 
         raise SettingsError(f"--to {last} lies before --from {first}.")
     _, today = tick_days(None, datetime.now(UTC), settings.partitions_start)
     config = run_config(
-        REPLAY, from_day=first.isoformat() if first else None, to_day=last.isoformat() if last else None
+        REPLAY,
+        from_day=first.isoformat() if first else None,
+        to_day=last.isoformat() if last else None,
+        without_staging=without_staging,
     )
     return _run(settings, REPLAY_JOB, config, range_tags(today, today), entities, with_staging=False)
 

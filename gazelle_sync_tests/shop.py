@@ -22,7 +22,7 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.read import Reader
-from gazelle_sync.pull.replay import Replay
+from gazelle_sync.pull.replay import Replay, WithoutStaging
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox import SANDBOX_API_KEY
@@ -121,9 +121,17 @@ class Shop:
             raise next(iter(errors.values()))
         return Outcome(pull.reports, errors, pull.client.requests, pull.run_id)
 
-    def replay(self, *, only: Sequence[str] | None = None, days: tuple[datetime, datetime] | None = None) -> int:
+    def replay(
+        self,
+        *,
+        only: Sequence[str] | None = None,
+        days: tuple[datetime, datetime] | None = None,
+        without_staging: WithoutStaging | None = None,
+    ) -> int:
         """Rebuild production from staging; gives how many rows were put right."""
-        with Replay(self.settings, run_id="replay", days=days) as replay:
+        with Replay(
+            self.settings, run_id="replay", entities=only, days=days, without_staging=without_staging
+        ) as replay:
             for entity in ENTITIES:
                 if only is None or entity.name in only:
                     replay.apply(entity.name)

@@ -74,7 +74,6 @@ class Applier:
         which: Which,
         *,
         allow_emptying: bool = False,
-        remove_unstaged: bool = False,
         last_words: Callable[[Connection], None] | None = None,
     ) -> None:
         """Apply staged versions.
@@ -82,7 +81,6 @@ class Applier:
         Args:
             which: The pending ones, or the newest of all.
             allow_emptying: Whether a merged column may be emptied on many rows.
-            remove_unstaged: Whether production rows that no staged version speaks of are removed (replay).
             last_words: Called in the last transaction, which commits after everything else is in.
 
         Raises:
@@ -96,7 +94,7 @@ class Applier:
                 self._retire_superseded(writing)
                 emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
             if has_pending or which is Which.ALL:
-                self._apply_batches(writing, which, remove_unstaged=remove_unstaged)
+                self._apply_batches(writing, which)
             if lacks_index:
                 restore_marking(writing, self._entity.staging_table)
             if emptied:
@@ -110,7 +108,7 @@ class Applier:
                 with writing.transaction():
                     last_words(writing)
 
-    def _apply_batches(self, connection: Connection, which: Which, *, remove_unstaged: bool) -> None:
+    def _apply_batches(self, connection: Connection, which: Which) -> None:
         self._writer = TableWriter(connection, self._entity)
         writer = self._writer
         tables = [table.name for table in self._entity.tables]
@@ -130,10 +128,8 @@ class Applier:
                 connection.execute(
                     sql.SQL(statement("staging_mark_pages")).format(staging=self._staging), [list(pages)]
                 )
-        with connection.transaction():
-            if remove_unstaged:
-                self._report.changed += self._writer.remove_unstaged()
-            if which is Which.ALL:
+        if which is Which.ALL:
+            with connection.transaction():
                 self._find_all_twins()
 
     def _find_all_twins(self) -> None:

@@ -20,6 +20,7 @@ class EntityReport:
         changed: Production rows written, nested tables included.
         deleted: Records marked deleted.
         emptied: Records whose tags (or other merged column) were emptied, because they were few.
+        kept: Living rows, nested ones included, that a replay left as they were: staging holds no version of them.
         errors: Records that could not be read or applied.
         seconds_stage: Time in stage 1.
         seconds_apply: Time in stage 2.
@@ -37,6 +38,7 @@ class EntityReport:
     changed: int = 0
     deleted: int = 0
     emptied: int = 0
+    kept: int = 0
     errors: int = 0
     seconds_stage: float = 0.0
     seconds_apply: float = 0.0

@@ -50,12 +50,12 @@ class RunLog:
         """Write how it ended.
 
         Returns:
-            `success`, `warning` (some records are in error, or a scan was partial) or `error`.
+            `success`, `warning` (some records are in error, a scan was partial, or staging lacks rows) or `error`.
         """
         failures = [report.failure for report in reports.values() if report.failure]
         if error is not None and not failures:
             failures = [str(error) or type(error).__name__]
-        doubtful = any(report.errors or report.partial for report in reports.values())
+        doubtful = any(report.errors or report.partial or report.kept for report in reports.values())
         status = "error" if failures else "warning" if doubtful else "success"
         stats = {
             **{name: report.as_stats() for name, report in reports.items()},

@@ -47,9 +47,14 @@ def scan(pull: EntityPull) -> None:
     if pull.window is not None:
         _read_window_again(pull, held, pull.window)
     elif pull.mode is not Mode.TICK or not held or pull.watermark is None:
-        _scan_bodies(pull, held)
+        _scan_bodies(pull, held | _unstaged(pull))
     else:
         _scan_stamps(pull, held)
+
+
+def _unstaged(pull: EntityPull) -> dict[str, Held]:
+    """What production holds and staging does not (it lost rows): nobody else would notice that Gazelle lost it too."""
+    return dict.fromkeys(pull.staging.unstaged(), Held(None, None, is_living=True, is_unsettled=True))
 
 
 def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
@@ -281,6 +286,9 @@ def _scan_whole_list(pull: EntityPull) -> None:
         pull.report.total = len(records)
         if stamps.keys() == living and not any(_differs(held[i], stamp) for i, stamp in stamps.items()):
             return
+    else:
+        held |= _unstaged(pull)
+        living = {i for i, h in held.items() if h.is_living}
     records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)

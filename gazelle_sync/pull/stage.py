@@ -115,6 +115,16 @@ class Staging:
             self._connection.commit()
         return ids
 
+    def unstaged(self) -> set[str]:
+        """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
+        query = sql.SQL(statement("unstaged_ids")).format(
+            staging=self._table, table=sql.Identifier(self.entity.table.name), key=sql.Identifier("external_id")
+        )
+        with database_errors():
+            ids = {external_id for (external_id,) in self._connection.execute(query)}
+            self._connection.commit()
+        return ids
+
     def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """The last body that is held of each record, living or not."""
         query = sql.SQL(statement("staging_last_bodies")).format(staging=self._table)

@@ -121,7 +121,7 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         The account's whole count.
     """
     variables = {} if since is None else {"occurredAtGet": _zulu(since)}
-    nothing_held = pull.staging.is_empty
+    nothing_held = pull.staging.is_empty and ours.count() == 0
     for attempt in range(TRIES):
         if attempt:
             pull.staging.read_again()

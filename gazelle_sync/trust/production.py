@@ -43,13 +43,17 @@ REPLAY = Text(
     "peuvent y être modifiés.",
 )
 READ_AGAIN = Text(
-    "`gazelle-sync sync --full` reads what was changed in staging again. Then find out who writes these tables, and "
-    "whether a trigger of theirs does.",
-    "`gazelle-sync sync --full` relit ce qui a été modifié en staging. Cherchez ensuite qui écrit dans ces tables, et "
+    "`gazelle-sync sync --full` reads what was changed in staging, or is missing there, again. Then find out who "
+    "writes these tables, and whether a trigger of theirs does.",
+    "`gazelle-sync sync --full` relit ce qui a été modifié en staging ou y manque. Cherchez ensuite qui écrit dans ces "
+    "tables, et "
     "si un de leurs déclencheurs le fait.",
 )
 MISSING = Text("{table} {id}: is missing", "{table} {id} : manque")
 SURPLUS = Text("{table} {id}: nothing staged speaks of it", "{table} {id} : inconnue du staging")
+UNSTAGED = Text(
+    "{table} {id}: staging holds no version of its record", "{table} {id} : le staging n'a aucune version de sa fiche"
+)
 DIFFERS = Text("{table} {id}: {columns}", "{table} {id} : {columns}")
 CHANGED = Text(
     "{table} {id}: its body in staging is not the one that Gazelle sent",
@@ -118,7 +122,7 @@ def judge_production(circumstances: Circumstances, check: str) -> Finding:
             records=compared.records,
             tables=", ".join(f"{table} {count}" for table, count in counts.items()),
         ),
-        advice=circumstances.say(READ_AGAIN if CHANGED in compared.wrong.values() else REPLAY),
+        advice=circumstances.say(READ_AGAIN if {CHANGED, UNSTAGED} & set(compared.wrong.values()) else REPLAY),
         examples=some(
             circumstances.say(
                 what, table=table, id=external_id, columns=", ".join(compared.columns[table, external_id])
@@ -256,13 +260,13 @@ def _held(connection: Connection, table: Table, ids: list[str]) -> dict[str, Val
 def _find_unstaged(connection: Connection, entity: Entity, compared: _Compared) -> None:
     """Living rows that no staged version speaks of: somebody put them there."""
     for table in entity.tables:
-        query = sql.SQL(statement("trust_unstaged")).format(
+        query = sql.SQL(statement("unstaged_ids")).format(
             table=sql.Identifier(table.name),
             staging=sql.Identifier(entity.staging_table),
             key=sql.Identifier(table.owner or "external_id"),
         )
         for (external_id,) in connection.execute(query):
-            compared.note(table, external_id, SURPLUS)
+            compared.note(table, external_id, UNSTAGED)
 
 
 def _forgive_moved(connection: Connection, entity: Entity, compared: _Compared) -> None:

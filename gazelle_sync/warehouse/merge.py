@@ -83,24 +83,6 @@ class TableWriter:
                 changed += self._remove_vanished(table, [s for s in spoken if table.name in s.rows])
         return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
 
-    def remove_unstaged(self) -> int:
-        """Remove production rows that no staged version speaks of (a replay makes production what staging says).
-
-        A record that other tables name stays, as the stub it is.
-        """
-        staging = sql.Identifier(self._entity.staging_table)
-        changed = 0
-        for table in reversed(self._entity.tables):
-            changed += self._connection.execute(
-                sql.SQL(statement("remove_unstaged")).format(
-                    table=sql.Identifier(table.name),
-                    staged_id=sql.Identifier(table.owner or "external_id"),
-                    staging=staging,
-                    is_named=_is_named(self._entity, table),
-                )
-            ).rowcount
-        return changed
-
     def find_twins(self, batch: Sequence[Staged] | None) -> int:
         """Which imported timeline entries are the API's own twice.
 

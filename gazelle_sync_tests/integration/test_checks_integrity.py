@@ -85,7 +85,8 @@ def test_a_row_that_is_not_what_gazelle_said_is_found(shop: Shop, statement: str
 def test_a_row_that_nobody_staged_is_found(shop: Shop) -> None:
     shop.query("INSERT INTO gazelle_pianos (external_id) VALUES ('ins_invented')")
     found = look_at(shop, "integrity_production")
-    assert found.examples == ("gazelle_pianos ins_invented: nothing staged speaks of it",)
+    assert found.examples == ("gazelle_pianos ins_invented: staging holds no version of its record",)
+    assert "sync --full" in str(found.advice)
 
 
 def test_a_deleted_record_that_lives_is_found(lived_in: Shop) -> None:

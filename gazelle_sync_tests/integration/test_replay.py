@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gazelle_sync.clock import midnight, montreal_day
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import SettingsError, StagingIncomplete
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.replay import WithoutStaging
 from gazelle_sync_tests.shop import PRODUCTION, Shop
 
 
@@ -82,15 +85,109 @@ def test_a_replay_after_every_table_was_truncated_gives_the_same_but_for_ids_and
     assert lived_in.fingerprint(with_ids=False) == before
 
 
-def test_a_replay_removes_rows_that_no_staged_version_speaks_of(lived_in: Shop) -> None:
+STAGING_LOSES = {
+    "a truncated table": ("TRUNCATE staging_timeline", ["gazelle_timeline_entries"]),
+    "a third of a table's records": (
+        "DELETE FROM staging_clients WHERE hashtext(external_id) % 3 = 0",
+        ["gazelle_clients", "gazelle_contacts", "gazelle_locations"],
+    ),
+    "records of which only nested rows are left": (
+        "TRUNCATE staging_invoices; UPDATE gazelle_invoices SET deleted_at = now()",
+        ["gazelle_invoice_items"],
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", STAGING_LOSES)
+@pytest.mark.parametrize("by_days", [False, True])
+def test_a_replay_from_a_staging_that_lost_rows_is_refused_before_it_changes_anything(
+    lived_in: Shop, loss: str, by_days: bool
+) -> None:
+    statement, tables = STAGING_LOSES[loss]
+    lived_in.query(statement)
+    lived_in.query("UPDATE gazelle_users SET first_name = 'abîmé'")
+    before = lived_in.physical()
+    days = (datetime(2016, 1, 1, tzinfo=UTC), datetime.now(UTC)) if by_days else None
+    with pytest.raises(StagingIncomplete, match="--without-staging keep") as refused:
+        lived_in.replay(days=days)
+    assert lived_in.physical() == before
+    for table in tables:
+        living = lived_in.count(table, "deleted_at IS NULL")
+        assert f" of the {living} living rows of {table}" in str(refused.value)
+    log = lived_in.last_log()
+    assert (log["task_type"], log["status"], log["error_message"]) == ("replay", "error", str(refused.value))
+
+
+def test_a_person_may_insist_that_rows_without_a_staged_version_stay(lived_in: Shop) -> None:
+    lived_in.query("UPDATE gazelle_users SET first_name = 'abîmé' WHERE NOT is_stub")
+    lived_in.query("TRUNCATE staging_timeline, staging_clients")
     before = lived_in.fingerprint()
-    lived_in.query("INSERT INTO gazelle_products (external_id, name_fr) VALUES ('mit_intrus', 'Intrus')")
+    lived_in.replay(without_staging=WithoutStaging.KEEP)
+    after = lived_in.fingerprint()
+    assert {name for name in before if before[name] != after[name]} == {"gazelle_users"}
+    assert lived_in.count("gazelle_users", "first_name = 'abîmé'") == 0
+    stats = lived_in.last_log()["stats"]
+    assert stats["timeline"]["kept"] == lived_in.count("gazelle_timeline_entries", "deleted_at IS NULL")
+
+
+def test_a_person_may_insist_that_they_go_and_they_come_back_under_their_ids(lived_in: Shop) -> None:
+    lived_in.query("UPDATE gazelle_users SET deleted_at = '2020-01-01+00' WHERE is_stub")
+    lived_in.query("TRUNCATE staging_timeline, staging_clients")
+    before = lived_in.fingerprint()
+    numbers = lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1")
+    lived_in.replay(without_staging=WithoutStaging.DELETE)
+    for table in ("gazelle_timeline_entries", "gazelle_clients", "gazelle_contacts", "gazelle_locations"):
+        assert lived_in.count(table, "deleted_at IS NULL") == 0
+    assert lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
+    lived_in.sync(Mode.DEEP)
+    lived_in.assert_equals_api()
+    assert lived_in.fingerprint().keys() == before.keys()
+    assert lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
+
+
+def test_rows_without_a_staged_version_cannot_be_deleted_by_days(lived_in: Shop) -> None:
+    days = (datetime(2016, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    with pytest.raises(SettingsError, match="no day"):
+        lived_in.replay(days=days, without_staging=WithoutStaging.DELETE)
+
+
+def test_a_few_rows_without_a_staged_version_are_kept_and_counted(lived_in: Shop) -> None:
     lived_in.query(
-        "INSERT INTO gazelle_contacts (external_id, client_external_id) "
-        "SELECT 'con_intrus', external_id FROM gazelle_clients LIMIT 1"
+        "INSERT INTO gazelle_timeline_entries (external_id, title, occurred_at) VALUES ('tme_ici', 'Ici', now())"
     )
+    lived_in.query("INSERT INTO gazelle_clients (external_id, is_stub, deleted_at) VALUES ('cli_stub', true, now())")
+    before = lived_in.fingerprint()
     lived_in.replay()
     assert lived_in.fingerprint() == before
+    log = lived_in.last_log()
+    assert log["status"] == "warning"
+    assert log["stats"]["timeline"]["kept"] == 1
+    assert "1 living rows of gazelle_timeline_entries were kept" in str(log["stats"]["timeline"]["notes"])
+
+
+def ids_of_records(shop: Shop) -> dict[str, dict[str, int]]:
+    names = [entity.table.name for entity in ENTITIES]
+    return {name: {row["external_id"]: row["id"] for row in shop.rows(name)} for name in names}
+
+
+@pytest.mark.parametrize("lost", ["TRUNCATE {}", "DELETE FROM {} WHERE hashtext(external_id) % 2 = 0"])
+def test_after_staging_lost_rows_a_full_run_asks_gazelle_about_every_row_that_is_here(shop: Shop, lost: str) -> None:
+    """Some records are gone by then: nothing staged tells of them, and the list is silent."""
+    gone: dict[str, list[str]] = {}
+    for kind, table in (("products", "products"), ("pianos", "pianos"), ("timeline", "timeline_entries")):
+        gone[f"gazelle_{table}"] = [record["id"] for record in shop.admin.dump(kind)[-4:]]
+        for external_id in gone[f"gazelle_{table}"]:
+            shop.admin.delete(kind, external_id)
+    for entity in ENTITIES:
+        shop.query(lost.format(entity.staging_table))
+    numbers = ids_of_records(shop)
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+    for table, ids in gone.items():
+        assert all(shop.row(table, external_id)["deleted_at"] is not None for external_id in ids)
+    assert ids_of_records(shop) == numbers
+    shop.replay()
+    shop.assert_equals_api()
 
 
 def test_a_replay_of_a_range_of_days_mends_those_days_and_no_others(lived_in: Shop) -> None:

@@ -87,6 +87,19 @@ def test_replay_rebuilds_and_asks_gazelle_for_nothing(person: Person) -> None:
     assert person.shop.admin.stats()["arrivals"] == 0
 
 
+def test_replay_from_a_staging_that_lost_rows_ends_with_status_1_and_the_flag_lets_it_through(person: Person) -> None:
+    person.shop.query("TRUNCATE staging_products")
+    before = person.shop.fingerprint()
+    rows = person.shop.count("gazelle_products")
+    refused = person.runs("replay")
+    assert refused.returncode == 1
+    assert f"{rows} of the {rows} living rows of gazelle_products" in refused.stdout + refused.stderr
+    kept = person.runs("replay", "--without-staging", "keep")
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    assert f"{rows} living rows of gazelle_products were kept" in kept.stdout
+    assert person.shop.fingerprint() == before
+
+
 def test_wrong_credentials_end_with_status_1_and_are_not_repeated(person: Person) -> None:
     ended = person.runs("sync", GAZELLE_API_TOKEN=SECRET)
     assert ended.returncode == 1

@@ -84,6 +84,24 @@ def test_the_replay_job_asks_gazelle_for_nothing(named_shop: Shop, runner: Runne
     assert named_shop.admin.stats()["arrivals"] == 0
 
 
+def test_the_replay_job_refuses_to_delete_what_staging_lost_unless_somebody_insists(
+    named_shop: Shop, runner: Runner
+) -> None:
+    named_shop.query("TRUNCATE staging_timeline")
+    before = named_shop.physical()
+    refused = runner.run(REPLAY_JOB, "replay")
+    assert not refused.success
+    assert named_shop.physical() == before
+    errors = " ".join(str(event.step_failure_data.error) for event in refused.get_step_failure_events())
+    assert "--without-staging" in errors
+    assert runner.run(REPLAY_JOB, "replay", entities=["pianos"]).success, "staging has all of these"
+    assert runner.run(REPLAY_JOB, "replay", without_staging="keep").success
+    assert named_shop.physical() == before
+    assert runner.run(REPLAY_JOB, "replay", without_staging="delete").success
+    assert named_shop.count("gazelle_timeline_entries", "deleted_at IS NULL") == 0
+    assert named_shop.count("gazelle_timeline_entries") > 0
+
+
 def test_materializations_carry_counts_columns_and_a_preview_without_particulars(
     named_shop: Shop, runner: Runner
 ) -> None:
