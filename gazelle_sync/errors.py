@@ -11,6 +11,7 @@
     │   │   └── WriteRefused      `mutationErrors`, or a 4xx over REST: Gazelle says what is wrong with the data
     │   └── OperationFailed       HTTP 200 with GraphQL `errors`                           (retried)
     ├── DatabaseError             PostgreSQL is unreachable, full, or refused a statement
+    │   └── RowsHidden            row-level security hides rows of our tables from this role
     ├── AnotherPullRunning        the advisory lock is held
     ├── AnotherPushRunning        the push's own lock is held
     ├── StagingIncomplete         a replay would work from a staging table that lost rows
@@ -24,7 +25,7 @@ A message says what happened, to which record, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -156,6 +157,24 @@ class OperationFailed(ApiError):
 
 class DatabaseError(GazelleSyncError):
     """PostgreSQL is unreachable, full, or refused a statement."""
+
+
+class RowsHidden(DatabaseError):
+    """Row-level security hides rows of our tables from this role: what is there would look as if it were not.
+
+    Args:
+        tables: Their names.
+        role: The role, as SQL writes it.
+    """
+
+    def __init__(self, tables: Sequence[str], role: str) -> None:
+        super().__init__(
+            f"Row-level security hides rows of {', '.join(tables)} from the role {role}: nothing was done, since what "
+            "cannot be seen would count as not being there. Run the sync as the owner of these tables, or let an "
+            f"administrator say: ALTER ROLE {role} BYPASSRLS. A policy is not enough (COPY FROM refuses a table whose "
+            "row-level security holds for the role), and membership in another role does not bring BYPASSRLS along."
+        )
+        self.tables = tuple(tables)
 
 
 class AnotherPullRunning(GazelleSyncError):

@@ -30,7 +30,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("credentials", r"refuses the (?:credentials|refresh token)|no credentials for Gazelle|token file"),
     ("dagster_database", r"Dagster's own database"),
     ("disk", r"no room left|No space left"),
-    ("rights", r"PostgreSQL refuses this role"),
+    ("rights", r"PostgreSQL refuses this role|Row-level security hides"),
     ("database", r"PostgreSQL|connection that holds the pull's lock"),
     ("fault", r"died of a fault"),
     ("another_run", r"Another (?:pull|push) is running"),

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from gazelle_sync.doctor.finding import Finding
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import GazelleSyncError, RowsHidden
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.wholeness import BOOKS, PRODUCTION, STAGING
+from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, present_tables
 
 LEAST_VERSION = 15
 OWN_LOCK = 0x6761_7A04
@@ -33,10 +33,12 @@ def database_findings(
         except (GazelleSyncError, psycopg.Error) as error:
             yield Finding("database", False, str(error))
     if connection is not None:
-        for check in (_server, _abilities, _migrations, _rights, _triggers, _edits):
+        for check in (_server, _abilities, _visible_rows, _migrations, _rights, _triggers, _edits):
             try:
                 with database_errors():
                     yield check(connection, settings)
+            except RowsHidden:
+                continue  # said by the check of visible rows: what looks at rows cannot judge
             except (GazelleSyncError, psycopg.Error) as error:
                 yield Finding("database", False, f"{error} Correct this first, then run `gazelle-sync doctor` again.")
     if settings.dagster_postgres_url is not None and "GAZELLE_DAGSTER_POSTGRES_URL" not in broken:
@@ -69,6 +71,14 @@ def _abilities(connection: Connection, _settings: Settings) -> Finding:
     return Finding("database", well, text if well else "COPY lost a row. Use PostgreSQL's own address, not this proxy.")
 
 
+def _visible_rows(connection: Connection, _settings: Settings) -> Finding:
+    try:
+        present_tables(connection)
+    except RowsHidden as error:
+        return Finding("row-level security", False, str(error))
+    return Finding("row-level security", True, "no row of our tables is hidden from this role")
+
+
 def _migrations(connection: Connection, settings: Settings) -> Finding:
     from gazelle_sync.warehouse.migrate import pending
 
@@ -97,7 +107,7 @@ def _wholeness(connection: Connection) -> Finding:
 
 def _edits(connection: Connection, settings: Settings) -> Finding:
     from gazelle_sync.warehouse.migrate import pending
-    from gazelle_sync.warehouse.wholeness import EDITS, doubtful_edits
+    from gazelle_sync.warehouse.wholeness import doubtful_edits
 
     if pending(str(settings.database_url)):
         return Finding("edits", True, "not looked at before the migrations are applied")

@@ -13,6 +13,7 @@ import psycopg
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors
+from gazelle_sync.warehouse.relations import MIGRATIONS, present_tables
 
 MIGRATION_LOCK = 0x6761_7A01
 """Advisory lock key: two processes that migrate at once do it one after the other."""
@@ -26,6 +27,7 @@ def migrate(url: str) -> list[str]:
 
     Raises:
         DatabaseError: The database cannot be reached or refuses; the migrations before the refused one stay applied.
+        RowsHidden: Row-level security hides rows of our tables from this role. Every run begins here, so none goes on.
     """
     applied: list[str] = []
     # Autocommit: each `transaction()` below is then one of its own, not a savepoint in one that spans them all.
@@ -37,7 +39,7 @@ def migrate(url: str) -> list[str]:
         for path in _files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-                if path.name in _recorded(connection):
+                if path.name in _recorded(connection, is_there=MIGRATIONS in present_tables(connection)):
                     continue
                 _run(connection, path)
                 connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
@@ -71,7 +73,12 @@ def _run(connection: Connection, path: Path) -> None:
 
 
 def pending(url: str) -> list[str]:
-    """Names of the migrations that the database has not seen, in order."""
+    """Names of the migrations that the database has not seen, in order.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+        RowsHidden: Row-level security hides rows of our tables from this role.
+    """
     with database_errors(), connect(url) as connection:
         return _missing(connection)
 
@@ -81,13 +88,11 @@ def _files() -> list[Path]:
 
 
 def _missing(connection: Connection) -> list[str]:
-    recorded = _recorded(connection)
+    recorded = _recorded(connection, is_there=MIGRATIONS in present_tables(connection))
     return [path.name for path in _files() if path.name not in recorded]
 
 
-def _recorded(connection: Connection) -> set[str]:
-    # The catalogue's rows, not to_regclass(): who waited for the lock has a name cache that still says "no such table".
-    query = "SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations'"
-    if connection.execute(query).fetchone() is None:
+def _recorded(connection: Connection, *, is_there: bool) -> set[str]:
+    if not is_there:
         return set()
     return {name for (name,) in connection.execute("SELECT name FROM public.schema_migrations")}

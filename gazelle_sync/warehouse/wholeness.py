@@ -10,18 +10,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from gazelle_sync.entities import ENTITIES
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import apply_again
+from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, VIEWS
 
-EDITS = "vincent_dindy_piano_updates"
-STAGING = tuple(entity.staging_table for entity in ENTITIES)
-PRODUCTION = tuple(table.name for entity in ENTITIES for table in entity.tables)
-BOOKS = ("system_settings", "sync_logs", "sync_unreadable", "alert_log", "sync_gazelle_logs", "sync_conflicts", EDITS)
-VIEWS = (
-    "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",
-    "v_piano_history", *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
-)  # fmt: skip
 TRIGGER = f"the trigger gazelle_mark_edit of {EDITS}"
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 

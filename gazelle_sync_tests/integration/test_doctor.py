@@ -62,8 +62,8 @@ def test_a_healthy_shop_has_every_check_pass_in_order() -> None:
     assert trouble(findings) == {}
     names = list(dict.fromkeys(finding.name for finding in findings))
     assert names == [
-        "settings", "parts", "home", "credentials", "database", "migrations", "rights", "old trigger", "edits",
-        "Dagster's storage", "API", "schema", "clock",
+        "settings", "parts", "home", "credentials", "database", "row-level security", "migrations", "rights",
+        "old trigger", "edits", "Dagster's storage", "API", "schema", "clock",
     ]  # fmt: skip
     assert all(finding.line().startswith("✓ ") for finding in findings)
 

@@ -12,7 +12,8 @@ from gazelle_sync.monitoring.report import write_report
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.status import read_status
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync.warehouse.wholeness import BOOKS, EDITS, PRODUCTION, STAGING, TRIGGER, VIEWS, restore
+from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, VIEWS
+from gazelle_sync.warehouse.wholeness import TRIGGER, restore
 from gazelle_sync_tests.looking import assert_passes, look_at
 from gazelle_sync_tests.pushing import Office
 from gazelle_sync_tests.shop import Shop
