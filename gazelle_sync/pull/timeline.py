@@ -25,6 +25,16 @@ from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence
 from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
+from gazelle_sync.pull.timeline_pages import (
+    Owner,
+    OwnTimelines,
+    count_of,
+    ids_of,
+    note_partial,
+    others_of,
+    owners_of,
+    write_page,
+)
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
@@ -72,8 +82,8 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         if pull.client.clock_ahead > CLOCK_NOISE:
             total = _read_recent(pull, earlier(now, OVERLAP + pull.client.clock_ahead))
     pull.report.total = total
-    if total != ours.count():
-        _mend_days(pull, ours, total)
+    if total != ours.count() and _mend_days(pull, ours, total) and total != ours.count():
+        _mend_days(pull, ours, total)  # what was deleted on the day that an entry moved to is seen now
 
 
 def _read_recent(pull: EntityPull, since: datetime) -> int:
@@ -89,14 +99,14 @@ def _read_recent(pull: EntityPull, since: datetime) -> int:
             return _whole_count(pull)
         page, whole = page_of(operation, answer, pull.entity.root), _count_in(operation, answer, "whole")
         has_more = bool(page.info.get("hasNextPage"))
-        is_sound = not twice(page.nodes) and (has_more or _count(page) == page.total)
+        is_sound = not twice(page.nodes) and (has_more or count_of(page) == page.total)
         if is_sound:
             break
-    _write(pull, page.nodes, answer)
+    write_page(pull, page.nodes, answer)
     if has_more:
         _read_pages_since(pull, since)
     elif not is_sound:
-        _note_partial(pull, LEFT_OUT)
+        note_partial(pull, LEFT_OUT)
     return whole
 
 
@@ -106,12 +116,12 @@ def _read_pages_since(pull: EntityPull, since: datetime) -> None:
     others = 0
     totals: set[int] = set()
     for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
-        _write(pull, page.nodes, page.answer)
-        ids |= _ids(page.nodes)
-        others += _others(page)
+        write_page(pull, page.nodes, page.answer)
+        ids |= ids_of(page.nodes)
+        others += others_of(page)
         totals.add(page.total)
     if totals != {len(ids) + others}:
-        _note_partial(pull, LEFT_OUT)
+        note_partial(pull, LEFT_OUT)
 
 
 def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> int:
@@ -146,19 +156,19 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         pull.report.errors += holes
         pull.report.notes.append(f"Gazelle has {holes} entries that it cannot give (its own errors are in the log)")
     if not complete:
-        _note_partial(pull, MOVED)
+        note_partial(pull, MOVED)
     whole = max(totals, default=0) if since is None else _whole_count(pull)
     pull.report.total = whole
     if complete and since is None and not holes:
         # Names of ours, from a bad day: whatever they were, a complete read has it under its id.
         pull.staging.write_tombstones(ours.nameless())
     if complete and missing:
-        _confirm_gone(pull, ours, missing)
+        _confirm_gone(pull, ours, missing, read_all=since is None)
     return whole
 
 
-def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> None:
-    """Find the days whose counts differ, and make them equal."""
+def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
+    """Find the days whose counts differ, and make them equal; gives whether an entry had moved to one that did not."""
     days = ours.days()
     first = min(days, default=None)
     last = day_after(max([*days, montreal_day(datetime.now(UTC))]))
@@ -172,7 +182,7 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> None:
         seen |= listed
         if len(listed) == segment.count:
             missing |= {i: at for i, at in ours.between(segment.start, segment.end).items() if i not in listed}
-    _confirm_gone(pull, ours, {i: at for i, at in missing.items() if i not in seen})
+    return _confirm_gone(pull, ours, {i: at for i, at in missing.items() if i not in seen}, read_all=False)
 
 
 @dataclass(frozen=True)
@@ -249,7 +259,7 @@ def _read_segment(pull: EntityPull, segment: _Segment) -> set[str]:
     """Read and stage the entries of a segment; gives their ids."""
     seen: set[str] = set()
     for page in _segment_pages(pull, segment):
-        _write(pull, page.nodes, page.answer)
+        write_page(pull, page.nodes, page.answer)
         inside = (n for n in page.nodes if isinstance(n, dict) and _is_within(n, segment))
         seen.update(n["id"] for n in inside if isinstance(n.get("id"), str))
     return seen
@@ -280,49 +290,56 @@ def _is_within(node: object, segment: _Segment) -> bool:
     return at is None or ((segment.start is None or segment.start <= at) and (segment.end is None or at < segment.end))
 
 
-def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datetime]) -> None:
-    """Read the days of missing entries once more: only what two complete reads lack is gone."""
+def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datetime], *, read_all: bool) -> bool:
+    """Tombstone the missing entries that neither their day nor their client's or piano's own timeline has.
+
+    A day lacks an entry that was moved to another day as well, and no count tells where to: where another entry of that
+    day was deleted, the day has as many as before.
+
+    Args:
+        pull: The timeline's pull.
+        ours: Our side.
+        missing: Id → instant of entries that a complete read lacks.
+        read_all: Whether that was a read of everything. Only then is an entry gone that names no client and no piano.
+
+    Returns:
+        Whether some were moved, and are staged where they are now.
+    """
     known = pull.staging.held_among(sorted(missing))
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
-    if not missing:
-        return
     fence = Fence(pull, ours.count())
+    by_owners: dict[tuple[Owner, ...], list[str]] = {}
+    for external_id, owners in owners_of(pull, _absent_from_their_days(pull, missing)).items():
+        by_owners.setdefault(owners, []).append(external_id)
+    timelines = OwnTimelines(pull)
+    for owners, ids in sorted(by_owners.items()):
+        answering = timelines.answering(owners)
+        if answering or read_all:
+            fence.add(sorted(set(ids) - timelines.having(answering, ids)))
+        else:
+            pull.report.notes.append(f"{len(ids)} missing entries are in no client's timeline: the deep run will tell")
+    fence.tombstone()
+    return timelines.stage_moved()
+
+
+def _absent_from_their_days(pull: EntityPull, missing: dict[str, datetime]) -> list[str]:
+    """Read the days of missing entries once more; gives the ids that these lack as well."""
+    if not missing:
+        return []
     by_day: dict[date, set[str]] = {}
     for external_id, at in missing.items():
         by_day.setdefault(montreal_day(at), set()).add(external_id)
     windows = {day: day_window(day) for day in by_day}
     counts = _counts(pull, sorted({bound for window in windows.values() for bound in window if bound is not None}))
+    absent: list[str] = []
     for day, ids in sorted(by_day.items()):
         start, end = windows[day]
         segment = _Segment(start, end, counts[start] - (counts[end] if end is not None else 0))
         listed = _read_segment(pull, segment)
         if len(listed) == segment.count:
-            fence.add(sorted(ids - listed))
-    fence.tombstone()
-
-
-def _note_partial(pull: EntityPull, why: str) -> None:
-    pull.report.partial = True
-    pull.report.notes.append(why)
-
-
-def _write(pull: EntityPull, nodes: list[Any], answer: Answer) -> None:
-    pull.reader.examine(nodes)
-    pull.staging.write(nodes, answer, pull.staging.held_among(sorted(_ids(nodes))))
-
-
-def _count(page: Page) -> int:
-    """How many records a page is about: a row that comes twice counts once, one without an id for itself."""
-    return len(_ids(page.nodes)) + _others(page)
-
-
-def _others(page: Page) -> int:
-    return page.holes + sum(not isinstance(n, dict) or not isinstance(n.get("id"), str) for n in page.nodes)
-
-
-def _ids(nodes: list[Any]) -> set[str]:
-    return {n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)}
+            absent += sorted(ids - listed)
+    return absent
 
 
 def _whole_count(pull: EntityPull) -> int:

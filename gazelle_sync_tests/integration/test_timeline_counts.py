@@ -118,6 +118,48 @@ def test_an_entry_that_moved_to_another_day_is_there_once(shop: Shop) -> None:
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("mode", [Mode.TICK, Mode.NIGHTLY])
+@pytest.mark.parametrize("to_days_ago", [10, 900])
+def test_an_entry_that_moved_to_a_day_of_which_another_was_deleted_stays_alive(
+    shop: Shop, mode: Mode, to_days_ago: int
+) -> None:
+    """Between two runs: the day that it moved to has as many entries as before, so no count tells of it."""
+    moved = note(shop, noon(20), "Déplacée")
+    deleted = note(shop, noon(to_days_ago), "Supprimée")
+    shop.sync()
+    shop.admin.edit("timeline", moved, occurredAt=noon(to_days_ago).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    shop.admin.delete("timeline", deleted)
+    shop.sync(mode)
+    row = shop.row("gazelle_timeline_entries", moved)
+    assert (row["deleted_at"], row["occurred_at"]) == (None, noon(to_days_ago))
+    assert shop.row("gazelle_timeline_entries", deleted)["deleted_at"] is not None
+    shop.assert_equals_api()
+
+
+@pytest.mark.parametrize("lie", ["empty_list", "skip_row"])
+def test_a_client_s_timeline_that_is_not_whole_proves_no_absence(shop: Shop, lie: str) -> None:
+    gone = note(shop, noon(30))
+    shop.sync()
+    shop.admin.delete("timeline", gone)
+    shop.admin.fault(lie, times=0, operation="TimelineIds")
+    assert shop.sync()["timeline"].partial
+    assert shop.row("gazelle_timeline_entries", gone)["deleted_at"] is None
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", gone)["deleted_at"] is not None
+
+
+def test_a_client_whose_timeline_is_refused_leaves_the_word_to_the_run_that_reads_everything(shop: Shop) -> None:
+    gone = note(shop, noon(30))
+    shop.sync()
+    shop.admin.delete("timeline", gone)
+    shop.admin.fault("status", code=404, times=0, operation="TimelineIds")
+    shop.sync()
+    assert shop.row("gazelle_timeline_entries", gone)["deleted_at"] is None
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_timeline_entries", gone)["deleted_at"] is not None
+
+
 def test_entries_at_the_seams_of_montreals_days_are_counted_once(shop: Shop) -> None:
     # Midnight in Montreal is 04:00 or 05:00 UTC; 2025-03-09 has 23 hours and 2025-11-02 has 25.
     seams = ["2025-03-09T04:59:59", "2025-03-09T05:00:00", "2025-03-10T03:59:59", "2025-03-10T04:00:00",
