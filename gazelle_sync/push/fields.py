@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from gazelle_sync.clock import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
-from gazelle_sync.push.gist import alike
-from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row
+from gazelle_sync.push.gist import alike, gist
+from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row, key_of
 from gazelle_sync.push.plan import Draft, merge
 from gazelle_sync.push.readings import readings_in
 from gazelle_sync.push.words import say
@@ -243,7 +243,9 @@ class Service:
 
 @dataclass(frozen=True)
 class Measured:
-    """Readings written into texts (`23°, 47%, 440Hz`) become a measurement; the same ones in two texts, one.
+    """Readings written into texts (`23°, 47%, 440Hz`) become a measurement; the same ones in two new texts, one.
+
+    They belong to the text that they stand in: a new text with the readings of the last one is a new measurement.
 
     Attributes:
         columns: Texts to look into.
@@ -254,17 +256,21 @@ class Measured:
     done_at: str
 
     def plan(self, draft: Draft) -> None:
-        """A measurement for each set of readings that is new."""
+        """A measurement for each text with readings that is new, or was said again of another day."""
         day = _day(draft.row.values.get(self.done_at))
         fresh: list[tuple[dict[str, int], dict[str, JsonValue]]] = []
         for column in self.columns:
             fact = f"readings.{column}"
-            values = readings_in(_text(draft.row, column))
+            text = _text(draft.row, column)
+            values = readings_in(text)
             known = dict(draft.base.get(fact) or {})
             known_day = known.pop("day", None)
-            if values == known and not (values and day and known_day and day != known_day):
+            # A base of an earlier version names no text: then it is the one that was sent last.
+            known_text = known.pop("text", None) or _mark(draft.base.get(column))
+            is_of_another_day = bool(day and known_day and day != known_day)
+            if values == known and not (values and (known_text != _mark(text) or is_of_another_day)):
                 continue
-            said = values | {"day": day} if values else None
+            said = {**values, "text": _mark(text), **({"day": day} if day else {})} if values else None
             same = next((settles for others, settles in fresh if others == values), None)
             if not values:
                 draft.plan.settles[fact] = None
@@ -295,6 +301,11 @@ def _keeps_tenths(remote: Remote) -> bool:
     """Whether this piano's pitches are kept in tenths of a hertz; the API only says that they are whole numbers."""
     known = [values.get("a4Pitch") for values in remote.measurements.values()]
     return any(isinstance(pitch, int) and pitch >= LEAST_TENTHS for pitch in known)
+
+
+def _mark(text: JsonValue) -> str:
+    """Stands for what a text says: the same for the same text, whatever a program did to its blanks."""
+    return key_of(gist(str(text or "")))[:12]
 
 
 def _text(row: Row, column: str) -> str | None:

@@ -36,3 +36,13 @@ def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(offi
     office.shop.admin.reset_stats()
     assert office.push().sent == 0
     assert office.shop.admin.stats()["requests"] == 0
+
+
+def test_every_new_text_brings_its_readings_though_they_are_those_of_the_last_one(office: Office) -> None:
+    piano = office.piano()
+    measured = len(office.measurements(piano))
+    for text, made in [("accord janvier 440Hz", 1), ("accord juillet 440Hz", 2), ("accord juillet 440Hz ", 2)]:
+        office.edit(piano, notes=text)
+        assert office.push().succeeded
+        assert [m["a4Pitch"] for m in office.measurements(piano)[measured:]] == [440] * made, text
+    office.assert_clean(piano)

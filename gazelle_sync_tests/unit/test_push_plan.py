@@ -211,6 +211,25 @@ def test_readings_become_one_measurement() -> None:
     assert plan(row({**settled, **action.settles}, notes=text, travail=text, completed_at=NOON), remote()).is_quiet
 
 
+def test_a_new_text_with_the_readings_of_the_last_one_is_a_new_measurement_and_the_same_text_is_none() -> None:
+    first = plan(row(None, notes="accord janvier 440Hz"), remote())
+    base = {key: value for action in first.actions for key, value in action.settles.items()}
+    again = plan(row(base, notes=" accord  janvier 440Hz"), remote())
+    assert "add_measurement" not in sent(again)
+    later = plan(row(base, notes="accord juillet 440Hz"), remote())
+    assert sent(later)["add_measurement"] == {"taken_on": "2026-07-01", "a4Pitch": 440}
+    confirmed = {**base, "notes": "accord juillet 440Hz"}
+    assert list(sent(plan(row(confirmed, notes="accord juillet 440Hz"), remote()))) == ["add_measurement"], (
+        "the comment went, and the process died before the measurement"
+    )
+
+
+def test_a_base_that_names_no_text_of_its_readings_means_the_text_that_was_sent_last() -> None:
+    base = {"notes": "accord janvier 440Hz", "readings.notes": {"a4Pitch": 440}}
+    assert plan(row(base, notes="accord janvier 440Hz"), remote()).is_quiet
+    assert "add_measurement" in sent(plan(row(base, notes="accord juillet 440Hz"), remote()))
+
+
 @pytest.mark.parametrize(("kept", "written"), [(None, 440), (442, 440), (4420, 4400)])
 def test_a_pitch_is_written_in_the_unit_of_the_pianos_other_pitches(kept: int | None, written: int) -> None:
     measured = {"msr_1": {"a4Pitch": None}, "msr_2": {"a4Pitch": kept}}
