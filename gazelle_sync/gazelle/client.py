@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -43,7 +44,7 @@ from gazelle_sync.gazelle.answers import (
     server_time,
 )
 from gazelle_sync.gazelle.auth import Credentials, credentials_from
-from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.throttle import LeaseEnded, Throttle, Token
 from gazelle_sync.log import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
 
@@ -247,16 +248,33 @@ class GazelleClient:
         return Answer(data, now - elapsed, replaced)
 
     def _exchange(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
-        token = self._throttle.wait()
-        operation = request.operation
-        if self._stopped.is_set():
-            raise RequestRefused(operation, "the run was stopped", status=0)
         if request.path != GRAPHQL_PATH and "x-gazelle-api-key" in headers:
             # REST knows bearer tokens (seed 000); whether it also knows keys, nobody wrote down.
             headers = headers | {"Authorization": f"Bearer {headers['x-gazelle-api-key']}"}
+        while True:
+            with suppress(LeaseEnded):  # nothing was written yet: another token, and then the connection stands
+                return self._exchange_once(request, headers)
+
+    def _exchange_once(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
+        """Send it and read the answer.
+
+        Raises:
+            LeaseEnded: Opening the connection took so long that the token may not be used any more.
+        """
+        token = self._throttle.wait()
+        operation = request.operation
+        if self._stopped.is_set():
+            self._throttle.arrived(token)
+            raise RequestRefused(operation, "the run was stopped", status=0)
         sent = time.monotonic()
         try:
-            answer = self._http.request(request.method, self.url + request.path, content=request.body, headers=headers)
+            answer = self._http.request(
+                request.method,
+                self.url + request.path,
+                content=request.body,
+                headers=headers,
+                extensions={"trace": self._at_writing(token)} if token else None,
+            )
         except httpx.TimeoutException as error:
             raise ApiUnreachable(
                 operation,
@@ -276,6 +294,15 @@ class GazelleClient:
             self.requests += 1
             self.bytes += len(answer.content)
         return answer, timedelta(seconds=time.monotonic() - sent)
+
+    def _at_writing(self, token: Token) -> Callable[[str, object], None]:
+        """What httpcore tells step by step; the connection stands when the headers are about to go."""
+
+        def note(event: str, _info: object) -> None:
+            if event.endswith(".send_request_headers.started"):
+                self._throttle.writing(token)
+
+        return note
 
 
 def may_have_been_taken(error: ApiError) -> bool:

@@ -1,42 +1,114 @@
 """The budget of requests: at most so many in any second, over all processes that share the shop's database.
 
-There are as many tokens as requests a second. A request takes one, and it comes back a window after the request has
-*arrived*: when its answer is here, or `TRANSIT_S` after it was to be sent, whichever is sooner. Of any N + 1 requests
-two used the same token, so they arrived a window apart: no second sees more than N, however uneven the way to the
-server is. (A bucket that keeps the average, as libraries do, and an even pace of sending both let eleven through.)
-`sql/migrations/007_request_budget.sql` holds the tokens: the database's clock is the only one that all processes share.
+There are as many tokens as requests in a window (a second). Every request has one. A process leases tokens from the
+database, several in one statement (`sql/migrations/020_request_leases.sql`), uses each again and again by its own
+clock, and renews the lease in the background before it ends: about three statements a second, however many requests
+there are and however far the database is.
+
+Why no window ever sees more arrivals than there are tokens: of N + 1 requests two had the same token, and two requests
+with the same token arrive at least a window apart:
+
+- *In one process*, by its monotonic clock. A request has arrived when its answer is here, or `TRANSIT_S` after it was
+  written to an open connection, whichever is sooner; its token is used again a window after that. If opening the
+  connection takes so long that the token was given to another request, or ran out, it is not written: `LeaseEnded`.
+- *In two processes*, by the database's clock. A lease says `until` when the token is ours. We write no request later
+  than a window and `TRANSIT_S` before that, so the last one arrives a window before `until`; the next holder writes
+  none before `until`.
+- *Between the clocks.* The database read its clock at some instant between our question and its answer; nobody can say
+  which. What ends is counted from the question, what starts from the answer: both err on the side of waiting. A long
+  way is never held against a token: the term that is asked for grows by what a round trip takes, so that there is as
+  much time to use a token as before.
+
+That leaves one assumption: that a request which is written arrives within `TRANSIT_S`, or before its answer.
+
+Tokens that are not needed go back with the next statement, all of them when the process ends. A process that is killed
+holds its tokens until its term ends: a window (they may just have been used), `USABLE_S`, and what the way took. Two
+processes that want more than there is get half each; one that comes to a budget that is held by another waits for the
+end of that term.
+
+(A bucket that keeps the average, as libraries do, and an even pace of sending both let eleven through.)
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
 TRANSIT_S = 0.08
 """How long a request may be on its way before its answer tells that it arrived; what is longer costs budget."""
-LATE_S = 0.02
-"""A process that wakes up later than this after its time gives the token back and takes another."""
+USABLE_S = 0.6
+"""How long a leased token may be used before its lease has to be renewed."""
+LONGEST_ROUND_TRIP_S = 10.0
+"""What a term grows by at most: a statement that took longer is not waited for again."""
 PACE = 0.9
-"""Requests are at least this share of 1/rate apart, so that the tokens do not come and go in bursts."""
+"""Requests are at least this share of 1/rate apart: ten written at once would wait for each other on their way."""
 
 
-@dataclass(frozen=True, slots=True)
+class LeaseEnded(Exception):
+    """The request was not written while its token could be used; it has to take another one."""
+
+
+@dataclass(slots=True)
 class Token:
     """Leave to send one request.
 
     Attributes:
         number: Which token.
-        free_at: Until when it is ours, seconds since 1970 by the database's clock.
     """
 
     number: int
-    free_at: float
+
+
+@dataclass(slots=True)
+class _Lease:
+    """A token that this process holds, or held. Instants are of the monotonic clock.
+
+    Attributes:
+        usable_until: No request is written with it later than this.
+        free_at: From when it may be used (again).
+        use: The last request that took it.
+    """
+
+    usable_until: float = 0.0
+    free_at: float = 0.0
+    use: Token | None = None
+
+
+@dataclass(slots=True)
+class _Demand:
+    """How many tokens this process has use for.
+
+    Attributes:
+        most: As many as there are.
+        used_at: When a token was last used, by the monotonic clock.
+        is_short: Whether somebody had to wait since the last statement.
+        asked_for: How many the last statement asked for.
+    """
+
+    most: int
+    used_at: deque[float] = field(default_factory=deque)
+    is_short: bool = False
+    asked_for: int = 0
+
+    def ask(self, now: float, window_s: float) -> int:
+        """All where somebody had to wait; else those that are in use and one more, half of all to begin with."""
+        while self.used_at and self.used_at[0] < now - window_s:
+            self.used_at.popleft()
+        needed = len(self.used_at) + 1 if self.asked_for else (self.most + 1) // 2
+        self.asked_for = self.most if self.is_short and self.asked_for else min(needed, self.most)
+        self.is_short = False
+        return self.asked_for
 
 
 class Throttle:
@@ -44,7 +116,7 @@ class Throttle:
 
     Args:
         rate_per_s: Requests a second; 0: no limit. Below one, seconds grow instead: 0.5 is one every two seconds.
-        database_url: The database whose row is shared.
+        database_url: The database that shares the budget.
     """
 
     def __init__(self, rate_per_s: float, database_url: str) -> None:
@@ -52,75 +124,187 @@ class Throttle:
         self._url = database_url
         self._tokens = max(1, int(rate_per_s))
         self._window_s = max(1.0, 1.0 / rate_per_s) if rate_per_s else 0.0
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._changed = threading.Condition()
+        self._leases: dict[int, _Lease] = {}
+        self._demand = _Demand(self._tokens)
+        self._next_at = 0.0
+        self._renew_at = 0.0
         self._held_until = 0.0
+        # What follows is for the thread that renews, one at a time.
+        self._renewing: threading.Thread | None = None
+        self._holder = str(uuid.uuid4())
+        self._round_trip_s = 0.0
+        self._connection: Connection | None = None
 
     def wait(self) -> Token | None:
         """Return when a request may be sent; None where there is no limit.
+
+        The token counts as used from now on, or from `writing` where that is called.
 
         Raises:
             DatabaseError: The budget cannot be asked.
         """
         while True:
-            self._sleep_until(self._held_until)
-            if not self._rate:
-                return None
-            token, earliest, latest = self._take()
-            self._sleep_until(max(earliest, self._held_until))
-            if time.monotonic() <= latest:
-                return token
-            self._free(token, 0.0)  # not used: at once
+            with self._changed:
+                now = time.monotonic()
+                if now < self._held_until:
+                    self._changed.wait(self._held_until - now)
+                    continue
+                if not self._rate:
+                    return None
+                if token := self._take(now):
+                    self._renew_if_due(now)
+                    return token
+                self._demand.is_short = True
+                pause = self._pause(now)
+                if pause is not None:
+                    self._renew_if_due(now)
+                if pause is not None or self._renewing is not None:
+                    self._changed.wait(pause)
+                    continue
+                self._renewing = threading.current_thread()
+            self._renew()
+
+    def writing(self, token: Token | None) -> None:
+        """The request is about to be written to an open connection.
+
+        Raises:
+            LeaseEnded: The token can be used no more: opening the connection took too long. Take another.
+        """
+        if token is None:
+            return
+        with self._changed:
+            lease, now = self._leases[token.number], time.monotonic()
+            if lease.use is not token or now > lease.usable_until:
+                raise LeaseEnded
+            lease.free_at = now + TRANSIT_S + self._window_s
 
     def arrived(self, token: Token | None) -> None:
-        """The request's answer (or its failure) is here: its token comes back a window from now."""
-        if token is not None:
-            self._free(token, self._window_s)
+        """The request's answer (or its failure) is here: its token can be used again a window from now."""
+        if token is None:
+            return
+        with self._changed:
+            lease = self._leases[token.number]
+            if lease.use is token:
+                lease.free_at = min(lease.free_at, time.monotonic() + self._window_s)
+                self._changed.notify()
 
     def hold(self, seconds: float) -> None:
         """Let nobody send for so long (`Retry-After`)."""
-        self._held_until = max(self._held_until, time.monotonic() + seconds)
+        with self._changed:
+            self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Give the tokens back and close the connection."""
+        with self._changed:
+            renewing = self._renewing
+        if renewing is not None:
+            renewing.join()
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            with self._changed:
+                returned = self._give_back(list(self._leases))
+            with suppress(DatabaseError):  # then they come back when their term ends
+                self._ask(0, returned)
+            self._disconnect()
 
-    def _free(self, token: Token, after_s: float) -> None:
-        self._ask("request_arrived", token=token.number, free_at=token.free_at, window_s=after_s)
+    # ---- with the lock held
 
-    def _take(self) -> tuple[Token, float, float]:
-        """A token, and the monotonic instants between which it may be used.
+    def _take(self, now: float) -> Token | None:
+        """A token that may be used now, if there is one."""
+        held = [number for number, lease in self._leases.items() if now <= lease.usable_until]
+        usable = [number for number in held if self._leases[number].free_at <= now]
+        if not usable or now < self._next_at:
+            return None
+        lease = self._leases[usable[0]]
+        lease.use = Token(usable[0])
+        lease.free_at = now + TRANSIT_S + self._window_s
+        self._demand.used_at.append(now)
+        self._next_at = now + PACE * self._window_s / len(held)
+        return lease.use
 
-        The database counts from some instant between our question and its answer.
+    def _pause(self, now: float) -> float | None:
+        """Seconds until a token that is held can be used; None: there is none before another statement."""
+        free = [lease.free_at for lease in self._leases.values() if max(now, lease.free_at) <= lease.usable_until]
+        return max(min(free), self._next_at) - now if free else None
+
+    def _renew_if_due(self, now: float) -> None:
+        """Ask again, on a thread of its own, before the leases end, or as soon as a share turns out too small."""
+        can_grow = self._demand.is_short and self._demand.asked_for < self._tokens
+        if self._renewing is None and (now >= self._renew_at or can_grow):
+            self._renewing = threading.Thread(target=self._renew_quietly, name="request budget", daemon=True)
+            self._renewing.start()
+
+    def _give_back(self, numbers: Sequence[int]) -> dict[int, float]:
+        """Use these tokens no more; gives when each is free."""
+        for number in numbers:
+            self._leases[number].usable_until = 0.0
+        return {number: self._leases[number].free_at for number in numbers}
+
+    # ---- for the thread that renews
+
+    def _renew_quietly(self) -> None:
+        with suppress(DatabaseError):  # who finds no token asks again, and is told
+            self._renew()
+
+    def _renew(self) -> None:
+        """One statement: give back what is not needed, renew the rest, take more.
+
+        Raises:
+            DatabaseError: The budget cannot be asked.
         """
-        (number, free_at, wait_s), asked, answered = self._ask(
-            "request_take",
-            tokens=self._tokens,
-            window_s=self._window_s,
-            spacing_s=PACE / self._rate,
-            transit_s=TRANSIT_S,
-        )
-        return Token(number, free_at), answered + wait_s, asked + wait_s + LATE_S
+        try:
+            with self._changed:
+                now = time.monotonic()
+                wanted = self._demand.ask(now, self._window_s)
+                held = [number for number, lease in self._leases.items() if now <= lease.usable_until]
+                surplus = max(0, len(held) - wanted)
+                returned = self._give_back(sorted(held, key=lambda number: self._leases[number].free_at)[:surplus])
+            (tokens, starts, ends), asked, answered = self._ask(wanted, returned)
+            with self._changed:
+                for number, starts_in_s, ends_in_s in zip(tokens, starts, ends, strict=True):
+                    lease = self._leases.setdefault(number, _Lease())
+                    lease.free_at = max(lease.free_at, answered + starts_in_s)
+                    lease.usable_until = asked + ends_in_s - self._window_s - TRANSIT_S
+                self._renew_at = answered + USABLE_S / 2
+        finally:
+            with self._changed:
+                self._renewing = None
+                self._changed.notify_all()
 
-    def _ask(self, name: str, **parameters: float) -> tuple[Any, float, float]:
-        """A row, and the monotonic instants before and after."""
-        with self._lock, database_errors():
+    def _ask(self, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
+        """A row, and the monotonic instants before and after.
+
+        What became of a statement without an answer nobody knows: the next one is another holder's, and what the first
+        was given comes back when its term ends.
+        """
+        with database_errors():
             try:
-                return self._row(name, parameters)
+                return self._row(wanted, returned)
             except psycopg.OperationalError:  # a pooler dropped the connection: another one, once
-                self.close()
-                return self._row(name, parameters)
+                return self._row(wanted, {})
 
-    def _row(self, name: str, parameters: dict[str, float]) -> tuple[Any, float, float]:
+    def _row(self, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
         if self._connection is None:
             self._connection = connect(self._url, autocommit=True)
         asked = time.monotonic()
-        row = self._connection.execute(statement(name), parameters).fetchone()
-        return row, asked, time.monotonic()
+        parameters = {
+            "holder": self._holder, "wanted": wanted, "tokens": self._tokens,
+            # The way twice: once for this answer, once for the one that renews it.
+            "term_s": self._window_s + TRANSIT_S + USABLE_S + 2 * self._round_trip_s,
+            "returned": list(returned), "free_in_s": [free_at - asked for free_at in returned.values()],
+        }  # fmt: skip
+        try:
+            row = self._connection.execute(statement("request_lease"), parameters).fetchone()
+        except BaseException:
+            self._disconnect()
+            self._holder = str(uuid.uuid4())
+            raise
+        answered = time.monotonic()
+        # The longest of late, so that a way that is as long again finds its term long enough.
+        self._round_trip_s = min(max(answered - asked, 0.9 * self._round_trip_s), LONGEST_ROUND_TRIP_S)
+        return row, asked, answered
 
-    @staticmethod
-    def _sleep_until(instant: float) -> None:
-        while (left := instant - time.monotonic()) > 0:
-            time.sleep(left)
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

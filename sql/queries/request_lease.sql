@@ -1,0 +1,6 @@
+-- Give tokens of the request budget back, renew those that are held, take more: which are held now, in how many seconds
+-- each may be used, and in how many its term ends.
+SELECT token, starts_in_s, ends_in_s
+FROM gazelle_lease_requests(
+    %(holder)s, %(wanted)s, %(tokens)s, %(term_s)s, %(returned)s::integer[], %(free_in_s)s::double precision[]
+)
