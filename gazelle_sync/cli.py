@@ -91,7 +91,7 @@ def status(as_json: bool) -> None:
 def migrate() -> None:
     """Bring the database's tables and views up to date, and make again what somebody dropped."""
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
-    from gazelle_sync.warehouse.wholeness import restore
+    from gazelle_sync.warehouse.wholeness import read_open_doors, restore
 
     with speaking(), standing(api=False) as settings:
         applied = apply_migrations(str(settings.database_url))
@@ -104,6 +104,8 @@ def migrate() -> None:
             click.secho(f"✗ still lacking: {name}", fg="red")
         for advice in restored.advice():
             click.echo(advice)
+        if doors := read_open_doors(str(settings.database_url)):
+            click.secho(f"⚠ {doors}", fg="yellow")
         if not applied and not restored.made and not restored.lacking:
             click.echo("The database is up to date.")
         sys.exit(1 if restored.lacking else 0)

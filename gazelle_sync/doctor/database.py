@@ -12,12 +12,26 @@ from gazelle_sync.doctor.finding import Finding
 from gazelle_sync.errors import GazelleSyncError, RowsHidden
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, present_tables
+from gazelle_sync.warehouse.relations import (
+    BOOKS,
+    EDITS,
+    PRODUCTION,
+    STAGING,
+    open_doors,
+    present_tables,
+    say_doors,
+)
 
 LEAST_VERSION = 15
 OWN_LOCK = 0x6761_7A04
 """Nobody else's: one that the pull or the push waits for would make a schedule believe that they run."""
 MOST_SHOWN = 5
+DAGSTER_TABLES = (
+    "alembic_version", "asset_check_executions", "asset_daemon_asset_evaluations", "asset_event_tags", "asset_keys",
+    "backfill_tags", "bulk_actions", "concurrency_limits", "concurrency_slots", "daemon_heartbeats",
+    "dynamic_partitions", "event_logs", "instance_info", "instigators", "job_ticks", "jobs", "kvs", "pending_steps",
+    "run_tags", "runs", "secondary_indexes", "snapshots",
+)  # fmt: skip
 POOLER_PORT = 6543
 """Supabase's transaction-mode pooler."""
 
@@ -33,7 +47,7 @@ def database_findings(
         except (GazelleSyncError, psycopg.Error) as error:
             yield Finding("database", False, str(error))
     if connection is not None:
-        for check in (_server, _abilities, _visible_rows, _migrations, _rights, _triggers, _edits):
+        for check in (_server, _abilities, _visible_rows, _migrations, _rights, _public_doors, _triggers, _edits):
             try:
                 with database_errors():
                     yield check(connection, settings)
@@ -51,6 +65,11 @@ def _server(connection: Connection, _settings: Settings) -> Finding:
     said = f"PostgreSQL {version // 10_000}.{version % 10_000}"
     if version // 10_000 < LEAST_VERSION:
         return Finding("database", False, f"{said} is too old: use PostgreSQL {LEAST_VERSION} or newer.")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", None):
+        return Finding(
+            "database", False, f"its encoding is {encoding}, which cannot hold every letter: make another one in UTF8."
+        )
     # A pooler answers the handshake with a process id of its own.
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     is_pooled = row is None or row[0] != connection.info.backend_pid
@@ -138,6 +157,12 @@ def _rights(connection: Connection, _settings: Settings) -> Finding:
     return Finding("rights", True, "this role may read and write what it needs")
 
 
+def _public_doors(connection: Connection, _settings: Settings) -> Finding:
+    if doors := open_doors(connection):
+        return Finding("public doors", False, f"{say_doors(doors)} What is written there would be sent to Gazelle.")
+    return Finding("public doors", True, "no role of a hosted database's Data API has a right to what is ours")
+
+
 def _rights_of(connection: Connection) -> tuple[bool, bool, list[str]]:
     tables = [*STAGING, *PRODUCTION, *BOOKS]
     row = connection.execute(statement("doctor_rights"), {"tables": tables}).fetchone()
@@ -165,8 +190,15 @@ def _dagster_storage(url: str) -> Finding:
             "work. Use the direct address, or the session pooler (port 5432).",
         )
     try:
-        connect(url).close()
+        with database_errors(), connect(url) as connection:
+            doors = open_doors(connection, DAGSTER_TABLES)
     except (GazelleSyncError, psycopg.Error) as error:
         said = str(error).replace("GAZELLE_DATABASE_URL", "GAZELLE_DAGSTER_POSTGRES_URL")
         return Finding("Dagster's storage", False, said)
+    if doors:
+        return Finding(
+            "Dagster's storage",
+            False,
+            f'{say_doors(doors)} Better: give Dagster a database of its own (README, "Run it for a shop").',
+        )
     return Finding("Dagster's storage", True, "answers")

@@ -7,13 +7,18 @@ which a transaction-mode pooler refuses. An advisory transaction lock has neithe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
+from psycopg import errors, sql
 
-from gazelle_sync.errors import DatabaseError
-from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors
-from gazelle_sync.warehouse.relations import MIGRATIONS, present_tables
+from gazelle_sync.errors import DatabaseError, first_line
+from gazelle_sync.log import get_logger
+from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.relations import MIGRATIONS, VISITORS, open_doors, present_tables, say_doors
+
+log = get_logger("gazelle_sync.warehouse")
 
 MIGRATION_LOCK = 0x6761_7A01
 """Advisory lock key: two processes that migrate at once do it one after the other."""
@@ -36,14 +41,18 @@ def migrate(url: str) -> list[str]:
         connection.commit()  # or the transactions below would be savepoints of the one that this question began
         if not missing:
             return applied
-        for path in _files():
+        _assert_utf8(connection)
+        visitors = _visitors(connection)
+        for path in migration_files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
                 if path.name in _recorded(connection, is_there=MIGRATIONS in present_tables(connection)):
                     continue
-                _run(connection, path)
+                _run(connection, path, visitors)
                 connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
             applied.append(path.name)
+        if visitors and (doors := open_doors(connection)):
+            log.warning("tables are open to the public", advice=say_doors(doors))
     return applied
 
 
@@ -54,22 +63,62 @@ def apply_again(url: str) -> None:
         DatabaseError: The database cannot be reached or refuses.
     """
     with database_errors(), connect(url, autocommit=True) as connection:
-        for path in _files():
+        visitors = _visitors(connection)
+        for path in migration_files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-                _run(connection, path)
+                _run(connection, path, visitors)
 
 
-def _run(connection: Connection, path: Path) -> None:
+def _assert_utf8(connection: Connection) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", None):
+        raise DatabaseError(
+            f"This database's encoding is {encoding}, which cannot hold every letter of a name or a note. Nothing was "
+            f"done. Make one in UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8') and set "
+            "GAZELLE_DATABASE_URL to it."
+        )
+
+
+def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
+    before = _objects(connection) if visitors else set()
     try:
         # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
         connection.execute("SET LOCAL standard_conforming_strings = on")
         connection.execute(path.read_bytes())
+    except errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"The role {connection.info.user} may not do what sql/migrations/{path.name} does ({first_line(error)}). "
+            "Nothing of that file was applied. Run `gazelle-sync migrate` as the owner of the database or of the "
+            "tables; a role that is to make them needs GRANT CREATE ON DATABASE … and GRANT CREATE ON SCHEMA public."
+        ) from error
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
         raise DatabaseError(
             f"PostgreSQL refuses sql/migrations/{path.name} ({str(error).strip()}). Nothing of that file was applied. "
             'If a table of a predecessor has the same name, rename it first (README, "Run it for a shop").'
         ) from error
+    if visitors:
+        _close(connection, sorted(_objects(connection) - before), visitors)
+
+
+def _visitors(connection: Connection) -> list[str]:
+    """Roles of a hosted database's Data API: it gives them every right to whatever is made in schema public."""
+    return [name for (name,) in connection.execute(statement("visitors"), {"roles": list(VISITORS)})]
+
+
+def _objects(connection: Connection) -> set[tuple[str, str]]:
+    """Kind and name of every table, view, sequence and function of our schemas."""
+    return set(connection.execute(statement("objects"), {"schemas": ["public", "gazelle"]}).fetchall())
+
+
+def _close(connection: Connection, made: Sequence[tuple[str, str]], visitors: Sequence[str]) -> None:
+    """Take what was just made from the visitors; anybody may call a new function unless PUBLIC is told otherwise."""
+    for kind, name in made:
+        from_whom = sql.SQL(", ").join([sql.Identifier(visitor) for visitor in visitors])
+        if kind == "FUNCTION":
+            from_whom = sql.SQL("PUBLIC, {}").format(from_whom)
+        # Names come from format('%I.%I') and regprocedure: PostgreSQL has quoted them.
+        connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.SQL(f"{kind} {name}"), from_whom))
 
 
 def pending(url: str) -> list[str]:
@@ -83,13 +132,14 @@ def pending(url: str) -> list[str]:
         return _missing(connection)
 
 
-def _files() -> list[Path]:
+def migration_files() -> list[Path]:
+    """The files of `sql/migrations`, in order."""
     return sorted((SQL_ROOT / "migrations").glob("*.sql"))
 
 
 def _missing(connection: Connection) -> list[str]:
     recorded = _recorded(connection, is_there=MIGRATIONS in present_tables(connection))
-    return [path.name for path in _files() if path.name not in recorded]
+    return [path.name for path in migration_files() if path.name not in recorded]
 
 
 def _recorded(connection: Connection, *, is_there: bool) -> set[str]:

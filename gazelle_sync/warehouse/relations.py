@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import RowsHidden
 from gazelle_sync.warehouse.connect import Connection, statement
 
 EDITS = "vincent_dindy_piano_updates"
 MIGRATIONS = "schema_migrations"
+VISITORS = ("anon", "authenticated")
+"""Roles of a hosted database's Data API: whoever holds the public key of the project, and whoever signed up."""
 STAGING = tuple(entity.staging_table for entity in ENTITIES)
 PRODUCTION = tuple(table.name for entity in ENTITIES for table in entity.tables)
 BOOKS = ("system_settings", "sync_logs", "sync_unreadable", "alert_log", "sync_gazelle_logs", "sync_conflicts", EDITS)
@@ -29,3 +33,35 @@ def present_tables(connection: Connection) -> set[str]:
     if hidden:
         raise RowsHidden(hidden, found[0][2])
     return {name for name, _, _ in found}
+
+
+def open_doors(connection: Connection, relations: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """What the Data API of a hosted database lets people at.
+
+    `anon` should have no right at all; `authenticated` none without row-level security.
+
+    Args:
+        connection: To the database.
+        relations: Tables of schema public; None: ours, with our views and functions.
+
+    Returns:
+        Role → names of tables, views, sequences and functions; empty where there are no such roles.
+    """
+    ours = [*TABLES, *(name for name in VIEWS if "." not in name)]
+    parameters = {
+        "roles": list(VISITORS), "relations": list(relations or ours), "functions": relations is None,
+    }  # fmt: skip
+    found: dict[str, list[str]] = {}
+    for role, name in connection.execute(statement("open_doors"), parameters):
+        found.setdefault(role, []).append(name)
+    return found
+
+
+def say_doors(doors: Mapping[str, Sequence[str]]) -> str:
+    """What is open, and what to do about it."""
+    held = "; ".join(f"{role} has rights on {', '.join(names)}" for role, names in doors.items())
+    return (
+        f"{held}. Whoever holds the public key of the hosted project reaches that over HTTP, with nothing else. Say as "
+        f"the owner: REVOKE ALL ON … FROM {', '.join(doors)} (functions: FROM PUBLIC as well); give a table to people "
+        "who sign up only under row-level security."
+    )

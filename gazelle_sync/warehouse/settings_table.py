@@ -27,7 +27,7 @@ def read_watermarks(connection: Connection) -> dict[str, datetime]:
     A value that is not an instant (a person edited it) counts as no watermark: the entity is read in full.
     """
     marks: dict[str, datetime] = {}
-    rows = connection.execute("SELECT key, value FROM system_settings WHERE key LIKE 'last\\_sync\\_date%'")
+    rows = connection.execute("SELECT key, value FROM system_settings WHERE starts_with(key, 'last_sync_date')")
     for key, value in rows:
         try:
             instant = datetime.fromisoformat(value)

@@ -63,7 +63,7 @@ def test_a_healthy_shop_has_every_check_pass_in_order() -> None:
     names = list(dict.fromkeys(finding.name for finding in findings))
     assert names == [
         "settings", "parts", "home", "credentials", "database", "row-level security", "migrations", "rights",
-        "old trigger", "edits", "Dagster's storage", "API", "schema", "clock",
+        "public doors", "old trigger", "edits", "Dagster's storage", "API", "schema", "clock",
     ]  # fmt: skip
     assert all(finding.line().startswith("✓ ") for finding in findings)
 

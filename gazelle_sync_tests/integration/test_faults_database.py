@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -20,8 +21,10 @@ from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
+from gazelle_sync_tests.looking import look_at
 from gazelle_sync_tests.shop import Shop
 
 SECRET = "a-word-that-nobody-may-read"
@@ -54,6 +57,27 @@ def test_a_role_without_the_right_to_write_is_told_what_it_needs(shop: Shop) -> 
     finally:
         shop.query(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
         shop.query(f"DROP ROLE {role}")
+
+
+def test_a_server_that_reads_backslashes_its_own_way_gets_the_same_answers(shop: Shop) -> None:
+    client = shop.admin.dump("clients")[0]["id"]
+    note = {"clientId": client, "type": "USER_COMMENT", "comment": "deux fois", "occurredAt": "2026-02-03T10:00:00Z"}
+    for prefix in ("tle", "tme"):
+        shop.admin.create("timeline", id=f"{prefix}_twin", **note)
+    names = ("timezone_titles", "timezone_reference", "integrity_twins")
+    before = {name: look_at(shop, name) for name in names}
+    shop.query(f"ALTER DATABASE {urlsplit(shop.url).path[1:]} SET standard_conforming_strings = off")
+    shop.leave()
+    assert {name: look_at(shop, name) for name in names} == before
+    assert shop.value("SHOW standard_conforming_strings") == "off"
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+
+
+def test_no_statement_has_a_backslash_that_a_setting_of_the_server_gives_another_meaning() -> None:
+    for path in sorted((SQL_ROOT / "queries").glob("*.sql")):
+        for literal in re.findall(r"(E?)'([^']*)'", path.read_text(encoding="utf-8")):
+            assert "\\" not in literal[1] or literal[0] == "E", f"{path.name}: write E'…' with doubled backslashes"
 
 
 # ---- a full disk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -13,10 +14,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from gazelle_sync.doctor.database import _server
 from gazelle_sync.errors import DatabaseError
-from gazelle_sync.warehouse.connect import SQL_ROOT
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import SQL_ROOT, connect
 from gazelle_sync.warehouse.migrate import migrate, pending
-from gazelle_sync_tests.conftest import Databases, server_of_its_own
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.shop import drop_database
 
 FILES = sorted(path.name for path in (SQL_ROOT / "migrations").glob("*.sql"))
 
@@ -160,30 +164,30 @@ def test_a_server_that_reads_backslashes_its_own_way_gets_the_same_views(empty: 
     assert row == (datetime(2026, 1, 9, 12, tzinfo=UTC),)
 
 
-def test_the_roles_of_a_public_data_api_get_no_right_to_any_table(tmp_path: Path) -> None:
-    with server_of_its_own(tmp_path / "pg") as uri:
-        url = uri("postgres")
-        with psycopg.connect(url) as connection:
-            connection.execute("CREATE ROLE anon; CREATE ROLE authenticated")
-            connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated")
-            connection.execute("CREATE TABLE a_table_of_the_shop (x int)")
-        migrate(url)
-        with psycopg.connect(url) as connection:
-            open_to = connection.execute(
-                "SELECT c.relname FROM pg_class AS c, unnest(ARRAY['anon', 'authenticated']) AS visitor "
-                "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') "
-                "AND has_table_privilege(visitor, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') ORDER BY 1"
-            ).fetchall()
-            assert {name for (name,) in open_to} == {"a_table_of_the_shop", "vincent_dindy_piano_updates"}
+def test_a_role_that_may_create_nothing_is_told_which_right_it_lacks(empty: str) -> None:
+    role = f"guest_{os.getpid()}"
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        try:
+            with pytest.raises(DatabaseError, match=rf"role {role} may not .*GRANT CREATE ON SCHEMA public") as caught:
+                migrate(empty.replace("postgres:@", f"{role}:@"))
+            assert "predecessor" not in str(caught.value)
+        finally:
+            connection.execute(f"DROP ROLE {role}".encode())
 
-            # What somebody opened under row-level security stays open when the file is applied again.
-            connection.execute("ALTER TABLE gazelle_products ENABLE ROW LEVEL SECURITY")
-            connection.execute("GRANT SELECT ON gazelle_products, gazelle_users TO authenticated")
-            connection.execute("DELETE FROM schema_migrations WHERE name = '013_data_api.sql'")
-        migrate(url)
-        with psycopg.connect(url) as connection:
-            row = connection.execute(
-                "SELECT has_table_privilege('authenticated', 'gazelle_products', 'SELECT'), "
-                "has_table_privilege('authenticated', 'gazelle_users', 'SELECT')"
-            ).fetchone()
-    assert row == (True, False)
+
+def test_a_database_in_another_encoding_is_refused_before_anything_is_made(databases: Databases) -> None:
+    name = f"latin_{os.getpid()}"
+    with psycopg.connect(databases.uri("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'".encode())
+        try:
+            with pytest.raises(DatabaseError, match=r"encoding is LATIN1.*ENCODING 'UTF8'") as caught:
+                migrate(databases.uri(name))
+            assert "predecessor" not in str(caught.value)
+            assert schema_of(databases.uri(name)) == []
+            with connect(databases.uri(name)) as looking:
+                told = _server(looking, Settings())
+            assert not told.ok
+            assert "LATIN1" in told.text
+        finally:
+            drop_database(connection, name)

@@ -78,3 +78,73 @@ def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop
     assert new_shop.value(marks) == before, "as the last migration left it, not the first"
     office.edit("pno_a", notes="x", needs_sync=False)
     assert office.row("pno_a")["needs_sync"]
+
+
+CATALOGUE = """
+SELECT c.conrelid::regclass || ' ' || pg_get_constraintdef(c.oid) FROM pg_constraint AS c
+WHERE c.contype <> 'n' AND c.connamespace = 'public'::regnamespace AND c.conrelid <> 0
+UNION ALL
+SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
+WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT pg_get_triggerdef(t.oid) FROM pg_trigger AS t WHERE NOT t.tgisinternal
+UNION ALL
+SELECT c.oid::regclass || ' ' || pg_get_viewdef(c.oid) FROM pg_class AS c
+WHERE c.relkind = 'v' AND c.relnamespace IN ('public'::regnamespace, 'gazelle'::regnamespace)
+UNION ALL
+SELECT c.oid::regclass || ' ' || a.grantee::regrole || ' ' || a.privilege_type
+FROM pg_class AS c, aclexplode(c.relacl) AS a
+WHERE c.relnamespace IN ('public'::regnamespace, 'gazelle'::regnamespace)
+"""
+
+
+def catalogue(shop: Shop) -> set[str]:
+    """Constraints, indexes, triggers, views and rights, as PostgreSQL writes them."""
+    return {text for (text,) in shop.query(CATALOGUE)}
+
+
+def test_a_dropped_table_comes_back_with_the_foreign_keys_of_others_its_indexes_views_and_rights(shop: Shop) -> None:
+    before = catalogue(shop)
+    for table in ("gazelle_clients", "gazelle_pianos"):
+        shop.query(f"DROP TABLE {table} CASCADE")
+    found = look_at(shop, "integrity_ids")
+    assert found.is_failure
+    for name in ("gazelle_timeline_entries.client_external_id", "the index gazelle_pianos_client", "gazelle.pianos"):
+        assert name in found.summary
+    restored = restore(shop.url)
+    assert restored.lacking == []
+    (said,) = restored.advice()
+    assert "`gazelle-sync replay`" in said
+    assert "`gazelle-sync migrate`" in said
+    assert {text.removesuffix(" NOT VALID") for text in catalogue(shop)} == {
+        text.removesuffix(" NOT VALID") for text in before
+    }
+    shop.replay()
+    shop.assert_equals_api()
+    assert restore(shop.url).made == []
+    assert catalogue(shop) == before, "the foreign keys are held against all rows now"
+    assert_passes(shop, "integrity_ids")
+
+
+def test_each_foreign_key_and_each_named_index_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
+    before = catalogue(shop)
+    keys = shop.query("SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f'")
+    indexes = shop.query(
+        "SELECT i.indexrelid::regclass::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid "
+        "WHERE c.relnamespace = 'public'::regnamespace AND NOT i.indisunique AND c.relname NOT LIKE 'staging%'"
+    )
+    assert len(keys) > 20
+    assert len(indexes) > 20
+    for table, name in keys:
+        shop.query(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    for (name,) in indexes:
+        shop.query(f"DROP INDEX {name}")
+    with connect(shop.url) as connection:
+        told = _migrations(connection, shop.settings)
+    assert not told.ok
+    assert told.text.count("the foreign key ") == len(keys)
+    assert told.text.count("the index ") == len(indexes)
+    restored = restore(shop.url)
+    assert len(restored.made) == len(keys) + len(indexes)
+    assert restored.lacking == []
+    assert catalogue(shop) == before

@@ -14,7 +14,7 @@ WHERE %(since)s::timestamptz IS NULL
     AND s.rejected_at IS NULL
     AND jsonb_typeof(s.raw_data) = 'object'
     AND NOT starts_with(s.external_id, 'without-id-')
-    AND s.raw_data ->> 'occurredAt' ~ '^\d{4}-\d\d-\d\dT'
+    AND s.raw_data ->> 'occurredAt' ~ E'^\\d{4}-\\d\\d-\\d\\dT'
     AND NOT EXISTS (SELECT FROM seen WHERE seen.external_id = s.external_id)
     AND NOT EXISTS (SELECT FROM gazelle_timeline_entries AS p WHERE p.external_id = s.external_id)
     AND NOT EXISTS (

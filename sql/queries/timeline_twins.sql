@@ -5,7 +5,7 @@ WITH imported AS (
     SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
         e.description, e.duplicate_of
     FROM gazelle_timeline_entries AS e
-    WHERE e.external_id LIKE 'tle\_%%'
+    WHERE e.external_id LIKE E'tle\\_%%'
         AND (
             %(clients)s::text[] IS NULL
             OR (e.client_external_id, e.occurred_at) IN (
@@ -22,7 +22,7 @@ twins AS (
         FROM gazelle_timeline_entries AS e
         WHERE e.client_external_id = i.client_external_id
             AND e.occurred_at = i.occurred_at
-            AND e.external_id LIKE 'tme\_%%'
+            AND e.external_id LIKE E'tme\\_%%'
             AND e.deleted_at IS NULL
             AND e.piano_external_id IS NOT DISTINCT FROM i.piano_external_id
             AND e.entry_type IS NOT DISTINCT FROM i.entry_type

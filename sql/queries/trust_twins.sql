@@ -7,7 +7,7 @@ CROSS JOIN LATERAL (
     FROM gazelle_timeline_entries AS t
     WHERE t.client_external_id = e.client_external_id
         AND t.occurred_at = e.occurred_at
-        AND t.external_id LIKE 'tme\_%%'
+        AND t.external_id LIKE E'tme\\_%%'
         AND t.deleted_at IS NULL
         AND t.piano_external_id IS NOT DISTINCT FROM e.piano_external_id
         AND t.entry_type IS NOT DISTINCT FROM e.entry_type
@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
         AND t.description IS NOT DISTINCT FROM e.description
     LIMIT 1
 ) AS own
-WHERE e.external_id LIKE 'tle\_%%' AND e.deleted_at IS NULL AND e.duplicate_of IS NULL
+WHERE e.external_id LIKE E'tle\\_%%' AND e.deleted_at IS NULL AND e.duplicate_of IS NULL
 UNION ALL
 SELECT e.external_id, e.duplicate_of, false
 FROM gazelle_timeline_entries AS e

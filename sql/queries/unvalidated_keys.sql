@@ -1,0 +1,7 @@
+-- Foreign keys of some tables that hold for what is written, and were never held against the rows that were there.
+SELECT c.conrelid::regclass::text, c.conname::text
+FROM pg_catalog.pg_constraint AS c
+WHERE c.contype = 'f' AND NOT c.convalidated AND c.conrelid = ANY (
+    SELECT t.oid FROM pg_catalog.pg_class AS t
+    WHERE t.relnamespace = 'public'::regnamespace AND t.relname = ANY (%(tables)s)
+)
