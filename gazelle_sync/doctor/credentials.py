@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gazelle_sync.doctor.finding import Finding
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from
+from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from, token_file_in_use
 from gazelle_sync.settings import Settings
 
 REFRESH_TOKEN_LIVES = timedelta(days=30)
@@ -34,7 +34,7 @@ def credentials_findings(settings: Settings, *, is_sandbox: bool) -> Iterator[Fi
 
 
 def _token_file(settings: Settings) -> Iterator[Finding]:
-    path = settings.token_file
+    path = token_file_in_use(settings.token_file)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield Finding("credentials", False, f"{path} can be read by other users (mode {mode:o}). Run: chmod 600 {path}")
@@ -77,7 +77,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """Of the environment and of the token file."""
     found = [*settings.secrets]
     try:
-        token = json.loads(settings.token_file.read_text(encoding="utf-8"))
+        token = json.loads(token_file_in_use(settings.token_file).read_text(encoding="utf-8"))
         found += [str(token[name]) for name in ("access_token", "refresh_token") if token.get(name)]
     except (OSError, ValueError, AttributeError, TypeError):
         pass

@@ -7,20 +7,21 @@ Gazelle's refresh tokens rotate: the moment one is used, the one before is dead.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import httpx
 
 from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, SettingsError
+from gazelle_sync.log import get_logger
 from gazelle_sync.settings import Settings
 
 TOKEN_PATH = "/developer/oauth/token"  # noqa: S105 - a path, not a secret
@@ -28,6 +29,9 @@ API_KEY_LENGTH = 50
 """An API key is shorter than this; what is longer is an access token."""
 
 _ROOM_FOR_ANSWER = b" " * 8192
+_NOT_OURS_TO_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+log = get_logger("gazelle_sync.gazelle")
 
 
 class Credentials(Protocol):
@@ -70,7 +74,8 @@ class TokenFile:
     """The OAuth answer as JSON (`access_token`, `refresh_token`, `expires_in`, `created_at` in epoch seconds).
 
     Args:
-        path: The file; rewritten atomically with mode 0600.
+        path: The file; replaced whole, with mode 0600. Where it cannot be replaced it is written into, and where that
+            cannot be either the new token stays beside it (`newer_token_file`).
         url: The API's base URL.
         client_id: OAuth client; None: the access token is used as it is and cannot be refreshed.
         client_secret: OAuth client secret.
@@ -105,27 +110,76 @@ class TokenFile:
             return True
 
     def _spend(self) -> dict[str, Any]:
-        temporary = ""
+        """Spend the refresh token: the answer is the only one that works from then on.
+
+        Room for it is taken first: in a file beside, or, in a folder where we may not write, in the token file itself.
+        """
         try:
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-            with os.fdopen(handle, "r+b") as file:
+            part = self._take_room_beside()
+        except OSError as error:
+            self._take_room_within(error)
+            token = self._ask()
+            try:
+                self._write_within(token)
+            except OSError:  # the room was there: the disk fails
+                log.exception("the new token is in no file: authorize the application again", file=str(self._path))
+            return token
+        try:
+            token = self._ask()
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        self._store(token, part)
+        return token
+
+    def _store(self, token: Mapping[str, Any], part: Path) -> None:
+        """Put the token in the file's place; where that cannot be, write into it, or leave the new one beside it."""
+        newer = newer_token_file(self._path)
+        try:
+            with part.open("r+b") as file:
+                _overwrite(file, token)
+            part.replace(newer)  # from here on the next start finds it, whatever happens
+            newer.replace(self._path)
+        except OSError:  # a file that is mounted by itself (into a container) cannot be replaced
+            try:
+                self._write_within(token)
+            except OSError as error:
+                log.warning(
+                    "the token file cannot be rewritten; the new token lies beside it and is used from there",
+                    file=str(self._path), kept=str(newer if newer.exists() else part), reason=str(error),
+                )  # fmt: skip
+            else:
+                part.unlink(missing_ok=True)
+                newer.unlink(missing_ok=True)
+
+    def _take_room_beside(self) -> Path:
+        part = self._path.with_name(f".{self._path.name}.part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
                 file.write(_ROOM_FOR_ANSWER)
                 file.flush()
                 os.fsync(file.fileno())
-                token = self._ask()
-                file.seek(0)
-                file.truncate()
-                file.write(json.dumps(token, indent=2).encode())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        return part
+
+    def _take_room_within(self, reason: OSError) -> None:
+        """Blanks behind the JSON: it says what it said."""
+        if reason.errno not in _NOT_OURS_TO_WRITE:
+            raise self._unwritable(reason) from reason
+        try:
+            with self._path.open("ab") as file:
+                file.write(_ROOM_FOR_ANSWER)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o600)
-            Path(temporary).replace(self._path)
         except OSError as error:
             raise self._unwritable(error) from error
-        finally:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
-        return token
+
+    def _write_within(self, token: Mapping[str, Any]) -> None:
+        with self._path.open("r+b") as file:
+            _overwrite(file, token)
 
     def _ask(self) -> dict[str, Any]:
         form = {
@@ -153,8 +207,10 @@ class TokenFile:
         return {"created_at": int(time.time()), "refresh_token": self._token["refresh_token"], **token}
 
     def _read(self) -> dict[str, Any]:
+        """The newest token: the file's, or that of the file beside it where the file could not be rewritten."""
+        path = token_file_in_use(self._path)
         try:
-            token = json.loads(self._path.read_text(encoding="utf-8"))
+            token = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise SettingsError(
                 f"The token file {self._path} is not there. Save the OAuth answer as JSON in it, or set "
@@ -173,11 +229,14 @@ class TokenFile:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock that keeps other processes from refreshing at the same time."""
-        lock = self._path.with_name(f".{self._path.name}.lock")
         try:
-            file = lock.open("a")
+            file = self._path.with_name(f".{self._path.name}.lock").open("a")
         except OSError as error:
-            raise self._unwritable(error) from error
+            if error.errno not in _NOT_OURS_TO_WRITE:
+                raise self._unwritable(error) from error
+            file = self._path.open(
+                "r"
+            )  # in a folder where we may not write it is never replaced, so it can be the lock
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -185,7 +244,7 @@ class TokenFile:
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(
             f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room, or give this user the "
-            f"right to write in {self._path.parent}, then run again."
+            f"right to write in {self._path.parent}, then run again. The refresh token was not used."
         )
 
 
@@ -197,7 +256,7 @@ def credentials_from(settings: Settings) -> Credentials:
     """
     if settings.api_token:
         return FixedToken(settings.api_token)
-    if settings.client_id or settings.client_secret or settings.token_file.exists():
+    if settings.client_id or settings.client_secret or token_file_in_use(settings.token_file).exists():
         if settings.api_url is None:
             raise SettingsError("GAZELLE_API_URL is not set.")
         return TokenFile(settings.token_file, settings.api_url, settings.client_id, settings.client_secret)
@@ -205,6 +264,31 @@ def credentials_from(settings: Settings) -> Credentials:
         "There are no credentials for Gazelle. Set GAZELLE_API_TOKEN to an API key or an access token, or set "
         "GAZELLE_CLIENT_ID, GAZELLE_CLIENT_SECRET and GAZELLE_TOKEN_FILE for OAuth."
     )
+
+
+def newer_token_file(path: Path) -> Path:
+    """Where a new token lies if the token file could not be rewritten."""
+    return path.with_name(f".{path.name}.new")
+
+
+def token_file_in_use(path: Path) -> Path:
+    """The token file, or the newer one beside it; a person who authorizes anew writes the token file, and later."""
+    newer = newer_token_file(path)
+    try:
+        kept = newer.stat().st_mtime_ns
+    except OSError:
+        return path
+    try:
+        return path if path.stat().st_mtime_ns > kept else newer
+    except OSError:
+        return newer
+
+
+def _overwrite(file: IO[bytes], token: Mapping[str, Any]) -> None:
+    file.write(json.dumps(token, indent=2).encode())
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _bearer(token: str) -> dict[str, str]:

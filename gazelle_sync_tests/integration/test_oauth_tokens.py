@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import json
+import os
+import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gazelle_sync.errors import CredentialsRefused, SettingsError
-from gazelle_sync.gazelle.auth import TokenFile, credentials_from
+from gazelle_sync.gazelle.auth import TokenFile, credentials_from, newer_token_file, token_file_in_use
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.pull.context import Mode
@@ -155,19 +160,109 @@ def test_a_token_file_that_cannot_be_used_says_why(tmp_path: Path, content: str 
         TokenFile(path, "http://127.0.0.1:9", None, None)
 
 
-@pytest.mark.parametrize("what", ["lock", "file"])
-def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(
-    oauth_shop: Shop, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+@contextmanager
+def mounted_by_itself(path: Path, *options: str) -> Iterator[None]:
+    """The file is a mount of its own, as a file is that a container is given: it cannot be replaced."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a file")
+    done = subprocess.run(["mount", "--bind", str(path), str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mount is not permitted here: {done.stderr.strip()}")
+    try:
+        if options:
+            subprocess.run(["mount", "-o", ",".join(["remount", "bind", *options]), str(path)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_token_file_that_cannot_be_replaced_is_written_in_place(oauth_shop: Shop) -> None:
+    path = oauth_shop.settings.token_file
+    with mounted_by_itself(path):
+        with pytest.raises(OSError, match="busy"):
+            Path(shutil.copy(path, path.with_name("other.json"))).replace(path)
+        oauth_shop.admin.expire_token()
+        assert ask(oauth_shop) > 0
+        assert held(oauth_shop)["refresh_token"] == oauth_shop.admin.tokens()["refresh_token"]
+        oauth_shop.admin.expire_token()
+        assert ask(oauth_shop) > 0, "and the time after"
+    assert held(oauth_shop)["refresh_token"] == oauth_shop.admin.tokens()["refresh_token"]
+    assert not newer_token_file(path).exists()
+
+
+def test_a_token_that_cannot_be_written_into_its_file_is_kept_beside_it_and_found_there(oauth_shop: Shop) -> None:
+    path = oauth_shop.settings.token_file
     before = held(oauth_shop)
-    if what == "lock":
-        oauth_shop.settings.token_file.with_name(".token.json.lock").mkdir()
-    else:
+    with mounted_by_itself(path, "ro"):
+        for _ in range(2):
+            oauth_shop.admin.expire_token()
+            with capture_logs() as lines:
+                assert ask(oauth_shop) > 0, "a new client finds the token that the one before it kept"
+            [warning] = [line for line in lines if line["log_level"] == "warning"]
+            assert warning["kept"] == str(newer_token_file(path))
+        assert held(oauth_shop) == before
+        assert token_file_in_use(path) == newer_token_file(path)
+        assert stat.S_IMODE(newer_token_file(path).stat().st_mode) == 0o600
+    assert refreshes(oauth_shop) == 2
+    oauth_shop.admin.expire_token()
+    assert ask(oauth_shop) > 0
+    assert held(oauth_shop)["refresh_token"] == oauth_shop.admin.tokens()["refresh_token"]
+    assert not newer_token_file(path).exists()
 
-        def refuse(**_: object) -> tuple[int, str]:
-            raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(tempfile, "mkstemp", refuse)
+def test_what_a_person_saves_in_the_token_file_counts_before_an_older_token_that_was_kept_beside_it(
+    oauth_shop: Shop,
+) -> None:
+    path = oauth_shop.settings.token_file
+    newer_token_file(path).write_text(json.dumps(held(oauth_shop) | {"access_token": "kept"}), encoding="utf-8")
+    os.utime(newer_token_file(path), (1, 1))
+    assert credentials_from(oauth_shop.settings).headers() != {"Authorization": "Bearer kept"}
+    os.utime(path, (0, 0))
+    assert credentials_from(oauth_shop.settings).headers() == {"Authorization": "Bearer kept"}
+
+
+IN_A_CLOSED_FOLDER = """
+import json, os, sys
+from pathlib import Path
+import httpx
+from gazelle_sync.gazelle.auth import TokenFile
+path, url, client, secret = sys.argv[1:]
+httpx.post(url).close()  # that user may not read Python itself
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+token = TokenFile(Path(path), url, client, secret)
+token.refresh(token.headers())
+"""
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_in_a_folder_without_write_right_the_file_is_written_or_the_refresh_token_is_not_spent(
+    oauth_shop: Shop, is_ours: bool
+) -> None:
+    """Another user's process: root may write everywhere."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "token.json"
+        Path(name).chmod(0o755)
+        path.write_text(json.dumps(held(oauth_shop)), encoding="utf-8")
+        path.chmod(0o644)
+        if is_ours:
+            os.chown(path, 65534, 65534)
+        command = [sys.executable, "-c", IN_A_CLOSED_FOLDER, str(path), oauth_shop.sandbox.url]
+        done = subprocess.run(
+            [*command, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET], capture_output=True, text=True, check=False
+        )
+        after = json.loads(path.read_text(encoding="utf-8"))
+    assert after["refresh_token"] == oauth_shop.admin.tokens()["refresh_token"], done.stderr
+    assert refreshes(oauth_shop) == is_ours, done.stderr
+    assert (done.returncode == 0) == is_ours
+    assert is_ours or "The refresh token was not used" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["lock", "part"])
+def test_a_place_beside_that_cannot_be_written_is_said_with_what_to_do(oauth_shop: Shop, what: str) -> None:
+    before = held(oauth_shop)
+    oauth_shop.settings.token_file.with_name(f".token.json.{what}").mkdir()
     oauth_shop.admin.expire_token()
     with pytest.raises(SettingsError, match="right to write in"):
         ask(oauth_shop)
