@@ -1,23 +1,37 @@
 -- Living timeline entries that production holds and that a complete read did not list.
-SELECT p.external_id, p.occurred_at
-FROM gazelle_timeline_entries AS p
-WHERE p.deleted_at IS NULL
-    AND NOT p.is_stub
-    AND p.occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
-    AND NOT EXISTS (SELECT FROM seen WHERE seen.external_id = p.external_id)
-UNION ALL
+-- The ids are compared as sets. With NOT EXISTS, PostgreSQL 15 and older take what is staged for one row, whatever the
+-- statistics say, and compare every version with every id that was seen.
+WITH unseen AS MATERIALIZED (
+    SELECT external_id
+    FROM gazelle_timeline_entries
+    WHERE deleted_at IS NULL
+        AND NOT is_stub
+        AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
+    EXCEPT
+    SELECT external_id FROM seen
+),
 -- Where everything was read: also those whose row somebody removed here, which would be made again from what is staged.
-SELECT s.external_id, (s.raw_data ->> 'occurredAt')::timestamptz
-FROM staging_timeline AS s
-WHERE %(since)s::timestamptz IS NULL
-    AND s.sync_status = 'processed'
-    AND s.rejected_at IS NULL
-    AND jsonb_typeof(s.raw_data) = 'object'
-    AND NOT starts_with(s.external_id, 'without-id-')
-    AND s.raw_data ->> 'occurredAt' ~ E'^\\d{4}-\\d\\d-\\d\\dT'
-    AND NOT EXISTS (SELECT FROM seen WHERE seen.external_id = s.external_id)
-    AND NOT EXISTS (SELECT FROM gazelle_timeline_entries AS p WHERE p.external_id = s.external_id)
-    AND NOT EXISTS (
-        SELECT FROM staging_timeline AS newer
-        WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL
-    )
+removed AS MATERIALIZED (
+    SELECT external_id FROM staging_timeline WHERE %(since)s::timestamptz IS NULL
+    EXCEPT
+    SELECT external_id FROM seen
+    EXCEPT
+    SELECT external_id FROM gazelle_timeline_entries
+)
+SELECT p.external_id, p.occurred_at
+FROM unseen
+JOIN gazelle_timeline_entries AS p USING (external_id)
+UNION ALL
+SELECT removed.external_id, (newest.raw_data ->> 'occurredAt')::timestamptz
+FROM removed
+CROSS JOIN LATERAL (
+    SELECT s.raw_data, s.sync_status
+    FROM staging_timeline AS s
+    WHERE s.external_id = removed.external_id AND s.rejected_at IS NULL
+    ORDER BY s.fetched_at DESC
+    LIMIT 1
+) AS newest
+WHERE newest.sync_status = 'processed'
+    AND jsonb_typeof(newest.raw_data) = 'object'
+    AND NOT starts_with(removed.external_id, 'without-id-')
+    AND newest.raw_data ->> 'occurredAt' ~ E'^\\d{4}-\\d\\d-\\d\\dT'

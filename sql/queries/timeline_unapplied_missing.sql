@@ -1,12 +1,19 @@
 -- Entries whose newest version waits for stage 2 (or is in error), and that a complete read did not list.
-SELECT s.external_id, s.raw_data ->> 'occurredAt'
-FROM staging_timeline AS s
-WHERE s.sync_status <> 'processed'
-    AND s.rejected_at IS NULL
-    AND jsonb_typeof(s.raw_data) = 'object'
-    AND NOT starts_with(s.external_id, 'without-id-')
-    AND NOT EXISTS (SELECT FROM seen WHERE seen.external_id = s.external_id)
-    AND NOT EXISTS (
-        SELECT FROM staging_timeline AS newer
-        WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL
-    )
+-- As sets, for the reason that timeline_missing.sql gives: after a first run that was killed, everything waits.
+WITH unseen AS MATERIALIZED (
+    SELECT external_id FROM staging_timeline WHERE sync_status <> 'processed' AND rejected_at IS NULL
+    EXCEPT
+    SELECT external_id FROM seen
+)
+SELECT unseen.external_id, newest.raw_data ->> 'occurredAt'
+FROM unseen
+CROSS JOIN LATERAL (
+    SELECT s.raw_data, s.sync_status
+    FROM staging_timeline AS s
+    WHERE s.external_id = unseen.external_id AND s.rejected_at IS NULL
+    ORDER BY s.fetched_at DESC
+    LIMIT 1
+) AS newest
+WHERE newest.sync_status <> 'processed'
+    AND jsonb_typeof(newest.raw_data) = 'object'
+    AND NOT starts_with(unseen.external_id, 'without-id-')
