@@ -26,6 +26,7 @@ from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S
 
 REPLAY = "replay"
@@ -122,6 +123,7 @@ class RunSession:
         if self.settings is None or self.settings.database_url is None:
             raise RuntimeError("no asset has begun yet")
         with database_errors(), connect(self.settings.database_url) as connection:
+            allow_time(connection)
             yield connection
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement
+from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
 BATCH = 2000
@@ -114,7 +115,7 @@ class Applier:
         tables = [table.name for table in self._entity.tables]
         with (
             connect(self._database.url) as reading,
-            bulk_load(connection, tables, self._find_all_twins) as writer.tables_are_new,
+            bulk_load(connection, self._entity.staging_table, tables, self._find_all_twins) as writer.tables_are_new,
         ):
             # A first import marks whole answers at the end: a third cheaper than row by row.
             self._marks_pages = self._writer.tables_are_new and which is Which.PENDING
@@ -147,6 +148,7 @@ class Applier:
     def _batches(self, connection: Connection, which: Which) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
         query = sql.SQL(statement(which.value)).format(staging=self._staging)
+        allow_time(connection)
         with connection.cursor(name="staged") as cursor:
             cursor.execute(query)
             while rows := cursor.fetchmany(BATCH):
@@ -214,6 +216,7 @@ class Applier:
     def _retire_superseded(self, connection: Connection) -> None:
         """Versions that a newer one has overtaken before they were applied have nothing more to say."""
         with connection.transaction():
+            allow_time(connection)
             connection.execute(sql.SQL(statement("staging_retire")).format(staging=self._staging))
 
     def _set_aside_emptying(self, connection: Connection) -> int:
@@ -227,6 +230,7 @@ class Applier:
                 "base": sql.Identifier(base),
             }
             with connection.transaction():
+                allow_time(connection)
                 row = connection.execute(
                     sql.SQL(statement("staging_emptying_count")).format(**names), {"field": merged}
                 ).fetchone()

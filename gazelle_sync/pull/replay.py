@@ -28,6 +28,7 @@ from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, statement
+from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 
@@ -146,6 +147,7 @@ class Replay:
         found: dict[str, int] = {}
         too_many: list[str] = []
         with self._database.use() as connection:
+            allow_time(connection)
             for entity, table in _tables(self._entities):
                 lacking, living = connection.execute(_unstaged("unstaged_count", entity, table)).fetchone() or (0, 0)
                 found[table.name] = lacking
@@ -163,6 +165,7 @@ class Replay:
 
     def _look_after_unstaged(self, entity: Entity, report: EntityReport) -> None:
         with self._database.use() as connection:
+            allow_time(connection)
             for _, table in _tables([entity]):
                 if not self._unstaged[table.name]:
                     continue

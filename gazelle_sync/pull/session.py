@@ -43,6 +43,7 @@ from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
+from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
@@ -344,11 +345,13 @@ class Pull:
             wait([self._staged[owner.name]])
         query = sql.SQL(statement("staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
+            allow_time(connection)
             return path, {external_id for (external_id,) in connection.execute(query)}
 
     def _prune(self) -> None:
         for entity in self.entities:
             with self._database.use() as connection:
+                allow_time(connection)
                 query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
@@ -373,6 +376,7 @@ def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
     row = connection.execute(statement("latest_reading")).fetchone()
     instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
     if after_a_death:
+        allow_time(connection)
         for entity in ENTITIES:
             query = sql.SQL("SELECT max(fetched_at) FROM {}").format(sql.Identifier(entity.staging_table))
             newest = connection.execute(query).fetchone()

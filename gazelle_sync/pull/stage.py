@@ -31,6 +31,7 @@ from gazelle_sync.pull.versions import (
 )
 from gazelle_sync.warehouse.bulk import spare_marking
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.warehouse.limits import allow_time
 
 RECENT = 5000
 WAITING_AT_ONCE = 1000
@@ -101,6 +102,7 @@ class Staging:
         """Records whose newest version was set aside by the guard: they must be read again."""
         query = sql.SQL(statement("staging_set_aside")).format(staging=self._table)
         with database_errors():
+            allow_time(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -111,6 +113,7 @@ class Staging:
             staging=self._table, production=sql.Identifier(self.entity.table.name)
         )
         with database_errors():
+            allow_time(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -121,6 +124,7 @@ class Staging:
             staging=self._table, table=sql.Identifier(self.entity.table.name), key=sql.Identifier("external_id")
         )
         with database_errors():
+            allow_time(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -212,6 +216,7 @@ class Staging:
         changed: dict[str, bytes] = {}
         names = {"staging": self._table}
         with database_errors(), self._connection.cursor(name="bodies") as cursor:
+            allow_time(self._connection)
             cursor.execute(sql.SQL(statement("staging_bodies")).format(**names))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
@@ -226,6 +231,7 @@ class Staging:
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with database_errors(), self._connection.cursor(name="waiting") as cursor:
+            allow_time(self._connection)
             cursor.execute(sql.SQL(statement("staging_waiting")).format(staging=self._table))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 self._note_parents([body for (body,) in rows])
@@ -282,6 +288,8 @@ class Staging:
 
     def _read_held(self, query: sql.Composed, parameters: list[Any]) -> Iterator[tuple[str, Held]]:
         with database_errors():
+            if not parameters:  # all that is staged is sorted
+                allow_time(self._connection)
             rows = self._connection.execute(query, parameters).fetchall()
             self._connection.commit()
         for external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start in rows:

@@ -20,6 +20,7 @@ from gazelle_sync.summary import NAMES, entity_name
 from gazelle_sync.trust.calendar_ends import read_ends
 from gazelle_sync.trust.finding import Finding, Severity, Text
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.limits import allow_time
 
 WHOLE_READ = "full pages"
 """The strategy of a report whose total is the account's, also where a tick looks at a window only."""
@@ -98,6 +99,8 @@ class Circumstances:
                 self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 self._connection.read_only = True
             with self._connection.transaction():
+                if self.thorough:
+                    allow_time(self._connection)
                 yield self._connection
 
     def rows(self, name: str, parameters: Mapping[str, Any] | None = None, **names: str) -> list[tuple[Any, ...]]:

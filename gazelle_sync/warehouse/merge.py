@@ -17,6 +17,7 @@ from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
 from gazelle_sync.warehouse import copytext
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import allow_time
 
 LINES_AT_ONCE = 500
 
@@ -99,6 +100,7 @@ class TableWriter:
                 "instants": [row["occurred_at"] for row in rows],
                 "written": [staged.external_id for staged in batch],
             }
+        allow_time(self._connection)
         return self._connection.execute(statement("timeline_twins"), parameters).rowcount
 
     def forget(self) -> None:

@@ -16,6 +16,7 @@ from psycopg import errors, sql
 from gazelle_sync.errors import DatabaseError, first_line
 from gazelle_sync.log import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.limits import locking_out_others
 from gazelle_sync.warehouse.relations import MIGRATIONS, VISITORS, open_doors, present_tables, say_doors
 
 log = get_logger("gazelle_sync.warehouse")
@@ -83,9 +84,10 @@ def _assert_utf8(connection: Connection) -> None:
 def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
     before = _objects(connection) if visitors else set()
     try:
-        # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
-        connection.execute("SET LOCAL standard_conforming_strings = on")
-        connection.execute(path.read_bytes())
+        with locking_out_others(connection):
+            # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
+            connection.execute("SET LOCAL standard_conforming_strings = on")
+            connection.execute(path.read_bytes())
     except errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"The role {connection.info.user} may not do what sql/migrations/{path.name} does ({first_line(error)}). "

@@ -1,0 +1,198 @@
+"""Servers with a short `statement_timeout`, and people who keep a transaction open: no run waits, no run is cut off."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from gazelle_sync.errors import DatabaseError
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.trust.circumstances import Circumstances
+from gazelle_sync.trust.production import judge_production
+from gazelle_sync.warehouse import connect as connecting
+from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
+from gazelle_sync.warehouse.connect import connect, statement
+from gazelle_sync.warehouse.limits import LONG
+from gazelle_sync.warehouse.migrate import apply_again, migrate
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.shop import Shop
+
+
+def set_database(shop: Shop, **settings: str) -> None:
+    """Settings of the shop's database; sessions that are open keep theirs."""
+    for name, value in settings.items():
+        shop.query(f"ALTER DATABASE {shop.value('SELECT current_database()')} SET {name} = '{value}'")
+    shop.leave()
+
+
+@contextmanager
+def in_a_transaction(shop: Shop, query: str) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody who says this and then goes for lunch."""
+    with psycopg.connect(shop.url) as other:
+        other.execute(query.encode())
+        yield other
+
+
+def nothing() -> None:
+    """Nothing."""
+
+
+def locked_out(shop: Shop) -> set[str]:
+    """Tables that nobody else can read at the moment."""
+    found = shop.query(
+        "SELECT relation::regclass::text FROM pg_locks JOIN pg_database AS d ON d.oid = database "
+        "WHERE mode = 'AccessExclusiveLock' AND d.datname = current_database()"
+    )
+    return {name for (name,) in found if name is not None and name.startswith(("gazelle_", "staging_"))}
+
+
+def test_a_reader_who_keeps_a_transaction_open_holds_no_import_up(shop: Shop) -> None:
+    """It waited for the reader, and everybody who came after waited for it."""
+    shop.query("TRUNCATE gazelle_timeline_entries")
+    set_database(shop, lock_timeout="5s")  # without the mend this would fail instead of waiting for ever
+    tables = ("gazelle_clients", "gazelle_pianos", "gazelle_users", "gazelle_timeline_entries")
+    with in_a_transaction(shop, "; ".join(f"TABLE {table}" for table in tables)):
+        shop.replay(only=["timeline"])
+    shop.assert_equals_api()
+
+
+def test_an_import_locks_no_table_that_holds_rows(shop: Shop) -> None:
+    shop.query("TRUNCATE gazelle_timeline_entries")
+    with (
+        connect(shop.url) as connection,
+        bulk_load(connection, "staging_timeline", ["gazelle_timeline_entries"], nothing) as is_new,
+    ):
+        assert is_new
+        held = {name for name in locked_out(shop) if name in shop.tables()}
+        assert held == {"gazelle_timeline_entries"}
+    assert shop.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'gazelle_timeline_entries'::regclass") > 3
+
+
+@pytest.mark.parametrize("kept", ["staging_invoices", "gazelle_invoice_items"])
+def test_an_import_of_nothing_and_one_into_rows_lock_nothing(shop: Shop, kept: str) -> None:
+    tables = ["gazelle_invoices", "gazelle_invoice_items"]
+    shop.query("ALTER TABLE gazelle_invoice_items DROP CONSTRAINT gazelle_invoice_items_invoice_external_id_fkey")
+    for table in {"staging_invoices", *tables} - ({kept} if kept != "staging_invoices" else set()):
+        shop.query(f"TRUNCATE {table} CASCADE" if table == "gazelle_invoices" else f"TRUNCATE {table}")
+    if kept != "staging_invoices":
+        shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_1')")
+    with connect(shop.url) as connection, bulk_load(connection, "staging_invoices", tables, nothing) as is_new:
+        assert not is_new
+        assert locked_out(shop) == set()
+
+
+def test_the_index_of_what_waits_is_left_for_later_where_somebody_writes(shop: Shop) -> None:
+    shop.query("DROP INDEX staging_clients_unprocessed")
+    is_there = "SELECT to_regclass('staging_clients_unprocessed') IS NOT NULL"
+    set_database(shop, lock_timeout="5s")
+    with in_a_transaction(shop, "UPDATE staging_clients SET attempts = attempts"), connect(shop.url) as connection:
+        restore_marking(connection, "staging_clients")
+    assert not shop.value(is_there)
+    with connect(shop.url) as connection:
+        restore_marking(connection, "staging_clients")
+    assert shop.value(is_there)
+
+
+def test_a_migration_does_not_wait_for_a_reader_and_says_who_is_in_the_way(shop: Shop) -> None:
+    set_database(shop, lock_timeout="0")
+    with (
+        in_a_transaction(shop, "SELECT * FROM gazelle_clients; SELECT * FROM vincent_dindy_piano_updates"),
+        pytest.raises(DatabaseError, match=r"lock timeout.*who holds the table"),
+    ):
+        apply_again(shop.url)
+
+
+def test_pruning_outlasts_a_short_statement_timeout(shop: Shop) -> None:
+    """Cut off once, it would be cut off every night: there is only ever more to prune."""
+    shop.query("INSERT INTO staging_pianos (external_id, raw_data, fetched_at, sync_status) "
+               "SELECT external_id, raw_data, '2020-01-01+00', 'processed' FROM staging_pianos")  # fmt: skip
+    shop.query("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+               "$$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$")  # fmt: skip
+    shop.query("CREATE TRIGGER slow AFTER DELETE ON staging_pianos EXECUTE FUNCTION slow()")
+    set_database(shop, statement_timeout="1s")
+    shop.sync(Mode.NIGHTLY, only=["pianos"])
+    assert shop.count("staging_pianos", "fetched_at < '2021-01-01+00'") == 0
+
+
+GROWS = {
+    "staging_all", "staging_pending", "staging_held", "staging_prune", "staging_waiting", "staging_bodies",
+    "staging_set_aside", "stubs_unanswered", "staging_retire", "staging_emptying_count", "staging_deleted",
+    "staging_index", "timeline_count", "timeline_days", "timeline_between", "timeline_missing",
+    "timeline_unapplied", "timeline_unapplied_missing", "timeline_nameless", "timeline_twins", "unstaged_count",
+    "unstaged_ids", "trust_newest", "staging_mark_pages",
+}  # fmt: skip
+"""Statements that read or write a table from end to end: what they take grows with a shop's history."""
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Name of a statement → the `statement_timeout`s under which it was sent."""
+    found: dict[str, set[str]] = defaultdict(set)
+    names = {statement(name).splitlines()[0]: name for name in GROWS}
+
+    def note(connection: Any, query: object) -> None:
+        text = query if isinstance(query, str) else query.as_string(None) if hasattr(query, "as_string") else ""
+        if (name := names.get(text.partition("\n")[0])) is not None:
+            with psycopg.Cursor(connection) as asking:
+                row = asking.execute("SHOW statement_timeout").fetchone()
+            found[name].add(str(row[0]) if row else "")
+
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
+            note(self.connection, query)
+            return super().execute(query, *args, **more)
+
+    class NotingAtServer(psycopg.ServerCursor[Any]):
+        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
+            note(self.connection, query)
+            return super().execute(query, *args, **more)
+
+    monkeypatch.setattr(connecting._Clear, "cursor_factory", Noting, raising=False)
+    connect_plainly = connecting._Clear.connect
+
+    def connect_noting(*args: Any, **more: Any) -> Any:
+        connection = connect_plainly(*args, **more)
+        connection.cursor_factory = Noting
+        connection.server_cursor_factory = NotingAtServer
+        return connection
+
+    monkeypatch.setattr(connecting._Clear, "connect", connect_noting)
+    return found
+
+
+def test_every_statement_that_grows_with_history_brings_its_own_time(
+    lived_in: Shop, databases: Databases, limits: dict[str, set[str]]
+) -> None:
+    with databases.temporary() as url:
+        first = Shop.on(url, lived_in.sandbox, lived_in.settings.home)
+        set_database(first, statement_timeout="2min")
+        first.sync()
+        first.leave()
+    set_database(lived_in, statement_timeout="2min")
+    deleted = [record["id"] for record in lived_in.admin.dump("pianos")[:2]]
+    for external_id in deleted:
+        lived_in.admin.delete("pianos", external_id)
+    lived_in.admin.delete("timeline", lived_in.admin.dump("timeline")[0]["id"])
+    lived_in.admin.random_edits(clients=2, timeline=2)
+    for mode in (Mode.TICK, Mode.DEEP):
+        lived_in.sync(mode)
+    lived_in.replay()
+    with Circumstances(lived_in.settings) as circumstances:
+        judge_production(circumstances, "integrity_production")
+    assert limits.keys() == GROWS
+    assert {name: found for name, found in limits.items() if found != {LONG}} == {}
+
+
+def test_limits_end_with_their_transaction(shop: Shop) -> None:
+    set_database(shop, statement_timeout="2min", lock_timeout="7s")
+    migrate(shop.url)
+    shop.query("DROP INDEX staging_clients_unprocessed")
+    with connect(shop.url) as connection:
+        restore_marking(connection, "staging_clients")
+        row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+        assert row.fetchone() == ("2min", "7s")
