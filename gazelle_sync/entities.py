@@ -38,6 +38,7 @@ class Table:
         owner: For a nested table, the column that holds the external id of the body it came in; None for the entity's
             own table.
         references: Foreign key column → the table it points to.
+        dies_with: Of a nested table, the references without whose record a row cannot be (a visit's piano).
         description: One sentence for a person who meets the table in the UI.
     """
 
@@ -46,6 +47,7 @@ class Table:
     merged: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    dies_with: tuple[str, ...] = ()
     description: str = ""
 
 
@@ -312,6 +314,7 @@ APPOINTMENTS = Entity(
             appointment.APPOINTMENT_PIANO_COLUMNS,
             owner="appointment_external_id",
             references={"appointment_external_id": "gazelle_appointments", "piano_external_id": "gazelle_pianos"},
+            dies_with=("piano_external_id",),
             description="Which pianos a visit is for, and whether each is to be tuned.",
         ),
     ),

@@ -17,7 +17,7 @@
     ├── StagingIncomplete         a replay would work from a staging table that lost rows
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
-    │   └── MassEmptying          a merged column would be emptied on more rows than a person does
+    │   └── MassEmptying          lists inside records were emptied on more rows than a person does
     └── ReconcileError            one body cannot become rows (in `gazelle_sync.reconcile.rows`)
 
 A message says what happened, to which record, and what to do.
@@ -198,7 +198,7 @@ class MassDeletion(EntityFailed):
 
 
 class MassEmptying(EntityFailed):
-    """Gazelle sent empty lists for more rows than a person empties: those bodies were set aside."""
+    """Gazelle emptied lists inside records (tags, contacts, items) as no person does: those bodies were set aside."""
 
 
 def first_line(error: BaseException) -> str:

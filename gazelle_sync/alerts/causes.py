@@ -26,6 +26,7 @@ class Cause:
 _KINDS: tuple[tuple[str, str], ...] = (
     ("mass_deletion", r"(\d+) records are gone at Gazelle"),
     ("mass_emptying", r"empty list for (\d+) records"),
+    ("mass_vanishing", r"leaves out (\d+) rows of"),
     ("wrong_account", r"holds (?:a real|the sandbox's invented) account"),
     ("credentials", r"refuses the (?:credentials|refresh token)|no credentials for Gazelle|token file"),
     ("dagster_database", r"Dagster's own database"),

@@ -24,6 +24,9 @@ CAUSES = {
         "Gazelle; if they really were deleted, `gazelle-sync status` shows the command that lets it through.",
         "mass_emptying": "Gazelle sent empty tags for {number} records at once. They were set aside, nothing was "
         "emptied here. Look at Gazelle; `gazelle-sync status` shows the command that lets it through.",
+        "mass_vanishing": "Gazelle leaves out {number} contacts, items or other parts of records at once. Those "
+        "records were set aside, nothing was removed here. Look at Gazelle; `gazelle-sync status` shows the command "
+        "that lets it through.",
         "wrong_account": "The database holds another account than the one that is set. Nothing was done. Check "
         "GAZELLE_API_URL and GAZELLE_DATABASE_URL.",
         "credentials": "Gazelle refuses the credentials, or there are none. Check GAZELLE_API_TOKEN, or authorize the "
@@ -51,6 +54,9 @@ CAUSES = {
         "Vérifiez dans Gazelle ; si la suppression est voulue, `gazelle-sync status` montre la commande qui l'accepte.",
         "mass_emptying": "Gazelle a envoyé des étiquettes vides pour {number} fiches d'un coup. Elles ont été mises de "
         "côté, rien n'a été vidé ici. Vérifiez dans Gazelle ; `gazelle-sync status` montre la commande qui l'accepte.",
+        "mass_vanishing": "Gazelle omet d'un coup {number} contacts, lignes ou autres éléments de fiches. Ces "
+        "fiches ont été mises de côté, rien n'a été retiré ici. Vérifiez dans Gazelle ; `gazelle-sync status` montre "
+        "la commande qui l'accepte.",
         "wrong_account": "La base contient un autre compte que celui qui est réglé. Rien n'a été fait. Vérifiez "
         "GAZELLE_API_URL et GAZELLE_DATABASE_URL.",
         "credentials": "Gazelle refuse les identifiants, ou il n'y en a pas. Vérifiez GAZELLE_API_TOKEN, ou autorisez "

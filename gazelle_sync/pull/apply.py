@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 import psycopg
@@ -16,8 +16,8 @@ from psycopg import sql
 
 from gazelle_sync.clock import parse_instant
 from gazelle_sync.entities import Entity
-from gazelle_sync.errors import MassEmptying
 from gazelle_sync.log import get_logger
+from gazelle_sync.pull import guard
 from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
@@ -26,8 +26,6 @@ from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
 BATCH = 2000
-LEAST_EMPTIED = 5
-SHARE_EMPTIED = 0.02
 
 log = get_logger("gazelle_sync.pull")
 
@@ -75,13 +73,15 @@ class Applier:
         which: Which,
         *,
         allow_emptying: bool = False,
+        confirmed: Collection[str] = (),
         last_words: Callable[[Connection], None] | None = None,
     ) -> None:
         """Apply staged versions.
 
         Args:
             which: The pending ones, or the newest of all.
-            allow_emptying: Whether a merged column may be emptied on many rows.
+            allow_emptying: Whether lists may be emptied, and nested rows removed, on many records.
+            confirmed: Records whose nested rows are gone, as a later full run has read by id.
             last_words: Called in the last transaction, which commits after everything else is in.
 
         Raises:
@@ -89,22 +89,17 @@ class Applier:
             DatabaseError: The database went away; what was committed stays, the rest is still pending.
         """
         with self._database.use() as writing:
-            emptied = 0
+            doubted: list[guard.Loss] = []
             has_pending, lacks_index = self._state(writing)
             if has_pending:
                 self._retire_superseded(writing)
-                emptied = 0 if allow_emptying else self._set_aside_emptying(writing)
+                doubted = [] if allow_emptying else self._set_aside(writing, confirmed)
             if has_pending or which is Which.ALL:
                 self._apply_batches(writing, which)
             if lacks_index:
                 restore_marking(writing, self._entity.staging_table)
-            if emptied:
-                raise MassEmptying(
-                    f"{self._entity.name}: Gazelle sent an empty list for {emptied} records that had tags, more than "
-                    "a person empties in a day. Those bodies were set aside (sync_status error) and will be read "
-                    "again; the others were applied. If the lists really were emptied, run: gazelle-sync sync --full "
-                    f"--allow-deletes --only {self._entity.name}"
-                )
+            if doubted:
+                raise guard.mass_emptying(self._entity, doubted)
             if last_words:
                 with writing.transaction():
                     last_words(writing)
@@ -219,34 +214,17 @@ class Applier:
             allow_time(connection)
             connection.execute(sql.SQL(statement("staging_retire")).format(staging=self._staging))
 
-    def _set_aside_emptying(self, connection: Connection) -> int:
-        """The guard over merged columns: too many emptied lists are an API's fault and not a person's wish."""
-        emptied = 0
-        for merged, base in self._entity.table.merged.items():
-            names = {
-                "staging": self._staging,
-                "table": sql.Identifier(self._entity.table.name),
-                "merged": sql.Identifier(merged),
-                "base": sql.Identifier(base),
-            }
+    def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
+        """Set aside what takes away more than people do, counted over the whole run and before its first batch."""
+        found = guard.losses_of(connection, self._entity)
+        # Within the run: parents that children bring along are applied after the others.
+        doubted, self._report.removed = found.judge(self._report.removed, confirmed)
+        if doubted:
             with connection.transaction():
                 allow_time(connection)
-                row = connection.execute(
-                    sql.SQL(statement("staging_emptying_count")).format(**names), {"field": merged}
-                ).fetchone()
-                count, held = row or (0, 0)
-                # Within the run: parents that children bring along are applied after the others.
-                if self._report.emptied + count <= max(LEAST_EMPTIED, int(held * SHARE_EMPTIED)):
-                    self._report.emptied += count
-                    continue
-                message = f"set aside: one of {count} records whose {merged} would be emptied in one run"
-                connection.execute(
-                    sql.SQL(statement("staging_emptying_set_aside")).format(**names),
-                    {"field": merged, "message": message},
-                )
-            emptied += count
-            self._report.errors += count
-        return emptied
+                guard.set_aside(connection, self._entity, doubted)
+            self._report.errors += len({loss.external_id for loss in doubted})
+        return doubted
 
 
 def _text(value: str) -> str:

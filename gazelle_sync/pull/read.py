@@ -250,6 +250,23 @@ class Reader:
                 self._complete(holder, path[-1], operation)
         return bodies
 
+    def refill(self, body: dict[str, Any]) -> bool:
+        """Ask the own pages of a record's nested lists that came empty; gives whether any held something."""
+        found = False
+        for path, operation in self._entity.nested_operations.items():
+            for holder in records_at([body], path[:-1]):
+                connection = holder.get(path[-1])
+                if not isinstance(connection, dict) or connection.get("nodes") != []:
+                    continue
+                if not isinstance(holder.get("id"), str):
+                    continue
+                try:
+                    connection["nodes"] = self._nested(operation, holder["id"], path[-1])
+                except (OperationFailed, AnswerUnreadable) as error:
+                    log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
+                found = found or bool(connection["nodes"])
+        return found
+
     def _complete(self, holder: dict[str, Any], field: str, operation: str) -> None:
         connection = holder.get(field)
         info = connection.get("pageInfo") if isinstance(connection, dict) else None

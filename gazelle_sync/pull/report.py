@@ -19,8 +19,8 @@ class EntityReport:
         processed: Staged versions applied to production.
         changed: Production rows written, nested tables included.
         deleted: Records marked deleted.
-        emptied: Records whose tags (or other merged column) were emptied, because they were few.
         kept: Living rows, nested ones included, that a replay left as they were: staging holds no version of them.
+        removed: Merged column or nested table → what was emptied or marked deleted there, because it was little.
         errors: Records that could not be read or applied.
         seconds_stage: Time in stage 1.
         seconds_apply: Time in stage 2.
@@ -37,8 +37,8 @@ class EntityReport:
     processed: int = 0
     changed: int = 0
     deleted: int = 0
-    emptied: int = 0
     kept: int = 0
+    removed: dict[str, int] = field(default_factory=dict)
     errors: int = 0
     seconds_stage: float = 0.0
     seconds_apply: float = 0.0

@@ -93,11 +93,12 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     else:
         complete_scan = False
     changed = [i for i, stamp in seen.stamps.items() if _differs(held.get(i), stamp) or i in again]
-    unseen = [i for i in candidates if held[i].is_unsettled and held[i].is_living and i not in seen.stamps]
+    doubtful = again & held.keys() | {i for i in candidates if held[i].is_unsettled}
+    unseen = [i for i in doubtful if held[i].is_living and i not in seen.stamps]
     unlisted = [i for i in unseen if held[i].is_unlisted]
-    if not seen.is_complete:
-        # The shortcut does not come to records that must be read again, but were changed before its watermark.
-        changed += [i for i in unseen if not held[i].is_unlisted]
+    # The shortcut does not come to records that must be read again, but were changed before its watermark; nor does a
+    # window to those outside it that were set aside.
+    changed += [i for i in unseen if not held[i].is_unlisted and (i in again or not seen.is_complete)]
     back = [i for i in seen.stamps if i in held and held[i].is_unlisted and i not in changed]
     pull.staging.mark_listed(back, unlisted=False)
     pages = -(-max(len(seen.stamps), 1) // min(BODIES_PER_PAGE, pull.reader.page_size))

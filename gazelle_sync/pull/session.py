@@ -35,6 +35,7 @@ from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.scan import scan
@@ -103,6 +104,7 @@ class Pull:
         self.reports: dict[str, EntityReport] = {entity.name: EntityReport() for entity in self.entities}
         self._staged: dict[str, Future[None]] = {}
         self._parents_lock = threading.Lock()
+        self._confirmed: dict[str, set[str]] = {}
         self._applied: set[str] = set()
         self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
         self.client = client_for(settings)
@@ -206,7 +208,10 @@ class Pull:
             for parent in entity.ancestors:
                 self._apply_waiting(parent)
             Applier(self._database, entity, report, self.progress).apply(
-                Which.PENDING, allow_emptying=self._allow_deletes, last_words=self._mover(entity, report)
+                Which.PENDING,
+                allow_emptying=self._allow_deletes,
+                confirmed=self._confirmed.get(name, ()),
+                last_words=self._mover(entity, report),
             )
             if self._mode is Mode.BACKFILL:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(Which.ALL)
@@ -237,7 +242,9 @@ class Pull:
         report = self.reports.get(parent.name, EntityReport())
         try:
             Applier(self._database, parent, report, self.progress).apply(
-                Which.PENDING, allow_emptying=self._allow_deletes
+                Which.PENDING,
+                allow_emptying=self._allow_deletes,
+                confirmed=self._confirmed.get(parent.name, ()),
             )
         except MassEmptying as error:
             report.failure = str(error)
@@ -282,6 +289,8 @@ class Pull:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
+                if not self._allow_deletes:
+                    self._confirmed[entity.name] = read_losses_again(pull, connection)
                 if entity.name in PARENTS:
                     bring_parents(pull, pull.staging.unanswered())
                 if pull.reader.was_refused:

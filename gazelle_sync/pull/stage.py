@@ -74,7 +74,7 @@ class Staging:
     ) -> None:
         self._connection = connection
         self.entity = entity
-        self._run_id = run_id
+        self.run_id = run_id
         self._order = order
         self._report = report
         self._table = sql.Identifier(entity.staging_table)
@@ -250,7 +250,7 @@ class Staging:
                 with cursor.copy(copy) as out:
                     for start in range(0, len(versions), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
                         part = versions[start : start + LINES_AT_ONCE]
-                        out.write(copy_lines(part, fetched_at, self._run_id, unlisted=unlisted))
+                        out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
             if settled and answer is not None:
                 cursor.execute(
                     sql.SQL(statement("staging_settle")).format(staging=self._table),
@@ -265,6 +265,7 @@ class Staging:
                     ),
                     {"ids": same},
                 )
+                cursor.execute(sql.SQL(statement("staging_refute")).format(staging=self._table), {"ids": same})
         self._report.staged += len(versions)
         if versions:
             self.is_empty = False

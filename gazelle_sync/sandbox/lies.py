@@ -5,6 +5,8 @@ Each function changes its first argument in place; `options` are those of the fa
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -239,11 +241,30 @@ def _naive_starts(payload: Record, _: Record) -> None:
             record["start"] = record["start"].removesuffix("Z")
 
 
-def _empty_nested(payload: Record, _: Record) -> None:
-    """The lists inside records are empty."""
-    for connection in _nested(payload):
-        nothing = {"nodes": [], "edges": [], "totalCount": 0, "pageInfo": _NO_PAGE}
-        connection.update({name: nothing[name] for name in connection if name in nothing})
+def _empty_nested(payload: Record, options: Record) -> None:
+    """The lists inside records are empty: all of them, or those called `field`."""
+    for holder, name in _nested_lists(payload, options):
+        value = holder[name]
+        if isinstance(value, list):
+            holder[name] = []
+        else:
+            nothing = {"nodes": [], "edges": [], "totalCount": 0, "pageInfo": _NO_PAGE}
+            value.update({key: nothing[key] for key in value if key in nothing})
+
+
+def _thin_nested(payload: Record, options: Record) -> None:
+    """The lists inside records lack a `share` of their rows, whichever way they are asked for the same ones."""
+    share = float(options.get("share", 0.5))
+    for holder, name in _nested_lists(payload, options):
+        value = holder[name]
+        rows = value if isinstance(value, list) else value["nodes"]
+        kept = [row for row in rows if zlib.crc32(json.dumps(row.get("id") or row).encode()) / 2**32 >= share]
+        if isinstance(value, list):
+            holder[name] = kept
+        else:
+            value["nodes"] = kept
+            if "totalCount" in value:
+                value["totalCount"] -= len(rows) - len(kept)
 
 
 def _null_nested(payload: Record, _: Record) -> None:
@@ -261,9 +282,17 @@ def _shift(payload: Record, name: str, seconds: float) -> None:
             record[name] = moved.strftime(INSTANT)
 
 
-def _nested(payload: Record) -> Iterator[Record]:
-    for record in _records(payload):
-        yield from (value for value in record.values() if isinstance(value, dict) and "nodes" in value)
+def _nested_lists(payload: Record, options: Record) -> Iterator[tuple[Record, str]]:
+    """The lists inside records, and inside their rows in turn: who holds each, and its name."""
+    todo = list(_records(payload))
+    while todo:
+        holder = todo.pop()
+        for name, value in holder.items():
+            rows = value.get("nodes") if isinstance(value, dict) else value
+            if name.startswith("all") and isinstance(rows, list):
+                todo += [row for row in rows if isinstance(row, dict)]
+                if options.get("field", name) == name:
+                    yield holder, name
 
 
 def _moved_page(variables: Record, options: Record) -> None:
@@ -306,6 +335,7 @@ DATA: dict[str, Lie] = {
     "shifted_starts": _shifted_starts,
     "naive_starts": _naive_starts,
     "empty_nested": _empty_nested,
+    "thin_nested": _thin_nested,
     "null_nested": _null_nested,
 }
 REQUEST: dict[str, Lie] = {"moved_page": _moved_page, "repeated_page": _repeated_page}

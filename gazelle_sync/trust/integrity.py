@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.pull.apply import LEAST_EMPTIED, SHARE_EMPTIED
+from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
 from gazelle_sync.trust.circumstances import Check, Circumstances, empty, warning
 from gazelle_sync.trust.counts import judge_counts
 from gazelle_sync.trust.finding import Finding, Text, some
@@ -195,7 +195,7 @@ def judge_ownership(circumstances: Circumstances, check: str) -> Finding:
                 base=base,
             )
             checked, emptied = checked + total, emptied + count
-            limit = max(LEAST_EMPTIED, int(total * SHARE_EMPTIED))
+            limit = max(LEAST_EMPTIED, int(total * SHARE))
             if count > limit:
                 column = f"{entity.table.name}.{merged}"
                 parts.append(circumstances.say(EMPTIED, column=column, count=count, checked=total, limit=limit))

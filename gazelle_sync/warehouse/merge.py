@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import errors, sql
 
-from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
+from gazelle_sync.entities import NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
 from gazelle_sync.warehouse import copytext
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -67,7 +67,7 @@ class TableWriter:
         """Apply one batch of reconciled versions.
 
         Returns:
-            Rows inserted, changed, marked deleted or removed.
+            Rows inserted, changed or marked deleted.
         """
         changed = 0
         spoken = [staged for staged in batch if staged.rows]
@@ -81,7 +81,7 @@ class TableWriter:
                 self._known[table.name].update(row["external_id"] for row in rows)
         for table in reversed(self._entity.tables):
             if table.owner is not None:
-                changed += self._remove_vanished(table, [s for s in spoken if table.name in s.rows])
+                changed += self._mark_vanished(table, [s for s in spoken if table.name in s.rows])
         return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
 
     def find_twins(self, batch: Sequence[Staged] | None) -> int:
@@ -208,23 +208,19 @@ class TableWriter:
         )
         return self._connection.execute(query, [*values.values(), deleted_at]).rowcount
 
-    def _remove_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
-        """Remove nested rows that their parent's body lists no more; one that other tables name is marked deleted."""
+    def _mark_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
+        """Mark nested rows that their parent's body lists no more: their ids are others' affair too, and may revive."""
         if not bodies or self.tables_are_new:
             return 0
-        listed = [row["external_id"] for staged in bodies for row in staged.rows[table.name]]
-        owners = [staged.external_id for staged in bodies]
-        names = {
-            "table": sql.Identifier(table.name),
-            "owner": sql.Identifier(str(table.owner)),
-            "is_named": _is_named(self._entity, table),
+        query = sql.SQL(statement("nested_mark_deleted")).format(
+            table=sql.Identifier(table.name), owner=sql.Identifier(str(table.owner))
+        )
+        parameters = {
+            "owners": [staged.external_id for staged in bodies],
+            "listed": [row["external_id"] for staged in bodies for row in staged.rows[table.name]],
+            "deleted_at": max(staged.fetched_at for staged in bodies),
         }
-        parameters = {"owners": owners, "listed": listed, "deleted_at": max(staged.fetched_at for staged in bodies)}
-        marked = self._connection.execute(sql.SQL(statement("nested_mark_deleted")).format(**names), parameters)
-        removed = self._connection.execute(sql.SQL(statement("nested_remove")).format(**names), parameters)
-        if table.name in self._known:
-            del self._known[table.name]
-        return marked.rowcount + removed.rowcount
+        return self._connection.execute(query, parameters).rowcount
 
     def _mark_deleted(self, tombstones: Sequence[Staged]) -> int:
         """Tombstones of which no body is held: the record was named by others and never read."""
@@ -295,17 +291,3 @@ def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifie
         held=comma.join(sql.SQL("held.{}").format(sql.Identifier(c)) for c in kept),
         incoming=comma.join(incoming(c) for c in kept),
     )
-
-
-def _is_named(entity: Entity, table: Table) -> sql.Composable:
-    """A condition: whether a row `held` of a table is named by a table that another body fills."""
-    tests = [
-        sql.SQL("EXISTS (SELECT FROM {} AS naming WHERE naming.{} = held.external_id)").format(
-            sql.Identifier(other.name), sql.Identifier(column)
-        )
-        for other_entity in ENTITIES
-        for other in other_entity.tables
-        for column, parent in other.references.items()
-        if parent == table.name and (other_entity is not entity or other.owner is None)
-    ]
-    return sql.SQL(" OR ").join(tests) if tests else sql.SQL("false")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
@@ -231,6 +232,30 @@ def _poison(scene: Scene) -> None:
     scene.pull(only=["clients"])
 
 
+def _inside_records(fault: str, *, is_full: bool) -> Strike:
+    """Lists inside records come without their rows, in one full run or one tick, to its end."""
+
+    def strike(scene: Scene) -> None:
+        admin = scene.shop.admin
+        field = scene.draw.choice(["", *INSIDE])
+        if not is_full:
+            for kind in ("clients", "pianos", "invoices", "events"):
+                for record in scene.draw.sample(admin.dump(kind), 12):
+                    admin.edit(kind, record["id"])
+        options: dict[str, Any] = {"field": field} if field else {}
+        if fault == "thin_nested":
+            options["share"] = scene.draw.choice([0.3, 0.5, 0.8])
+        scene.story.append(f"{fault} {options}")
+        scene.held = True
+        admin.fault(fault, times=0, **options)
+        scene.pull(scene.draw.choice([Mode.NIGHTLY, Mode.DEEP]) if is_full else Mode.TICK)
+
+    return strike
+
+
+INSIDE = ("allContacts", "allLocations", "allPianoMeasurements", "allInvoiceItems", "allEventPianos")
+
+
 def _garbage(kind: str, **values: Any) -> Strike:
     """One record with a value that no reconciler can read."""
 
@@ -274,6 +299,14 @@ DATA = (
     _data("starts shifted", "UTC read as local time", "shifted_starts", PLAUSIBLE, seconds=18_000),
     _data("starts without zone", "local or UTC, nobody knows", "naive_starts", HONEST),
     _data("nested emptied", "contacts, items, pianos of a visit: none", "empty_nested", PLAUSIBLE),
+    Kind("nested emptied in a full run", "data", "lists inside all records are empty, or one kind of them",
+         _inside_records("empty_nested", is_full=True), SAID, "leaves out"),
+    Kind("nested cut in a full run", "data", "a part of the rows of these lists is missing",
+         _inside_records("thin_nested", is_full=True), PLAUSIBLE),
+    Kind("nested emptied in a tick", "data", "the same, of records that have just changed",
+         _inside_records("empty_nested", is_full=False), PLAUSIBLE),
+    Kind("nested cut in a tick", "data", "a part of the rows, of records that have just changed",
+         _inside_records("thin_nested", is_full=False), PLAUSIBLE),
     _data("nested null", "lists inside records, which are never null, are", "null_field", HONEST,
           fields=("allContacts", "allInvoiceItems", "allPianoMeasurements")),
     Kind("poisoned record", "data", "a client that Gazelle itself cannot give", _poison, SAID, "archived"),

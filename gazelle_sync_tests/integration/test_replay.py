@@ -64,7 +64,17 @@ def test_a_deep_run_puts_damaged_rows_right_as_well(lived_in: Shop) -> None:
     assert "put right" in " ".join(outcome["clients"].notes)
 
 
+def forget_what_vanished(shop: Shop) -> None:
+    """Rows that vanished from a living record's body stand in no newest version: nothing can make them again."""
+    for table, owners in (("gazelle_locations", "gazelle_clients"), ("gazelle_contacts", "gazelle_clients")):
+        shop.query(
+            f"DELETE FROM {table} AS t USING {owners} AS o WHERE o.external_id = t.client_external_id "  # noqa: S608
+            "AND o.deleted_at IS NULL AND t.deleted_at IS NOT NULL AND NOT t.is_stub"
+        )
+
+
 def test_a_replay_brings_back_rows_that_were_removed_by_hand_and_only_their_ids_differ(lived_in: Shop) -> None:
+    forget_what_vanished(lived_in)
     before, full = lived_in.fingerprint(with_ids=False), lived_in.fingerprint()
     lived_in.query("DELETE FROM gazelle_timeline_entries WHERE id % 3 = 0")
     lived_in.query("DELETE FROM gazelle_invoice_items WHERE id % 2 = 0")
@@ -77,6 +87,7 @@ def test_a_replay_brings_back_rows_that_were_removed_by_hand_and_only_their_ids_
 
 
 def test_a_replay_after_every_table_was_truncated_gives_the_same_but_for_ids_and_local_tags(lived_in: Shop) -> None:
+    forget_what_vanished(lived_in)
     lived_in.query("UPDATE gazelle_clients SET tags = gazelle_tags")
     lived_in.query("UPDATE gazelle_pianos SET tags = gazelle_tags")
     before = lived_in.fingerprint(with_ids=False)

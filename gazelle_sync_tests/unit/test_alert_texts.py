@@ -25,6 +25,7 @@ NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
         ("ClientsStamps: Gazelle refuses the credentials (HTTP 401: 'x')", "credentials", ""),
         ("pianos: at least 25 records are gone at Gazelle, more than the 20", "mass_deletion", "25"),
         ("clients: Gazelle sent an empty list for 31 records that had tags", "mass_emptying", "31"),
+        ("pianos: Gazelle leaves out 31 rows of gazelle_piano_measurements that we hold", "mass_vanishing", "31"),
         ("TimelinePage: HTTP 503: 'busy'", "http", "503"),
         ("PostgreSQL has no room left (x)", "disk", ""),
         ("PostgreSQL cannot be reached or went away (x)", "database", ""),

@@ -1,7 +1,8 @@
--- Nested rows that their parent's body lists no more, but that other tables name: they stay, marked deleted.
+-- Nested rows that their parent's body lists no more: they stay, marked deleted, and keep their ids.
 UPDATE {table} AS held
 SET deleted_at = %(deleted_at)s, synced_at = now()
 WHERE held.{owner} = ANY (%(owners)s)
     AND held.deleted_at IS NULL
-    AND NOT held.external_id = ANY (%(listed)s)
-    AND ({is_named})
+    AND NOT EXISTS (
+        SELECT FROM unnest(%(listed)s::text[]) AS listed (external_id) WHERE listed.external_id = held.external_id
+    )

@@ -1,0 +1,267 @@
+"""The guard over what lies inside records: answers that empty lists must not empty a shop.
+
+A body takes something away where a merged column (`tags`) that holds something would become empty, and where nested
+rows that we hold as living (a contact, an item) are not in it. What people do passes. Too much in one run, or a nested
+list that comes empty where several rows are held, is an API's fault until it is confirmed: those bodies are set aside.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from gazelle_sync.entities import Entity, Table
+from gazelle_sync.errors import MassEmptying
+from gazelle_sync.reconcile.rows import Rows
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import allow_time
+
+LEAST_EMPTIED = 5
+LEAST_VANISHED = 10
+SHARE = 0.02
+WHOLE_LIST = 3
+"""So many rows make a nested list that is not believed when it comes empty."""
+BODIES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where bodies of an entity can take something away.
+
+    Attributes:
+        table: The entity's own table for a merged column, else the nested table.
+        column: The merged column; None for a nested table.
+    """
+
+    table: Table
+    column: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The column or the table, for a person."""
+        return self.column or self.table.name
+
+    def limit(self, held: int) -> int:
+        """How much may be taken away in one run, of so many living rows."""
+        return max(LEAST_EMPTIED if self.column else LEAST_VANISHED, int(held * SHARE))
+
+
+@dataclass(eq=False)
+class Loss:
+    """What one waiting body would take away in one place.
+
+    Attributes:
+        row_id: Of the staged version.
+        external_id: Of the record.
+        place: Where.
+        ids: Living rows that would go; for a merged column the record itself.
+        emptied: Of these, those of each list that comes empty.
+    """
+
+    row_id: str
+    external_id: str
+    place: Place
+    ids: set[str]
+    emptied: list[set[str]] = field(default_factory=list)
+
+
+@dataclass
+class Losses:
+    """What the waiting bodies of an entity would take away.
+
+    Attributes:
+        all: The losses.
+        held: Living rows of each place that loses some.
+        listed: Nested table → id → the records whose waiting bodies list that row and do not hold it yet: it moves.
+    """
+
+    all: list[Loss] = field(default_factory=list)
+    held: dict[Place, int] = field(default_factory=dict)
+    listed: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
+
+    def taken(self, loss: Loss, aside: Collection[str]) -> set[str]:
+        """The rows that a loss takes away for good: those that another body lists only move to its record."""
+        listed = self.listed[loss.place.table.name]
+        return {i for i in loss.ids if not any(record not in aside for record in listed.get(i, ()))}
+
+    def judge(self, removed: Mapping[str, int], confirmed: Collection[str]) -> tuple[list[Loss], dict[str, int]]:
+        """Which losses must be set aside, and how much the others take away.
+
+        Args:
+            removed: Place's name → what this run has taken away there already.
+            confirmed: Records of which a later full run read by id that the nested rows are gone.
+
+        Returns:
+            The losses of the bodies to set aside, and place's name → rows that this run then has taken away.
+        """
+        aside: set[str] = set()
+        while True:
+            taken = {
+                loss: rows
+                for loss in self.all
+                # A merged column cannot be brought back as it was, a nested row can: that one needs a person.
+                if (loss.place.column or loss.external_id not in confirmed) and (rows := self.taken(loss, aside))
+            }
+            stopped = {
+                loss.external_id
+                for loss, rows in taken.items()
+                if any(len(emptied & rows) >= WHOLE_LIST for emptied in loss.emptied)
+            }
+            sums = dict(removed)
+            for place, held in self.held.items():
+                of_place = {loss: len(rows) for loss, rows in taken.items() if loss.place is place}
+                if removed.get(place.name, 0) + sum(of_place.values()) > place.limit(held):
+                    stopped |= {loss.external_id for loss in of_place}
+                passing = sum(count for loss, count in of_place.items() if loss.external_id not in aside)
+                sums[place.name] = removed.get(place.name, 0) + passing
+            if stopped <= aside:
+                return [loss for loss in self.all if loss.external_id in aside], sums
+            aside |= stopped
+
+
+def losses_of(connection: Connection, entity: Entity) -> Losses:
+    """What the newest waiting bodies of an entity would take away from production.
+
+    Args:
+        connection: In no transaction that must not commit.
+        entity: Which.
+    """
+    found = Losses()
+    places = [Place(entity.table, column) for column in entity.table.merged]
+    places += [Place(table) for table in entity.tables if table.owner is not None]
+    if not places:
+        return found
+    with connection.transaction(), connection.cursor(name="unapplied") as cursor:
+        allow_time(connection)
+        query = sql.SQL(statement("staging_unapplied")).format(
+            staging=sql.Identifier(entity.staging_table), table=sql.Identifier(entity.table.name)
+        )
+        cursor.execute(query)
+        while batch := cursor.fetchmany(BODIES_AT_ONCE):
+            bodies = {i: (row_id, rows) for row_id, i, body in batch if (rows := rows_of(entity, body)) is not None}
+            for place in places:
+                look = _emptied_columns if place.column else _vanished_rows
+                found.all += look(connection, entity, place, bodies, found)
+        for place in places:
+            if any(loss.place is place for loss in found.all):
+                count = sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL")
+                row = connection.execute(count.format(sql.Identifier(place.table.name))).fetchone()
+                found.held[place] = row[0] if row else 0
+    return found
+
+
+def rows_of(entity: Entity, body: Any) -> Rows | None:
+    """The rows of a body; None where it cannot become any: stage 2 will put it in error, with the reason."""
+    try:
+        return entity.reconcile(body)
+    except Exception:
+        return None
+
+
+def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) -> None:
+    """Set bodies aside: they do not count as held, are not applied or replayed, and their records are read again."""
+    by_row: dict[str, list[Loss]] = {}
+    for loss in losses:
+        by_row.setdefault(loss.row_id, []).append(loss)
+    amounts = _amounts(losses)
+    words = ["set aside: " + ", ".join(_said(loss, amounts) for loss in of_row) for of_row in by_row.values()]
+    connection.execute(
+        sql.SQL(statement("staging_reject")).format(staging=sql.Identifier(entity.staging_table)),
+        {"ids": list(by_row), "messages": words},
+    )
+
+
+def mass_emptying(entity: Entity, losses: Sequence[Loss]) -> MassEmptying:
+    """The error that names what was set aside, and what to do."""
+    parts = [
+        f"sent an empty list for {amount} records that had {place.column}"
+        if place.column
+        else f"leaves out {amount} rows of {place.table.name} that we hold"
+        for place, amount in _amounts(losses).items()
+    ]
+    records = len({loss.external_id for loss in losses})
+    return MassEmptying(
+        f"{entity.name}: Gazelle {' and '.join(parts)}, more than a person removes in a day. The bodies of {records} "
+        "records were set aside (sync_status error) and will be read again; the others were applied. If that really "
+        f"was removed, run: gazelle-sync sync --full --allow-deletes --only {entity.name}"
+    )
+
+
+def _amounts(losses: Sequence[Loss]) -> dict[Place, int]:
+    amounts: dict[Place, int] = {}
+    for loss in losses:
+        amounts[loss.place] = amounts.get(loss.place, 0) + len(loss.ids)
+    return amounts
+
+
+def _said(loss: Loss, amounts: Mapping[Place, int]) -> str:
+    if loss.place.column:
+        return f"one of {amounts[loss.place]} records whose {loss.place.column} would be emptied in one run"
+    return f"{len(loss.ids)} of {amounts[loss.place]} rows of {loss.place.name} that would be removed in one run"
+
+
+Bodies = Mapping[str, tuple[str, Rows]]
+"""External id → id of the staged version, and the rows of its body."""
+
+
+def _emptied_columns(connection: Connection, entity: Entity, place: Place, bodies: Bodies, _: Losses) -> Iterator[Loss]:
+    assert place.column is not None  # noqa: S101 - the caller looked
+    empty = [i for i, (_, rows) in bodies.items() if any(r.get(place.column) == [] for r in rows[entity.table.name])]
+    if not empty:
+        return
+    query = sql.SQL(statement("merged_held")).format(
+        table=sql.Identifier(place.table.name),
+        merged=sql.Identifier(place.column),
+        base=sql.Identifier(place.table.merged[place.column]),
+    )
+    for (external_id,) in connection.execute(query, [empty]).fetchall():
+        yield Loss(bodies[external_id][0], external_id, place, {external_id})
+
+
+def _vanished_rows(
+    connection: Connection, entity: Entity, place: Place, bodies: Bodies, found: Losses
+) -> Iterator[Loss]:
+    name, parent = place.table.name, _parent_inside(entity, place.table)
+    column = parent[0] if parent else str(place.table.owner)
+    saying = {external_id: rows for external_id, (_, rows) in bodies.items() if name in rows}
+    query = sql.SQL(statement("nested_held")).format(
+        table=sql.Identifier(name),
+        owner=sql.Identifier(str(place.table.owner)),
+        parent=sql.Identifier(column),
+        lives=_lives(place.table),
+    )
+    held: dict[str, dict[str, str]] = defaultdict(dict)
+    for owner, external_id, list_of in connection.execute(query, [list(saying)]).fetchall():
+        held[owner][external_id] = list_of
+    for owner, rows in saying.items():
+        listed = {row["external_id"] for row in rows[name]}
+        for external_id in listed - held[owner].keys():
+            found.listed[name][external_id].add(owner)
+        # What lies in a nested row that vanishes itself goes with it, and is not counted beside it.
+        parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
+        gone = {i: of for i, of in held[owner].items() if i not in listed and of in parents}
+        if gone:
+            empty = set(gone.values()) - {row[column] for row in rows[name]}
+            emptied = [{i for i, of in gone.items() if of == one} for one in empty]
+            yield Loss(bodies[owner][0], owner, place, set(gone), emptied)
+
+
+def _lives(table: Table) -> sql.Composable:
+    """A condition: whether the records are living without which a row `held` of a nested table cannot be."""
+    tests = [
+        sql.SQL(
+            "NOT EXISTS (SELECT FROM {} AS named WHERE named.external_id = held.{} AND named.deleted_at IS NOT NULL)"
+        ).format(sql.Identifier(table.references[column]), sql.Identifier(column))
+        for column in table.dies_with
+    ]
+    return sql.SQL(" AND ").join(tests) if tests else sql.SQL("true")
+
+
+def _parent_inside(entity: Entity, table: Table) -> tuple[str, str] | None:
+    """The column and the table of the nested rows in which those of a table lie (a contact's locations), if any."""
+    nested = {other.name for other in entity.tables if other.owner is not None}
+    return next(((column, parent) for column, parent in table.references.items() if parent in nested), None)

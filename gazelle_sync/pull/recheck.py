@@ -1,0 +1,145 @@
+"""Bodies that would take away too much are read again by id, in the same run, before the guard sets them aside.
+
+An answer that was spoiled on its way is put right so. What stays is set aside; a later full run that reads the same by
+id confirms it, where Gazelle shows in the same answers that it gives such lists at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from gazelle_sync.entities import Entity
+from gazelle_sync.log import get_logger
+from gazelle_sync.pull import guard
+from gazelle_sync.pull.context import EntityPull, Mode
+from gazelle_sync.pull.read import IDS_PER_REQUEST
+from gazelle_sync.reconcile.rows import Rows
+from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+
+FULL = (Mode.NIGHTLY, Mode.DEEP)
+OWN_PAGES = 10
+"""Of so many records of a request the own pages of an emptied list are asked for, and of more only if that helps."""
+
+log = get_logger("gazelle_sync.pull")
+
+Gone = dict[str, dict[str, set[str]]]
+"""Record → nested table → the rows that its body leaves out."""
+
+
+def read_losses_again(pull: EntityPull, connection: Connection) -> set[str]:
+    """Read again what the guard would set aside, and stage what comes.
+
+    Reading ends where a whole request changed nothing, but for what an earlier run set aside already.
+
+    Args:
+        pull: The entity's pull, its scan done.
+        connection: Its own.
+
+    Returns:
+        The records of which an earlier run set aside the same, and this full run has read it by id.
+
+    Raises:
+        ApiError: Gazelle cannot be asked.
+    """
+    entity = pull.entity
+    with database_errors():
+        found = guard.losses_of(connection, entity)
+        doubted, _ = found.judge({}, ())
+        if not doubted:
+            return set()
+        gone = _by_record(doubted)
+        earlier = _set_aside_before(pull, connection, list(gone)) if pull.mode in FULL else {}
+        witnesses = _witnesses(connection, entity, found, gone)
+    log.warning("lists came emptied, reading their records again", entity=entity.name, records=len(gone))
+    confirmed: set[str] = set()
+    at_once = IDS_PER_REQUEST - len(witnesses)
+    known, others = list(earlier), [external_id for external_id in gone if external_id not in earlier]
+    for start in range(0, len(known), at_once):
+        again = _read(pull, known[start : start + at_once], witnesses)
+        confirmed |= {i for i in again.same if _is_same(gone[i], earlier[i]) and again.shown.issuperset(gone[i])}
+    for start in range(0, len(others), at_once):
+        if not _read(pull, others[start : start + at_once], witnesses).changed:
+            break
+    return confirmed
+
+
+@dataclass
+class _Again:
+    """What a second reading gave.
+
+    Attributes:
+        same: Records that say by id what their waiting body says.
+        changed: Records of which another body came, which was staged.
+        shown: Tables of which these answers show that Gazelle gives rows, or of which none need show it.
+    """
+
+    same: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+
+
+def _read(pull: EntityPull, ids: list[str], witnesses: Mapping[str, str | None]) -> _Again:
+    """Read records by id, their emptied lists by their own pages, and stage what differs from what waits."""
+    again = _Again(shown={table.name for table in pull.entity.tables} - witnesses.keys())
+    asked = dict.fromkeys([*ids, *(witness for witness in witnesses.values() if witness is not None)])
+    for part in pull.reader.by_ids(list(asked)):
+        tries = OWN_PAGES
+        for body in part.bodies:
+            if body["id"] in ids and tries and not pull.reader.refill(body):
+                tries -= 1
+            rows = guard.rows_of(pull.entity, body) or {}
+            again.shown |= {table for table, listed in rows.items() if listed}
+        if part.answer is None:
+            continue
+        read = [body["id"] for body in part.bodies]
+        again.changed |= set(pull.staging.write(part.bodies, part.answer, pull.staging.held_among(read))) & set(ids)
+        again.same |= set(ids).intersection(read) - again.changed
+    return again
+
+
+def _by_record(losses: Sequence[guard.Loss]) -> Gone:
+    gone: Gone = {}
+    for loss in losses:
+        tables = gone.setdefault(loss.external_id, {})
+        if loss.place.column is None:
+            tables[loss.place.table.name] = loss.ids
+    return gone
+
+
+def _is_same(gone: Mapping[str, set[str]], earlier: Rows) -> bool:
+    """Whether an earlier body said these lists, and left out all of these rows as well."""
+    return bool(gone) and all(
+        table in earlier and ids.isdisjoint(row["external_id"] for row in earlier[table]) for table, ids in gone.items()
+    )
+
+
+def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) -> dict[str, Rows]:
+    """What earlier runs set aside of some records, as rows."""
+    query = sql.SQL(statement("staging_rejected")).format(staging=sql.Identifier(pull.entity.staging_table))
+    found = connection.execute(query, {"ids": ids, "run_id": pull.staging.run_id}).fetchall()
+    connection.commit()
+    rows: dict[str, Any] = {external_id: guard.rows_of(pull.entity, body) for external_id, body in found}
+    return {external_id: said for external_id, said in rows.items() if said}
+
+
+def _witnesses(connection: Connection, entity: Entity, found: guard.Losses, gone: Gone) -> dict[str, str | None]:
+    """Nested table of which more goes than passes in one run → a record whose rows there are not in doubt.
+
+    A table that would be emptied altogether has none: then another record cannot show that Gazelle gives such lists.
+    """
+    witnesses: dict[str, str | None] = {}
+    for place, held in found.held.items():
+        amount = sum(len(tables.get(place.table.name, ())) for tables in gone.values())
+        if place.column is not None or amount <= place.limit(held):
+            continue
+        query = sql.SQL(statement("nested_witness")).format(
+            table=sql.Identifier(place.table.name), owner=sql.Identifier(str(place.table.owner))
+        )
+        row = connection.execute(query, [list(gone)]).fetchone()
+        witnesses[place.table.name] = row[0] if row else None
+    connection.commit()
+    return witnesses

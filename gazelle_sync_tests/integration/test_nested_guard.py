@@ -1,0 +1,207 @@
+"""What lies inside records is never removed by an answer that leaves it out: marked, read again, fenced, confirmed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import MassEmptying
+from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.shop import Shop
+
+NESTED = {table.name: entity.name for entity in ENTITIES for table in entity.tables if table.owner is not None}
+FAULTS = [
+    ("empty_nested", {}),
+    ("thin_nested", {"share": 0.9}),
+    ("thin_nested", {"share": 0.9, "field": "allPianoMeasurements"}),
+]
+
+
+def living(shop: Shop) -> dict[str, dict[str, int]]:
+    """Nested table → id → integer id of its living rows."""
+    return {
+        name: {row["external_id"]: row["id"] for row in shop.rows(name, "deleted_at IS NULL AND NOT is_stub")}
+        for name in NESTED
+    }
+
+
+def full_client(shop: Shop) -> str:
+    """A client with three contacts or more, all of which one body carries."""
+    counts = Counter(str(contact["clientId"]) for contact in shop.admin.dump("contacts"))
+    return next(client for client, count in counts.most_common() if count < 50)
+
+
+def remove_contacts(shop: Shop, client: str) -> list[str]:
+    contacts = [c["id"] for c in shop.admin.dump("contacts") if c["clientId"] == client]
+    for contact in contacts:
+        shop.admin.delete("contacts", contact)
+    shop.admin.edit("clients", client, personalNotes="Plus personne")
+    return contacts
+
+
+def living_contacts(shop: Shop, client: str) -> int:
+    return shop.count("gazelle_contacts", f"client_external_id = '{client}' AND deleted_at IS NULL")
+
+
+@pytest.mark.parametrize(("fault", "options"), FAULTS, ids=["wholly", "partly", "some measurements"])
+def test_lists_inside_records_that_come_without_their_rows_remove_nothing(
+    shop: Shop, fault: str, options: dict[str, Any]
+) -> None:
+    before = living(shop)
+    shop.admin.fault(fault, times=0, **options)
+    outcome = shop.sync(Mode.DEEP, check=False)
+    assert living(shop) == before
+    concerned = {"pianos"} if "field" in options else set(NESTED.values())
+    assert {name for name, error in outcome.errors.items() if isinstance(error, MassEmptying)} == concerned
+    said = str(outcome.errors["pianos"])
+    aside = shop.count("staging_pianos", "rejected_at IS NOT NULL AND sync_status = 'error'")
+    assert aside > 0
+    assert f"The bodies of {aside} records were set aside" in said
+    assert "rows of gazelle_piano_measurements" in said
+    assert said.count("gazelle-sync sync --full --allow-deletes --only pianos") == 1
+    assert shop.last_log()["status"] == "error"
+
+    shop.replay()  # set aside is set aside: neither a replay nor a tick on the same bad day applies those bodies
+    shop.sync(check=False)
+    assert living(shop) == before
+
+    shop.admin.clear_faults()
+    shop.sync(Mode.DEEP)
+    assert living(shop) == before
+    shop.assert_equals_api()
+    assert shop.count("v_sync_errors") == 0, "what Gazelle takes back is nobody's error"
+
+
+@pytest.mark.parametrize("field", ["allContacts", "allLocations", "allInvoiceItems", "allEventPianos"])
+def test_a_tick_that_reads_emptied_lists_removes_nothing(shop: Shop, field: str) -> None:
+    before = living(shop)
+    for kind in ("clients", "invoices", "events"):
+        for record in shop.admin.dump(kind):
+            shop.admin.edit(kind, record["id"])
+    shop.admin.fault("empty_nested", times=0, field=field)
+    outcome = shop.sync(check=False)
+    assert [type(error) for error in outcome.errors.values()] == [MassEmptying]
+    assert living(shop) == before
+    shop.admin.clear_faults()
+    shop.sync()
+    assert living(shop) == before
+    assert shop.count("v_sync_errors") == 0
+
+
+def test_a_table_that_comes_empty_altogether_is_not_believed_however_often_it_comes(shop: Shop) -> None:
+    before = living(shop)
+    shop.admin.fault("empty_nested", times=0)
+    for _ in range(3):
+        assert shop.sync(Mode.DEEP, check=False).errors
+    assert living(shop) == before
+
+
+def test_lists_that_came_empty_once_are_read_again_by_the_same_run(shop: Shop) -> None:
+    before = living(shop)
+    for operation in ("ClientsPage", "PianosPage", "InvoicesPage", "AppointmentsPage"):
+        shop.admin.fault("empty_nested", times=0, operation=operation)
+    shop.sync(Mode.DEEP)
+    assert living(shop) == before
+    shop.admin.clear_faults()
+    shop.assert_equals_api()
+
+
+def test_lists_that_come_empty_by_id_too_are_asked_for_by_their_own_pages(shop: Shop) -> None:
+    client = full_client(shop)
+    shop.admin.edit("clients", client, personalNotes="Encore")
+    before = living(shop)
+    shop.admin.fault("empty_nested", times=0, field="allContacts", operation="ClientsById")
+    shop.sync()
+    assert living(shop) == before
+    assert shop.row("gazelle_clients", client)["personal_notes"] == "Encore"
+
+
+def test_one_contact_that_a_person_removed_goes_at_once_and_revives_under_its_id(shop: Shop) -> None:
+    contact = next(c for c in shop.admin.dump("contacts") if not c["isDefault"])
+    before = shop.row("gazelle_contacts", contact["id"])
+    shop.admin.delete("contacts", contact["id"])
+    shop.sync(Mode.NIGHTLY)
+    gone = shop.row("gazelle_contacts", contact["id"])
+    assert gone["deleted_at"] is not None
+    assert gone | {"deleted_at": None, "synced_at": None} == before | {"synced_at": None}
+    assert shop.rows("gazelle.contacts", "external_id = %s", contact["id"]) == []
+    shop.assert_equals_api()
+    shop.admin.create("contacts", **contact)
+    shop.sync(Mode.NIGHTLY)
+    assert shop.row("gazelle_contacts", contact["id"])["id"] == before["id"]
+    shop.assert_equals_api()
+
+
+def test_a_list_that_a_person_emptied_is_confirmed_by_the_next_full_run(shop: Shop) -> None:
+    client = full_client(shop)
+    contacts = remove_contacts(shop, client)
+    assert len(contacts) >= 3
+    for _ in range(2):  # a tick confirms nothing, however often it reads the same
+        assert isinstance(shop.sync(check=False).errors["clients"], MassEmptying)
+        assert living_contacts(shop, client) == len(contacts)
+    shop.sync(Mode.NIGHTLY)
+    assert living_contacts(shop, client) == 0
+    shop.assert_equals_api()
+    assert shop.count("v_sync_errors") == 0
+
+
+def test_a_full_run_does_not_confirm_what_it_read_first_itself(shop: Shop) -> None:
+    client = full_client(shop)
+    remove_contacts(shop, client)
+    assert isinstance(shop.sync(Mode.DEEP, check=False).errors["clients"], MassEmptying)
+    shop.sync(Mode.DEEP)
+    assert living_contacts(shop, client) == 0
+    shop.assert_equals_api()
+
+
+def test_many_removals_are_confirmed_by_the_next_full_run_where_other_lists_are_there(shop: Shop) -> None:
+    gone = [m["id"] for m in shop.admin.dump("measurements")][:12]
+    other = shop.admin.dump("pianos")[-1]["id"]
+    shop.admin.create("measurements", pianoId=other, takenOn="2026-01-09", humidity=41, temperature=20)
+    shop.sync(Mode.DEEP)
+    for measurement in gone:
+        shop.admin.delete("measurements", measurement)
+    assert "leaves out 12 rows" in str(shop.sync(Mode.DEEP, check=False).errors["pianos"])
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+
+
+def test_allow_deletes_lets_emptied_lists_through_at_once(shop: Shop) -> None:
+    for measurement in shop.admin.dump("measurements"):
+        shop.admin.delete("measurements", measurement["id"])
+    assert shop.sync(Mode.DEEP, check=False).errors
+    shop.sync(Mode.DEEP, allow_deletes=True, only=["pianos"])
+    assert shop.count("gazelle.piano_measurements") == 0
+    assert shop.count("v_sync_errors") == 0
+    shop.assert_equals_api()
+
+
+def test_contacts_that_move_to_another_client_are_not_missed(shop: Shop) -> None:
+    client = full_client(shop)
+    other = next(c["id"] for c in shop.admin.dump("clients") if c["id"] != client)
+    before = living(shop)
+    for contact in shop.admin.dump("contacts"):
+        if contact["clientId"] == client:
+            shop.admin.edit("contacts", contact["id"], clientId=other)
+    shop.sync(Mode.DEEP)
+    assert living(shop) == before
+    shop.assert_equals_api()
+
+
+def test_a_deleted_clients_contacts_go_with_it_and_come_back_with_it(shop: Shop) -> None:
+    client = full_client(shop)
+    numbers = {r["external_id"]: r["id"] for r in shop.rows("gazelle_contacts", "client_external_id = %s", client)}
+    kept = {kind: [r for r in shop.admin.dump(kind) if r.get("clientId", r["id"]) == client]
+            for kind in ("clients", "contacts")}  # fmt: skip
+    shop.admin.delete("clients", client)
+    shop.sync(Mode.DEEP)
+    assert living_contacts(shop, client) == 0
+    for kind, records in kept.items():
+        for record in records:
+            shop.admin.create(kind, **record)
+    shop.sync(Mode.DEEP)
+    rows = shop.rows("gazelle_contacts", "client_external_id = %s AND deleted_at IS NULL", client)
+    assert {row["external_id"]: row["id"] for row in rows} == numbers
