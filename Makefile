@@ -40,6 +40,9 @@ bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
 
+columns: setup  ## Write the columns that the UI shows of each table, after a migration changed one
+	@$(BIN)/python -W ignore -m gazelle_sync.assets.columns
+
 # dlt, the peer that the benchmarks measure against, lives in an environment of its own.
 $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench
@@ -49,4 +52,4 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
 
-.PHONY: help setup sync up test check bench faults lock
+.PHONY: help setup sync up test check bench faults columns lock

@@ -9,13 +9,8 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync.assets.books import books
-from gazelle_sync.assets.normalized import normalized_assets
-from gazelle_sync.assets.staging import staging_assets
-from gazelle_sync.assets.views import view_assets
-from gazelle_sync.checks.conformance import conformance_checks
-from gazelle_sync.checks.flow import flow_checks
-from gazelle_sync.checks.integrity import integrity_checks
-from gazelle_sync.checks.timezone import timezone_checks
+from gazelle_sync.assets.entities import entity_assets
+from gazelle_sync.checks.tables import table_checks
 from gazelle_sync.jobs import jobs
 from gazelle_sync.partitions import daily_partitions
 from gazelle_sync.push_job import EAR, ear_resource, push_job
@@ -36,14 +31,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         # Dagster calls single-run backfills young, once for each asset; we mean them, and the tests run them.
         warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
-            *staging_assets(partitions),
-            *normalized_assets(partitions),
-            *view_assets(partitions),
+            *entity_assets(partitions),
             *books(),
         ]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[timezone_checks(), integrity_checks(), flow_checks(), conformance_checks()],
+        asset_checks=[table_checks()],
         jobs=[*jobs(), push_job()],
         schedules=[*schedules(), push_every_hour],
         sensors=[push_when_edited, *alert_sensors()],

@@ -6,6 +6,7 @@ so a window is turned into UTC before anything is added to it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -15,12 +16,13 @@ from gazelle_sync.settings import Settings
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+PARTITION_TAG = "dagster/partition"
 LONGEST_RANGE = timedelta(days=6)
 
 
 def daily_partitions() -> dg.DailyPartitionsDefinition:
     """Montreal days from `GAZELLE_PARTITIONS_START` to today, today included."""
-    start = Settings.load().partitions_start
+    start = Settings.for_definitions().partitions_start
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone=MONTREAL.key, end_offset=1)
 
 
@@ -46,5 +48,15 @@ def tick_days(watermark: datetime | None, now: datetime, partitions_start: date)
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
-    """The run tags that make one run materialize a range of partitions."""
+    """The run tags that make one run materialize a range of partitions.
+
+    A single day is named as such: for a range Dagster writes the rows of its checks twice.
+    """
+    if first == last:
+        return {PARTITION_TAG: first.isoformat()}
     return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
+
+
+def has_partition(tags: Mapping[str, str]) -> bool:
+    """Whether a run's tags say which partitions it materializes."""
+    return PARTITION_TAG in tags or RANGE_START_TAG in tags

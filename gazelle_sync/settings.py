@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -24,6 +25,7 @@ SLOWEST_RATE_PER_S = 0.01
 MOST_RATE_PER_S = 1000
 GRAPHQL_PATH = "/graphql/private/"
 DEFAULT_PARTITIONS_START = date(2026, 1, 1)
+LANGUAGES = ("en", "fr")
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
 _TOKEN = re.compile(r"(?=.*[0-9]|.{20})[\w%+=-]{8,}")
 
@@ -110,12 +112,36 @@ class Settings:
             window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0, most=LONGEST_DAYS)),
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
             retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
-            language=read.choice("GAZELLE_LANG", "en", ("en", "fr")),
+            language=read.choice("GAZELLE_LANG", "en", LANGUAGES),
             push_transport=transport,
             push_service=service,
             alert_urls=read.alert_urls("GAZELLE_ALERT_URLS"),
             ui_url=read.base_url("GAZELLE_UI_URL") or DEFAULT_UI_URL,
         )
+
+    @classmethod
+    def for_definitions(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """The defaults, with the language and the first partition that the environment says where they make sense.
+
+        Dagster's definitions load whatever is set: one mistyped value must not take the whole UI away. Whoever needs a
+        value reads it with `load`, and says what is wrong with it.
+
+        Args:
+            environ: As for `load`.
+        """
+        if environ is None:
+            with suppress(SettingsError, OSError):
+                _load_dot_env(Path.cwd() / ".env")
+            environ = os.environ
+        read = _Reader(environ)
+        settings = cls()
+        with suppress(SettingsError):
+            settings = replace(settings, language=read.choice("GAZELLE_LANG", "en", LANGUAGES))
+        with suppress(SettingsError):
+            settings = replace(
+                settings, partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START)
+            )
+        return settings
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""What an asset says of itself in the UI: rows, columns, what the run did, and a few rows to look at."""
+"""What a run says of an asset in the UI: rows, what it did, and a few rows to look at. Columns are on the spec."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,7 @@ from gazelle_sync.warehouse.connect import Connection, statement
 
 Metadata = dict[str, Any]
 
-PREVIEW_ROWS = 5
+PREVIEW_ROWS = 3
 PREVIEW_COLUMNS = 6
 PERSONAL = {
     "email", "phone", "mobile_phone", "first_name", "last_name", "company_name", "display_name", "street1", "street2",
@@ -28,43 +29,42 @@ def staging_metadata(connection: Connection, entity: Entity, report: EntityRepor
     query = sql.SQL(statement("staging_counts")).format(staging=sql.Identifier(entity.staging_table))
     row = connection.execute(query).fetchone()
     rows, backlog, errors = row if row else (0, 0, 0)
-    return {
+    metadata: Metadata = {
         "dagster/row_count": rows,
-        "dagster/partition_row_count": report.staged,
-        "total at Gazelle": dg.MetadataValue.null() if report.total is None else report.total,
+        "did": f"read {report.fetched} bodies and {report.stamped} stamps from Gazelle: {report.staged} new versions",
         "found by": report.strategy or "—",
-        "stamps read": report.stamped,
-        "bodies read": report.fetched,
-        "new versions": report.staged,
         "marked deleted": report.deleted,
         "stage1_fetch_duration": round(report.seconds_stage, 3),
         "stage1_records_fetched": report.fetched,
+        "stamps read": report.stamped,
         "staging_backlog_size": backlog,
         "rows in error": errors,
-        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes) or "—"),
     }
+    if report.total is not None:
+        metadata["total at Gazelle"] = report.total
+    if report.notes:
+        metadata["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes))
+    return metadata
 
 
-def table_metadata(connection: Connection, entity: Entity, table: Table, report: EntityReport) -> Metadata:
-    """Metadata of a normalized asset."""
+def table_metadata(connection: Connection, entity: Entity, table: Table, report: EntityReport, did: str) -> Metadata:
+    """Metadata of a normalized asset.
+
+    Args:
+        connection: To the shop's database.
+        entity: Whose table it is.
+        table: The table.
+        report: Of the entity in this run.
+        did: What the run did for it, in a sentence.
+    """
     name = sql.Identifier(table.name)
     row = connection.execute(sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(name)).fetchone()
-    columns = connection.execute(statement("table_columns"), [f"public.{table.name}"]).fetchall()
     metadata: Metadata = {
         "dagster/row_count": row[0] if row else 0,
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn(
-                    column,
-                    kind,
-                    description=comment,
-                    constraints=dg.TableColumnConstraints(nullable=nullable, unique=column == "external_id"),
-                )
-                for column, kind, nullable, comment in columns
-            ]
-        ),
-        "preview": dg.MetadataValue.md(_preview(connection, table)),
+        "did": did,
     }
+    if report.changed:  # nothing written, nothing new to look at; and most ticks write nothing
+        metadata["preview"] = dg.MetadataValue.md(_preview(connection, table))
     if table is entity.table:
         metadata |= {
             "stage2_reconcile_duration": round(report.seconds_apply, 3),
@@ -78,12 +78,9 @@ def table_metadata(connection: Connection, entity: Entity, table: Table, report:
 def view_metadata(connection: Connection, view: str) -> Metadata:
     """Metadata of a view that people read."""
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(view))).fetchone()
-    columns = connection.execute(statement("table_columns"), [f"public.{view}"]).fetchall()
     return {
         "dagster/row_count": row[0] if row else 0,
-        "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(column, kind, description=comment) for column, kind, _, comment in columns]
-        ),
+        "did": "read nothing from Gazelle: a view of what is applied, whose hours were judged now",
     }
 
 
@@ -97,5 +94,11 @@ def _preview(connection: Connection, table: Table) -> str:
     )
     rows = connection.execute(query).fetchall()
     lines = [" | ".join(shown), " | ".join("---" for _ in shown)]
-    lines += [" | ".join(str(value).replace("|", "\\|") for value in row) for row in rows]
+    lines += [" | ".join(map(_cell, row)) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    return "" if value is None else str(value).replace("|", "\\|")

@@ -1,38 +1,30 @@
-"""`staging_*`: what Gazelle sent, raw. One asset an entity; the entities are read side by side by the run's pull."""
+"""`staging_*`: what Gazelle sent, raw."""
 
 import dagster as dg
 
-from gazelle_sync.assets.metadata import staging_metadata
-from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.assets.columns import metadata_of
+from gazelle_sync.entities import Entity
+from gazelle_sync.status import LATE, LOST
 
 GROUP = "staging"
 OWNERS = ["team:shop"]
 POOL = "gazelle_api"
 
+READ_FROM_GAZELLE = dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)
+"""How old what was read may be: a tick comes every 15 minutes. Only these assets have a policy, since only making them
+reads from Gazelle: production can be made again from staging all day, and is not the fresher for it."""
 
-def staging_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """One asset for each staging table."""
-    return [_staging_asset(entity, partitions) for entity in ENTITIES]
 
-
-def _staging_asset(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=entity.staging_table,
+def staging_spec(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The asset of an entity's staging table."""
+    return dg.AssetSpec(
+        entity.staging_table,
         description=f"{entity.description}\n\nThe bodies as Gazelle sent them, one row a version. Nothing is "
         "transformed here; production can be made again from these rows alone.",
         group_name=GROUP,
         kinds={"graphql", "postgres"},
         owners=OWNERS,
-        pool=POOL,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={"pull"},
-        metadata={"dagster/table_name": f"public.{entity.staging_table}"},
+        freshness_policy=READ_FROM_GAZELLE,
+        metadata=metadata_of(entity.staging_table),
     )
-    def staging(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        session = context.resources.pull
-        report = session.stage(context, entity.name)
-        with session.connection() as connection:
-            return dg.MaterializeResult(metadata=staging_metadata(connection, entity, report))
-
-    return staging

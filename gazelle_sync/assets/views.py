@@ -2,10 +2,9 @@
 
 import dagster as dg
 
-from gazelle_sync.assets.freshness import READ_BY_PEOPLE
-from gazelle_sync.assets.metadata import view_metadata
-from gazelle_sync.assets.staging import OWNERS, POOL
-from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.assets.columns import metadata_of
+from gazelle_sync.assets.staging import OWNERS
+from gazelle_sync.entities import Entity
 
 GROUP = "views"
 CALENDAR = "v_appointments_montreal"
@@ -13,27 +12,16 @@ ENTITIES_SHOWN = {CALENDAR: "appointments"}
 """View → the entity that it shows."""
 
 
-def view_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """The views that have an asset of their own."""
-
-    @dg.asset(
-        name=CALENDAR,
-        description="The calendar as the wall clock in Montreal shows it. It is not vouched for while a check of the "
-        "appointments' hours fails.",
-        deps=["gazelle_appointments"],
+def view_spec(entity: Entity, view: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The asset of a view."""
+    return dg.AssetSpec(
+        view,
+        description="The calendar as the wall clock in Montreal shows it. It judges the appointments' hours itself and "
+        "is not vouched for while a check of them fails.",
+        deps=[entity.table.name],
         group_name=GROUP,
         kinds={"postgres", "view"},
         owners=OWNERS,
-        pool=POOL,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={"pull"},
-        metadata={"dagster/table_name": f"public.{CALENDAR}"},
-        freshness_policy=READ_BY_PEOPLE,
+        metadata=metadata_of(view),
     )
-    def calendar(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        settings = context.resources.pull.standing(api=False)
-        with database_errors(), connect(str(settings.database_url)) as connection:
-            return dg.MaterializeResult(metadata=view_metadata(connection, CALENDAR))
-
-    return [calendar]

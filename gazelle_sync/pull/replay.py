@@ -13,7 +13,7 @@ refused before it changes anything, unless a person says what is to become of th
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 
@@ -91,6 +91,7 @@ class Replay:
         self._progress = progress or Progress()
         self._lock = PullLock(self._database.url, wait_s=lock_wait_s)
         self.reports: dict[str, EntityReport] = {}
+        self._applied: set[str] = set()
 
     def __enter__(self) -> Replay:
         structlog.contextvars.bind_contextvars(run_id=self._run_id)
@@ -136,6 +137,7 @@ class Replay:
         except GazelleSyncError as error:
             report.failure = str(error)
             raise
+        self._applied.add(name)
         return report
 
     def _count_unstaged(self) -> dict[str, int]:
@@ -179,6 +181,13 @@ class Replay:
                     f"{self._unstaged[table.name]} living rows of {table.name} were kept though staging holds no "
                     "version of them (gazelle-sync sync --full asks Gazelle about them)"
                 )
+
+    def unapplied(self, expected: Iterable[str]) -> list[str]:
+        """Entities that should have been rebuilt and were not begun: the run was stopped."""
+        return [name for name in expected if name not in self._applied and not self._failed(name)]
+
+    def _failed(self, name: str) -> bool:
+        return name in self.reports and self.reports[name].failure is not None
 
     def _release(self) -> None:
         self._database.close()

@@ -75,11 +75,6 @@ class Finding:
         """For machines."""
         return {**asdict(self), "severity": self.severity.value, "examples": list(self.examples)}
 
-    @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Finding:
-        """The finding that `as_json` gave."""
-        return cls(**{**said, "severity": Severity(said["severity"]), "examples": tuple(said["examples"])})
-
 
 def some(examples: Iterable[str]) -> tuple[str, ...]:
     """The first few of many examples."""

@@ -11,13 +11,15 @@ import psycopg
 import pytest
 
 from gazelle_sync.assets.views import CALENDAR
-from gazelle_sync.checks.evaluation import finding_of
+from gazelle_sync.checks.evaluation import evaluation, finding_of
 from gazelle_sync.clock import montreal_day
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.jobs import check_keys, run_config
 from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 from gazelle_sync.status import LATE, LOST
 from gazelle_sync.trust.catalogue import CHECKS, GROUPS
+from gazelle_sync.trust.finding import Finding, Severity
 from gazelle_sync_tests.processes import Person
 from gazelle_sync_tests.shop import Shop
 
@@ -47,9 +49,9 @@ def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
 def check_specs(definitions: dg.Definitions) -> list[dg.AssetCheckSpec]:
     return [
         spec
-        for checks in definitions.asset_checks or ()
-        if isinstance(checks, dg.AssetChecksDefinition)
-        for spec in checks.check_specs
+        for made in (*(definitions.assets or ()), *(definitions.asset_checks or ()))
+        if isinstance(made, dg.AssetsDefinition)
+        for spec in made.check_specs
     ]
 
 
@@ -82,15 +84,41 @@ def test_a_tick_runs_what_it_can_pay_for_and_the_others_run_all(definitions: dg.
     assert not any(name.startswith("conformance") for name in cheap), "a tick asks Gazelle for nothing more"
 
 
-def test_everything_that_people_read_has_a_freshness_policy(definitions: dg.Definitions) -> None:
-    read = {}
-    for assets in definitions.assets or ():
-        for spec in assets.specs if isinstance(assets, dg.AssetsDefinition) else ():
-            if spec.group_name in ("normalized", "views"):
-                read[spec.key.to_user_string()] = spec.freshness_policy
-    assert CALENDAR in read
-    assert len(read) == 13
-    assert set(read.values()) == {dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)}
+def test_only_what_comes_from_gazelle_has_a_freshness_policy(definitions: dg.Definitions) -> None:
+    policies = {
+        spec.key.to_user_string(): spec.freshness_policy
+        for assets in definitions.assets or ()
+        for spec in (assets.specs if isinstance(assets, dg.AssetsDefinition) else [assets])
+        if isinstance(spec, dg.AssetSpec)
+    }
+    assert len(policies) == 23
+    fresh = {name: policy for name, policy in policies.items() if policy is not None}
+    assert set(fresh) == {entity.staging_table for entity in ENTITIES}
+    assert set(fresh.values()) == {dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)}
+
+
+# ---- what is stored of a finding
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding("x", False, "summary", Severity.WARNING, "advice", ("a - b", "- c"), {"checked": 2, "off": 0.5}),
+        Finding("x", True, "All is well.", numbers={"checked": 3}),
+    ],
+)
+def test_a_finding_survives_its_evaluation(finding: Finding) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey("a"), finding.check)
+    result = evaluation(key, finding)
+    stored = dg.AssetCheckEvaluation(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+    )
+    assert finding_of(stored) == finding
 
 
 # ---- runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -11,10 +12,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from gazelle_sync.assets.columns import FILE, read_columns, written
 from gazelle_sync.assets.views import CALENDAR
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.resources import CHECK, FULL, REPLAY_JOB, TICK
+from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.warehouse.connect import connect
 
 GRAPH = {
     "staging_users": [],
@@ -64,6 +68,73 @@ def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: 
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) >= len(GRAPH)
     assert list(tmp_path.iterdir()) == [], "loading writes nothing"
+
+
+VARIABLES = sorted(set(re.findall(r"GAZELLE_[A-Z_]+", (PROJECT_ROOT / "gazelle_sync" / "settings.py").read_text())))
+
+LOADER = """
+import os, sys
+import dagster  # the slow part, once; each variable then has a process of its own
+for variable in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        os.environ[variable] = "ceci n'est pas\u00a0une valeur"
+        from gazelle_sync.definitions import defs
+        defs.get_repository_def().get_all_jobs()
+        os._exit(0 if len(defs.resolve_all_asset_keys()) == 23 else 1)
+    if os.waitpid(child, 0)[1] != 0:
+        print(variable)
+"""
+
+
+def test_the_definitions_load_with_any_variable_set_wrongly(tmp_path: Path) -> None:
+    assert len(VARIABLES) >= 20
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADER, *VARIABLES],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_the_definitions_load_with_an_env_file_that_nobody_can_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"GAZELLE_LANG=fran\xe7ais\n")
+    program = "from gazelle_sync.definitions import defs; print(len(defs.resolve_all_asset_keys()))"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_is_set_wrongly_is_said_by_the_run_that_needs_it(
+    definitions: dg.Definitions, set_environment: pytest.MonkeyPatch
+) -> None:
+    set_environment.setenv("GAZELLE_LANG", "de")
+    assert set(build_defs().resolve_all_asset_keys()) == set(definitions.resolve_all_asset_keys())
+    with dg.DagsterInstance.ephemeral() as instance:
+        for job in (TICK, CHECK):
+            result = definitions.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+            assert not result.success
+            said = {str(e.step_failure_data.user_failure_data.description) for e in result.get_step_failure_events()
+                    if e.step_failure_data.user_failure_data}  # fmt: skip
+            assert said == {"GAZELLE_LANG should be one of en, fr, not 'de'"}
+
+
+def test_the_columns_that_the_ui_shows_are_those_of_the_database(definitions: dg.Definitions, database: str) -> None:
+    names = [spec.key.to_user_string() for assets in made(definitions) for spec in assets.specs]
+    with connect(database) as connection:
+        current = written(read_columns(connection, names))
+    assert FILE.read_text(encoding="utf-8") == current, "run `make columns`"
+    for assets in made(definitions):
+        for spec in assets.specs:
+            schema = spec.metadata["dagster/column_schema"]
+            assert isinstance(schema, dg.TableSchema)
+            assert {"external_id", "id"} & {column.name for column in schema.columns}, spec.key
+
+
+def test_each_asset_can_be_made_alone(definitions: dg.Definitions) -> None:
+    assert all(assets.can_subset for assets in made(definitions))
 
 
 def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitions) -> None:

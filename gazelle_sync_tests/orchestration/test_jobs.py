@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from gazelle_sync.clock import midnight, montreal_day
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.jobs import asset_keys, run_config
 from gazelle_sync.partitions import range_tags
 from gazelle_sync.resources import FULL, REPLAY_JOB, TICK
@@ -51,6 +53,14 @@ def runner(definitions: dg.Definitions, instance: dg.DagsterInstance, set_enviro
 def materialized(result: dg.ExecuteInProcessResult) -> set[str]:
     return {
         str(event.asset_key.to_user_string()) for event in result.get_asset_materialization_events() if event.asset_key
+    }
+
+
+def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, dg.MetadataValue[Any]]]:
+    return {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
     }
 
 
@@ -102,23 +112,21 @@ def test_the_replay_job_refuses_to_delete_what_staging_lost_unless_somebody_insi
     assert named_shop.count("gazelle_timeline_entries") > 0
 
 
-def test_materializations_carry_counts_columns_and_a_preview_without_particulars(
-    named_shop: Shop, runner: Runner
-) -> None:
-    result = runner.run()
-    found = {
-        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
-        for event in result.get_asset_materialization_events()
-        if event.asset_key
-    }
+def test_materializations_carry_counts_and_a_preview_without_particulars(named_shop: Shop, runner: Runner) -> None:
+    client = named_shop.admin.dump("clients")[0]["id"]
+    named_shop.admin.edit("clients", client, personalNotes="appeler après 17 h")
+    found = metadata_of(runner.run())
     clients = found["gazelle_clients"]
     assert clients["dagster/row_count"].value == len(named_shop.admin.dump("clients"))
-    schema = clients["dagster/column_schema"].value
-    assert isinstance(schema, dg.TableSchema)
-    assert "external_id" in {column.name for column in schema.columns}
+    assert clients["did"].value == "applied 1 versions"
     phones = {row["phone"] for row in named_shop.rows("gazelle_clients") if row["phone"]}
-    assert not any(phone in str(clients["preview"].value) for phone in phones)
+    preview = str(clients["preview"].value)
+    assert "cli_" in preview
+    assert not any(phone in preview for phone in phones)
+    assert "preview" not in found["gazelle_pianos"], "nothing was written there"
     assert found["staging_clients"]["stamps read"].value == len(named_shop.admin.dump("clients"))
+    assert not any("dagster/partition_row_count" in metadata for metadata in found.values())
+    assert not any("dagster/column_schema" in metadata for metadata in found.values()), "they are on the spec"
 
 
 def test_a_range_of_partitions_is_one_run(named_shop: Shop, runner: Runner) -> None:
@@ -177,8 +185,9 @@ def test_a_failed_staging_asset_fails_what_hangs_on_it_and_nothing_else(named_sh
     result = runner.run()
     assert not result.success
     failed = {event.step_key for event in result.get_step_failure_events() if event.step_key}
-    assert failed == {"staging_invoices"}
+    assert failed == {"invoices"}
     done = materialized(result)
+    assert {e.staging_table for e in ENTITIES} - done == {"staging_invoices"}
     assert tables_of("users", "products", "clients", "pianos", "appointments") <= done
     assert not tables_of("invoices") & done
     message = next(event for event in result.get_step_failure_events()).step_failure_data.error

@@ -52,11 +52,6 @@ def test_every_check_has_a_name_of_its_group_and_a_title() -> None:
     assert len(CHECKS) == sum(len(group.checks) for group in GROUPS)
 
 
-def test_a_finding_survives_its_json() -> None:
-    finding = Finding("x", False, "summary", Severity.WARNING, "advice", ("a", "b"), {"checked": 2})
-    assert Finding.from_json(finding.as_json()) == finding
-
-
 def test_examples_are_few() -> None:
     assert some(str(n) for n in range(1000)) == tuple("0123456789")
 
