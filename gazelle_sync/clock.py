@@ -50,6 +50,14 @@ def montreal_day(instant: datetime) -> date:
         return date.min
 
 
+def montreal_time(instant: datetime) -> datetime:
+    """An instant (aware) on Montreal's wall clock; the first hours of year 1 as they are."""
+    try:
+        return instant.astimezone(MONTREAL)
+    except OverflowError:
+        return instant
+
+
 def midnight(day: date) -> datetime:
     """The instant at which a Montreal day begins, in UTC (a day has 23, 24 or 25 hours)."""
     if day == date.min:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from psycopg import sql
 
 from gazelle_sync.alerts import ledger
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.clock import MONTREAL, montreal_time
 from gazelle_sync.counted import counted
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.push.status import PushStatus, read_push
@@ -305,7 +305,7 @@ def _table(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[st
 
 def _when(instant: datetime, now: datetime) -> str:
     """Montreal's wall clock; the date only where it is not today's."""
-    local = instant.astimezone(MONTREAL)
+    local = montreal_time(instant)
     return f"{local:%H:%M}" if local.date() == now.astimezone(MONTREAL).date() else f"{local:%Y-%m-%d %H:%M}"
 
 

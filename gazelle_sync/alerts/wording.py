@@ -13,7 +13,7 @@ from datetime import datetime
 from gazelle_sync.alerts.ledger import Occurrence
 from gazelle_sync.alerts.particulars import without_particulars
 from gazelle_sync.alerts.trouble import Severity, Trouble
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.clock import montreal_time
 from gazelle_sync.counted import counted
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import NAMES, entity_name
@@ -214,4 +214,4 @@ def _by_entity(trouble: Trouble, language: str) -> str:
 
 
 def _when(instant: datetime) -> str:
-    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M}"
+    return f"{montreal_time(instant):%Y-%m-%d %H:%M}"

@@ -278,9 +278,8 @@ class Pull:
         try:
             with database_errors(), connect(self._url) as connection:
                 pull = self._entity_pull(entity, connection, report)
+                self._mend_staging(pull)
                 pull.staging.note_waiting()
-                if self._mode is Mode.DEEP and (damaged := pull.staging.distrust()):
-                    report.notes.append(f"staged bodies that something had changed, read again: {damaged}")
                 try:
                     if entity.strategy is Strategy.WINDOWED:
                         with connect(self._url) as counting:
@@ -314,6 +313,13 @@ class Pull:
         finally:
             report.seconds_stage = time.perf_counter() - begun
             structlog.contextvars.clear_contextvars()
+
+    def _mend_staging(self, pull: EntityPull) -> None:
+        """A full run puts right what somebody did to staged versions."""
+        if self._mode in (Mode.NIGHTLY, Mode.DEEP):
+            pull.staging.date_again()
+        if self._mode is Mode.DEEP and (damaged := pull.staging.distrust()):
+            pull.report.notes.append(f"staged bodies that something had changed, read again: {damaged}")
 
     def _entity_pull(self, entity: Entity, connection: Connection, report: EntityReport) -> EntityPull:
         return EntityPull(
@@ -387,7 +393,9 @@ def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
     if after_a_death:
         allow_time(connection)
         for entity in ENTITIES:
-            query = sql.SQL("SELECT max(fetched_at) FROM {}").format(sql.Identifier(entity.staging_table))
+            query = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'").format(
+                sql.Identifier(entity.staging_table)
+            )
             newest = connection.execute(query).fetchone()
             instants += [newest[0].astimezone(UTC)] if newest and newest[0] else []
     connection.commit()

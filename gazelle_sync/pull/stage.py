@@ -164,7 +164,7 @@ class Staging:
     ) -> list[str]:
         """The same for bodies whose versions are made already (beside the writing of the page before)."""
         fresh: dict[str, tuple[Version, Any, Held | None]] = {}
-        settled: list[str] = []
+        settled: list[Version] = []
         same: list[str] = []
         for version, body in zip(versions, bodies, strict=True):
             external_id = version.external_id
@@ -175,8 +175,9 @@ class Staging:
             )
             if before is not None and before.is_living and before.content_hash == version.content_hash:
                 same.append(external_id)
-                if (before.is_unsettled, before.is_unlisted) != (version.is_unsettled, unlisted):
-                    settled.append(external_id)
+                found = (version.stamp, version.is_unsettled, unlisted)
+                if (before.stamp, before.is_unsettled, before.is_unlisted) != found:
+                    settled.append(version)
                 continue
             fresh[external_id] = (version, body, before)
         self._note_parents([body for _, body, _ in fresh.values()])
@@ -228,6 +229,12 @@ class Staging:
         self._connection.commit()
         return len(changed)
 
+    def date_again(self) -> None:
+        """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
+        with database_errors(), self._connection.transaction():
+            query = sql.SQL(statement("staging_undated")).format(staging=self._table)
+            self._connection.execute(query, [self._order.next()])
+
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with database_errors(), self._connection.cursor(name="waiting") as cursor:
@@ -238,7 +245,7 @@ class Staging:
         self._connection.commit()
 
     def _insert(
-        self, versions: list[Version], same: list[str], settled: list[str], answer: Answer | None, *, unlisted: bool
+        self, versions: list[Version], same: list[str], settled: list[Version], answer: Answer | None, *, unlisted: bool
     ) -> None:
         fetched_at = self._order.next()
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
@@ -254,7 +261,12 @@ class Staging:
             if settled and answer is not None:
                 cursor.execute(
                     sql.SQL(statement("staging_settle")).format(staging=self._table),
-                    {"ids": settled, "settled_before": answer.not_before - STAMP_GRAIN, "unlisted": unlisted},
+                    {
+                        "ids": [version.external_id for version in settled],
+                        "stamps": [version.stamp for version in settled],
+                        "settled_before": answer.not_before - STAMP_GRAIN,
+                        "unlisted": unlisted,
+                    },
                 )
             if same:
                 # A body that is held and processed but whose production row is gone (somebody emptied the table)

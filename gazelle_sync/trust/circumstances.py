@@ -17,7 +17,6 @@ from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.settings import Settings
 from gazelle_sync.summary import NAMES, entity_name
-from gazelle_sync.trust.calendar_ends import read_ends
 from gazelle_sync.trust.finding import Finding, Severity, Text
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -95,7 +94,6 @@ class Circumstances:
         with database_errors():
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self.url)
-                read_ends(self._connection)
                 self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 self._connection.read_only = True
             with self._connection.transaction():

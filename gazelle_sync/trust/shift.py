@@ -16,7 +16,7 @@ from functools import cache, partial
 from itertools import pairwise
 
 from gazelle_sync.clock import MONTREAL
-from gazelle_sync.trust.calendar_ends import is_end
+from gazelle_sync.warehouse.calendar_ends import is_end
 
 LEAST_ALIKE = 2
 """So many rows that are off in the same way are a pattern; a single one is anybody's edit."""

@@ -14,7 +14,6 @@ from typing import Any
 from gazelle_sync.clock import MONTREAL, parse_instant
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.trust import timezone_texts as texts
-from gazelle_sync.trust.calendar_ends import is_end
 from gazelle_sync.trust.circumstances import Check, Circumstances, empty, warning
 from gazelle_sync.trust.finding import Finding, Text, some
 from gazelle_sync.trust.shift import (
@@ -27,6 +26,7 @@ from gazelle_sync.trust.shift import (
     signed_hours,
 )
 from gazelle_sync.trust.titles import announced, reference_hour
+from gazelle_sync.warehouse.calendar_ends import is_end
 
 APPOINTMENTS = ["appointments"]
 LEAST_SYSTEMATIC = 3

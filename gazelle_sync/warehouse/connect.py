@@ -21,6 +21,7 @@ from psycopg.types.json import set_json_loads
 
 from gazelle_sync.errors import DatabaseError, first_line
 from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.warehouse.calendar_ends import read_ends
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -97,7 +98,7 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     # whose DateStyle is another one sends instants that psycopg cannot read.
     os.environ.update(PGDATESTYLE="ISO", PGTZ="UTC")
     with database_errors():
-        return _Clear.connect(
+        connection = _Clear.connect(
             url,
             autocommit=autocommit,
             prepare_threshold=None,
@@ -105,6 +106,8 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
             connect_timeout=CONNECT_TIMEOUT_S,
             application_name="gazelle_sync",
         )
+    read_ends(connection)
+    return connection
 
 
 class Reused:

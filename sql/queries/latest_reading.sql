@@ -7,5 +7,6 @@ SELECT greatest(
         -- What somebody wrote there by hand may be no instant, and then says nothing.
         WHERE key = 'last_reading' AND value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+[+-][0-9:]+$'
     ),
-    (SELECT max(started_at) FROM sync_logs)
+    -- Nor is `infinity`, or a year that no run will live to see, a reading.
+    (SELECT max(started_at) FROM sync_logs WHERE started_at < '9999-01-01')
 )

@@ -15,6 +15,6 @@ LEFT JOIN LATERAL (
     FROM jsonb_each(run.stats) AS each (entity, report)
     WHERE jsonb_typeof(report) = 'object' AND report ? 'staged'
 ) AS entities ON true
-WHERE run.started_at > now() - %(days)s * interval '1 day' AND run.status <> 'running'
+WHERE isfinite(run.started_at) AND run.started_at > now() - %(days)s * interval '1 day' AND run.status <> 'running'
 GROUP BY day
 ORDER BY day

@@ -2,7 +2,7 @@
 SELECT
     last.status,
     last.started_at,
-    extract(epoch FROM clock_timestamp() - last.started_at)::float8 AS age_s,
+    CASE WHEN isfinite(last.started_at) THEN extract(epoch FROM clock_timestamp() - last.started_at)::float8 END AS age_s,
     last.error_message,
     edits.*
 FROM (

@@ -5,6 +5,6 @@ SELECT
     extract(epoch FROM now() - max(run.started_at)) / 60
 FROM unnest(%(entities)s::text[]) AS wanted (entity)
 LEFT JOIN sync_logs AS run ON run.task_type = 'pull' AND run.mode IN ('tick', 'nightly', 'deep')
-    AND run.status <> 'running' AND run.started_at > now() - interval '30 days'
+    AND run.status <> 'running' AND isfinite(run.started_at) AND run.started_at > now() - interval '30 days'
     AND run.stats -> wanted.entity ->> 'total' IS NOT NULL AND run.stats -> wanted.entity ->> 'failure' IS NULL
 GROUP BY wanted.entity

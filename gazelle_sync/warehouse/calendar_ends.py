@@ -1,0 +1,61 @@
+"""Instants that Python's calendar does not hold: PostgreSQL's `infinity`, years before 1 and after 9999.
+
+One of them, put there by hand or by a shift, must not end a command, nor keep a check from looking at all the other
+rows: every connection reads it as the end of the calendar that it lies beyond.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def is_end(instant: datetime) -> bool:
+    """Whether an instant (aware UTC, or naive) is an end of the calendar, so that it may stand for one beyond."""
+    return instant.replace(tzinfo=UTC) in (FIRST, LAST)
+
+
+def read_ends(connection: psycopg.Connection[Any]) -> None:
+    """Let a connection read what lies beyond as the end that it lies beyond."""
+    for name, loader in (("timestamptz", _Instant), ("timestamp", _WallClock), ("date", _Day)):
+        connection.adapters.register_loader(name, loader)
+
+
+class _Bounded(Loader):
+    """Reads as psycopg does, in C where that is there, and the ends where psycopg gives up."""
+
+    first: date
+    last: date
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        loader = psycopg.adapters.get_loader(oid, Format.TEXT)
+        assert loader is not None  # noqa: S101 - psycopg knows PostgreSQL's own types
+        self._load = loader(oid, context).load
+
+    def load(self, data: Any) -> Any:
+        try:
+            return self._load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            return self.first if text.startswith(b"-") or text.endswith(b"BC") else self.last
+
+
+class _Instant(_Bounded):
+    first, last = FIRST, LAST
+
+
+class _WallClock(_Bounded):
+    first, last = FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None)
+
+
+class _Day(_Bounded):
+    first, last = date.min, date.max
