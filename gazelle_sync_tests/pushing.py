@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,25 @@ class Office:
         with Push(replace(self.shop.settings, **changes), keys=keys, at_once=at_once, **options) as push:
             return push.run()
 
+    def undo(self, run_id: str, **options: Any) -> PushReport:
+        """Put a run back, in this process."""
+        changes = {name: options.pop(name) for name in list(options) if hasattr(self.shop.settings, name)}
+        changes = {"push_transport": self.transport, "push_service": self.service, **changes}
+        with Push(replace(self.shop.settings, **changes), **{"grace_s": 0.2, **options}) as push:
+            return push.undo(run_id)
+
+    def pushed(self, piano: str, **values: Any) -> str:
+        """Edit a row and push; gives the run's id."""
+        self.edit(piano, **values)
+        with Push(
+            replace(self.shop.settings, push_transport=self.transport, push_service=self.service),
+            at_once=True,
+            grace_s=0.2,
+        ) as push:
+            report = push.run()
+            assert report.succeeded, [outcome.failed for outcome in report.outcomes]
+            return push.run_id
+
     # ---- looking
 
     def row(self, piano: str) -> Row:
@@ -136,6 +156,15 @@ class Office:
         for _ in range(5):
             if self.push().succeeded and not self.row(piano)["needs_sync"]:
                 return
+
+    def let_doubts_pass(self) -> None:
+        """Wait until nothing that was sent can still arrive."""
+        left = self.shop.value(
+            "SELECT extract(epoch FROM max(doubt_until) - clock_timestamp()) FROM sync_gazelle_logs "
+            "WHERE status = 'in_doubt'"
+        )
+        if left is not None and left > 0:
+            time.sleep(float(left) + 0.01)
 
     def assert_clean(self, piano: str) -> None:
         """Gazelle has what the row says."""
@@ -252,8 +281,8 @@ class Countdown:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_at(office: Office, step: int) -> bool:
-    """Push in a process of its own that is killed at a step; whether it came to that step."""
+def killed_at(office: Office, step: int, deed: Callable[[], object] | None = None) -> bool:
+    """Push (or do another deed) in a process of its own that is killed at a step; whether it came to that step."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -261,7 +290,7 @@ def killed_at(office: Office, step: int) -> bool:
         for owner, name in STEPS:
             setattr(owner, name, countdown.around(getattr(owner, name)))
         try:
-            office.push()
+            (deed or office.push)()
         except BaseException as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             os._exit(1)

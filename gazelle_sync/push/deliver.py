@@ -25,8 +25,9 @@ from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.push.send import RunStops, Sender, Verdict
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
+from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.words import say
-from gazelle_sync.push.work import Outcome, Work
+from gazelle_sync.push.work import Outcome, Work, replaced_by, seen
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, concerns_all
 
@@ -72,6 +73,9 @@ class Delivery:
         self._language = settings.language
         self._journal = Journal(connection, pushable.entity.name, run_id)
         self._sender = Sender(connection, transport, self._journal, settings, grace_s=grace_s)
+        self.undoing = Undoing(
+            connection, transport, pushable, self._journal, run_id=run_id, language=settings.language, grace_s=grace_s
+        )
 
     # ---- reading
 
@@ -144,6 +148,8 @@ class Delivery:
 
     def _resolve(self, one: Open) -> str | None:
         """Settle one action in doubt, or say why it has to wait."""
+        if one.is_undo:
+            return self.undoing.resolve(one)
         remote = self._record(one)
         if remote is None and self._may_say_it_again(one):
             return say(self._language, "no_record", id=one.record)
@@ -352,17 +358,17 @@ class Delivery:
 
     def _confirm(self, work: Work, action: Action, log_id: int, sent: Sent) -> bool:
         """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""
-        replaced = _replaced(sent, work.current)
+        replaced = replaced_by(sent, work.current, "tags", "notes")
         found = say(self._language, "arrived") if "found" in sent.response else action.remark
         with self._connection.transaction():
-            self._journal.succeeded(log_id, sent.response, found)
+            self._journal.succeeded(log_id, sent.response, found, before=replaced)
             if replaced is None:
                 work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
         work.outcome.sent.append(action)
         if action.is_create:
             work.made.append(action)
             return True
-        after = _seen(work.current, sent.after)
+        after = seen(work.current, sent.after)
         # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
         # our write is what Gazelle has now.
         work.compared, work.current = replaced or after, after
@@ -379,18 +385,3 @@ class Delivery:
                 work.outcome.followed = plan.follows
             if not work.outcome.failed:
                 rows.finish(self._connection, self._pushable, work.row, work.current)
-
-
-def _replaced(sent: Sent, planned: Remote) -> Remote | None:
-    """The record that a write replaced, where it was not the one that the write was made for."""
-    if sent.before is None:
-        return None
-    before = _seen(planned, sent.before)
-    return before if (before.tags, before.notes) != (planned.tags, planned.notes) else None
-
-
-def _seen(remote: Remote, now: Remote | None) -> Remote:
-    """A record with what an answer says of it now."""
-    if now is None:
-        return remote
-    return replace(remote, tags=now.tags, notes=now.notes, last_serviced=now.last_serviced, updated_at=now.updated_at)

@@ -185,7 +185,7 @@ class Service:
         """One entry, then the day of the last service."""
         ours, base = plain(_text(draft.row, self.column)), plain(draft.base.get(self.column))
         done_at = draft.row.values.get(self.done_at)
-        day, base_day = _day(done_at), draft.base.get(self.done_at)
+        day, base_day = day_of(done_at), draft.base.get(self.done_at)
         if not ours:
             if base:
                 draft.plan.settles |= {self.column: None, self.done_at: day}
@@ -257,7 +257,7 @@ class Measured:
 
     def plan(self, draft: Draft) -> None:
         """A measurement for each text with readings that is new, or was said again of another day."""
-        day = _day(draft.row.values.get(self.done_at))
+        day = day_of(draft.row.values.get(self.done_at))
         fresh: list[tuple[dict[str, int], dict[str, JsonValue]]] = []
         for column in self.columns:
             fact = f"readings.{column}"
@@ -280,6 +280,11 @@ class Measured:
                 fresh.append((values, {fact: said}))
         for values, settles in fresh:
             draft.plan.actions.append(self._action(draft, values, settles, day))
+
+    def stands_in(self, text: str | None, agreed: Mapping[str, JsonValue]) -> bool:
+        """Whether readings that became base (a value of `settles`) are those of a text."""
+        known = {name: value for name, value in agreed.items() if name not in ("text", "day")}
+        return known == readings_in(text) and agreed.get("text") in (None, _mark(text))
 
     def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
         fact = next(iter(settles))
@@ -322,7 +327,8 @@ def _known(draft: Draft) -> Known:
     return Known(tuple(remote.get("tags") or ()), "…" if remote.get("has_foreign_notes") else None)
 
 
-def _day(instant: JsonValue) -> str | None:
+def day_of(instant: JsonValue) -> str | None:
+    """The Montreal day of an instant, as ISO; None where it is none."""
     return montreal_day(instant).isoformat() if isinstance(instant, datetime) else None
 
 

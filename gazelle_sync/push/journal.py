@@ -69,7 +69,25 @@ class Open:
     @property
     def is_update(self) -> bool:
         """Whether sending it twice changes nothing."""
-        return self.name.removeprefix(UNDO) in UPDATES
+        return self.name in UPDATES
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it puts back what another did."""
+        return self.name.startswith(UNDO)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an action said of a fact.
+
+    Attributes:
+        payload: What was sent.
+        value: What became base.
+    """
+
+    payload: Mapping[str, JsonValue]
+    value: JsonValue
 
 
 class Journal:
@@ -114,9 +132,16 @@ class Journal:
             self.clash(remote.id, clash)
         return int(row[0]) if row else 0
 
-    def succeeded(self, log_id: int, response: Mapping[str, JsonValue] | None, reason: str | None = None) -> None:
-        """Gazelle has it."""
-        self._end(log_id, "success", reason, response)
+    def succeeded(
+        self,
+        log_id: int,
+        response: Mapping[str, JsonValue] | None,
+        reason: str | None = None,
+        *,
+        before: Remote | None = None,
+    ) -> None:
+        """Gazelle has it; `before`: what it replaced, where that is not what was read."""
+        self._end(log_id, "success", reason, response, before)
 
     def failed(self, log_id: int, reason: str) -> None:
         """Gazelle does not have it."""
@@ -165,7 +190,28 @@ class Journal:
             )
         return found
 
-    def _end(self, log_id: int, status: str, reason: str | None, response: Mapping[str, JsonValue] | None) -> None:
+    def said(self, record: str, facts: Sequence[str], *, before_id: int | None = None) -> dict[str, Said]:
+        """What the newest action that is still at Gazelle says of each fact.
+
+        Args:
+            record: External id.
+            facts: Which.
+            before_id: Only of the actions before this row of the log.
+        """
+        given = {"entity": self._entity, "record": record, "facts": list(facts), "before_id": before_id}
+        return {
+            fact: Said(request.get("payload") or {}, request["settles"][fact])
+            for fact, request in self._connection.execute(statement("push_said"), given)
+        }
+
+    def _end(
+        self,
+        log_id: int,
+        status: str,
+        reason: str | None,
+        response: Mapping[str, JsonValue] | None,
+        before: Remote | None = None,
+    ) -> None:
         self._connection.execute(
             statement("push_log_end"),
             {
@@ -173,6 +219,7 @@ class Journal:
                 "status": status,
                 "reason": storable(reason)[0] if reason else None,
                 "response": _json(dict(response)) if response is not None else None,
+                "before": _json(before.as_before()) if before is not None else None,
             },
         )
 

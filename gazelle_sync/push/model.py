@@ -62,10 +62,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """A comment or a service entry at Gazelle."""
+    """A comment or a service entry at Gazelle.
+
+    Attributes:
+        id: Of the entry in the timeline.
+        text: What it says.
+        made_by: Id of the record that it stands for, under which a comment is deleted; None: Gazelle does not say.
+    """
 
     id: str
     text: str
+    made_by: str | None = None
 
 
 @dataclass(frozen=True)

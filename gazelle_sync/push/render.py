@@ -143,13 +143,14 @@ def render_resolved(language: str, conflict: Conflict, take: str, *, edited: boo
 
 
 def _outcome(language: str, outcome: Outcome) -> list[str]:
-    if not (outcome.sent or outcome.failed or outcome.followed):
+    if not (outcome.sent or outcome.failed or outcome.followed or outcome.left):
         return []
     lines = [outcome.key]
     for action in outcome.sent:
         lines += _diff(language, action)
     for column, value in outcome.followed.items():
         lines.append("  < " + _say(language, "follows", column=column, value=_short(language, value)))
+    lines += [f"  ⚠ {reason}" for reason in outcome.left.values()]
     return [*lines, *(f"  ✗ {reason}" for reason in outcome.failed.values())]
 
 

@@ -111,6 +111,12 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
     return changed > 0
 
 
+def look_again(connection: Connection, pushable: Pushable, record: str) -> None:
+    """Make a row due because Gazelle's side is another one than both agreed on: the next push compares them."""
+    _be_patient(connection)
+    connection.execute(_formatted("push_look_again", pushable), {"record": record})
+
+
 def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote) -> None:
     """Gazelle has everything that this revision says."""
     notes, _ = storable(remote.notes or "")

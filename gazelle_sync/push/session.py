@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import structlog
@@ -27,8 +27,7 @@ from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Wanted, transport_for
-from gazelle_sync.push.transports.graphql import GraphqlTransport
-from gazelle_sync.push.undo import Undoing
+from gazelle_sync.push.undo import assert_undoable, touched
 from gazelle_sync.push.words import say
 from gazelle_sync.push.work import Outcome
 from gazelle_sync.settings import Settings
@@ -164,14 +163,15 @@ class Push:
             SettingsError: It changed nothing that could be put back.
             DatabaseError: The database went away.
         """
-        with database_errors(), connect(self._url, autocommit=True) as connection:
-            for pushable in PUSHABLES:
-                undoing = Undoing(
-                    connection, GraphqlTransport(self.client), pushable, run_id=self.run_id,
-                    language=self._settings.language,
-                )  # fmt: skip
+        assert_undoable(self._settings, run_id, self._keys)
+        settings = replace(self._settings, push_transport="graphql", push_service="comment")
+        for pushable in PUSHABLES:
+            with self._delivery(pushable, settings) as (connection, delivery):
                 try:
-                    self.report.outcomes += undoing.undo(run_id)
+                    waiting = delivery.resolve(touched(connection, pushable, run_id, self._keys))
+                    self.report.outcomes += waiting
+                    keys = {outcome.key for outcome in waiting}
+                    self.report.outcomes += delivery.undoing.undo(run_id, self._keys, waiting=keys)
                 except RunStops as stop:
                     self.report.stopped = str(stop)
         return self.report
@@ -255,12 +255,13 @@ class Push:
         rows.fail(connection, pushable, keys, say(self._settings.language, "unreachable", reason=reason))
 
     @contextmanager
-    def _delivery(self, pushable: Pushable) -> Iterator[tuple[Connection, Delivery]]:
+    def _delivery(self, pushable: Pushable, settings: Settings | None = None) -> Iterator[tuple[Connection, Delivery]]:
+        settings = settings or self._settings
         with database_errors(), connect(self._url, autocommit=True) as connection:
-            transport = transport_for(self._settings, self.client)
+            transport = transport_for(settings, self.client)
             yield (
                 connection,
-                Delivery(connection, transport, pushable, self._settings, run_id=self.run_id, grace_s=self._grace_s),
+                Delivery(connection, transport, pushable, settings, run_id=self.run_id, grace_s=self._grace_s),
             )
 
     def _write_log(self, error: BaseException | None) -> None:

@@ -1,49 +1,45 @@
-"""`push --undo RUN`: put back what a run changed at Gazelle.
+"""`push --undo RUN`: put back what a run changed at Gazelle and nobody has changed since.
 
-What was written over is put back where it is still as that run left it: tags and text that came since stay. Comments
-and measurements are deleted. The local row follows, so that the next push does not say it again; what it said is kept
-in `sync_conflicts`. Deleting goes by GraphQL whatever the transport: REST has no endpoint for it.
+Each step is like one of a push: what to do is decided on the record as it is now, an intent is in the log before the
+request goes out, and what came of it is written in one transaction with the local row, which follows. An undo that was
+killed is found out about by whoever runs next. It goes by GraphQL whatever the transport: REST cannot delete, and does
+not tell what a write replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from gazelle_sync.errors import ApiError, SettingsError, WriteRefused
+from gazelle_sync.clock import parse_instant
+from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, SettingsError, WriteRefused
+from gazelle_sync.gazelle.client import may_have_been_taken
 from gazelle_sync.push import rows
-from gazelle_sync.push.block import Marks, read_block, write_block
-from gazelle_sync.push.fields import Block, StatusTag
+from gazelle_sync.push.block import Marks, read_block
+from gazelle_sync.push.fields import Block, Measured, Service, StatusTag, day_of
 from gazelle_sync.push.gist import alike
-from gazelle_sync.push.journal import UNDO, UPDATES, Journal, Search
+from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
+from gazelle_sync.push.journal import UNDO, Journal, Open, Said, Search
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
-from gazelle_sync.push.transports import Wanted
-from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports import Sent, Transport, Wanted
 from gazelle_sync.push.words import action_name, say
-from gazelle_sync.push.work import Outcome
+from gazelle_sync.push.work import Outcome, replaced_by, seen
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
+ROUNDS = 3
+"""How often a record is compared anew because somebody changed it under our hands."""
+
+WHOLE = "*"
+
 NOTHING_DONE = (
-    "Run {run_id} changed nothing at Gazelle that could be put back. The column run_id of sync_gazelle_logs names the "
-    "runs that did."
+    "Run {run_id} changed nothing at Gazelle{of} that could be put back. The column run_id of sync_gazelle_logs names "
+    "the runs that did."
 )
-
-
-@dataclass(frozen=True)
-class _Done:
-    """An action that a run did."""
-
-    id: int
-    record: str
-    name: str
-    field: str | None
-    request: Mapping[str, Any]
-    response: Mapping[str, Any]
-    before: Mapping[str, Any]
 
 
 class Undoing:
@@ -51,143 +47,301 @@ class Undoing:
 
     Args:
         connection: Autocommit.
-        transport: Reads and deletes.
+        transport: Reads, writes and deletes.
         pushable: Whose table.
+        journal: Writes over the same connection.
         run_id: Of the run that takes back.
         language: `en` or `fr`.
+        grace_s: How long a request that came to no answer may still be at work at Gazelle.
     """
 
     def __init__(
-        self, connection: Connection, transport: GraphqlTransport, pushable: Pushable, *, run_id: str, language: str
+        self,
+        connection: Connection,
+        transport: Transport,
+        pushable: Pushable,
+        journal: Journal,
+        *,
+        run_id: str,
+        language: str,
+        grace_s: float,
     ) -> None:
         self._connection = connection
         self._transport = transport
         self._pushable = pushable
+        self._journal = journal
         self._run_id = run_id
         self._language = language
-        self._journal = Journal(connection, pushable.entity.name, run_id)
+        self._grace_s = grace_s
 
-    def undo(self, run_id: str) -> list[Outcome]:
-        """Take back everything that a run did, the last first.
+    def undo(self, run_id: str, keys: Sequence[str] | None, *, waiting: Collection[str] = ()) -> list[Outcome]:
+        """Take back everything that a run did.
+
+        Args:
+            run_id: Of that run.
+            keys: Only these records; None: all.
+            waiting: Records of which something is in doubt: they are left for later.
 
         Raises:
-            SettingsError: That run did nothing that could be taken back.
             RunStops: Gazelle cannot be asked.
         """
-        found = _done(self._connection, self._pushable, run_id)
-        if not found:
-            raise SettingsError(NOTHING_DONE.format(run_id=run_id))
         outcomes: dict[str, Outcome] = {}
-        for done in found:
-            outcome = outcomes.setdefault(done.record, Outcome(done.record))
+        for deed in deeds(_done(self._connection, self._pushable, run_id=run_id, keys=keys)):
+            record = deed.last.record
+            outcome = outcomes.setdefault(record, Outcome(record))
+            if record in waiting or WHOLE in outcome.failed:
+                continue
             try:
-                self._take_back(done, outcome)
+                self._take_back(deed, outcome)
             except WriteRefused as error:
-                named = action_name(self._language, done.name)
-                outcome.failed[done.name] = say(self._language, "refused", action=named, reason=error.reason)
-            except ApiError as error:
-                raise RunStops(str(error)) from error
-        return list(outcomes.values())
+                outcome.failed[_place(deed)] = self._say("refused", deed, reason=error.reason)
+            except RequestRefused as error:
+                outcome.failed[_place(deed)] = self._say("refused", deed, reason=str(error))
+        return [outcome for record, outcome in outcomes.items() if record not in waiting]
 
-    def _take_back(self, done: _Done, outcome: Outcome) -> None:
-        read = self._transport.read([Wanted(done.record)])[done.record]
+    def _take_back(self, deed: Deed, outcome: Outcome) -> None:
+        if self._stays_with_its_text(deed):
+            self._leave(deed, "stays_with_text", outcome)
+            return
+        now = self._read(deed, outcome)
+        compared = current = now
+        for _ in range(ROUNDS):
+            if current is None or compared is None:
+                return
+            inverse = inverse_of(deed, compared, self._pushable.fields)
+            if inverse.left is not None:
+                self._leave(deed, inverse.left, outcome)
+            if inverse.payload is None or (
+                deed.is_update and has(current, deed.last.name, next(iter(inverse.payload.values())))
+            ):
+                if inverse.is_undone:
+                    self._confirm(deed, current, None, None)
+                return
+            payload = {**inverse.payload, "undoes": deed.ids}
+            action = Action(
+                UNDO + deed.last.name, deed.last.field or "", payload, {}, (UNDO, *deed.ids, self._run_id),
+                shown=inverse.shown,
+            )  # fmt: skip
+            sent = self._sent(deed, action, current, outcome)
+            if sent is None:
+                return
+            log_id, answer = sent
+            replaced = replaced_by(answer, current, "tags", "notes", "last_serviced")
+            current = seen(current, answer.after)
+            if replaced is None and inverse.is_undone:
+                self._confirm(deed, current, log_id, answer)
+            else:
+                with self._connection.transaction():
+                    self._journal.succeeded(log_id, answer.response, before=replaced)
+            if replaced is None:
+                outcome.sent.append(action)
+                return
+            # Somebody's edit slipped in after our read, and our write replaced it: it is compared, and put back.
+            compared = replaced
+        outcome.failed[_place(deed)] = say(self._language, "keeps_changing")
+
+    def _sent(self, deed: Deed, action: Action, now: Remote, outcome: Outcome) -> tuple[int, Sent] | None:
+        """Send what puts a deed back: its row in the log and the answer; None where none came, which is told."""
+        with self._connection.transaction():
+            log_id = self._journal.intent(action, now, Search(), self._grace_s)
+        try:
+            if deed.is_update:
+                return log_id, self._transport.send(replace(action, name=deed.last.name), now)
+            self._transport.take_back(deed.last.name, str(action.payload["id"]))
+        except WriteRefused as error:
+            if not deed.is_update and error.is_missing:
+                return log_id, Sent()  # gone already is as good
+            self._failed(log_id, error.reason)
+            raise
+        except ApiError as error:
+            if isinstance(error, RequestRefused):
+                self._failed(log_id, str(error))
+                raise
+            if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
+                self._failed(log_id, str(error))
+                raise RunStops(str(error)) from error
+            self._look(deed, action, log_id, str(error), outcome)
+            return None
+        return log_id, Sent()
+
+    def _look(self, deed: Deed, action: Action, log_id: int, reason: str, outcome: Outcome) -> None:
+        """No answer came: where Gazelle shows that it was done it was; else it stays in doubt, and that is told."""
+        doubt = self._say("undo_in_doubt", deed, reason=reason)
+        with self._connection.transaction():
+            self._journal.doubted(log_id, doubt, self._grace_s)
+        now = self._read(deed, outcome)
+        if has_arrived(deed, action.payload, now, self._pushable.fields) and now is not None:
+            self._confirm(deed, now, log_id, None, say(self._language, "arrived"))
+            outcome.sent.append(action)
+        else:
+            outcome.failed[_place(deed)] = doubt
+
+    # ---- what an undo that was killed left behind
+
+    def resolve(self, one: Open) -> str | None:
+        """Find out about what an earlier run put back without hearing of it, or say why that has to wait.
+
+        Raises:
+            ApiError: Gazelle cannot be asked.
+        """
+        found = deeds(_done(self._connection, self._pushable, ids=one.payload.get("undoes") or []))
+        now = None
+        if found and (now := self._record(found[0])) is not None:
+            if has_arrived(found[0], one.payload, now, self._pushable.fields):
+                self._confirm(found[0], now, one.id, None, say(self._language, "arrived"))
+                return None
+            if one.wait_s > 0:
+                return self._say("undo_in_doubt", found[0], reason="")
+        self._failed(one.id, say(self._language, "not_put_back"))
+        return None
+
+    # ---- reading
+
+    def _record(self, deed: Deed) -> Remote | None:
+        record = deed.last.record
+        read = self._transport.read([Wanted(record, deed.since)])[record]
         if isinstance(read, ApiError):
             raise read
-        if read is None:
-            raise WriteRefused("PushRead", say(self._language, "no_record", id=done.record), is_missing=True)
-        payload, shown = self._restored(done, read)
-        if payload is None:
-            self._mark(done, None, read)
-            return
-        name = UNDO + done.name
-        action = Action(name, done.field or "", payload, {}, (name, done.id, self._run_id), shown=shown)
-        with self._connection.transaction():
-            log_id = self._journal.intent(action, read, Search(), 0.0)
+        return read
+
+    def _read(self, deed: Deed, outcome: Outcome) -> Remote | None:
+        """The record as it is now; None where there is none, or it cannot be read, which is told.
+
+        Raises:
+            RunStops: Gazelle cannot be asked at all.
+        """
         try:
-            after = self._send(done, payload, read)
+            now = self._record(deed)
+        except RequestRefused as error:
+            outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(error))
+            return None
         except ApiError as error:
-            with self._connection.transaction():
-                self._journal.failed(log_id, str(error))
-            raise
-        self._mark(done, log_id, after)
-        outcome.sent.append(action)
+            raise RunStops(str(error)) from error
+        if now is None:
+            outcome.failed[WHOLE] = say(self._language, "no_record", id=deed.last.record)
+        return now
 
-    def _send(self, done: _Done, payload: Mapping[str, JsonValue], read: Remote) -> Remote:
-        if done.name not in UPDATES:
-            try:
-                self._transport.take_back(done.name, str(payload["id"]))
-            except WriteRefused as error:
-                if not error.is_missing:
-                    raise  # gone already is as good
-            return read
-        sent = self._transport.send(Action(done.name, done.field or "", payload, {}, ()), read)
-        return sent.after or read
+    # ---- writing down
 
-    def _restored(self, done: _Done, now: Remote) -> tuple[dict[str, JsonValue] | None, tuple[str, str]]:
-        """What to send, and before and after for a diff; nothing where somebody has changed it since."""
-        payload = done.request.get("payload") or {}
-        if done.name == "update_tags":
-            tags = restored_tags(list(now.tags), payload["tags"], done.before.get("tags") or [])
-            return ({"tags": tags} if tags != list(now.tags) else None), (", ".join(now.tags), ", ".join(tags))
-        if done.name == "update_piano":
-            notes = self._restored_notes(done, now)
-            return ({"observations": notes} if notes != (now.notes or "") else None), (now.notes or "", notes)
+    def _stays_with_its_text(self, deed: Deed) -> bool:
+        """Whether the text because of which it was sent is still at Gazelle, as far as the log knows."""
+        done, fields = deed.last, self._pushable.fields
         if done.name == "set_serviced":
-            last = now.last_serviced.isoformat() if now.last_serviced else None
-            before = done.before.get("last_serviced")
-            unchanged = last == payload["last_serviced"] and before != last
-            return ({"last_serviced": before} if unchanged else None), (last or "", before or "")
-        created = _created_id(done)
-        if created is None:
-            reason = say(self._language, "by_hand")
-            raise WriteRefused(done.name, reason)
-        return {"id": created}, (str(payload.get("text", payload.get("taken_on", ""))), "")
+            days = [self._said(done, one.done_at) for one in fields if isinstance(one, Service)]
+            return any(day is not None and day.value == done.settles.get("serviced") for day in days)
+        if done.name != "add_measurement":
+            return False
+        for one in fields:
+            if not isinstance(one, Measured):
+                continue
+            for column in one.columns:
+                agreed, said = done.settles.get(f"readings.{column}"), self._said(done, column)
+                if agreed and said is not None and one.stands_in(_text_of(said), agreed):
+                    return True
+        return False
 
-    def _restored_notes(self, done: _Done, now: Remote) -> str:
-        sent = str((done.request.get("payload") or {}).get("observations") or "")
-        before = str(done.before.get("notes") or "")
-        if alike(now.notes, sent):
-            return before
-        marks = self._marks(done.record)
-        if marks is None:
-            return now.notes or ""
-        found = read_block(before, marks)
-        return write_block(now.notes, marks, found.says if found else None)
+    def _said(self, done: Done, fact: str) -> Said | None:
+        return self._journal.said(done.record, [fact], before_id=done.id).get(fact)
 
-    def _mark(self, done: _Done, log_id: int | None, after: Remote) -> None:
+    def _leave(self, deed: Deed, why: str, outcome: Outcome) -> None:
+        """Tell what is left alone, and keep it in the log."""
+        reason = self._say(why, deed, run=deed.last.later_run or "")
+        told = outcome.failed if why == "by_hand" else outcome.left
+        if told.setdefault(_place(deed), reason) is not reason:
+            return
+        with self._connection.transaction():
+            self._journal.note(deed.last.record, UNDO + deed.last.name, deed.last.field or "", "skipped", reason)
+            if why == "changed_since" and deed.is_update:
+                rows.look_again(self._connection, self._pushable, deed.last.record)
+
+    def _confirm(
+        self, deed: Deed, now: Remote, log_id: int | None, answer: Sent | None, reason: str | None = None
+    ) -> None:
         """The log says that it was taken back, and the local row follows."""
         with self._connection.transaction():
             if log_id is not None:
-                self._journal.succeeded(log_id, None)
-            self._connection.execute(statement("push_log_undone"), {"id": done.id})
-            for row in rows.load(self._connection, self._pushable, [done.record]):
-                self._follow(row, done, after)
+                self._journal.succeeded(log_id, answer.response if answer else None, reason)
+            self._connection.execute(statement("push_log_undone"), {"ids": deed.ids})
+            self._follow(deed, now)
 
-    def _follow(self, row: Row, done: _Done, after: Remote) -> None:
+    def _follow(self, deed: Deed, now: Remote) -> None:
+        """Base says what Gazelle has now; so does the local row where nobody has edited it since."""
+        for _ in range(ROUNDS):
+            found = rows.load(self._connection, self._pushable, [deed.last.record])
+            if not found or self._pushable.key in found[0].faults:
+                return
+            row = found[0]
+            settles, values = self._as_gazelle_has_it(row, deed, now)
+            if not values or rows.follow(self._connection, self._pushable, row, values):
+                break
+        else:
+            values = {}  # somebody keeps editing it: it is due
+        for column, value in values.items():
+            ours, theirs = _as_text(row.values.get(column)), _as_text(value)
+            key = key_of("undone", deed.last.id, column)
+            self._journal.clash(row.key, Clash(column, theirs, ours, theirs, "theirs", key))
+        rows.settle(self._connection, self._pushable, row, settles)
+
+    def _as_gazelle_has_it(
+        self, row: Row, deed: Deed, now: Remote
+    ) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+        """What becomes base, and the columns that follow."""
+        settles = self._now_there(row, deed, now) if deed.is_update else {}
+        settles |= self._still_said(row, deed)
+        values = {}
+        for column, value in settles.items():
+            if column in self._pushable.columns and self._was_sent(row, column, deed):
+                held = row.values.get(column)
+                follows = _column_value(column, value, self._pushable)
+                if not (alike(_as_text(held), _as_text(follows)) or (day_of(held) or 0) == day_of(follows)):
+                    values[column] = follows
+        base = {fact: value.value if isinstance(value, Said) else value for fact, value in settles.items()}
+        return base, values
+
+    def _now_there(self, row: Row, deed: Deed, now: Remote) -> dict[str, JsonValue]:
+        """Facts that an attribute of the record tells."""
+        facts: dict[str, JsonValue] = {}
         for field in self._pushable.fields:
-            settles: dict[str, JsonValue]
-            if isinstance(field, StatusTag) and done.name == "update_tags":
-                value = field.value_of(after.tags)
-                mine = [tag for tag in after.tags if tag in field.tags.values()]
-                settles = {field.column: value, f"{field.column}.tags": mine}
-            elif isinstance(field, Block) and done.name == "update_piano":
-                found = read_block(after.notes, Marks.of(field.label, row.key))
-                value = found.says or None if found else None
-                settles = {field.column: value}
-            else:
-                continue
-            ours = row.values.get(field.column)
-            if alike(ours, (done.request.get("settles") or {}).get(field.column)) and not alike(ours, value):
-                rows.follow(self._connection, self._pushable, row, {field.column: value})
-                key = key_of("undone", done.id, field.column)
-                self._journal.clash(row.key, Clash(field.column, value, ours, value, "theirs", key))
-            rows.settle(self._connection, self._pushable, row, settles)
+            if isinstance(field, StatusTag) and deed.last.name == "update_tags":
+                facts[field.column] = field.value_of(now.tags)
+                facts[f"{field.column}.tags"] = [tag for tag in now.tags if tag in field.tags.values()]
+            elif isinstance(field, Block) and deed.last.name == "update_piano":
+                found = read_block(now.notes, Marks.of(field.label, row.key))
+                facts[field.column] = (found.says or None) if found else None
+        return facts
 
-    def _marks(self, record: str) -> Marks | None:
-        return next((Marks.of(f.label, record) for f in self._pushable.fields if isinstance(f, Block)), None)
+    def _still_said(self, row: Row, deed: Deed) -> dict[str, JsonValue]:
+        """Facts that other actions told before: what the newest of those that are still at Gazelle said."""
+        if deed.last.name in ("update_tags", "update_piano"):
+            return {}
+        base, settled = row.base or {}, dict(deed.last.settles)
+        if deed.last.name == "set_serviced":
+            settled |= {
+                one.done_at: settled.get("serviced") for one in self._pushable.fields if isinstance(one, Service)
+            }
+        facts = [fact for fact, value in settled.items() if base.get(fact) == value]
+        said = self._journal.said(row.key, facts)
+        return {fact: said.get(fact) for fact in facts}
+
+    def _was_sent(self, row: Row, column: str, deed: Deed) -> bool:
+        """Whether the row says in a column what the deed sent, or (for a day) the day that it sent."""
+        held = row.values.get(column)
+        for done in deed.done:
+            agreed = done.settles.get(column, done.settles.get("serviced") if done.name == "set_serviced" else None)
+            if day_of(held) == agreed if isinstance(held, datetime) else alike(_as_text(held), _as_text(agreed)):
+                return True
+        return False
+
+    def _failed(self, log_id: int, reason: str) -> None:
+        with self._connection.transaction():
+            self._journal.failed(log_id, reason)
+
+    def _say(self, key: str, deed: Deed, **values: object) -> str:
+        said = say(self._language, key, action=action_name(self._language, deed.last.name), **values)
+        return said.strip()
 
 
-def assert_undoable(settings: Settings, run_id: str) -> None:
+def assert_undoable(settings: Settings, run_id: str, keys: Sequence[str] | None = None) -> None:
     """Refuse what a person mistyped, or asked for twice, before it becomes a push that failed.
 
     Raises:
@@ -195,32 +349,65 @@ def assert_undoable(settings: Settings, run_id: str) -> None:
         DatabaseError: The database cannot be asked.
     """
     with database_errors(), connect(str(settings.database_url)) as connection:
-        if not any(_done(connection, pushable, run_id) for pushable in PUSHABLES):
-            raise SettingsError(NOTHING_DONE.format(run_id=run_id))
+        if not any(touched(connection, pushable, run_id, keys) for pushable in PUSHABLES):
+            of = f" of {', '.join(keys)}" if keys else ""
+            raise SettingsError(NOTHING_DONE.format(run_id=run_id, of=of))
 
 
-def restored_tags(now: list[str], sent: list[str], before: list[str]) -> list[str]:
-    """The tags without what was added then and with what was taken away then; what came since stays."""
-    kept = [tag for tag in now if tag in before or tag not in sent]
-    return kept + [tag for tag in before if tag not in sent and tag not in now]
+def touched(connection: Connection, pushable: Pushable, run_id: str, keys: Sequence[str] | None) -> list[str]:
+    """External ids of the records that a run changed, or may have changed, and that nobody took back wholly."""
+    done = _done(connection, pushable, run_id=run_id, keys=keys, statuses=("success", "in_doubt"))
+    return list(dict.fromkeys(one.record for one in done))
 
 
-def _done(connection: Connection, pushable: Pushable, run_id: str) -> list[_Done]:
-    """What a run did and nobody took back, the last first."""
-    given = {"run_id": run_id, "entity": pushable.entity.name}
+def _done(
+    connection: Connection,
+    pushable: Pushable,
+    *,
+    run_id: str | None = None,
+    ids: Sequence[int] | None = None,
+    keys: Sequence[str] | None = None,
+    statuses: Sequence[str] = ("success",),
+) -> list[Done]:
+    """What a run did, or some rows of the log say, and nobody took back."""
+    given = {
+        "run_id": run_id, "entity": pushable.entity.name, "statuses": list(statuses),
+        "ids": list(ids) if ids is not None else None, "keys": list(keys) if keys is not None else None,
+    }  # fmt: skip
     return [
-        _Done(log_id, record, name, field, request or {}, response or {}, before or {})
-        for log_id, record, name, field, request, response, before in connection.execute(
+        Done(log_id, record, name, field, *_request(request), response or {}, before or {}, later_run)
+        for log_id, record, name, field, request, response, before, later_run in connection.execute(
             statement("push_of_run"), given
         )
     ]
 
 
-def _created_id(done: _Done) -> str | None:
-    """The id of what a create made; None where only an entry of the timeline tells of it."""
-    for name in ("clientLog", "comment", "pianoMeasurement"):
-        made = done.response.get(name)
-        if isinstance(made, dict) and made.get("id"):
-            return str(made["id"])
-    found = done.response.get("found")
-    return str(found) if found and done.name == "add_measurement" else None
+def _request(request: Mapping[str, Any] | None) -> tuple[Mapping[str, JsonValue], Mapping[str, JsonValue], Search]:
+    said = request or {}
+    search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
+    return said.get("payload") or {}, said.get("settles") or {}, search
+
+
+def _place(deed: Deed) -> str:
+    return f"{deed.last.name} {deed.last.field}"
+
+
+def _text_of(said: Said) -> str | None:
+    """The text as it was written, where the action holds it."""
+    text = said.payload.get("text")
+    return str(text) if text and alike(str(text), said.value) else said.value
+
+
+def _column_value(column: str, value: JsonValue, pushable: Pushable) -> JsonValue:
+    """What stands in a local column for a fact: a text as it was written, an instant rather than its day."""
+    if not isinstance(value, Said):
+        return value
+    if column in pushable.instants:
+        return parse_instant(value.payload.get("created_at")) if value.value else None
+    return _text_of(value)
+
+
+def _as_text(value: JsonValue) -> str | None:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return None if value is None else str(value)

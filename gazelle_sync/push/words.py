@@ -30,7 +30,14 @@ WORDS = {
         "mistake, delete it there.",
         "unforeseen": "Something about this row could not be dealt with ({reason}). The other rows go on; this one "
         "will be tried again. The log file says more.",
-        "by_hand": "Nobody wrote down under which id Gazelle keeps it: delete it there by hand.",
+        "by_hand": "Nobody wrote down under which id Gazelle keeps {action}: delete it there by hand.",
+        "changed_since": "Put back only in part, or not at all: somebody changed {action} since. That stays.",
+        "later_run": "Not put back: the later run {run} wrote {action}. That stays; put that run back first.",
+        "stays_with_text": "Not put back: {action} stays with the text that it belongs to, which stays at Gazelle.",
+        "gone": "There was nothing to put back: {action} is not at Gazelle any more.",
+        "not_put_back": "No answer came, and Gazelle still has it: it is not put back. Undo that run once more.",
+        "undo_in_doubt": "{reason} It is not known whether it was put back ({action}): the next push, or the same undo "
+        "once more, looks for it at Gazelle.",
     },
     "fr": {
         "unknown_status": "Le statut {value!r} est inconnu : écrire {known}.",
@@ -60,7 +67,16 @@ WORDS = {
         "c'était une erreur, la supprimer là-bas.",
         "unforeseen": "Quelque chose dans cette ligne n'a pas pu être traité ({reason}). Les autres lignes suivent "
         "leur cours ; un autre essai suivra pour celle-ci. Le journal en dit plus.",
-        "by_hand": "Personne n'a noté sous quel identifiant Gazelle le garde : le supprimer là-bas à la main.",
+        "by_hand": "Personne n'a noté sous quel identifiant Gazelle garde ceci : {action}. Le supprimer là-bas à la "
+        "main.",
+        "changed_since": "Remis en partie seulement, ou pas du tout : quelqu'un a modifié {action} depuis. Cela reste.",
+        "later_run": "Pas remis : l'envoi suivant {run} a écrit {action}. Cela reste ; annuler cet envoi-là d'abord.",
+        "stays_with_text": "Pas remis : {action} reste avec son texte, qui reste chez Gazelle.",
+        "gone": "Il n'y avait rien à remettre : {action} n'est plus chez Gazelle.",
+        "not_put_back": "Aucune réponse n'est venue, et Gazelle l'a encore : rien n'est remis. Annuler cet envoi "
+        "encore une fois.",
+        "undo_in_doubt": "{reason} On ne sait pas si c'est remis ({action}) : l'envoi suivant, ou la même annulation "
+        "encore une fois, le cherchera chez Gazelle.",
     },
 }
 

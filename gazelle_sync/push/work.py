@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gazelle_sync.push.model import Action, JsonValue, Remote, Row
+from gazelle_sync.push.transports import Sent
 
 
 @dataclass
@@ -17,12 +18,14 @@ class Outcome:
         sent: Actions that Gazelle has now.
         failed: Field → why it did not go.
         followed: Columns that took over Gazelle's value.
+        left: What an undo leaves alone → why.
     """
 
     key: str
     sent: list[Action] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     followed: dict[str, JsonValue] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
 
     @property
     def trouble(self) -> str | None:
@@ -57,3 +60,18 @@ class Work:
     made: list[Action] = field(default_factory=list)
     unanswered: dict[int, Action] = field(default_factory=dict)
     reason: str = ""
+
+
+def replaced_by(sent: Sent, planned: Remote, *attributes: str) -> Remote | None:
+    """The record that a write replaced, where some attributes were not those that the write was made for."""
+    if sent.before is None:
+        return None
+    before = seen(planned, sent.before)
+    return before if any(getattr(before, name) != getattr(planned, name) for name in attributes) else None
+
+
+def seen(remote: Remote, now: Remote | None) -> Remote:
+    """A record with what an answer says of it now."""
+    if now is None:
+        return remote
+    return replace(remote, tags=now.tags, notes=now.notes, last_serviced=now.last_serviced, updated_at=now.updated_at)

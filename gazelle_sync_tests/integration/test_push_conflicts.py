@@ -108,7 +108,11 @@ def test_a_run_is_put_back_and_what_came_since_stays(office: Office) -> None:
     assert len(office.measurements(piano)) == measured
     row = office.row(piano)
     assert (row["status"], row["observations"], row["needs_sync"]) == ("top", None, False)
-    assert {(c["field"], c["ours"]) for c in office.conflicts()} == {("status", "normal"), ("observations", "Vu")}
+    assert (row["notes"], row["travail"], row["completed_at"]) == (None, None, None)
+    assert {(c["field"], c["ours"]) for c in office.conflicts()} == {
+        ("status", "normal"), ("observations", "Vu"), ("notes", "Note 23°C"), ("travail", "Fait"),
+        ("completed_at", done_at.isoformat()),
+    }  # fmt: skip
     assert office.push().sent == 0
     with pytest.raises(GazelleSyncError, match="nothing at Gazelle"):
         undo(office, run_id)

@@ -1,1 +1,1 @@
-UPDATE sync_gazelle_logs SET undone_at = clock_timestamp() WHERE id = %(id)s
+UPDATE sync_gazelle_logs SET undone_at = clock_timestamp() WHERE id = ANY (%(ids)s::bigint[])

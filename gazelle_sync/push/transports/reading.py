@@ -144,7 +144,7 @@ class GazelleRecords:
                 raise AnswerUnreadable("PushEntries", f"{piano_id}: the answer holds no entries")
             for node in page["nodes"]:
                 if isinstance(node, dict) and node.get("id"):
-                    yield Entry(str(node["id"]), str(node.get("comment") or ""))
+                    yield Entry(str(node["id"]), str(node.get("comment") or ""), _made_by(node))
             info = page.get("pageInfo") or {}
             if not info.get("hasNextPage") or not info.get("endCursor"):
                 return
@@ -208,6 +208,12 @@ def is_measurement(values: Mapping[str, JsonValue], payload: Mapping[str, JsonVa
 def as_instant(instant: datetime) -> str:
     """As the API writes instants."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _made_by(entry: Mapping[str, Any]) -> str | None:
+    """Id of the comment that an entry stands for; other records have entries as well."""
+    is_comment = "log" in str(entry.get("relatedType") or "").lower()
+    return str(entry["relatedId"]) if is_comment and entry.get("relatedId") else None
 
 
 def _day(value: object) -> date | None:
