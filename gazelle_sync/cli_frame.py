@@ -79,17 +79,19 @@ def speaking() -> Iterator[None]:
     try:
         yield
     except GazelleSyncError as error:
-        click.secho(f"✗ {error}", fg="red", err=True)
+        from gazelle_sync.log import masked
+
+        click.secho(f"✗ {masked(str(error))}", fg="red", err=True)
         sys.exit(1)
     except click.exceptions.Exit:
         raise
     except Exception as error:
         if _is_of_output(error):
             raise
-        from gazelle_sync.log import get_logger
+        from gazelle_sync.log import get_logger, say_surprise
 
         get_logger("gazelle_sync").exception("unexpected error")
-        click.secho(f"✗ {type(error).__name__}: {error}. This is a fault of gazelle_sync.", fg="red", err=True)
+        click.secho(f"✗ {say_surprise(error)}.", fg="red", err=True)
         sys.exit(1)
 
 

@@ -67,7 +67,7 @@ def send_edits(context: dg.OpExecutionContext) -> None:
             with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
                 report = push.undo(config["undo"]) if config["undo"] else push.run()
     except GazelleSyncError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=log.masked(str(error)), allow_retries=False) from None
     except Exception as error:
         # Its own words may quote what people wrote, and Dagster keeps them: where it happened is enough.
         log.get_logger("gazelle_sync.push").error("push died", where="".join(traceback.format_tb(error.__traceback__)))

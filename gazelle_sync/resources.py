@@ -130,27 +130,29 @@ class RunSession:
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Around a step: our errors become Dagster's, and the run's log row tells what no report of an entity does.
+        """Around a step: errors become Dagster's, and the run's log row tells what no report of an entity does.
+
+        Dagster keeps an error with its causes, which may quote clients' rows: it gets a sentence, the log the rest.
 
         Raises:
-            dg.Failure: In the place of an error of ours.
+            dg.Failure: In the place of any error.
         """
         try:
             yield
         except GazelleSyncError as error:
-            self._broken_off = self._broken_off or str(error)
-            raise dg.Failure(description=str(error), allow_retries=False) from error
+            said = log.masked(str(error))
         except dg.Failure:
             raise  # a check's verdict: what was read and applied is as the log row says
         except GeneratorExit:
             self._broken_off = self._broken_off or "Dagster broke a step off: its page in the UI says why."
             raise
         except Exception as error:
-            self._broken_off = self._broken_off or (
-                f"{type(error).__name__}: {error}. This is a fault of gazelle_sync: the log file holds the rest."
-            )
+            said = f"{log.say_surprise(error)}: the log file holds the rest."
             log.get_logger("gazelle_sync").exception("unexpected error")
-            raise
+        else:
+            return
+        self._broken_off = self._broken_off or said
+        raise dg.Failure(description=said, allow_retries=False) from None
 
     @property
     def reports(self) -> Mapping[str, EntityReport]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.log import say_error
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.warehouse.connect import Reused, statement
 
@@ -54,7 +55,7 @@ class RunLog:
         """
         failures = [report.failure for report in reports.values() if report.failure]
         if error is not None and not failures:
-            failures = [str(error) or type(error).__name__]
+            failures = [say_error(error)]
         doubtful = any(report.errors or report.partial or report.kept for report in reports.values())
         status = "error" if failures else "warning" if doubtful else "success"
         stats = {

@@ -28,7 +28,7 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.log import get_logger
+from gazelle_sync.log import get_logger, say_surprise
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.features import Features, features_of, forget_features
@@ -308,7 +308,7 @@ class Pull:
                 forget_features(self._url)  # perhaps the schema is not what it was
             raise
         except Exception as error:
-            report.failure = f"{type(error).__name__}: {error}"
+            report.failure = say_surprise(error)
             raise
         finally:
             report.seconds_stage = time.perf_counter() - begun

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.log import get_logger
+from gazelle_sync.log import get_logger, say_error
 from gazelle_sync.push import rows
 from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.model import Plan, Row
@@ -266,7 +266,7 @@ class Push:
 
     def _write_log(self, error: BaseException | None) -> None:
         """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
-        reason = self.report.stopped or (str(error) or type(error).__name__ if error else None)
+        reason = self.report.stopped or (say_error(error) if error else None)
         stats = {
             "rows": len(self.report.outcomes), "sent": self.report.sent, "failed": self.report.failed,
             "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,

@@ -146,4 +146,5 @@ def _look(ended: EndedRun | None = None) -> Watched | None:
     if settings.database_url is None:
         return None
     log.configure_once(settings)
-    return watch(settings, ended)
+    with log.surprises_told():
+        return watch(settings, ended)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.log import surprises_told
 from gazelle_sync.push import rows
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push_job import PUSH_JOB, push_config
@@ -64,7 +65,8 @@ def _is_due(url: str) -> bool:
 )
 def push_when_edited(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Starts the push when a row is due."""
-    return evaluate(context.instance, Settings.load())
+    with surprises_told():
+        return evaluate(context.instance, Settings.load())
 
 
 @dg.schedule(
@@ -77,4 +79,5 @@ def push_when_edited(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 )
 def push_every_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Starts the push when a row is due."""
-    return evaluate(context.instance, Settings.load())
+    with surprises_told():
+        return evaluate(context.instance, Settings.load())

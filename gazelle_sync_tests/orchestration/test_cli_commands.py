@@ -212,3 +212,45 @@ def test_a_sync_beside_another_waits_and_then_does_its_work(
         assert waiting.poll() is None
     out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, out + err
+
+
+QUOTING = """
+CREATE FUNCTION quote() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'no way to postgresql://postgres:s3cret-pw@db.example.com/gazelle' USING
+        ERRCODE = 'XX000', DETAIL = 'Failing row contains ' || NEW.raw_data::text;
+END $$;
+CREATE TRIGGER quote BEFORE INSERT ON staging_clients FOR EACH ROW EXECUTE FUNCTION quote();
+"""
+
+
+def test_what_nobody_expected_is_told_without_secrets_clients_or_values_of_variables(person: Person) -> None:
+    """In the terminal, the log file, `sync_logs` and Dagster's events."""
+    shop = person.shop
+    client = shop.admin.dump("clients")[0]["id"]
+    shop.admin.edit("clients", client, personalNotes="Aime le thé vert")
+    shop.query(QUOTING)
+    url = shop.url.replace("postgres:@", "postgres:s3cret-pw@")
+    assert url != shop.url
+    ended = person.runs("sync", GAZELLE_DATABASE_URL=url)
+    assert ended.returncode == 1
+    assert "InternalError_: no way to postgresql://•••@" in ended.stdout
+    log = (shop.settings.home / "logs" / "gazelle_sync.log").read_text(encoding="utf-8")
+    assert "Traceback (most recent call last)" in ended.stderr
+    with psycopg.connect(person.dagster_database) as connection:
+        events = "\n".join(event for (event,) in connection.execute("SELECT event FROM event_logs"))
+    assert "no way to postgresql" in events
+    noted = str(shop.last_log())
+    assert "no way to postgresql" in noted
+    for place in (ended.stdout, ended.stderr, log, events, noted):
+        for secret in ("s3cret-pw", "thé vert", "th\\u00e9 vert", "Failing row", "personalNotes"):
+            assert secret not in place
+    assert len(ended.stderr) < 8_000
+
+
+def test_a_command_that_meets_an_unexpected_database_error_says_it_without_secrets(person: Person) -> None:
+    person.shop.query("ALTER TABLE sync_logs RENAME COLUMN status TO stand")
+    ended = person.runs("status")
+    assert ended.returncode == 1
+    assert "UndefinedColumn: " in ended.stderr
+    assert "│" not in ended.stderr
+    assert len(ended.stderr) < 8_000
