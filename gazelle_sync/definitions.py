@@ -13,6 +13,7 @@ from gazelle_sync.assets.entities import entity_assets
 from gazelle_sync.checks.tables import table_checks
 from gazelle_sync.jobs import jobs
 from gazelle_sync.partitions import daily_partitions
+from gazelle_sync.prune_job import prune_job, prune_schedule
 from gazelle_sync.push_job import EAR, ear_resource, push_job
 from gazelle_sync.resources import pull_resource
 from gazelle_sync.schedules import schedules
@@ -37,8 +38,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=assets,
         asset_checks=[table_checks()],
-        jobs=[*jobs(), push_job()],
-        schedules=[*schedules(), push_every_hour],
+        jobs=[*jobs(), push_job(), prune_job()],
+        schedules=[*schedules(), push_every_hour, prune_schedule()],
         sensors=[push_when_edited, *alert_sensors()],
         resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick

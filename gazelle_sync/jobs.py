@@ -12,6 +12,10 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.resources import CHECK, FULL, REPLAY, REPLAY_JOB, TICK
 from gazelle_sync.trust.catalogue import GROUPS
 
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+LONGEST_TICK_S = 2 * 3600
+"""A run that takes longer hangs. Dagster ends it, so that the next may start; the others of its pool wait for it."""
+
 STAGING = dg.AssetSelection.groups(staging.GROUP)
 NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)
 VIEWS = dg.AssetSelection.groups(views.GROUP)
@@ -59,6 +63,7 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
             description="What changed since the last run. Every 15 minutes.",
             config=run_config(Mode.TICK.value),
+            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S)},
         ),
         dg.define_asset_job(
             FULL,

@@ -21,6 +21,8 @@ POOL = "gazelle_push"
 EAR = "push_ear"
 OP = "send_edits"
 MOST_SHOWN = 50
+LONGEST_PUSH_S = 2 * 3600
+"""A push that takes longer hangs: Dagster ends it, so that the next may start."""
 
 CONFIG = {
     "pianos": dg.Field(dg.Noneable([str]), default_value=None, is_required=False, description="Only these ids."),
@@ -105,6 +107,7 @@ def push_job() -> dg.JobDefinition:
     @dg.job(
         name=PUSH_JOB,
         config=push_config(at_once=True),
+        tags={"dagster/max_runtime": str(LONGEST_PUSH_S)},
         executor_def=dg.in_process_executor,
         description="Sends what was edited in the shop's tables to Gazelle. A sensor starts it when a row is due.",
     )

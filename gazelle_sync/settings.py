@@ -50,6 +50,7 @@ class Settings:
         window_future_days: … to this many days ahead.
         partitions_start: First daily partition (a Montreal day).
         retention_days: How long superseded staged versions are kept.
+        dagster_retention_days: How long Dagster's runs and events are kept.
         language: `en` or `fr`, for what shop staff read.
         push_transport: `graphql` or `rest`: how edits are sent.
         push_service: `comment` or `event`: what becomes of work that was done.
@@ -72,6 +73,7 @@ class Settings:
     window_future_days: int = 365
     partitions_start: date = DEFAULT_PARTITIONS_START
     retention_days: int = 90
+    dagster_retention_days: int = 30
     language: str = "en"
     push_transport: str = "graphql"
     push_service: str = "comment"
@@ -112,6 +114,7 @@ class Settings:
             window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0, most=LONGEST_DAYS)),
             partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
             retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
+            dagster_retention_days=int(read.number("GAZELLE_DAGSTER_RETENTION_DAYS", 30, least=1, most=LONGEST_DAYS)),
             language=read.choice("GAZELLE_LANG", "en", LANGUAGES),
             push_transport=transport,
             push_service=service,
