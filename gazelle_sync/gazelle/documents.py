@@ -32,6 +32,12 @@ def operation(entity_name: str, name: str) -> str:
 
 
 @cache
+def with_nested_pages(text: str, size: int) -> str:
+    """A text whose lists inside records are asked for in pages of another size; equal where it has none."""
+    return _NESTED_SIZE.sub(f"first: {size}", text)
+
+
+@cache
 def operation_names(entity_name: str) -> list[str]:
     """The names of the operations in an entity's file."""
     return [name for name, text in _definitions(document(entity_name)).items() if not text.startswith("fragment")]
@@ -111,6 +117,7 @@ def timeline_counts(count: int) -> str:
     return f"query TimelineCounts({variables}) {{\n{fields}\n}}"
 
 
+_NESTED_SIZE = re.compile(r"\bfirst: \d+\b")
 _INNERMOST = re.compile(r"\{[^{}]*\}|\([^()]*\)")
 _FIRST_WORD = re.compile(r"^\s*(\w+)", re.MULTILINE)
 _NAME = re.compile(r"^(?:query|mutation|fragment)\s+(\w+)", re.MULTILINE)

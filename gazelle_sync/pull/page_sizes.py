@@ -20,6 +20,7 @@ GOOD_FOR = timedelta(days=1)
 class _Accepted(msgspec.Struct):
     size: int
     found_at: datetime
+    nested: int | None = None
 
 
 class _Remembered(msgspec.Struct):
@@ -55,9 +56,14 @@ class PageSizes:
         known = self._known.sizes.get(entity)
         return known.size if known else self._asked
 
-    def note(self, entity: str, size: int) -> None:
-        """Gazelle refused a larger page of an entity, and accepted this size."""
-        self._known.sizes[entity] = _Accepted(size, datetime.now(UTC))
+    def nested_of(self, entity: str) -> int | None:
+        """The size of the pages of lists inside records, where a larger one was refused."""
+        known = self._known.sizes.get(entity)
+        return known.nested if known else None
+
+    def note(self, entity: str, size: int, nested: int) -> None:
+        """Gazelle refused larger pages of an entity, or of the lists inside its records, and accepted these sizes."""
+        self._known.sizes[entity] = _Accepted(size, datetime.now(UTC), nested)
 
     def remember(self, connection: Connection) -> None:
         """Write down what was found; the caller's transaction decides when it counts."""

@@ -26,7 +26,8 @@ PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
 """What is asked for instead of a page that is refused. Gazelle has been seen to accept 1000 and 200, 100 is safe
 (gazelle-facts, "Reading"); the least ones are for a record that cannot be given, or comes too slowly."""
 IDS_PER_REQUEST = 50
-NESTED_PAGE_SIZE = 100
+NESTED_SIZES = (100, 50, 25, 10, 5)
+"""Of the pages of lists inside records; the smaller ones are for an API that refuses the first."""
 NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
 BAD_IN_A_ROW = 50
@@ -62,7 +63,8 @@ class Reader:
 
     Attributes:
         page_size: Records asked for at once, by now.
-        was_refused: Whether it shrank because Gazelle refused a larger page in words, not because it was slow or ill.
+        nested_size: Rows asked for at once of each list inside a record, by now.
+        was_refused: Whether one shrank because Gazelle refused a larger page in words, not because it was slow or ill.
         unsound: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
             is stored, and must be read again.
 
@@ -70,16 +72,22 @@ class Reader:
         client: The API.
         entity: Which.
         page_size: Records asked for at once, to begin with.
+        nested_size: Rows asked for at once of each list inside a record, to begin with.
     """
 
-    def __init__(self, client: GazelleClient, entity: Entity, page_size: int) -> None:
+    def __init__(
+        self, client: GazelleClient, entity: Entity, page_size: int, nested_size: int = NESTED_SIZES[0]
+    ) -> None:
         self._client = client
         self._entity = entity
         self._references = [path[0] for path in entity.parents if path[1:] == ("id",)]
         self._asked_size = page_size
+        self._asked_nested = nested_size
         self.page_size = page_size
+        self.nested_size = nested_size
         self.was_refused = False
         self.unsound: dict[str, str] = {}
+        self._tried_inside = False
         self._has_answered = False
         self._has_given = False  # a body, of whichever record
         self._refused_in_a_row = 0
@@ -97,9 +105,12 @@ class Reader:
             smaller = next((s for s in PAGE_SIZES if s < size), None)
             asked = {**variables, size_name: size}
             try:
-                answer = self._client.execute(operation, text, asked, can_ask_for_less=smaller is not None)
+                sized = documents.with_nested_pages(text, self.nested_size)
+                answer = self._client.execute(operation, sized, asked, can_ask_for_less=smaller is not None)
                 page = page_of(operation, answer, self._entity.root)
             except ApiError as error:
+                if smaller is None and self._ask_for_less_inside(text, error):
+                    continue
                 if smaller is None:  # it was not the size: some record cannot be given at any
                     self.page_size, self.was_refused = self._asked_size, False
                     if isinstance(error, OperationFailed) and error.bad_nodes:
@@ -114,10 +125,16 @@ class Reader:
                 self.page_size = smaller
                 self.was_refused = isinstance(error, (OperationFailed, RequestRefused))
             else:
-                if operation == self._entity.page_operation:
-                    self._has_given = self._has_given or bool(page.nodes)
-                    self.examine(page.nodes)
+                self._note_given(operation, page)
                 return page
+
+    def _note_given(self, operation: str, page: Page) -> None:
+        if operation != self._entity.page_operation:
+            return
+        if self.nested_size != self._asked_nested and not self._has_given:
+            self.page_size = self._asked_size  # it was refused for what lies inside the records
+        self._has_given = self._has_given or bool(page.nodes)
+        self.examine(page.nodes)
 
     def pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
         """Read a connection to its end.
@@ -196,7 +213,8 @@ class Reader:
         asked = [*ids, *witnesses[:1]]
         text, variables = documents.by_ids(self._entity, asked)
         try:
-            answer = self._client.execute(operation, text, dict(variables), can_ask_for_less=len(asked) > 1)
+            sized = documents.with_nested_pages(text, self.nested_size)
+            answer = self._client.execute(operation, sized, dict(variables), can_ask_for_less=len(asked) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
             yield from self._after_refusal(ids, witnesses, error)
             return
@@ -220,6 +238,8 @@ class Reader:
         if len(ids) == 1 and isinstance(error, OperationFailed) and "n0" in error.not_found:
             is_denied = "n1" in error.not_found
             yield ByIds([], [], {ids[0]: DENIED}, None) if is_denied else ByIds([], ids, {}, None)
+        elif len(ids) == 1 and self._ask_for_less_inside(documents.by_ids(self._entity, ids)[0], error):
+            yield from self._by_ids(ids, witnesses)
         elif len(ids) == 1 and not witnesses:
             self._refused_in_a_row += 1
             if not self._is_this_record(error):
@@ -233,6 +253,25 @@ class Reader:
             middle = len(ids) // 2
             yield from self._by_ids(ids[:middle], witnesses)
             yield from self._by_ids(ids[middle:], witnesses)
+
+    def _ask_for_less_inside(self, text: str, error: ApiError) -> bool:
+        """Whether smaller pages of the lists inside records are left to try, before any record was given.
+
+        Where the smallest are refused as well it was not their size: then they are asked for as before, from there on.
+        """
+        if self._has_given or self._has_answered or self._tried_inside:
+            return False
+        if not isinstance(error, (OperationFailed, RequestRefused)) or not _may_be_the_size(error):
+            return False
+        smaller = next((s for s in NESTED_SIZES if s < self.nested_size), None)
+        if documents.with_nested_pages(text, 0) == text or _gives_some(error, self._entity.root):
+            return False
+        if smaller is None:
+            self.nested_size, self._tried_inside = self._asked_nested, True
+            return False
+        log.warning("asking for smaller pages of the lists inside records", entity=self._entity.name, size=smaller)
+        self.nested_size, self.was_refused = smaller, True
+        return True
 
     def _is_this_record(self, error: ApiError) -> bool:
         """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""
@@ -295,11 +334,11 @@ class Reader:
         raise AnswerUnreadable(operation, f"{external_id}: {field} and its count never agreed")
 
     def _nested_pages(self, operation: str, external_id: str, field: str, totals: set[int]) -> Iterator[Any]:
-        text = documents.operation(self._entity.name, operation)
+        text = documents.with_nested_pages(documents.operation(self._entity.name, operation), self.nested_size)
         after: str | None = None
         seen: set[str] = set()
         while True:
-            variables = {"id": external_id, "first": NESTED_PAGE_SIZE, **({"after": after} if after else {})}
+            variables = {"id": external_id, "first": self.nested_size, **({"after": after} if after else {})}
             answer = self._client.execute(operation, text, variables)
             holder = next(iter(answer.data.values()), None)  # the operation has one root: the record by its id
             connection = holder.get(field) if isinstance(holder, dict) else None
@@ -372,6 +411,14 @@ def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
     nodes = (error.data.get(root) or {}).get("nodes") or []
     sound = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
     return Page(sound, page.total, len(nodes) - len(sound), answer, page.info)
+
+
+def _gives_some(error: ApiError, root: str) -> bool:
+    """Whether an answer with errors holds records that they are not about."""
+    if not isinstance(error, OperationFailed) or not error.bad_nodes:
+        return False
+    nodes = (error.data.get(root) or {}).get("nodes") or []
+    return any(node is not None and n not in error.bad_nodes for n, node in enumerate(nodes))
 
 
 def _may_be_the_size(error: ApiError) -> bool:

@@ -34,7 +34,7 @@ from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
-from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.read import NESTED_SIZES, Reader
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
@@ -293,7 +293,7 @@ class Pull:
                 if entity.name in PARENTS:
                     bring_parents(pull, pull.staging.unanswered())
                 if pull.reader.was_refused:
-                    self._page_sizes.note(entity.name, pull.reader.page_size)
+                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested_size)
                 pull.failed.update(pull.reader.unsound)
                 report.errors += len(pull.failed)
                 report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
@@ -327,7 +327,12 @@ class Pull:
             mode=self._mode,
             settings=self._settings,
             client=self.client,
-            reader=Reader(self.client, entity, self._page_sizes.of(entity.name)),
+            reader=Reader(
+                self.client,
+                entity,
+                self._page_sizes.of(entity.name),
+                self._page_sizes.nested_of(entity.name) or NESTED_SIZES[0],
+            ),
             staging=Staging(connection, entity, self.run_id, self._order, report),
             report=report,
             progress=self.progress,
