@@ -76,12 +76,14 @@ def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | 
 def status(as_json: bool) -> None:
     """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
     from gazelle_sync.status import push_status, read_status, render_status
+    from gazelle_sync.warehouse.source import source_held
 
-    with speaking(), standing(api=False) as settings:
+    with speaking(), standing(api=False, for_machines=as_json) as settings:
         rows, edits = read_status(settings), push_status(settings)
         lights = [*(row.light for row in rows), edits.light]
         if as_json:
-            click.echo(json.dumps([*(row.as_json() for row in rows), edits.as_json()], indent=2))
+            source = {"source": source_held(str(settings.database_url))}
+            click.echo(json.dumps([source | one for one in (*(r.as_json() for r in rows), edits.as_json())], indent=2))
         else:
             click.echo(render_status(settings, rows, edits))
         sys.exit(1 if "red" in lights else 0)

@@ -17,7 +17,7 @@ def check(only: str | None, as_json: bool) -> None:
     from gazelle_sync.cli_frame import speaking, standing
     from gazelle_sync.trust.render import render_findings
 
-    with speaking(), standing(meanwhile=runner.load_dagster) as settings:
+    with speaking(), standing(for_machines=as_json, meanwhile=runner.load_dagster) as settings:
         findings = runner.run_checks(settings, runner.checks_from(only))
         if as_json:
             click.echo(json.dumps([finding.as_json() for finding in findings], indent=2, ensure_ascii=False))

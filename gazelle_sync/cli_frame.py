@@ -48,16 +48,22 @@ class Commands(click.Group):
 
 
 @contextmanager
-def standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -> Iterator[Any]:
+def standing(
+    *, api: bool = True, for_machines: bool = False, meanwhile: Callable[[], None] | None = None
+) -> Iterator[Any]:
     """The settings, with what they leave unset started for the length of the command.
+
+    A command that works on a sandbox says so first.
 
     Args:
         api: Whether the API is needed.
+        for_machines: Whether standard output is read by a program: people are spoken to on standard error.
         meanwhile: Done on a thread while the embedded parts start.
     """
     from gazelle_sync import log
     from gazelle_sync.embedded import stand
     from gazelle_sync.settings import Settings
+    from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
 
     settings = Settings.load()
     try:
@@ -70,6 +76,8 @@ def standing(*, api: bool = True, meanwhile: Callable[[], None] | None = None) -
     if meanwhile:
         threading.Thread(target=meanwhile, daemon=True).start()
     with stand(settings, api=api) as standing:
+        if is_sandbox(standing, api=api):
+            click.secho(SANDBOX_SAID[standing.language], fg="yellow", err=for_machines)
         yield standing
 
 

@@ -24,7 +24,8 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
     from gazelle_sync.monitoring import failures
     from gazelle_sync.warehouse.migrate import migrate
 
-    with speaking(), standing(api=False) as settings:
+    is_json = as_json or external_id is not None
+    with speaking(), standing(api=False, for_machines=is_json) as settings:
         migrate(str(settings.database_url))
         if external_id is not None:
             click.echo(json.dumps(failures.show_record(settings, external_id), indent=2, ensure_ascii=False))

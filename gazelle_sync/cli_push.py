@@ -49,7 +49,7 @@ def conflicts(context: click.Context, as_json: bool) -> None:
     from gazelle_sync.push.conflicts import open_conflicts
     from gazelle_sync.push.render import render_conflicts
 
-    with speaking(), standing(api=False) as settings:
+    with speaking(), standing(api=False, for_machines=as_json) as settings:
         found = open_conflicts(settings)
         text = json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False) if as_json else None
         click.echo(text or render_conflicts(settings.language, found))

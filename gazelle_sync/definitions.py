@@ -19,6 +19,10 @@ from gazelle_sync.resources import pull_resource
 from gazelle_sync.schedules import schedules
 from gazelle_sync.sensors.alerts import alert_sensors
 from gazelle_sync.sensors.push import push_every_hour, push_when_edited
+from gazelle_sync.warehouse.source import SANDBOX, environment_is_sandbox
+
+SOURCE_TAG = "gazelle_sync/source"
+"""Of the runs of a sandbox, so that the list of runs says it."""
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -35,10 +39,14 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *entity_assets(partitions),
             *books(),
         ]
+    tags: dict[str, str] = {}
+    if environment_is_sandbox():
+        tags = {SOURCE_TAG: SANDBOX.upper()}
+        assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
     return dg.Definitions(
         assets=assets,
         asset_checks=[table_checks()],
-        jobs=[*jobs(), push_job(), prune_job()],
+        jobs=[*jobs(tags), push_job(tags), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
         sensors=[push_when_edited, *alert_sensors()],
         resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
@@ -46,6 +54,10 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         # must be one process.
         executor=dg.in_process_executor,
     )
+
+
+def _of_a_sandbox(spec: dg.AssetSpec) -> dg.AssetSpec:
+    return spec.replace_attributes(description=f"SANDBOX: invented data.\n\n{spec.description or ''}")
 
 
 defs = build_defs()

@@ -25,7 +25,7 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.settings import PROJECT_ROOT, Settings
+from gazelle_sync.settings import PROJECT_ROOT, Settings, refuse_unasked_sandbox
 
 SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
@@ -51,8 +51,11 @@ def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
         api: Whether the API is needed (a replay needs none).
 
     Raises:
+        SettingsError: A database is set, no API, and nobody asked for the sandbox.
         GazelleSyncError: A part does not start; the message says where its log is.
     """
+    if api:
+        refuse_unasked_sandbox(settings)
     home = settings.home
     home.mkdir(parents=True, exist_ok=True)
     held: list[IO[Any]] = []

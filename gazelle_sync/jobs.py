@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -54,8 +55,12 @@ def check_keys(names: list[str] | None = None, *, only_in_tick: bool = False) ->
     ]
 
 
-def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
-    """All jobs."""
+def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """All jobs.
+
+    Args:
+        tags: Of each of their runs.
+    """
     return [
         dg.define_asset_job(
             TICK,
@@ -63,7 +68,7 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
             description="What changed since the last run. Every 15 minutes.",
             config=run_config(Mode.TICK.value),
-            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S)},
+            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S), **tags},
         ),
         dg.define_asset_job(
             FULL,
@@ -71,17 +76,20 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             description="Every body with a stamp and 45 days of the timeline (nightly), or every body of everything "
             "(deep, weekly); then the proof that production is what staging says.",
             config=run_config(Mode.NIGHTLY.value),
+            tags=tags,
         ),
         dg.define_asset_job(
             REPLAY_JOB,
             selection=NORMALIZED | VIEWS,
             description="Production again from staging, without one call to Gazelle.",
             config=run_config(REPLAY),
+            tags=tags,
         ),
         dg.define_asset_job(
             CHECK,
             selection=dg.AssetSelection.all_asset_checks(),
             description="Every check, over every row: may the shop believe its tables? Reads; changes nothing.",
+            tags=tags,
             # No config: one that is bound here names all ops, and a choice of checks (--only) would be refused.
         ),
     ]

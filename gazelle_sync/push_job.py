@@ -5,6 +5,7 @@ the database, whoever runs, and one push at a time is a matter of the push's loc
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,13 +102,17 @@ def _tell(context: dg.OpExecutionContext, report: PushReport) -> None:
         context.log.warning(f"{len(failed)} rows did not go: {shown}. gazelle-sync push --status says why.")
 
 
-def push_job() -> dg.JobDefinition:
-    """The job."""
+def push_job(tags: Mapping[str, str]) -> dg.JobDefinition:
+    """The job.
+
+    Args:
+        tags: Of each of its runs.
+    """
 
     @dg.job(
         name=PUSH_JOB,
         config=push_config(at_once=True),
-        tags={"dagster/max_runtime": str(LONGEST_PUSH_S)},
+        tags={"dagster/max_runtime": str(LONGEST_PUSH_S), **tags},
         executor_def=dg.in_process_executor,
         description="Sends what was edited in the shop's tables to Gazelle. A sensor starts it when a row is due.",
     )

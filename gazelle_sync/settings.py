@@ -27,6 +27,11 @@ GRAPHQL_PATH = "/graphql/private/"
 DEFAULT_PARTITIONS_START = date(2026, 1, 1)
 LANGUAGES = ("en", "fr")
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
+TOKEN_PLACE = "config/token.json"  # noqa: S105 - a path
+OURS = "GAZELLE_"
+"""What the names of our variables begin with."""
+PATHS = ("GAZELLE_TOKEN_FILE", "GAZELLE_SYNC_HOME")
+SANDBOX_BY_NAME = "sandbox"
 _TOKEN = re.compile(r"(?=.*[0-9]|.{20})[\w%+=-]{8,}")
 
 
@@ -36,6 +41,7 @@ class Settings:
 
     Attributes:
         api_url: Base URL of Gazelle, without a trailing slash; None: the sandbox of our own.
+        wants_sandbox: Whether the sandbox was asked for by name (`GAZELLE_API_URL=sandbox`).
         api_token: API key (shorter than 50 characters) or access token.
         client_id: OAuth client.
         client_secret: OAuth client secret.
@@ -79,31 +85,34 @@ class Settings:
     push_service: str = "comment"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     ui_url: str = DEFAULT_UI_URL
+    wants_sandbox: bool = False
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the environment.
 
         Args:
-            environ: The variables; None: the process's own, after `.env` in the current directory.
+            environ: The variables; None: the process's own, after `.env` (see `dot_env`).
 
         Raises:
             SettingsError: A value makes no sense; the message names the variable.
         """
         if environ is None:
-            _load_dot_env(Path.cwd() / ".env")
+            load_dot_env()
             environ = os.environ
         read = _Reader(environ)
+        wants_sandbox = (read.text("GAZELLE_API_URL") or "").lower() == SANDBOX_BY_NAME
         transport = read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest"))
         service = read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event"))
         if (transport, service) == ("rest", "event"):
             raise SettingsError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
         return cls(
-            api_url=read.base_url("GAZELLE_API_URL"),
+            api_url=None if wants_sandbox else read.base_url("GAZELLE_API_URL"),
+            wants_sandbox=wants_sandbox,
             api_token=read.secret("GAZELLE_API_TOKEN"),
             client_id=read.text("GAZELLE_CLIENT_ID"),
             client_secret=read.text("GAZELLE_CLIENT_SECRET"),
-            token_file=Path(read.text("GAZELLE_TOKEN_FILE") or "config/token.json").absolute(),
+            token_file=Path(read.text("GAZELLE_TOKEN_FILE") or TOKEN_PLACE).absolute(),
             database_url=read.postgres_url("GAZELLE_DATABASE_URL"),
             dagster_postgres_url=read.postgres_url("GAZELLE_DAGSTER_POSTGRES_URL"),
             home=Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute(),
@@ -134,7 +143,7 @@ class Settings:
         """
         if environ is None:
             with suppress(SettingsError, OSError):
-                _load_dot_env(Path.cwd() / ".env")
+                load_dot_env()
             environ = os.environ
         read = _Reader(environ)
         settings = cls()
@@ -158,11 +167,58 @@ class Settings:
         return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
 
 
-def _load_dot_env(path: Path) -> None:
+def refuse_unasked_sandbox(settings: Settings) -> None:
+    """Refuse to fill somebody's database with the sandbox's invented account because a variable got lost.
+
+    Raises:
+        SettingsError: A database is set, no API, and nobody asked for the sandbox.
+    """
+    if settings.api_url is None and settings.database_url is not None and not settings.wants_sandbox:
+        raise SettingsError(
+            "GAZELLE_DATABASE_URL is set and GAZELLE_API_URL is not: the sandbox's invented clients would go into that "
+            "database. Nothing was done. Set GAZELLE_API_URL to https://gazelleapp.io (was `.env` found? It is looked "
+            f"for in the current folder, then in {PROJECT_ROOT}), or to `sandbox` if the sandbox is what you want."
+        )
+
+
+def dot_env() -> Path | None:
+    """The `.env` that is read: the current folder's or, where that names no variable of ours, the project's.
+
+    A scheduled command is started from anywhere, and another project's folder may have a `.env` of its own.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    for folder in (Path.cwd(), PROJECT_ROOT):
+        if any(name.startswith(OURS) for name in _read_dot_env(folder / ".env")):
+            return folder / ".env"
+    return None
+
+
+def load_dot_env() -> None:
+    """Add what `.env` says to the environment, which it never overrides; what is relative in it starts from its folder.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
     from dotenv import load_dotenv
 
+    path = dot_env()
+    if path is None:
+        return
+    said = {name: value for name, value in _read_dot_env(path).items() if value and name not in os.environ}
+    if not load_dotenv(path):  # PYTHON_DOTENV_DISABLED is set
+        return
+    os.environ.update({name: str(path.parent / said[name]) for name in PATHS if name in said})
+    if path.parent != Path.cwd():
+        os.environ.setdefault("GAZELLE_TOKEN_FILE", str(path.parent / TOKEN_PLACE))
+
+
+def _read_dot_env(path: Path) -> dict[str, str | None]:
+    from dotenv import dotenv_values
+
     try:
-        load_dotenv(path)
+        return dotenv_values(path)
     except UnicodeDecodeError:
         lines = path.read_bytes().splitlines()
         number = next(n for n, line in enumerate(lines, start=1) if not _is_utf8(line))

@@ -121,8 +121,11 @@ def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Po
     """Dagster under a guard; when the block ends, however it ends, nothing of it is left."""
     command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
     command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
-    # The working directory changes, so what is relative to ours must be said in full.
-    environment = os.environ | {"GAZELLE_TOKEN_FILE": str(settings.token_file), "PYTHONUNBUFFERED": "1"}
+    # The working directory changes, so what is relative to ours must be said in full, and `.env` was read: another one
+    # may lie where Dagster runs.
+    environment = os.environ | {
+        "GAZELLE_TOKEN_FILE": str(settings.token_file), "PYTHON_DOTENV_DISABLED": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
     with log.open("ab") as output:
         guard = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "gazelle_sync.up", *command],

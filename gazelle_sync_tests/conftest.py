@@ -46,6 +46,7 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuu
 
 def pytest_configure(config: pytest.Config) -> None:
     """Dagster says of parameters that we mean to use (backfill policies, owners) that they are young: each time."""
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # a shop's own `.env` may lie beside the project: no test reads it
     hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on the time that it takes
     hypothesis.settings.load_profile("any machine")
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")

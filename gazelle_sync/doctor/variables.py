@@ -6,14 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gazelle_sync.doctor.finding import Finding
 from gazelle_sync.errors import SettingsError
-from gazelle_sync.settings import Settings
+from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
 
-PREFIX = "GAZELLE_"
 LEAST_FREE_BYTES = 1_000_000_000
 
 
@@ -31,10 +29,8 @@ class _Recorder(dict[str, str]):
 
 def environment() -> dict[str, str]:
     """The variables that are ours, `.env` included."""
-    from dotenv import load_dotenv
-
-    load_dotenv(Path.cwd() / ".env")
-    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    load_dot_env()
+    return {name: value for name, value in os.environ.items() if name.startswith(OURS)}
 
 
 def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]:
@@ -57,7 +53,13 @@ def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]
         findings.append(Finding("settings", True, f"every variable makes sense ({said})"))
     parts = {"PostgreSQL": "GAZELLE_DATABASE_URL", "Dagster's storage": "GAZELLE_DAGSTER_POSTGRES_URL"}
     embedded = [part for part, name in parts.items() if not environ.get(name)]
-    embedded += [] if environ.get("GAZELLE_API_URL") else ["the sandbox Gazelle"]
+    settings = Settings.load({name: value for name, value in environ.items() if name not in broken})
+    try:
+        refuse_unasked_sandbox(settings)
+    except SettingsError as error:
+        if "GAZELLE_API_URL" not in broken:
+            return [*findings, Finding("parts", False, str(error))], broken | {"GAZELLE_API_URL"}
+    embedded += [] if settings.api_url else ["the SANDBOX, a Gazelle with invented clients"]
     text = f"embedded: {', '.join(embedded)}" if embedded else "nothing is embedded: all of it is yours"
     return [*findings, Finding("parts", True, text)], broken
 

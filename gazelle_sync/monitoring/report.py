@@ -16,6 +16,7 @@ from gazelle_sync.status import read_status
 from gazelle_sync.summary import NAMES, entity_name
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
 
 DAYS = 30
 LEAST_DAYS = 7
@@ -99,6 +100,7 @@ def render_report(settings: Settings) -> str:
         language=settings.language,
         words=words,
         made=f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M} (Montréal)",
+        sandbox=SANDBOX_SAID[settings.language] if is_sandbox(settings, api=False) else "",
         entities=_entities(settings, words),
         plots=_plots(runs, words, montreal_day(now)),
         days=_days(week, words),

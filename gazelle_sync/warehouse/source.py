@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
-from gazelle_sync.errors import SettingsError
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
+SANDBOX_SAID = {
+    "en": "SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account).",
+    "fr": "SANDBOX : ce qui suit est inventé, rien d'un véritable atelier (GAZELLE_API_URL désigne le compte).",
+}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def source_of(api_url: str) -> str:
     """`sandbox` or `account`; a Gazelle on this machine is a sandbox, ours or somebody's."""
     return SANDBOX if urlsplit(api_url).hostname in LOOPBACK else ACCOUNT
+
+
+def source_held(url: str) -> str | None:
+    """`sandbox` or `account`: what the database holds; None where no pull has begun.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    with database_errors(), connect(url) as connection:
+        row = connection.execute("SELECT to_regclass('public.system_settings')::text").fetchone()
+        return read_setting(connection, SOURCE_SETTING) if row and row[0] else None
+
+
+def is_sandbox(settings: Settings, *, api: bool) -> bool:
+    """Whether what a command shows or writes is a sandbox's.
+
+    Args:
+        settings: Of `embedded.stand`.
+        api: Whether the command asks the API; else what the database holds counts.
+    """
+    if api and settings.api_url is not None:
+        return source_of(settings.api_url) == SANDBOX
+    try:
+        return settings.database_url is not None and source_held(settings.database_url) == SANDBOX
+    except GazelleSyncError:
+        return False  # the command itself says what is wrong
+
+
+def environment_is_sandbox() -> bool:
+    """The same for what is loaded before anything is started, whatever the environment holds."""
+    Settings.for_definitions()  # it adds what `.env` says to the environment
+    named = {name: os.environ.get(name, "") for name in ("GAZELLE_API_URL", "GAZELLE_DATABASE_URL")}
+    try:
+        settings = Settings.load(named)
+    except SettingsError:
+        return False
+    if settings.api_url is not None:
+        return source_of(settings.api_url) == SANDBOX
+    return settings.wants_sandbox or settings.database_url is None
 
 
 def refuse_mixing(connection: Connection, api_url: str) -> None:

@@ -98,6 +98,7 @@ def test_no_limit_and_a_slow_one_are_rates() -> None:
 def test_the_dot_env_file_never_overrides_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("GAZELLE_RATE_PER_S=3\nGAZELLE_PAGE_SIZE=77\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
     monkeypatch.setenv("GAZELLE_RATE_PER_S", "5")
     monkeypatch.setenv("GAZELLE_PAGE_SIZE", "")
     monkeypatch.delenv("GAZELLE_PAGE_SIZE")
