@@ -159,6 +159,14 @@ _EVENT_NOT_STORED = {
 }
 
 
+_EVENT_INPUT = {
+    *("status", "confirmedAt", "start", "timezone", "duration", "buffer", "title", "notes", "type", "location"),
+    *("isAllDay", "clientId", "userId", "pianos", "travelMode", "recurrenceType", "recurrenceWeekdays"),
+    *("recurrenceWeeks", "recurrenceDates", "recurrenceInterval", "recurrenceEndingType"),
+    *("recurrenceEndingOccurrences", "recurrenceEndingDate"),
+}
+
+
 def _create_event(desk: Desk, input: Record) -> Record:  # noqa: A002
     event, wrong = _event_from(desk, input)
     if wrong:
@@ -175,7 +183,8 @@ def _update_event(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
     event, wrong = _event_from(desk, input)
     if wrong:
         return _failed(*wrong)
-    own = {name: old.get(name) for name in ("id", "createdAt", "createdById")}
+    # What no input can say stays; all the rest is what the input says, or the default.
+    own = {name: value for name, value in old.items() if name not in _EVENT_INPUT}
     return _done(event=desk.edit("events", event, own))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -30,8 +31,8 @@ MINUTES = 60
 PIANOS_AT_ONCE = 25
 PAGE_SIZE = 100
 PIANOS = "the visit's pianos"
-SURVIVES = ("title", "start", "duration", "buffer", "notes", "type", "isAllDay", "timezone", "status")
-"""`updateEvent` replaces the event: what must survive is sent again."""
+SURVIVES = documents.asked_fields("push", "PushedVisit") - {"id", "location", "client", "user", "allEventPianos"}
+"""`updateEvent` replaces the event: all of it is sent again, these fields as they came."""
 
 NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."
 
@@ -64,7 +65,11 @@ class VisitTransport(GraphqlTransport):
         pianos = self._pianos(visit)
         if remote.id in {piano["pianoId"] for piano in pianos}:
             return visit
-        values = {name: visit[name] for name in SURVIVES if visit.get(name) is not None}
+        values = _given({name: visit.get(name) for name in sorted(SURVIVES)})
+        if isinstance(location := visit.get("location"), dict) and (place := _given(location)):
+            values["location"] = place
+        if "recurrenceType" in values:
+            values["recurrenceChangeType"] = "SELF"  # of a series, this one visit
         values |= {
             "clientId": client_id,
             "userId": (visit.get("user") or {}).get("id"),
@@ -166,6 +171,11 @@ class VisitTransport(GraphqlTransport):
             raise WriteRefused("PushUsers", NO_TECHNICIAN)
         same = [user for user in users if email and (user.get("email") or "").lower() == email.lower()]
         return str((same or users)[0]["id"])
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not null."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _shifted(day: str, days: int) -> str:
