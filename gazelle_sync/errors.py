@@ -3,7 +3,7 @@
     GazelleSyncError
     ├── SettingsError             an environment variable is missing or makes no sense
     ├── ApiError                  Gazelle did not do what was asked
-    │   ├── CredentialsRefused    401, 403 or `UNAUTHENTICATED`, also after a token refresh
+    │   ├── CredentialsRefused    401, `UNAUTHENTICATED`, or a 403 that a plain read of the account gets too
     │   ├── ApiUnreachable        no answer: refused, reset, timed out                     (retried)
     │   ├── ApiUnavailable        429 or 5xx, still so after the retries                   (retried)
     │   ├── AnswerUnreadable      not JSON, cut short, or not the shape of GraphQL         (retried)
@@ -53,7 +53,7 @@ class ApiError(GazelleSyncError):
 
 
 class CredentialsRefused(ApiError):
-    """HTTP 401 or 403, or GraphQL's `UNAUTHENTICATED`, also after a token refresh.
+    """HTTP 401 or GraphQL's `UNAUTHENTICATED`, also after a token refresh; or a 403 that a plain read gets as well.
 
     Attributes:
         is_about_token: Whether another token may be let in: not where the API knows who asks, and says no (403).
@@ -103,7 +103,7 @@ class AnswerUnreadable(ApiError):
 
 
 class RequestRefused(ApiError):
-    """HTTP 4xx other than 401, 403 and 429 (or a redirect): the same request will be refused again.
+    """HTTP 4xx other than 401 and 429 (or a redirect): the same request will be refused again.
 
     Attributes:
         status: The HTTP status.

@@ -54,6 +54,10 @@ WRITE_ATTEMPTS = 3
 REFUSALS_BELIEVED = 2
 LONGEST_RETRY_AFTER_S = 120.0
 LONGEST_SAID_S = 1e9
+ACCOUNT = "Account"
+ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
+"""A plain read of the account: whether it is answered tells one record's trouble from everybody's."""
+FORBIDDEN = "Gazelle, or a firewall in front of it, forbids this one request: a word in it, or this record."
 
 T = TypeVar("T")
 _Wait = Callable[[Exception], bool | float]
@@ -198,11 +202,30 @@ class GazelleClient:
         request = _Request(operation, method, path, exact(payload), is_write=True)
         return self._tried(request, read_rest, _wait_before_next_write)
 
-    def _tried(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T], wait: _Wait) -> T:
+    def read_account(self, *, attempts: int = ATTEMPTS) -> None:
+        """Ask for what every account can tell: where this is answered, what was refused before is one record's affair.
+
+        Args:
+            attempts: How often it is tried.
+
+        Raises:
+            CredentialsRefused: Nobody with these credentials is let in.
+            ApiError: Gazelle cannot be asked at all.
+        """
+        body = msgspec.json.encode({"operationName": ACCOUNT, "query": ACCOUNT_READ, "variables": {}})
+        self._tried(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, _wait_before_retry, attempts)
+
+    def _tried(
+        self,
+        request: _Request,
+        read: Callable[[str, httpx.Response, timedelta], T],
+        wait: _Wait,
+        attempts: int = ATTEMPTS,
+    ) -> T:
         """Send a request until its answer can be read or it is given up."""
         for attempt in stamina.retry_context(
             on=wait,
-            attempts=WRITE_ATTEMPTS if request.is_write else ATTEMPTS,
+            attempts=min(WRITE_ATTEMPTS, attempts) if request.is_write else attempts,
             timeout=None,
             wait_initial=0.2,
             wait_max=5.0,
@@ -219,8 +242,21 @@ class GazelleClient:
         except CredentialsRefused as error:
             if not (error.is_about_token and self._credentials.refresh(headers)):
                 raise
+        except RequestRefused as error:
+            if error.status == httpx.codes.FORBIDDEN:
+                self._assert_let_in(request.operation)
+            raise
         log.info("token refreshed", operation=request.operation)
         return self._send_with(self._credentials.headers(), request, read)
+
+    def _assert_let_in(self, operation: str) -> None:
+        """A 403 may be about one record, or a firewall's about one text; about the credentials, others get it too."""
+        try:
+            self.read_account()
+        except CredentialsRefused:
+            raise
+        except ApiError as error:  # nothing is known of the credentials, and the next request says the rest
+            log.info("the account cannot be read after a 403", operation=operation, reason=str(error))
 
     def _send_with(
         self, headers: dict[str, str], request: _Request, read: Callable[[str, httpx.Response, timedelta], T]
@@ -355,10 +391,11 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
     if status == httpx.codes.OK or (is_rest and answer.is_success):
         return
     said = excerpt(answer)
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise credentials_refused(
-            operation, f"HTTP {status}: {said}", is_about_token=status == httpx.codes.UNAUTHORIZED
-        )
+    is_forbidden = status == httpx.codes.FORBIDDEN
+    if status == httpx.codes.UNAUTHORIZED or (is_forbidden and operation == ACCOUNT):
+        raise credentials_refused(operation, f"HTTP {status}: {said}", is_about_token=not is_forbidden)
+    if is_forbidden:
+        raise RequestRefused(operation, f"HTTP {status}: {said}. {FORBIDDEN}", status=status)
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
         wait = retry_after_s(answer)
         if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import (
     AnswerUnreadable,
@@ -274,10 +276,19 @@ class Reader:
         return True
 
     def _is_this_record(self, error: ApiError) -> bool:
-        """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer."""
-        if isinstance(error, (OperationFailed, AnswerUnreadable)):
+        """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer.
+
+        Raises:
+            ApiError: It cannot even tell of the account.
+        """
+        is_forbidden = isinstance(error, RequestRefused) and error.status == httpx.codes.FORBIDDEN
+        if is_forbidden or isinstance(error, (OperationFailed, AnswerUnreadable)):
             return self._has_answered or self._has_given or self._refused_in_a_row < BAD_IN_A_ROW
-        return self._has_answered and self._refused_in_a_row <= REFUSED_IN_A_ROW and _may_be_the_size(error)
+        if not (self._has_answered and _may_be_the_size(error)) or self._refused_in_a_row >= BAD_IN_A_ROW:
+            return False
+        if self._refused_in_a_row > REFUSED_IN_A_ROW:
+            self._client.read_account()
+        return True
 
     def completed(self, bodies: list[Any]) -> list[Any]:
         """Read the rest of nested lists that were cut at their first page (an institution's contacts, say).
@@ -422,11 +433,11 @@ def _gives_some(error: ApiError, root: str) -> bool:
 
 
 def _may_be_the_size(error: ApiError) -> bool:
-    """Whether asking for less may help: an error of GraphQL or a crash, too large, unreadable, too slow."""
+    """Whether asking for less may help: an error of GraphQL or a crash, too large, unreadable, too slow, forbidden."""
     if isinstance(error, (OperationFailed, AnswerUnreadable)):
         return True
     if isinstance(error, RequestRefused):
-        return error.status in (400, 413, 422)
+        return error.status in (400, 403, 413, 422)
     if isinstance(error, ApiUnreachable):
         return error.is_timeout
     return isinstance(error, ApiUnavailable) and error.status in (500, 502, 504)

@@ -110,8 +110,7 @@ def test_what_may_pass_is_tried_again(script: Script, bad: Scripted) -> None:
     ("bad", "kind", "asked"),
     [((500, {}, b""), ApiUnavailable, ATTEMPTS), ((200, {}, b"x"), AnswerUnreadable, ATTEMPTS),
      (graphql_errors("no"), OperationFailed, ATTEMPTS), ((404, {}, b""), RequestRefused, 1),
-     ((400, {}, b""), RequestRefused, 1), ((401, {}, b""), CredentialsRefused, 1),
-     ((403, {}, b""), CredentialsRefused, 1)],
+     ((400, {}, b""), RequestRefused, 1), ((401, {}, b""), CredentialsRefused, 1)],
     ids=str,
 )  # fmt: skip
 def test_what_does_not_pass_is_given_up_in_time(
@@ -121,6 +120,20 @@ def test_what_does_not_pass_is_given_up_in_time(
     assert type(error) is kind
     assert error.operation == "Few"
     assert script.asked == asked
+
+
+def test_a_403_is_about_the_credentials_only_where_a_plain_read_of_the_account_gets_one_too(script: Script) -> None:
+    error = failure(script, (403, {}, b"no"))
+    assert isinstance(error, CredentialsRefused)
+    assert "GAZELLE_API_TOKEN" in str(error)
+    assert script.asked == 2
+    accounts: list[Scripted] = [(200, {}, GOOD), (500, {}, b"")]
+    for account in accounts:
+        script.asked = 0
+        error = failure(script, (403, {}, b"<h1>blocked</h1>"), account)
+        assert type(error) is RequestRefused
+        assert (error.operation, error.status) == ("Few", 403)
+        assert "blocked" in str(error)
 
 
 def unauthenticated(data: object) -> Scripted:

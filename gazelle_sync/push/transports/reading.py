@@ -6,8 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import httpx
+
 from gazelle_sync.clock import parse_instant
-from gazelle_sync.errors import AnswerUnreadable, ApiError, OperationFailed, RequestRefused, WriteRefused
+from gazelle_sync.errors import (
+    AnswerUnreadable,
+    ApiError,
+    ApiUnavailable,
+    OperationFailed,
+    RequestRefused,
+    WriteRefused,
+)
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import said_wrong
 from gazelle_sync.gazelle.client import Answer, GazelleClient
@@ -17,7 +26,7 @@ from gazelle_sync.push.transports import Read, Sent, Wanted
 
 ENTRIES_PER_PAGE = 100
 REFUSED_IN_A_ROW = 3
-"""So many single records that cannot be read, with none that can between them: Gazelle cannot answer."""
+"""After so many single records that cannot be read, with none that can between them, the account is read."""
 READINGS = ("temperature", "humidity", "a4Pitch")
 
 
@@ -37,7 +46,11 @@ class GazelleRecords:
         """See `Transport`. A request that is refused is split until the bad record stands alone."""
         try:
             answer = self._ask(wanted)
-        except (OperationFailed, AnswerUnreadable, RequestRefused) as error:
+        except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnavailable) as error:
+            if isinstance(error, ApiUnavailable):
+                if error.status != httpx.codes.INTERNAL_SERVER_ERROR:
+                    raise
+                self.client.read_account()  # does only this request make Gazelle stumble?
             if len(wanted) > 1:
                 middle = len(wanted) // 2
                 return self.read(wanted[:middle]) | self.read(wanted[middle:])
@@ -45,7 +58,8 @@ class GazelleRecords:
                 return {wanted[0].id: None}
             self._refused_in_a_row += 1
             if self._refused_in_a_row > REFUSED_IN_A_ROW:
-                raise  # it is not the records
+                self.client.read_account()  # or it is not the records
+                self._refused_in_a_row = 0
             return {wanted[0].id: error}
         self._refused_in_a_row = 0
         found: dict[str, Read] = {}
