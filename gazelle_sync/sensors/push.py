@@ -1,7 +1,8 @@
 """When edits are sent: as soon as a row is due, and every hour in case the sensor was off.
 
 The rows themselves say when they are due (edits at once, failed tries after 1, 2, 4, … minutes), so a run request has
-no key: Dagster would take a second one for the first.
+no key: Dagster would take a second one for the first. After a run that could reach nobody, Gazelle is asked for
+something small before the next one: an outage ends with the run that follows it, and makes no failed runs meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import dagster as dg
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.log import surprises_told
-from gazelle_sync.push import rows
+from gazelle_sync.push import outage, rows
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push_job import PUSH_JOB, push_config
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.lock import push_is_running
 from gazelle_sync.warehouse.migrate import pending
 
@@ -39,8 +40,12 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> dg.RunRequest 
     try:
         if pending(settings.database_url):
             return dg.SkipReason("The database is not up to date yet: the next run migrates it.")
-        if not _is_due(settings.database_url):
-            return dg.SkipReason("Gazelle has every edit, or the next try of the others lies ahead.")
+        with database_errors(), connect(settings.database_url) as connection:
+            if not any(rows.is_due(connection, pushable) for pushable in PUSHABLES):
+                return dg.SkipReason("Gazelle has every edit, or the next try of the others lies ahead.")
+            held_back = _held_back(connection, settings)
+        if held_back:
+            return dg.SkipReason(held_back)
         if push_is_running(settings.database_url):
             return dg.SkipReason("A push is running: one at a time. The next one takes up what this one leaves.")
     except GazelleSyncError as error:
@@ -51,9 +56,21 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> dg.RunRequest 
     return dg.RunRequest(run_config=push_config(at_once=False))
 
 
-def _is_due(url: str) -> bool:
-    with database_errors(), connect(url) as connection:
-        return any(rows.is_due(connection, pushable) for pushable in PUSHABLES)
+def _held_back(connection: Connection, settings: Settings) -> str | None:
+    """Why no run can be of use now, after one that reached nobody."""
+    left = outage.left(connection)
+    if left is None or settings.api_url is None:
+        return None
+    if left > timedelta(0):
+        return f"The last push reached nobody: Gazelle is asked again in {left.total_seconds():.0f} s."
+    try:
+        error = outage.look(settings)
+    except GazelleSyncError:
+        return None  # the run says what is missing
+    if error is None:
+        return None
+    outage.note(connection, error)
+    return f"Nothing can be sent yet: {error}"
 
 
 @dg.sensor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import dagster as dg
@@ -54,6 +55,32 @@ def test_the_sensor_asks_for_a_run_only_when_a_row_is_due(office: Office, instan
     assert "lies ahead" in asked(office, instance)
     office.edit("pno_nowhere", status="normal", is_hidden=True)
     assert "every edit" in asked(office, instance)
+
+
+def test_after_an_outage_the_sensor_starts_a_run_only_once_gazelle_answers(
+    office: Office, instance: dg.DagsterInstance
+) -> None:
+    office.edit(office.piano(), notes="Accordé")
+    office.shop.admin.fault("status", code=503, times=0)
+    assert office.push(at_once=False).stopped
+    assert "asked again in" in asked(office, instance)
+
+    def half_a_minute_later() -> str:
+        office.shop.query("UPDATE system_settings SET value = '2026-01-01T00:00:00Z' WHERE key = 'push_not_before'")
+        return asked(office, instance)
+
+    office.shop.admin.reset_stats()
+    assert "HTTP 503" in half_a_minute_later()
+    assert office.shop.admin.stats()["refused"] == {"503": 1}, "it asks once"
+    assert "asked again in" in asked(office, instance)
+    office.shop.admin.clear_faults()
+    office.shop.admin.fault("status", code=429, retry_after=3600)
+    half_a_minute_later()
+    assert re.search(r"asked again in 3[56]\d\d s", asked(office, instance)), "as long as Gazelle asked for"
+    assert half_a_minute_later() == "run"
+    assert office.push(at_once=False).succeeded
+    office.edit(office.piano(), notes="Encore")
+    assert asked(office, instance) == "run"
 
 
 def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: Office, instance: dg.DagsterInstance) -> None:
