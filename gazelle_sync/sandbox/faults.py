@@ -1,8 +1,9 @@
 """Bad days on order: what networks, proxies and the API itself have been seen to do.
 
 A fault is armed through the control routes and strikes requests that match it. `BEFORE` faults answer instead of the
-API, `OVERRIDES` make it refuse, `REQUEST` and `DATA` faults (`gazelle_sync.sandbox.lies`) change what it hears and
-answers, `WIRE` faults (`gazelle_sync.sandbox.wire`) spoil the answer on its way.
+API, `LATE` ones answer badly while the API goes on with the request, `OVERRIDES` make it refuse, `REQUEST` and `DATA`
+faults (`gazelle_sync.sandbox.lies`) change what it hears and answers, `WIRE` faults (`gazelle_sync.sandbox.wire`) spoil
+the answer on its way.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ BEFORE = {
     "timeout",
     "token_expired",
 }
+LATE = {"late"}
+"""Faults that answer at once, and let the request be carried out some seconds after."""
 OVERRIDES: dict[str, tuple[str, str, Json]] = {
     "page_size_refused": ("page_size_limit", "max", 200),
     "too_many_fields": ("max_root_fields", "max", 10),
@@ -150,4 +153,4 @@ def spoil(payload: Record, fault: Fault) -> None:
         DATA[fault.kind](payload, fault.options)
 
 
-KINDS = BEFORE | WIRE | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()
+KINDS = BEFORE | LATE | WIRE | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()

@@ -28,7 +28,7 @@ from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.sandbox.account import Account
 from gazelle_sync.sandbox.control import Control
 from gazelle_sync.sandbox.encoding import Json, Record, encode
-from gazelle_sync.sandbox.faults import Fault
+from gazelle_sync.sandbox.faults import LATE, Fault
 from gazelle_sync.sandbox.rest import ENDPOINTS
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.wire import Gone, spoiled
@@ -45,6 +45,7 @@ class Front:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._at_work: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
         """Every public route; all else is an HTML page with 404, as at Gazelle."""
@@ -78,6 +79,8 @@ class Front:
             if guarded and not account.access.lets_in(request.headers):
                 account.ledger.refused(401)
                 return _json(UNAUTHORIZED, 401)
+            if (late := next((fault for fault in faults if fault.kind in LATE), None)) is not None:
+                return self._late(late, lambda: handle(request, body, []))
             answer = handle(request, body, faults)
             for fault in faults:
                 answer = spoiled(answer, fault, account.settings)
@@ -112,6 +115,22 @@ class Front:
             return _json(record, status)
 
         return handle
+
+    def _late(self, fault: Fault, work: Callable[[], object]) -> Response:
+        """A bad answer now (a reset, or the status `code`), and the work some seconds later."""
+
+        async def done_later() -> None:
+            await asyncio.sleep(float(fault.options.get("seconds", 2)))
+            work()
+
+        task = asyncio.create_task(done_later())
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        code = fault.options.get("code")
+        if code is None:
+            return Gone()
+        self._account.ledger.refused(int(code))
+        return _json({"error": "The sandbox was told to fail"}, int(code))
 
     async def _instead(self, fault: Fault) -> Response | None:
         """What a `BEFORE` fault answers in the API's place."""

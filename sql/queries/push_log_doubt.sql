@@ -1,4 +1,5 @@
 UPDATE sync_gazelle_logs
-SET attempts = attempts + %(more)s, error_message = %(reason)s, synced_at = clock_timestamp(),
+SET error_message = %(reason)s, synced_at = clock_timestamp(),
     doubt_until = clock_timestamp() + make_interval(secs => %(grace_s)s)
 WHERE id = %(id)s
+RETURNING doubt_until
