@@ -6,10 +6,12 @@ to one row stops only that row, but for what concerns every row (`RunStops`).
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import psycopg
 
@@ -20,14 +22,14 @@ from gazelle_sync.push import rows
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.journal import Journal, Open, Search
 from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
-from gazelle_sync.push.plan import Draft, make_plan
+from gazelle_sync.push.plan import Draft, make_plan, written
 from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.push.send import RunStops, Sender, Verdict
+from gazelle_sync.push.send import PATIENCE_S, RunStops, Sender, Verdict, is_outage, shown
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.undo import Undoing
-from gazelle_sync.push.words import say
-from gazelle_sync.push.work import Outcome, Work, replaced_by, seen
+from gazelle_sync.push.words import action_name, say
+from gazelle_sync.push.work import Outcome, Unanswered, Work, replaced_by, seen
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, concerns_all
 
@@ -54,7 +56,7 @@ class Delivery:
         pushable: What.
         settings: For the language and the time-out.
         run_id: Of the Dagster run.
-        grace_s: How long a request may still arrive after its process died.
+        grace_s: How long a request may still be at work at Gazelle whose process died.
     """
 
     def __init__(
@@ -87,9 +89,21 @@ class Delivery:
             row,
             remote,
             current=current,
-            api_ahead=self._transport.api_ahead or timedelta(0),
+            api_ahead=self._api_ahead,
             language=self._language,
         )
+
+    @property
+    def _api_ahead(self) -> timedelta:
+        """How far Gazelle's clock is ahead of the database's; nothing before the first answer."""
+        ahead = self._transport.api_ahead
+        return timedelta(0) if ahead is None else ahead - self._database_ahead
+
+    @cached_property
+    def _database_ahead(self) -> timedelta:
+        """How far the database's clock is ahead of this machine's."""
+        row = self._connection.execute("SELECT clock_timestamp()").fetchone()
+        return row[0] - datetime.now(UTC) if row else timedelta(0)
 
     def wanted(self, row: Row) -> Wanted:
         """What must be read of a row's record: its recent entries only where a comment will be added."""
@@ -100,7 +114,7 @@ class Delivery:
 
     def _back(self) -> timedelta:
         """How far back entries are looked for: Gazelle dates some by its own clock, which may be far behind."""
-        behind = -(self._transport.api_ahead or timedelta(0))
+        behind = -self._api_ahead
         return BACK + behind if behind > BACK / 2 else BACK
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
@@ -134,11 +148,14 @@ class Delivery:
             RunStops: Gazelle cannot be asked at all.
         """
         waiting: dict[str, Outcome] = {}
+        begun = time.monotonic()
         for one in self._journal.open(keys):
             try:
-                waits = self._resolve(one)
+                waits = self._resolve(one, one.wait_s + begun - time.monotonic())
             except ApiError as error:
-                waits = say(self._language, "unreachable", reason=str(error))
+                reason = say(self._language, "unreachable", reason=str(error))
+                waiting[one.record] = self._waits(one.record, reason, is_outage=is_outage(error))
+                continue
             except Exception as error:
                 waiting[one.record] = self.unforeseen(one.record, error)
                 continue
@@ -146,21 +163,30 @@ class Delivery:
                 waiting[one.record] = self._waits(one.record, waits)
         return list(waiting.values())
 
-    def _resolve(self, one: Open) -> str | None:
-        """Settle one action in doubt, or say why it has to wait."""
+    def _resolve(self, one: Open, left_s: float) -> str | None:
+        """Settle one action in doubt, or say why it has to wait; for `left_s` more it may still arrive."""
         if one.is_undo:
-            return self.undoing.resolve(one)
+            return self.undoing.resolve(replace(one, wait_s=left_s))
         remote = self._record(one)
         if remote is None and self._may_say_it_again(one):
             return say(self._language, "no_record", id=one.record)
         found = self._found(one, remote)
+        if found is None and 0 < left_s <= PATIENCE_S:
+            time.sleep(left_s)
+            return self._resolve(one, 0.0)
+        if found is None and remote is not None and left_s > 0:
+            until = shown(one.until) if one.until else ""
+            return say(self._language, "still_in_doubt", action=action_name(self._language, one.name), until=until)
         with self._connection.transaction():
             if found is None:
                 self._journal.failed(one.id, say(self._language, "not_arrived"))
             else:
                 self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
                 for row in rows.load(self._connection, self._pushable, [one.record]):
-                    rows.settle(self._connection, self._pushable, row, one.settles)
+                    facts = dict(one.settles)
+                    if one.is_update and remote is not None:
+                        facts |= written(row.base, one.stamp, remote.updated_at)
+                    rows.settle(self._connection, self._pushable, row, facts)
         return None
 
     def unforeseen(self, key: str, error: Exception) -> Outcome:
@@ -188,9 +214,9 @@ class Delivery:
         """Whether it would be doubled if it were believed lost: that its record is not there proves nothing of it."""
         return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
 
-    def _waits(self, key: str, reason: str) -> Outcome:
-        rows.fail(self._connection, self._pushable, [key], reason)
-        return Outcome(key, failed={WHOLE: reason})
+    def _waits(self, key: str, reason: str, *, is_outage: bool = False) -> Outcome:
+        rows.fail(self._connection, self._pushable, [key], reason, is_outage=is_outage)
+        return Outcome(key, failed={WHOLE: reason}, is_outage=is_outage)
 
     def _found(self, one: Open, remote: Remote | None) -> str | None:
         """What shows that an action arrived, or None."""
@@ -200,7 +226,7 @@ class Delivery:
             now = remote.as_before()
             wanted = {"notes" if name == "observations" else name: value for name, value in one.payload.items()}
             return remote.id if all(now.get(name) == value for name, value in wanted.items()) else None
-        return self._sender.look(one.record, one.name, one.payload, one.search, wait_s=max(0.0, one.wait_s))
+        return self._sender.look(one.record, one.name, one.payload, one.search)
 
     # ---- delivering
 
@@ -224,11 +250,18 @@ class Delivery:
                 self._deliver(work)
         except RunStops as stop:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
+            outcome.is_outage = True
             raise
         finally:
             if outcome.trouble is not None:
-                revision = None if self._pushable.key in row.faults else row.revision  # twins have one each
-                rows.fail(self._connection, self._pushable, [row.key], outcome.trouble, revision=revision)
+                rows.fail(
+                    self._connection,
+                    self._pushable,
+                    [row.key],
+                    outcome.trouble,
+                    revision=None if self._pushable.key in row.faults else row.revision,  # twins have one each
+                    is_outage=outcome.is_outage,
+                )
         return outcome
 
     def _was_read_too_late(self, row: Row, since: datetime | None) -> bool:
@@ -245,7 +278,7 @@ class Delivery:
         """
         if row.base is not None or row.seen is not None:
             return row
-        draft = Draft(self._pushable.entity.name, row, remote, self._transport.api_ahead or timedelta(0))
+        draft = Draft(self._pushable.entity.name, row, remote, self._api_ahead)
         return replace(row, seen=Known(remote.tags, remote.notes)) if draft.ours_is_newer else row
 
     def _deliver(self, work: Work) -> None:
@@ -253,11 +286,12 @@ class Delivery:
             plan = self._planned(work)
             if plan is None:
                 return
-            self._agree(work, plan)
+            if not self._agree(work, plan):
+                return
             if self._carry_out(work, plan):
                 self._end(work, plan)
                 return
-        work.outcome.failed.setdefault(WHOLE, work.reason or say(self._language, "keeps_changing"))
+        work.outcome.failed.setdefault(WHOLE, say(self._language, "keeps_changing"))
 
     def _planned(self, work: Work) -> Plan | None:
         """The plan against Gazelle as it is now: what is written over is read just before."""
@@ -280,26 +314,37 @@ class Delivery:
             self._journal.note(outcome.key, "read", WHOLE, "error", reason)
         return remote
 
-    def _agree(self, work: Work, plan: Plan) -> None:
-        """What needs no request: facts that both sides agree on, and columns that cannot be sent."""
+    def _agree(self, work: Work, plan: Plan) -> bool:
+        """What needs no request: facts that both sides agree on, and columns that cannot be sent.
+
+        Returns:
+            Whether more may be sent: nothing is in doubt.
+        """
         with self._connection.transaction():
-            self._answer(work, plan)
+            is_certain = self._answer(work, plan)
             work.row = rows.settle(self._connection, self._pushable, work.row, plan.settles)
             for column, reason in plan.problems.items():
                 if column not in work.outcome.failed:
                     work.outcome.failed[column] = reason
                     self._journal.note(work.row.key, "plan", column, "error", reason)
+        return is_certain
 
-    def _answer(self, work: Work, plan: Plan) -> None:
-        """Updates of which no answer came: those that Gazelle turns out to have were sent like any other."""
-        for log_id, action in work.unanswered.items():
-            if not plan.has_found(action):
-                self._journal.failed(log_id, say(self._language, "not_arrived"))
-            else:
-                self._journal.succeeded(log_id, {"found": work.current.id}, say(self._language, "arrived"))
-                work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
-                work.outcome.sent.append(action)
-        work.unanswered.clear()
+    def _answer(self, work: Work, plan: Plan) -> bool:
+        """An update of which no answer came: where Gazelle turns out to have it, it was sent like any other.
+
+        Where it does not, the request may still be at work, and sent now it would write over what comes in between.
+        """
+        if work.unanswered is None:
+            return True
+        sent, work.unanswered = work.unanswered, None
+        if not plan.has_found(sent.action):
+            work.outcome.failed[sent.action.field] = sent.doubt
+            return False
+        self._journal.succeeded(sent.log_id, {"found": work.current.id}, say(self._language, "arrived"))
+        facts = {**sent.action.settles, **written(work.row.base, sent.stamp, work.current.updated_at)}
+        work.row = rows.settle(self._connection, self._pushable, work.row, facts)
+        work.outcome.sent.append(sent.action)
+        return True
 
     def _carry_out(self, work: Work, plan: Plan) -> bool:
         """Send what the plan says; false as soon as Gazelle has to be looked at again."""
@@ -311,9 +356,12 @@ class Delivery:
                 continue
             result = self._sender.carry_out(action, work.current, self._search(work, action))
             if result.verdict is Verdict.LOOK_AGAIN:
-                work.is_unsure, work.reason = True, result.reason
-                work.unanswered[result.log_id] = action
+                work.is_unsure = True
+                work.unanswered = Unanswered(result.log_id, action, result.reason, work.current.updated_at)
                 return False
+            if result.verdict is Verdict.DOUBTFUL:
+                failed[action.field] = result.reason
+                return True  # what looks the same could be taken for it
             if result.verdict is not Verdict.SENT or result.sent is None:
                 failed[action.field] = result.reason
             elif not self._confirm(work, action, result.log_id, result.sent):
@@ -360,15 +408,17 @@ class Delivery:
         """Gazelle has it: the log, and what becomes base, in one transaction; false where it replaced an edit."""
         replaced = replaced_by(sent, work.current, "tags", "notes")
         found = say(self._language, "arrived") if "found" in sent.response else action.remark
+        after = seen(work.current, sent.after)
+        facts = dict(action.settles) if replaced is None else {}
+        if not action.is_create:
+            facts |= written(work.row.base, (replaced or work.current).updated_at, after.updated_at)
         with self._connection.transaction():
             self._journal.succeeded(log_id, sent.response, found, before=replaced)
-            if replaced is None:
-                work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)
+            work.row = rows.settle(self._connection, self._pushable, work.row, facts)
         work.outcome.sent.append(action)
         if action.is_create:
             work.made.append(action)
             return True
-        after = seen(work.current, sent.after)
         # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
         # our write is what Gazelle has now.
         work.compared, work.current = replaced or after, after

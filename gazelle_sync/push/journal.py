@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -55,7 +55,9 @@ class Open:
         payload: What was sent.
         settles: What becomes base if it arrived.
         search: How to look for it.
-        wait_s: For so long it may still arrive.
+        wait_s: For so long it may still arrive; negative where that is over.
+        until: The instant at which that is over, aware UTC; None: nobody noted it.
+        stamp: The record's stamp before it was sent, by Gazelle's clock.
     """
 
     id: int
@@ -65,6 +67,8 @@ class Open:
     settles: Mapping[str, JsonValue]
     search: Search
     wait_s: float
+    until: datetime | None = None
+    stamp: datetime | None = None
 
     @property
     def is_update(self) -> bool:
@@ -147,10 +151,11 @@ class Journal:
         """Gazelle does not have it."""
         self._end(log_id, "error", reason, None)
 
-    def doubted(self, log_id: int, reason: str, grace_s: float, *, tries: int = 0) -> None:
-        """Nobody knows; until the grace is over it may still arrive."""
-        given = {"id": log_id, "reason": storable(reason)[0], "grace_s": grace_s, "more": tries}
-        self._connection.execute(statement("push_log_doubt"), given)
+    def doubted(self, log_id: int, reason: str, grace_s: float) -> datetime | None:
+        """Nobody knows; until the instant that this gives (the database's clock, aware UTC) it may still arrive."""
+        given = {"id": log_id, "reason": storable(reason)[0], "grace_s": grace_s}
+        row = self._connection.execute(statement("push_log_doubt"), given).fetchone()
+        return row[0].astimezone(UTC) if row else None
 
     def note(self, record: str, action: str, field: str, status: str, reason: str, key: str | None = None) -> None:
         """A row for something that was not sent (`error`, `skipped`)."""
@@ -182,11 +187,23 @@ class Journal:
         """What earlier runs left in doubt; the caller holds the push's lock, so none of it is under way."""
         given = {"entity": self._entity, "keys": list(keys) if keys is not None else None}
         found = []
-        for log_id, record, name, request, wait_s in self._connection.execute(statement("push_open"), given):
+        for log_id, record, name, request, wait_s, until, stamp in self._connection.execute(
+            statement("push_open"), given
+        ):
             said = request or {}
             search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
             found.append(
-                Open(log_id, record, name, said.get("payload") or {}, said.get("settles") or {}, search, wait_s or 0.0)
+                Open(
+                    log_id,
+                    record,
+                    name,
+                    said.get("payload") or {},
+                    said.get("settles") or {},
+                    search,
+                    wait_s or 0.0,
+                    until.astimezone(UTC) if until else None,
+                    parse_instant(stamp),
+                )
             )
         return found
 

@@ -11,7 +11,8 @@ from typing import Any
 
 JsonValue = Any
 Base = Mapping[str, JsonValue]
-"""What both sides last agreed on: name of a fact → value; `generations` counts how often each fact was agreed on."""
+"""What both sides last agreed on: name of a fact → value; `generations` has a number for each fact, another one
+each time that it was agreed on."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Row:
     Attributes:
         key: External id of the record that it speaks of.
         values: The pushed columns.
-        updated_at: When somebody edited it, aware UTC.
+        updated_at: When somebody edited it, aware UTC, perhaps by their own clock: what is sent is dated by it.
+        edited_at: When that arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         updated_by: Who.
-        revision: Grows with every edit.
+        revision: Another one with every edit; none is used twice.
         base: What both sides last agreed on; None: the row was never sent.
         attempts: How often sending it has failed in a row.
         seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
@@ -54,9 +56,10 @@ class Row:
     seen: Known | None = None
     pulled: Known | None = None
     faults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    edited_at: datetime | None = None
 
     def generation(self, fact: str) -> int:
-        """How often a fact was agreed on: the same words said again later are another action."""
+        """Another number each time that a fact was agreed on: the same words said again later are another action."""
         return int(((self.base or {}).get("generations") or {}).get(fact, 0))
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
+from gazelle_sync.clock import parse_instant
 from gazelle_sync.push.block import plain
 from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
 from gazelle_sync.push.words import say
 
 NOISE = timedelta(seconds=2)
 """Clocks that differ by less are the same: the API's has whole seconds."""
+WRITTEN = "written"
+"""Fact: the stamp that our own last write left at Gazelle, and the one that somebody else's had left before."""
 
 
 class Field(Protocol):
@@ -36,7 +39,7 @@ class Draft:
         entity: Entity of the record.
         row: Local.
         remote: Gazelle's.
-        api_ahead: How far Gazelle's clock is ahead of the database's.
+        api_ahead: How far Gazelle's clock is ahead of the database's, by which alone edits are compared.
         language: Of the problems.
         plan: What is decided so far.
         tags: Gazelle's tags as they should be.
@@ -62,10 +65,11 @@ class Draft:
     @cached_property
     def ours_is_newer(self) -> bool:
         """Whether the local edit is the later one; Gazelle's stamp is of the whole record, and ties are ours."""
-        if self.remote.updated_at is None:
+        theirs = last_of_theirs(self.base, self.remote.updated_at)
+        if theirs is None:
             return True
         ahead = self.api_ahead if abs(self.api_ahead) > NOISE else timedelta(0)
-        return self.remote.updated_at - ahead <= self.row.updated_at
+        return theirs - ahead <= (self.row.edited_at or self.row.updated_at)
 
     def identity(self, name: str, fact: str, *said: JsonValue) -> tuple[JsonValue, ...]:
         """What makes an action this one."""
@@ -88,6 +92,26 @@ class _Update:
     column: str
     settles: dict[str, JsonValue] = field(default_factory=dict)
     clashes: list[Clash] = field(default_factory=list)
+
+
+def written(base: Base | None, before: datetime | None, after: datetime | None) -> dict[str, JsonValue]:
+    """The fact that a write of ours gave a record its stamp.
+
+    Args:
+        base: Of the row.
+        before: The record's stamp just before, by Gazelle's clock.
+        after: Its stamp since.
+    """
+    theirs = last_of_theirs(base or {}, before)
+    return {WRITTEN: {name: at.isoformat() if at else None for name, at in (("stamp", after), ("theirs", theirs))}}
+
+
+def last_of_theirs(base: Base, stamp: datetime | None) -> datetime | None:
+    """When somebody else last changed a record, by Gazelle's clock: a stamp that our own last write left is none."""
+    ours = base.get(WRITTEN)
+    if stamp is None or not isinstance(ours, dict) or parse_instant(ours.get("stamp")) != stamp:
+        return stamp
+    return parse_instant(ours.get("theirs"))
 
 
 def make_plan(

@@ -85,13 +85,10 @@ def settle(connection: Connection, pushable: Pushable, row: Row, settles: Mappin
         return row
     clean, _ = storable(dict(settles))
     _be_patient(connection)
-    connection.execute(
+    written = connection.execute(
         _formatted("push_settle", pushable), {"record": row.key, "settles": Jsonb(clean), "facts": list(settles)}
-    )
-    base = dict(row.base or {})
-    generations = dict(base.get("generations") or {})
-    generations |= {fact: generations.get(fact, 0) + 1 for fact in settles}
-    return replace(row, base={**base, **clean, "generations": generations})
+    ).fetchone()
+    return replace(row, base=written[0] if written else {**(row.base or {}), **clean})
 
 
 def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping[str, JsonValue]) -> bool:
@@ -137,11 +134,26 @@ def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote)
 
 
 def fail(
-    connection: Connection, pushable: Pushable, keys: Sequence[str], reason: str, *, revision: int | None = None
+    connection: Connection,
+    pushable: Pushable,
+    keys: Sequence[str],
+    reason: str,
+    *,
+    revision: int | None = None,
+    is_outage: bool = False,
 ) -> None:
-    """Say in rows why they did not go, and put off their next try; a row that refuses even that stops no other."""
+    """Say in rows why they did not go, and put off their next try; a row that refuses even that stops no other.
+
+    Args:
+        connection: To the shop's database.
+        pushable: Which table.
+        keys: Of the rows.
+        reason: For a person.
+        revision: Only where the row is still at this one.
+        is_outage: Nobody could have been served: no row waits longer for that.
+    """
     said, _ = storable(reason)
-    given = {"records": list(keys), "reason": said, "revision": revision}
+    given = {"records": list(keys), "reason": said, "revision": revision, "is_outage": is_outage}
     try:
         with connection.transaction():
             _be_patient(connection)
@@ -153,7 +165,7 @@ def fail(
             log.warning("a row refuses to be marked", record=keys[0], reason=error.diag.message_primary)
             return
         for key in keys:
-            fail(connection, pushable, [key], reason, revision=revision)
+            fail(connection, pushable, [key], reason, revision=revision, is_outage=is_outage)
 
 
 def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at_once: bool) -> int:
@@ -187,10 +199,13 @@ def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Com
 
 
 def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
-    key, updated_at, updated_by, revision, base, attempts, *rest = values
+    key, updated_at, arrived_at, updated_by, revision, base, attempts, *rest = values
     was_seen, seen_tags, seen_notes, was_pulled, pulled_tags, pulled_notes, *columns = rest
     texts = dict(zip(pushable.columns, columns, strict=True))
-    said = {name: (texts[name], MONTREAL) for name in pushable.instants} | {"updated_at": (updated_at, UTC)}
+    said = {name: (texts[name], MONTREAL) for name in pushable.instants} | {
+        "updated_at": (updated_at, UTC),
+        "edited_at": (arrived_at, UTC),
+    }
     instants: dict[str, datetime | None] = {}
     faults = {}
     for name, (text, zone) in said.items():
@@ -198,11 +213,12 @@ def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
             instants[name] = _instant(text, zone)
         except (ValueError, OverflowError):
             faults[name] = ("no_instant", str(text))
-    edited_at = instants.pop("updated_at", None)
+    edited_at = instants.pop("edited_at", None)
+    dated = instants.pop("updated_at", None) or edited_at
     return Row(
         key=str(key),
         values=texts | instants,
-        updated_at=edited_at or datetime.now(UTC),
+        updated_at=dated or datetime.now(UTC),  # where it is a fault, nothing of the row is sent
         updated_by=updated_by,
         revision=revision,
         base=base if isinstance(base, dict) else None,
@@ -210,6 +226,7 @@ def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
         seen=Known(tuple(seen_tags or ()), seen_notes) if was_seen else None,
         pulled=Known(tuple(pulled_tags or ()), pulled_notes) if was_pulled else None,
         faults=faults,
+        edited_at=edited_at,
     )
 
 

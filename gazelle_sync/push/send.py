@@ -1,7 +1,8 @@
-"""One action: intent, send, look when in doubt, confirm or give up.
+"""One action: intent, send, look when in doubt, confirm or leave it in doubt.
 
-The intent is in the log before the request goes out. A create of which no answer came is looked for at Gazelle before
-it is sent again; an update of which none came is planned anew from what Gazelle has by then.
+The intent is in the log before the request goes out. What came to no answer is looked for at Gazelle at once, and is
+confirmed where it is there. That it is not there proves nothing while the request may still be at work: the action
+stays in doubt for so long, its row says until when, and a later push looks again before anything is sent again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import enum
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+import httpx
+
+from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
     ApiError,
     ApiUnavailable,
@@ -27,10 +32,9 @@ from gazelle_sync.push.words import action_name, say
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
 
-TRIES = 3
-LOOK_EVERY_S = 2.0
-GATEWAY_TIMEOUTS = {502, 504}
-"""A proxy gave up waiting; the request behind it may still be at work, as after a time-out of our own."""
+PATIENCE_S = 5.0
+"""So long a run itself waits for the end of a doubt; one that lasts longer is left to a later push."""
+LOOK_EVERY_S = 0.5
 
 
 class RunStops(Exception):
@@ -43,8 +47,9 @@ class Verdict(enum.Enum):
     SENT = "sent"
     FAILED = "failed"
     DOUBTFUL = "doubtful"
+    """It may still arrive: nothing more is sent of its row until that is over."""
     LOOK_AGAIN = "look again"
-    """An update of which nobody knows: what Gazelle has now decides what is left to do."""
+    """An update of which nobody knows: what Gazelle has now tells whether it arrived, or it is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ class Sender:
         connection: Autocommit; the log is written over it.
         transport: How.
         journal: Writes over the same connection.
-        settings: For the language and the time-out.
-        grace_s: How long a request may still arrive after its process died.
+        settings: For the language and the time-out: so long a request that came to no answer may still be at work.
+        grace_s: The same for one whose process died.
     """
 
     def __init__(
@@ -98,37 +103,35 @@ class Sender:
         """
         with self._connection.transaction():
             log_id = self._journal.intent(action, remote, search, self._grace_s)
-        reason = ""
-        for _ in range(TRIES):
-            try:
-                return Result(Verdict.SENT, log_id, self._transport.send(action, remote))
-            except RequestRefused as error:
-                said = error.reason if isinstance(error, WriteRefused) else str(error)
-                return self._failed(log_id, self._say("refused", action, said))
-            except ApiError as error:
-                if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
-                    self._failed(log_id, self._say("failed", action, str(error)))
-                    raise RunStops(str(error)) from error
-                reason = str(error)
-                grace_s = self._timeout_s if _may_still_come(error) else 0.0
-            if not action.is_create:
-                with self._connection.transaction():
-                    self._journal.doubted(log_id, self._say("no_answer", action, reason), grace_s)
-                return Result(Verdict.LOOK_AGAIN, log_id, reason=self._say("failed", action, reason))
-            with self._connection.transaction():
-                self._journal.doubted(log_id, self._say("no_answer", action, reason), grace_s, tries=1)
-            try:
-                found = self.look(remote.id, action.name, action.payload, search, wait_s=grace_s)
-            except ApiError:
-                return Result(Verdict.DOUBTFUL, log_id, reason=self._say("no_answer", action, reason))
-            if found is not None:
-                return Result(Verdict.SENT, log_id, Sent({"found": found}, created_id=found))
-        return self._failed(log_id, self._say("failed", action, reason))
+        try:
+            return Result(Verdict.SENT, log_id, self._transport.send(action, remote))
+        except RequestRefused as error:
+            said = error.reason if isinstance(error, WriteRefused) else str(error)
+            is_forbidden = error.status == httpx.codes.FORBIDDEN
+            return self._failed(log_id, self._say("forbidden" if is_forbidden else "refused", action, said))
+        except ApiError as error:
+            if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
+                self._failed(log_id, self._say("failed", action, str(error)))
+                raise RunStops(str(error)) from error
+            reason = str(error)
+        with self._connection.transaction():
+            until = self._journal.doubted(log_id, self._say("no_answer", action, reason), self._timeout_s)
+        doubt = self._say("in_doubt", action, reason, until=until)
+        if not action.is_create:
+            return Result(Verdict.LOOK_AGAIN, log_id, reason=doubt)
+        try:
+            wait_s = self._timeout_s if self._timeout_s <= PATIENCE_S else 0.0
+            found = self.look(remote.id, action.name, action.payload, search, wait_s=wait_s)
+        except ApiError:
+            found = None
+        if found is None:
+            return Result(Verdict.DOUBTFUL, log_id, reason=doubt)
+        return Result(Verdict.SENT, log_id, Sent({"found": found}, created_id=found))
 
     def look(
-        self, record: str, name: str, payload: Mapping[str, JsonValue], search: Search, *, wait_s: float
+        self, record: str, name: str, payload: Mapping[str, JsonValue], search: Search, *, wait_s: float = 0.0
     ) -> str | None:
-        """The id of what a create made, if it arrived; looks until it can no longer arrive.
+        """The id of what a create made, if it arrives in time.
 
         Raises:
             ApiError: Gazelle cannot be asked.
@@ -136,25 +139,31 @@ class Sender:
         until = time.monotonic() + wait_s
         while True:
             found = search.arrived(self._transport.find(record, name, payload, search.since))
-            left = until - time.monotonic()
-            if found is not None or left <= 0:
+            left_s = until - time.monotonic()
+            if found is not None or left_s <= 0:
                 return found
-            time.sleep(min(LOOK_EVERY_S, left))
+            time.sleep(min(LOOK_EVERY_S, left_s))
 
     def _failed(self, log_id: int, reason: str) -> Result:
         with self._connection.transaction():
             self._journal.failed(log_id, reason)
         return Result(Verdict.FAILED, log_id, reason=reason)
 
-    def _say(self, key: str, action: Action, reason: str) -> str:
-        return say(self._language, key, action=action_name(self._language, action.name), reason=_sentence(reason))
+    def _say(self, key: str, action: Action, reason: str, *, until: datetime | None = None) -> str:
+        named, when = action_name(self._language, action.name), shown(until) if until else ""
+        return say(self._language, key, action=named, reason=_sentence(reason), until=when)
 
 
-def _may_still_come(error: ApiError) -> bool:
-    """Whether the request may still be at work at Gazelle."""
-    if isinstance(error, ApiUnreachable):
-        return error.is_timeout
-    return isinstance(error, ApiUnavailable) and error.status in GATEWAY_TIMEOUTS
+def is_outage(error: ApiError) -> bool:
+    """Whether an error says that nobody can be served now, whatever the record."""
+    if isinstance(error, ApiUnavailable):
+        return error.status == httpx.codes.TOO_MANY_REQUESTS
+    return isinstance(error, CredentialsRefused) or (isinstance(error, ApiUnreachable) and not error.is_timeout)
+
+
+def shown(instant: datetime) -> str:
+    """An instant as the clock in Montreal shows it."""
+    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M:%S}"
 
 
 def _sentence(reason: str) -> str:

@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.log import get_logger, say_error
-from gazelle_sync.push import rows
+from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
@@ -38,9 +38,6 @@ from gazelle_sync.warehouse.source import refuse_mixing
 
 WORKERS = 4
 ROWS_AT_ONCE = 25
-DEATH_GRACE_S = 5.0
-"""A request whose process died is waited for so long before it is believed lost: it cannot outlive its connection by
-much."""
 
 log = get_logger("gazelle_sync.push")
 
@@ -88,7 +85,8 @@ class Push:
         at_once: Also rows whose next try lies ahead (somebody asked for it).
         run_id: Of the Dagster run.
         lock_wait_s: How long to wait for another push.
-        grace_s: How long a request may still arrive after its process died.
+        grace_s: How long a request whose process died may still be at work at Gazelle; None: `timeout_s`, as long as
+            one that came to no answer.
 
     Raises:
         AnotherPushRunning: The lock was not free in time.
@@ -104,7 +102,7 @@ class Push:
         at_once: bool = False,
         run_id: str | None = None,
         lock_wait_s: float = WAIT_S,
-        grace_s: float = DEATH_GRACE_S,
+        grace_s: float | None = None,
     ) -> None:
         if settings.database_url is None or settings.api_url is None:
             raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
@@ -113,9 +111,10 @@ class Push:
         self._keys = keys
         self._at_once = at_once
         self.run_id = run_id or str(uuid.uuid4())
-        self._grace_s = grace_s
+        self._grace_s = settings.timeout_s if grace_s is None else grace_s
         self._lock = PushLock(self._url, wait_s=lock_wait_s)
         self._stopped = threading.Event()
+        self._stopped_by: BaseException | None = None
         self.report = PushReport()
         self.client = client_for(settings)
 
@@ -153,6 +152,11 @@ class Push:
         """
         for pushable in PUSHABLES:
             self._push(adjusted(pushable, self._settings))
+        with database_errors(), connect(self._url) as connection:
+            if self.report.stopped is None:
+                outage.forget(connection)
+            else:
+                outage.note(connection, self._stopped_by)
         log.info("push ended", sent=self.report.sent, failed=self.report.failed, stopped=self.report.stopped)
         return self.report
 
@@ -181,6 +185,7 @@ class Push:
             try:
                 waiting = delivery.resolve(self._keys)
             except RunStops as stop:
+                self._stopped_by = stop.__cause__
                 self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
                 return
             self.report.outcomes += [*waiting, *self._nameless(connection, pushable)]
@@ -234,6 +239,7 @@ class Push:
                         self.report.outcomes.append(delivery.deliver(found[key], reads[key], one.since))
         except RunStops as stop:
             self.report.stopped = self.report.stopped or str(stop)
+            self._stopped_by = self._stopped_by or stop.__cause__
             self._stopped.set()
         except BaseException:
             self._stopped.set()
@@ -249,10 +255,11 @@ class Push:
             self.report.outcomes.append(delivery.unforeseen(key, error))
 
     def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str], reason: str) -> None:
-        """The run ends here: what it did not come to waits for its next try."""
+        """The run ends here: what it did not come to waits for the next run."""
         self.report.stopped = reason
         self.report.left += len(keys)
-        rows.fail(connection, pushable, keys, say(self._settings.language, "unreachable", reason=reason))
+        said = say(self._settings.language, "unreachable", reason=reason)
+        rows.fail(connection, pushable, keys, said, is_outage=True)
 
     @contextmanager
     def _delivery(self, pushable: Pushable, settings: Settings | None = None) -> Iterator[tuple[Connection, Delivery]]:

@@ -20,6 +20,12 @@ WORDS = {
         "refused": "Gazelle refuses {action}: {reason}",
         "no_answer": "{reason} It is not known whether Gazelle took it ({action}): it will be looked for there before "
         "it is sent again.",
+        "in_doubt": "{reason} It is not known whether Gazelle took it ({action}), and it may still arrive: in doubt "
+        "until {until} (Montreal). The push after that looks for it there before it is sent again.",
+        "still_in_doubt": "No answer came ({action}). Gazelle does not have it yet, and it may still arrive: in doubt "
+        "until {until} (Montreal). The push after that looks for it there before it is sent again.",
+        "forbidden": "Gazelle, or a firewall in front of it, forbids {action}, and lets others through: {reason} "
+        "Perhaps a word in it is to blame: write it otherwise, or ask Gazelle.",
         "failed": "{action} did not succeed: {reason} It will be tried again.",
         "not_arrived": "No answer came, and Gazelle does not have it: it is sent again.",
         "unreachable": "{reason} Nothing is lost: it will be tried again.",
@@ -57,6 +63,12 @@ WORDS = {
         "refused": "Gazelle refuse {action} : {reason}",
         "no_answer": "{reason} On ne sait pas si Gazelle l'a reçu ({action}) : on le cherchera là-bas avant de le "
         "renvoyer.",
+        "in_doubt": "{reason} On ne sait pas si Gazelle l'a reçu ({action}), et il peut encore arriver : en suspens "
+        "jusqu'au {until} (Montréal). L'envoi suivant le cherchera là-bas avant de le renvoyer.",
+        "still_in_doubt": "Aucune réponse n'est venue ({action}). Gazelle ne l'a pas encore, et il peut encore "
+        "arriver : en suspens jusqu'au {until} (Montréal). L'envoi suivant le cherchera là-bas avant de le renvoyer.",
+        "forbidden": "Gazelle, ou un pare-feu devant lui, interdit {action} et laisse passer les autres : {reason} "
+        "C'est peut-être à cause d'un mot : l'écrire autrement, ou demander à Gazelle.",
         "failed": "{action} n'a pas réussi : {reason} Un autre essai suivra.",
         "not_arrived": "Aucune réponse n'est venue, et Gazelle ne l'a pas : c'est renvoyé.",
         "unreachable": "{reason} Rien n'est perdu : un autre essai suivra.",

@@ -19,6 +19,7 @@ class Outcome:
         failed: Field → why it did not go.
         followed: Columns that took over Gazelle's value.
         left: What an undo leaves alone → why.
+        is_outage: Whether it did not go because nobody could be served: it waits no longer for that.
     """
 
     key: str
@@ -26,11 +27,29 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     followed: dict[str, JsonValue] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+    is_outage: bool = False
 
     @property
     def trouble(self) -> str | None:
         """Why the row did not go, or None."""
         return " ".join(dict.fromkeys(self.failed.values())) or None
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """An update of which no answer came.
+
+    Attributes:
+        log_id: Its row in the log.
+        action: What it was.
+        doubt: What the row says if it has not arrived.
+        stamp: The record's stamp before it was sent, by Gazelle's clock.
+    """
+
+    log_id: int
+    action: Action
+    doubt: str
+    stamp: datetime | None
 
 
 @dataclass
@@ -46,8 +65,7 @@ class Work:
         is_fresh: Whether it was read just now.
         is_unsure: Whether it has to be read again before anything is planned.
         made: What was created since it was read.
-        unanswered: Updates of which no answer came, by their rows in the log.
-        reason: Why it has to be read again.
+        unanswered: The update of which no answer came.
     """
 
     row: Row
@@ -58,8 +76,7 @@ class Work:
     is_fresh: bool = False
     is_unsure: bool = False
     made: list[Action] = field(default_factory=list)
-    unanswered: dict[int, Action] = field(default_factory=dict)
-    reason: str = ""
+    unanswered: Unanswered | None = None
 
 
 def replaced_by(sent: Sent, planned: Remote, *attributes: str) -> Remote | None:

@@ -45,9 +45,8 @@ def test_a_row_that_was_written_for_the_wrong_piano_goes_to_the_right_one_once(o
     before = office.row(wrong)
     correct_key(office, wrong, right)
     row = office.row(right)
-    assert (row["needs_sync"], row["revision"], row["base"], row["last_synced_at"]) == (
-        True, before["revision"] + 1, None, None,
-    )  # fmt: skip
+    assert (row["needs_sync"], row["base"], row["last_synced_at"]) == (True, None, None)
+    assert row["revision"] > before["revision"]
     for _ in range(2):
         assert office.push().succeeded
     for piano, kept in ((wrong, "GRAND"), (right, "DROIT")):

@@ -60,6 +60,7 @@ class Life:
         for _ in range(6):
             self.admin.settings(clock_skew_s=self.admin.settings()["clock_skew_s"] + 2)
             self.office.shop.sync(only=["users", "clients", "pianos"])
+            self.office.let_doubts_pass()
             report = self.office.push()
             self._look()
             if report.succeeded and not any(outcome.sent or outcome.followed for outcome in report.outcomes):

@@ -68,7 +68,8 @@ def test_an_edit_marks_counts_dates_and_tells(office: Office) -> None:
     before = office.row(piano)
     office.edit(piano, notes="deux")
     after = office.row(piano)
-    assert (after["needs_sync"], after["revision"]) == (True, before["revision"] + 1)
+    assert after["needs_sync"]
+    assert after["revision"] > before["revision"]
     assert after["updated_at"] > before["updated_at"]
 
 

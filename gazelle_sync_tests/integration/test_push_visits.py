@@ -59,6 +59,36 @@ def test_an_institutions_day_is_one_visit_and_every_piano_has_its_history(school
     assert school.push().sent == 0
 
 
+def test_a_piano_that_joins_a_visit_costs_the_visit_nothing(school: Office) -> None:
+    """`updateEvent` replaces the event: what is not sent again is gone."""
+    visited(school, 1)
+    (visit,) = visits(school)
+    told: dict[str, Any] = {
+        "confirmedAt": "2026-06-30T14:00:00Z",
+        "location": {"street1": "88, rue Exemple", "municipality": "Montréal", "latitude": "45.51", "what3words": None},
+        "recurrenceType": "MONTHLY",
+        "recurrenceWeekdays": [3],
+        "recurrenceWeeks": [1, 3],
+        "recurrenceDates": [1, 15],
+        "recurrenceInterval": 2,
+        "recurrenceEndingType": "DATE",
+        "recurrenceEndingOccurrences": 4,
+        "recurrenceEndingDate": "2027-06-30",
+        "travelMode": "TRANSIT",
+        "buffer": 20,
+        "confirmedByClient": True,
+    }
+    before = school.shop.admin.edit("events", visit["id"], **told)
+    (late,) = pianos_of(school, 1)
+    school.edit(late, travail="Venu plus tard", completed_at=EARLY)
+    assert school.push().succeeded
+    (after,) = visits(school)
+    assert after["pianos"] == [*before["pianos"], {"pianoId": late, "isTuning": False}]
+    location = {name: value for name, value in told["location"].items() if value is not None}
+    same = {**before, "location": location, "pianos": after["pianos"], "updatedAt": after["updatedAt"]}
+    assert after == same
+
+
 def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
     school: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,8 +218,9 @@ def test_lost_answers_make_no_second_visit_and_no_second_entry(school: Office, o
     for piano in pianos:
         school.edit(piano, travail=f"Accord de {piano}", completed_at=EARLY)
     school.shop.admin.fault(kind, operation=operation, times=2)
-    for _ in range(3):
+    for _ in range(5):
         school.push()
+        school.let_doubts_pass()
     assert len(visits(school)) == 1
     assert [services(school, piano) for piano in pianos] == [[f"Accord de {piano}"] for piano in pianos]
 
