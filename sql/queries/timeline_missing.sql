@@ -10,13 +10,14 @@ WITH unseen AS MATERIALIZED (
     EXCEPT
     SELECT external_id FROM seen
 ),
--- Where everything was read: also those whose row somebody removed here, which would be made again from what is staged.
+-- Where everything was read: also those whose row somebody removed here, or is marked deleted while staging lost the
+-- tombstone. They would live again from what is staged.
 removed AS MATERIALIZED (
     SELECT external_id FROM staging_timeline WHERE %(since)s::timestamptz IS NULL
     EXCEPT
     SELECT external_id FROM seen
     EXCEPT
-    SELECT external_id FROM gazelle_timeline_entries
+    SELECT external_id FROM gazelle_timeline_entries WHERE deleted_at IS NULL
 )
 SELECT p.external_id, p.occurred_at
 FROM unseen
