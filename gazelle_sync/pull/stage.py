@@ -232,6 +232,7 @@ class Staging:
     def date_again(self) -> None:
         """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
         with database_errors(), self._connection.transaction():
+            allow_time(self._connection)
             query = sql.SQL(statement("staging_undated")).format(staging=self._table)
             self._connection.execute(query, [self._order.next()])
 
