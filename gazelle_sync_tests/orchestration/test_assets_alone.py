@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from gazelle_sync.assets.views import CALENDAR
 from gazelle_sync.checks.evaluation import finding_of
@@ -265,6 +267,25 @@ def test_a_job_without_a_partition_is_todays_and_has_its_own_mode(
     run = person.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags["dagster/partition"] == today
+
+
+def test_a_run_of_the_daemons_without_a_partition_is_todays(
+    named_shop: Shop, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """A run's worker is given a run that was stored before, and not what this process made of it."""
+    job = definitions.resolve_job_def(TICK)
+    created = instance.create_run_for_job(job)
+    stored = instance.get_run_by_id(created.run_id)
+    assert stored is not None
+    assert "dagster/partition" not in stored.tags
+    execute_run(InMemoryJob(job), stored, instance)
+    ended = instance.get_run_by_id(created.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.SUCCESS
+    today = montreal_day(datetime.now(UTC)).isoformat()
+    assert ended.tags["dagster/partition"] == today
+    assert instance.get_materialized_partitions(dg.AssetKey("gazelle_clients")) == {today}
+    assert named_shop.last_log()["mode"] == "tick"
 
 
 def test_the_checks_need_no_partition(named_shop: Shop, person: Person) -> None:
