@@ -85,6 +85,7 @@ class PushCase:
     def _meet(self, kind: Kind) -> None:
         self._story.append(f"[{kind.group}/{kind.name}]")
         scene = self._scene()
+        self._office.let_doubts_pass()  # whatever was late is in since the last fault was healed
         was_in_trouble = self._shop.count("vincent_dindy_piano_updates", "sync_error IS NOT NULL") > 0
         try:
             kind.strike(scene)
@@ -119,6 +120,7 @@ class PushCase:
         """Everything is healthy again: pull and push until nothing is left to do."""
         self._pull()
         for _ in range(QUIET_ROUNDS):
+            self._office.let_doubts_pass()
             report = self._office.push(grace_s=0.5)
             self._sides.look()
             failed = [o for o in report.outcomes if o.failed and o.key not in self._sides.gone]

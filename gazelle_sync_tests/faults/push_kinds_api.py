@@ -45,6 +45,35 @@ def _on_creates(fault: str, **options: Any) -> Strike:
     return strike
 
 
+def _late(**answer: Any) -> Strike:
+    """Gazelle goes on with a create after a bad answer, and has it some moments later."""
+
+    def strike(scene: PushScene) -> None:
+        draw = scene.draw
+        seconds, create = draw.uniform(0.2, 1.5), draw.choice((*scene.creates, "createPianoMeasurement"))
+        scene.shop.admin.fault("late", times=draw.randint(1, 3), operation=create, seconds=seconds, **answer)
+        scene.story.append(f"late by {seconds:.1f} s on {create}")
+        scene.finally_do(lambda: time.sleep(seconds + 0.2))
+        for _ in range(draw.randint(1, 3)):
+            scene.push(**draw.choice([{}, {"timeout_s": 2.0}]))
+
+    return strike
+
+
+def _forbidden_word(scene: PushScene) -> None:
+    """A firewall that stumbles over a word of one note; the others go."""
+    piano, word = scene.draw.choice(scene.sides.living), "DROP TABLE"
+    text = f"note {scene.draw.randrange(10**9)} {word}"
+    scene.sides.said[piano].add(text)
+    scene.office.edit(piano, notes=text)
+    scene.shop.admin.fault("status", code=403, times=0, operation=word)
+    scene.held = True
+    scene.push()
+    others = [key for key, row in scene.sides.rows().items() if key != piano and "403" in (row["sync_error"] or "")]
+    if others:
+        raise AssertionError(f"a word in a note of {piano} keeps {others} from being sent")
+
+
 def _with(*, said: bool = True, **options: Any) -> Strike:
     def strike(scene: PushScene) -> None:
         scene.held = said and _is_anything_due(scene)
@@ -107,6 +136,7 @@ NETWORK = (
     _kind("answer lost", "the connection ends once the work is done, before the answer", "close_after", SAID, "reach"),
     Kind("answer of a comment lost", "network", "the same, of comments alone", _on_creates("close_after"), HONEST),
     Kind("comment reset", "network", "a comment is reset, and not taken", _on_creates("reset"), HONEST),
+    Kind("late after a reset", "network", "a create is reset, and Gazelle has it some moments later", _late(), HONEST),
     _kind("reset", "the connection is reset before an answer", "reset", SAID, "reach"),
     _kind("cut short", "reset in the middle of a body", "cut_short", SAID, "reach"),
     _kind("timeout", "no answer in time, and the request is taken all the same, later", "timeout", HONEST, seconds=0.8,
@@ -123,6 +153,9 @@ NETWORK = (
 HTTP = (
     _kind("500", "internal error", "status", SAID, "HTTP 500", code=500),
     _kind("503", "unavailable", "status", SAID, "HTTP 503", code=503),
+    Kind("late after a 500", "http", "a create is answered with 500, and done some moments later", _late(code=500),
+         HONEST),
+    Kind("late after a 503", "http", "the same with 503", _late(code=503), HONEST),
     _kind("504", "a gateway gave up", "status", HONEST, code=504, push=SLOW),
     _kind("502 HTML", "a proxy's error page", "html_502", HONEST, push=SLOW),
     _kind("200 HTML", "a page instead of JSON", "html_200", SAID, "JSON"),
@@ -135,6 +168,7 @@ HTTP = (
     _kind("404", "not found", "status", SAID, "", code=404),
     _kind("401", "unauthorized", "status", SAID, "credentials", code=401),
     _kind("403", "forbidden", "status", SAID, "credentials", code=403),
+    Kind("forbidden word", "http", "403 for one note, because of a word in it", _forbidden_word, SAID, "firewall"),
     _kind("redirect", "sent to a login page", "redirect", SAID, "HTTP 302"),
     Kind("wrong key", "http", "the key is another's", _with(api_token="of-another-shop"), SAID, "credentials"),
     Kind("token expires", "http", "the access token dies between two requests", _token_expires, HARMLESS),

@@ -92,6 +92,23 @@ def _removed(scene: PushScene) -> None:
         scene.push()
 
 
+def _made_anew(scene: PushScene) -> None:
+    """The row is deleted and inserted again, with other words, while its push is under way."""
+    piano = scene.draw.choice(scene.sides.living)
+    scene.sides.edit_here(piano)
+    scene.sides.clashes.pop(piano, None)  # what both sides agreed on goes with the row
+
+    def replace_row(one: str) -> None:
+        if one == piano:
+            scene.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
+            scene.sides.edit_here(piano)
+
+    scene.was_edited = True
+    deed = scene.once_a_piano(replace_row, chance=0.5)
+    with scene.elbow(after_read=deed, before_send=deed, after_send=deed):
+        scene.push()
+
+
 SHOP = (
     Kind("edited while read", "shop", "the row is edited once its record is read", _edited("after_read"), HARMLESS),
     Kind(
@@ -102,6 +119,13 @@ SHOP = (
     Kind("unknown status", "shop", "a status that is none", _unknown_status, SAID, "status|statut"),
     Kind("hidden", "shop", "a row that stays here for a while", _hidden, HONEST),
     Kind("empty row", "shop", "a row is emptied, and another says nothing from the first", _emptied, HARMLESS),
+    Kind(
+        "row made anew",
+        "shop",
+        "the row is deleted and inserted again, with other words, during its push",
+        _made_anew,
+        HONEST,
+    ),
     Kind("row removed", "shop", "the row goes during its push, and perhaps comes back", _removed, HONEST),
 )
 

@@ -28,7 +28,8 @@ from gazelle_sync_tests.pushing import STEPS, WRITES, Countdown, Office
 from gazelle_sync_tests.shop import Shop
 
 VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
-TIMEOUT_S = 3.0
+TIMEOUT_S = 6.0
+"""Longer than a push waits for the end of a doubt: what came to no answer is left to a later push."""
 GRACE_S = 0.3
 Hook = Callable[[str], None]
 """Told the piano."""
