@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gazelle_sync.settings import Settings
 
 
@@ -22,26 +24,34 @@ def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | 
     """Send what was edited here to Gazelle. Exit status 0, or 1 if something did not go."""
     from gazelle_sync import runner
     from gazelle_sync.cli_frame import speaking, standing
+    from gazelle_sync.push.pushables import record_id
 
-    keys = list(pianos) or None
+    keys = _ids(pianos)
     if show_status + dry_run + (undo is not None) > 1:
         raise click.UsageError("--dry-run, --status and --undo exclude each other.")
     if show_status:
         with speaking(), standing(api=False) as settings:
-            sys.exit(_status(settings))
+            sys.exit(_status(settings, keys))
     if dry_run:
         with speaking(), standing() as settings:
             sys.exit(_dry_run(settings, keys))
     with speaking(), standing(meanwhile=runner.load_dagster) as settings:
-        ended = runner.run_push(settings, keys=keys, undo=undo)
+        if undo is None and keys:
+            keys, is_refused = _asked_for(settings, keys)
+            if not keys:
+                sys.exit(1 if is_refused else 0)
+        else:
+            is_refused = False
+        ended = runner.run_push(settings, keys=keys, undo=record_id(undo) if undo is not None else None)
         click.echo(ended.text)
-        sys.exit(0 if ended.succeeded else 1)
+        sys.exit(0 if ended.succeeded and not is_refused else 1)
 
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--piano", "pianos", metavar="ID", multiple=True, help="Only this piano; may be given several times.")
 @click.pass_context
-def conflicts(context: click.Context, as_json: bool) -> None:
+def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) -> None:
     """What both sides had changed: the later edit won, the other value is kept."""
     if context.invoked_subcommand is not None:
         return
@@ -50,9 +60,12 @@ def conflicts(context: click.Context, as_json: bool) -> None:
     from gazelle_sync.push.render import render_conflicts
 
     with speaking(), standing(api=False, for_machines=as_json) as settings:
-        found = open_conflicts(settings)
+        keys = _ids(pianos)
+        found = open_conflicts(settings, keys)
+        is_missing = bool(keys) and _tell_missing(settings, keys, err=as_json)
         text = json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False) if as_json else None
         click.echo(text or render_conflicts(settings.language, found))
+        sys.exit(1 if is_missing else 0)
 
 
 @conflicts.command()
@@ -69,14 +82,53 @@ def resolve(conflict_id: int, take: str) -> None:
         click.echo(render_resolved(settings.language, conflict, take, edited=edited))
 
 
-def _status(settings: Settings) -> int:
+def _ids(given: Sequence[str]) -> list[str] | None:
+    """Ids without the blanks that were pasted with them; None: none was given."""
+    from gazelle_sync.push.pushables import record_id
+
+    return [record_id(one) for one in given] or None
+
+
+def _asked_for(settings: Settings, keys: list[str], *, is_read_only: bool = False) -> tuple[list[str], bool]:
+    """Tell of which records there is nothing to send, and why.
+
+    Returns:
+        The others, and whether something that was asked for cannot be done: a record without a row, or a hidden one
+        that should be sent.
+    """
+    from gazelle_sync.push.render import render_standing
+    from gazelle_sync.push.status import read_standing
+
+    found = read_standing(settings, keys)
+    for line in render_standing(settings.language, found):
+        click.echo(line)
+    refused = ("missing",) if is_read_only else ("missing", "hidden")
+    return [one.key for one in found if one.state == "due"], any(one.state in refused for one in found)
+
+
+def _tell_missing(settings: Settings, keys: list[str] | None, *, err: bool) -> bool:
+    """Tell which records have no row; whether there are any."""
+    from gazelle_sync.push.render import render_standing
+    from gazelle_sync.push.status import read_standing
+
+    missing = [one for one in read_standing(settings, keys or []) if one.state == "missing"]
+    for line in render_standing(settings.language, missing):
+        click.echo(line, err=err)
+    return bool(missing)
+
+
+def _status(settings: Settings, keys: list[str] | None) -> int:
     from gazelle_sync.push.render import render_waiting
     from gazelle_sync.push.status import read_push, read_waiting
 
-    found = read_waiting(settings)
+    found = read_waiting(settings, keys)
     last = read_push(settings, late=timedelta(0))
-    click.echo(render_waiting(settings.language, found, last.failure))
-    return 1 if last.failure is not None or any(row.error for row in found) else 0
+    is_refused = False
+    if keys:
+        _, is_refused = _asked_for(settings, keys, is_read_only=True)
+    if found or last.failure is not None or not keys:
+        click.echo(render_waiting(settings.language, found, last.failure))
+    return 1 if is_refused or last.failure is not None or any(row.error for row in found) else 0
 
 
 def _dry_run(settings: Settings, keys: list[str] | None) -> int:
@@ -85,6 +137,11 @@ def _dry_run(settings: Settings, keys: list[str] | None) -> int:
     from gazelle_sync.warehouse.migrate import migrate
 
     migrate(str(settings.database_url))
+    is_refused = False
+    if keys:
+        keys, is_refused = _asked_for(settings, keys)
+        if not keys:
+            return 1 if is_refused else 0
     text, all_well = render_preview(settings.language, preview(settings, keys=keys))
     click.echo(text)
-    return 0 if all_well else 1
+    return 0 if all_well and not is_refused else 1

@@ -224,7 +224,7 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         if undo is not None:
             with _told(settings, PUSH_JOB):
                 migrate(str(settings.database_url))
-                assert_undoable(settings, undo)
+                assert_undoable(settings, undo, keys)
         ear = Ear()
         job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
         config = push_config(pianos=keys, at_once=True, undo=undo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -46,12 +47,12 @@ class Conflict:
         return {**asdict(self), "created_at": self.created_at.isoformat()}
 
 
-def open_conflicts(settings: Settings) -> list[Conflict]:
-    """The conflicts about which nobody has had the last word."""
+def open_conflicts(settings: Settings, keys: Sequence[str] | None = None) -> list[Conflict]:
+    """The conflicts about which nobody has had the last word; `keys`: only of these records."""
     url = str(settings.database_url)
     migrate(url)
     with database_errors(), connect(url) as connection:
-        return [Conflict(*row) for row in connection.execute(statement("conflicts_open"))]
+        return [Conflict(*row) for row in connection.execute(statement("conflicts_open"), {"keys": keys})]
 
 
 def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, bool]:
@@ -91,7 +92,7 @@ def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None
     """Write a value into the local row as a person would: the trigger marks it."""
     pushable = _pushable(conflict)
     query = sql.SQL("UPDATE {} SET {} = %s WHERE {} = %s").format(
-        sql.Identifier(pushable.table), sql.Identifier(conflict.field), sql.Identifier(pushable.key)
+        sql.Identifier(pushable.table), sql.Identifier(conflict.field), pushable.record()
     )
     if connection.execute(query, [value, conflict.external_id]).rowcount == 0:
         raise GazelleSyncError(

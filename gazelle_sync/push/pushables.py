@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from psycopg import sql
+
 from gazelle_sync.entities import PIANOS, Entity
 from gazelle_sync.push.fields import Block, Comment, Measured, Service, StatusTag
 from gazelle_sync.push.plan import Field
+
+BLANKS = " \t\n\r\f\v\u00a0\u2007\u2009\u200a\u200b\u200c\u200d\u202f\u2060\u3000\ufeff"
+"""What may come along with an id that is pasted; the index of a table of edits names the same."""
+
+
+def record_id(text: str) -> str:
+    """An id as it was meant."""
+    return text.strip(BLANKS)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,15 @@ class Pushable:
     instants: tuple[str, ...]
     hidden: str
     fields: Sequence[Field]
+
+    def record(self, alias: str | None = None) -> sql.Composed:
+        """The external id that a row speaks of; NULL where it names none.
+
+        Args:
+            alias: Of the table in the statement; None: it goes by its own name.
+        """
+        column = sql.Identifier(alias or self.table, self.key)
+        return sql.SQL("nullif(btrim({}::text, {}), '')").format(column, sql.Literal(BLANKS))
 
     def with_visits(self) -> Pushable:
         """The same where a visit makes the service entry, which moves the service history by itself."""

@@ -11,7 +11,7 @@ from gazelle_sync.counted import counted
 from gazelle_sync.push.conflicts import Conflict
 from gazelle_sync.push.model import Action, JsonValue, Plan, Row
 from gazelle_sync.push.session import PushReport
-from gazelle_sync.push.status import Waiting
+from gazelle_sync.push.status import Standing, Waiting
 from gazelle_sync.push.words import action_name
 from gazelle_sync.push.work import Outcome
 
@@ -27,7 +27,10 @@ TEXTS = {
         "all_there": "Gazelle has everything.",
         "waits": "{count:# row waits|# rows wait}; {errors} because of an error.",
         "last_failed": "The last push failed: {reason}",
-        "hidden": "hidden: stays here",
+        "stays": "hidden: stays here",
+        "missing": "{record}: no row speaks of it, so there is nothing to send. Check the id.",
+        "hidden": "{record}: its row is hidden and stays here until it is shown again.",
+        "sent": "{record}: Gazelle has all that its row says, since {when}.",
         "doubt": "in doubt: will be looked for at Gazelle before anything is sent again",
         "due": "due",
         "next": "next try {when}, after {attempts}",
@@ -50,7 +53,10 @@ TEXTS = {
         "all_there": "Gazelle a tout.",
         "waits": "{count:# ligne attend|# lignes attendent}, dont {errors} à cause d'une erreur.",
         "last_failed": "Le dernier envoi a échoué : {reason}",
-        "hidden": "masquée : reste ici",
+        "stays": "masquée : reste ici",
+        "missing": "{record} : aucune ligne n'en parle, donc rien à envoyer. Vérifier l'identifiant.",
+        "hidden": "{record} : sa ligne est masquée et reste ici jusqu'à ce qu'on la montre de nouveau.",
+        "sent": "{record} : Gazelle a tout ce que dit sa ligne, depuis le {when}.",
         "doubt": "dans le doute : on le cherchera chez Gazelle avant de renvoyer quoi que ce soit",
         "due": "à envoyer",
         "next": "prochain essai {when}, après {attempts}",
@@ -117,6 +123,20 @@ def render_waiting(language: str, found: Sequence[Waiting], failure: str | None 
     return "\n".join([*lines, _say(language, "waits", count=len(found), errors=errors)])
 
 
+def render_standing(language: str, found: Iterable[Standing]) -> list[str]:
+    """Why there is nothing to send of records that somebody asked for."""
+    return [
+        _say(
+            language,
+            one.state,
+            record=one.key,
+            when=f"{one.since.astimezone(MONTREAL):%Y-%m-%d %H:%M}" if one.since else "…",
+        )
+        for one in found
+        if one.state != "due"
+    ]
+
+
 def render_conflicts(language: str, found: Sequence[Conflict]) -> str:
     """What lost."""
     if not found:
@@ -168,7 +188,7 @@ def _diff(language: str, action: Action) -> list[str]:
 
 def _state(language: str, row: Waiting) -> str:
     if row.is_hidden:
-        return _say(language, "hidden")
+        return _say(language, "stays")
     if row.is_in_doubt:
         return _say(language, "doubt")
     if row.next_attempt_at is None or row.next_attempt_at <= datetime.now(row.next_attempt_at.tzinfo):

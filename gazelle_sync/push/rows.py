@@ -61,6 +61,13 @@ def is_due(connection: Connection, pushable: Pushable) -> bool:
     return connection.execute(_formatted("push_due", pushable), given).fetchone() is not None
 
 
+def standing(
+    connection: Connection, pushable: Pushable, keys: Sequence[str]
+) -> list[tuple[str, bool, datetime | None]]:
+    """Of records that have a row: external id, whether it is hidden, and since when Gazelle has what it says."""
+    return list(connection.execute(_formatted("push_standing", pushable), {"keys": list(keys)}))
+
+
 def is_hidden(pushable: Pushable) -> sql.Composed:
     """Whether a row `t` stays in the shop; whatever the type of that column is."""
     return sql.SQL("coalesce(lower({}::text) IN ('true', 't', 'yes', 'oui', 'on', '1'), false)").format(
@@ -98,7 +105,7 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
         sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(f"new_{column}")) for column in clean
     )
     query = sql.SQL("UPDATE {} SET {} WHERE {} = %(record)s AND revision = %(revision)s").format(
-        sql.Identifier(pushable.table), assignments, sql.Identifier(pushable.key)
+        sql.Identifier(pushable.table), assignments, pushable.record()
     )
     _be_patient(connection)
     connection.execute("SELECT set_config('gazelle_sync.pushing', 'on', true)")
@@ -190,7 +197,8 @@ def _be_patient(connection: Connection) -> None:
 def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:
     return sql.SQL(statement(name)).format(
         table=sql.Identifier(pushable.table),
-        key=sql.Identifier(pushable.key),
+        key=pushable.record(),
+        t_key=pushable.record("t"),
         hidden=is_hidden(pushable),
         production=sql.Identifier(pushable.entity.table.name),
         staging=sql.Identifier(pushable.entity.staging_table),

@@ -24,7 +24,7 @@ from gazelle_sync.log import get_logger, say_error
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.model import Plan, Row
-from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.push.pushables import PUSHABLES, Pushable, record_id
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Wanted, transport_for
 from gazelle_sync.push.undo import assert_undoable, touched
@@ -108,7 +108,7 @@ class Push:
             raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
         self._settings = settings
         self._url = settings.database_url
-        self._keys = keys
+        self._keys = [record_id(key) for key in keys] if keys is not None else None
         self._at_once = at_once
         self.run_id = run_id or str(uuid.uuid4())
         self._grace_s = settings.timeout_s if grace_s is None else grace_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from psycopg import sql
 
 from gazelle_sync.push import rows
+from gazelle_sync.push.journal import Journal
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
@@ -115,8 +117,44 @@ def _added(
     )
 
 
-def read_waiting(settings: Settings) -> list[Waiting]:
-    """The rows that wait, those in error first."""
+@dataclass(frozen=True)
+class Standing:
+    """A record that somebody asked for by its id.
+
+    Attributes:
+        key: External id.
+        state: `missing`: no row speaks of it; `hidden`: its row stays here; `due`: there is something to do about it;
+            `sent`: Gazelle has what its row says.
+        since: Since when Gazelle has it, aware UTC.
+    """
+
+    key: str
+    state: Literal["missing", "hidden", "due", "sent"]
+    since: datetime | None = None
+
+
+def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
+    """What a push of some records comes to, before it: in the order in which they were asked for."""
+    url = str(settings.database_url)
+    migrate(url)
+    found: dict[str, Standing] = {}
+    with database_errors(), connect(url) as connection:
+        for pushable in PUSHABLES:
+            due = {*rows.due(connection, pushable, keys, at_once=True)}
+            due |= {one.record for one in Journal(connection, pushable.entity.name, "").open(keys)}
+            for key, is_hidden, since in rows.standing(connection, pushable, keys):
+                state: Literal["hidden", "due", "sent"] = "hidden" if is_hidden else "due" if key in due else "sent"
+                found[key] = Standing(key, state, since.astimezone(UTC) if since else None)
+    return [found.get(key, Standing(key, "missing")) for key in dict.fromkeys(keys)]
+
+
+def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[Waiting]:
+    """The rows that wait, those in error first.
+
+    Args:
+        settings: For the database.
+        keys: Only these records; None: all.
+    """
     url = str(settings.database_url)
     migrate(url)
     found: list[Waiting] = []
@@ -124,9 +162,9 @@ def read_waiting(settings: Settings) -> list[Waiting]:
         for pushable in PUSHABLES:
             query = sql.SQL(statement("push_waiting")).format(
                 table=sql.Identifier(pushable.table),
-                key=sql.Identifier(pushable.key),
+                t_key=pushable.record("t"),
                 hidden=rows.is_hidden(pushable),
             )
-            for key, *row in connection.execute(query, {"entity": pushable.entity.name}):
+            for key, *row in connection.execute(query, {"entity": pushable.entity.name, "keys": keys}):
                 found.append(Waiting(key if key is not None else f"({pushable.key}: NULL)", *row))
     return found

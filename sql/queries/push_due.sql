@@ -1,10 +1,10 @@
 -- Rows that wait for a push: edited here, or changed at Gazelle since both sides agreed (the pull has seen it), or looked
 -- at without success, lest they go on saying so.
-SELECT t.{key}
+SELECT {t_key}
 FROM {table} AS t
-LEFT JOIN {production} AS p ON p.external_id = t.{key} AND p.deleted_at IS NULL
+LEFT JOIN {production} AS p ON p.external_id = {t_key} AND p.deleted_at IS NULL
 WHERE NOT {hidden}
-    AND (%(keys)s::text[] IS NULL OR t.{key} = ANY (%(keys)s::text[]))
+    AND (%(keys)s::text[] IS NULL OR {t_key} = ANY (%(keys)s::text[]))
     AND (%(at_once)s OR t.next_attempt_at IS NULL OR t.next_attempt_at <= clock_timestamp())
     AND (
         t.needs_sync
@@ -19,5 +19,5 @@ WHERE NOT {hidden}
             )
         )
     )
-ORDER BY t.updated_at, t.{key}
+ORDER BY t.updated_at, {t_key}
 LIMIT %(limit)s
