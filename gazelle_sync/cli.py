@@ -16,6 +16,7 @@ from gazelle_sync.cli_frame import Commands, speaking, standing
 from gazelle_sync.cli_monitoring import errors, metrics, report
 from gazelle_sync.cli_push import conflicts, push
 from gazelle_sync.cli_sandbox import sandbox
+from gazelle_sync.interrupts import unwind_when_stopped
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -75,15 +76,17 @@ def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | 
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(as_json: bool) -> None:
     """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
-    from gazelle_sync.status import push_status, read_status, render_status
+    from gazelle_sync.status import alerts_as_json, alerts_status, push_status, read_status, render_status
     from gazelle_sync.warehouse.source import source_held
 
     with speaking(), standing(api=False, for_machines=as_json) as settings:
         rows, edits = read_status(settings), push_status(settings)
-        lights = [*(row.light for row in rows), edits.light]
+        alerts = alerts_status(settings)
+        lights = [*(row.light for row in rows), alerts.light, edits.light]
         if as_json:
+            found = [*(row.as_json() for row in rows), alerts_as_json(alerts), edits.as_json()]
             source = {"source": source_held(str(settings.database_url))}
-            click.echo(json.dumps([source | one for one in (*(r.as_json() for r in rows), edits.as_json())], indent=2))
+            click.echo(json.dumps([source | one for one in found], indent=2))
         else:
             click.echo(render_status(settings, rows, edits))
         sys.exit(1 if "red" in lights else 0)
@@ -129,6 +132,7 @@ def doctor() -> None:
     from gazelle_sync.doctor import examine
 
     with speaking():
+        unwind_when_stopped()
         findings = list(examine())
         for finding in findings:
             click.echo(finding.line())

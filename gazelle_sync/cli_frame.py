@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -14,7 +13,14 @@ from typing import Any
 import click
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.interrupts import status_of, stop
+from gazelle_sync.interrupts import (
+    SENTENCE,
+    interrupts_deferred,
+    leave,
+    leave_when_stopped,
+    status_of,
+    unwind_when_stopped,
+)
 
 WRITERS = ("click.utils", "rich.console")
 
@@ -40,11 +46,14 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
-            signal.signal(signal.SIGTERM, stop)
+            leave_when_stopped()
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            click.secho("Stopped. What was committed is kept; the next run takes up the rest.", err=True)
-            sys.exit(status_of(interrupt))
+            leave_when_stopped()
+            click.secho(SENTENCE, err=True)
+            leave(status_of(interrupt))
+        finally:
+            leave_when_stopped()
 
 
 @contextmanager
@@ -73,9 +82,12 @@ def standing(
             f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
             "your own, or free some space."
         ) from error
-    if meanwhile:
-        threading.Thread(target=meanwhile, daemon=True).start()
+    thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
+    thread.start()
+    unwind_when_stopped()
     with stand(settings, api=api) as standing:
+        with interrupts_deferred():
+            thread.join()
         if is_sandbox(standing, api=api):
             click.secho(SANDBOX_SAID[standing.language], fg="yellow", err=for_machines)
         yield standing

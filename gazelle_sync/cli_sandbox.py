@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from gazelle_sync.interrupts import unwind_when_stopped
+
 
 @click.group(invoke_without_command=True)
 @click.option(
@@ -41,6 +43,7 @@ def sandbox(
     from gazelle_sync.sandbox.server import open_account, serve
     from gazelle_sync.settings import Settings
 
+    unwind_when_stopped()
     settings = Settings.load()
     path = database or sandbox_database(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,6 +141,7 @@ def _admin() -> Iterator[Any]:
     from gazelle_sync.sandbox.admin import SandboxAdmin
     from gazelle_sync.settings import Settings
 
+    unwind_when_stopped()
     try:
         with sandbox_standing(Settings.load()) as url, SandboxAdmin(url) as admin:
             yield admin

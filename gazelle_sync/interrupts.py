@@ -1,20 +1,58 @@
-"""Ctrl-C and SIGTERM end a command the same way: what is in progress is undone, what is held is given back."""
+"""Ctrl-C and SIGTERM end a command the same way: what is in progress is undone, what is held is given back.
+
+While a command holds nothing (it is being imported, or has ended) the process leaves at once. While it holds something,
+the signal is a `KeyboardInterrupt`, which unwinds it.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
+
+
+def leave_when_stopped() -> None:
+    """From now on nothing is held: a signal ends the process at once."""
+    _answer_with(_leave_at_once)
+
+
+def unwind_when_stopped() -> None:
+    """From now on something is held: a signal raises `KeyboardInterrupt` with its number."""
+    _answer_with(stop)
+
+
+def _answer_with(handler: object) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background, nohup
+            signal.signal(number, handler)  # type: ignore[arg-type] # one of the two below
+
+
+def _leave_at_once(number: int, _frame: FrameType | None = None) -> NoReturn:
+    with suppress(OSError):
+        os.write(2, f"{SENTENCE}\n".encode())
+    os._exit(128 + number)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without what Python does at its end: a thread that still imports would print where it is."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def stop(number: int, _frame: FrameType | None = None) -> NoReturn:
-    """The handler of SIGTERM.
+    """The handler while something is held.
 
     Raises:
         KeyboardInterrupt: With the signal's number.
@@ -26,6 +64,28 @@ def status_of(interrupt: KeyboardInterrupt) -> int:
     """The exit status of a command that was stopped: 130 after Ctrl-C, 143 after SIGTERM, as shells count."""
     number = interrupt.args[0] if interrupt.args else signal.SIGINT
     return 128 + int(number)
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """A block that is not interrupted: a signal takes effect at its end. For imports, which would print and go on.
+
+    Raises:
+        KeyboardInterrupt: With the signal's number, at the end of the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    _answer_with(lambda number, _frame: heard.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt(heard[0])
 
 
 @contextmanager

@@ -106,6 +106,7 @@ class Settings:
         service = read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event"))
         if (transport, service) == ("rest", "event"):
             raise SettingsError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
+        home = Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute()
         return cls(
             api_url=None if wants_sandbox else read.base_url("GAZELLE_API_URL"),
             wants_sandbox=wants_sandbox,
@@ -115,7 +116,7 @@ class Settings:
             token_file=Path(read.text("GAZELLE_TOKEN_FILE") or TOKEN_PLACE).absolute(),
             database_url=read.postgres_url("GAZELLE_DATABASE_URL"),
             dagster_postgres_url=read.postgres_url("GAZELLE_DAGSTER_POSTGRES_URL"),
-            home=Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute(),
+            home=home,
             page_size=int(read.number("GAZELLE_PAGE_SIZE", 1000, least=1)),
             rate_per_s=read.rate("GAZELLE_RATE_PER_S", 10),
             timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1, most=LONGEST_TIMEOUT_S),
@@ -128,7 +129,7 @@ class Settings:
             push_transport=transport,
             push_service=service,
             alert_urls=read.alert_urls("GAZELLE_ALERT_URLS"),
-            ui_url=read.base_url("GAZELLE_UI_URL") or DEFAULT_UI_URL,
+            ui_url=read.base_url("GAZELLE_UI_URL") or _last_ui(home) or DEFAULT_UI_URL,
         )
 
     @classmethod
@@ -165,6 +166,18 @@ class Settings:
         passwords += [urlsplit(url).password or "" for url in urls]
         alerts = [secret for url in self.alert_urls for secret in secrets_of_alert_url(url)]
         return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
+
+
+def ui_file(home: Path) -> Path:
+    """Where `gazelle-sync up` notes the address of its UI, for whatever is started beside it or later."""
+    return home / "ui.url"
+
+
+def _last_ui(home: Path) -> str | None:
+    try:
+        return ui_file(home).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def refuse_unasked_sandbox(settings: Settings) -> None:

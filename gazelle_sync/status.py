@@ -165,6 +165,25 @@ def push_status(settings: Settings) -> PushStatus:
     return PushStatus() if pending(str(settings.database_url)) else read_push(settings, late=LATE)
 
 
+def alerts_status(settings: Settings) -> ledger.Standing:
+    """What was told and lasts: failed checks, failed jobs, whatever the alerts watch; and what could not be delivered.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    with database_errors(), connect(str(settings.database_url)) as connection:
+        return ledger.standing(connection)
+
+
+def alerts_as_json(standing: ledger.Standing) -> dict[str, Any]:
+    """For machines, with the keys of an entity: `errors` are open troubles, `backlog` messages not delivered."""
+    return {
+        "entity": "alerts", "last_sync_at": None, "age_s": None, "rows": len(standing.open),
+        "backlog": standing.undelivered, "errors": len(standing.open),
+        "failure": "\n".join(title for _, title in standing.open) or None, "light": standing.light,
+    }  # fmt: skip
+
+
 def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatus) -> str:
     """The screen.
 
@@ -182,7 +201,7 @@ def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatu
     lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
     lines += _advice(rows, words, names)
     lines += _push_lines(edits, words, now)
-    alerts = _alert_lines(settings, words)
+    alerts = _alert_lines(settings, alerts_status(settings), words)
     lines += alerts
     is_green = edits.light == "green" and all(row.light == "green" for row in rows)
     if not alerts and is_green and not any(run.status == "error" for run in runs):
@@ -270,10 +289,8 @@ def _push_lines(edits: PushStatus, words: Mapping[str, Any], now: datetime) -> l
     return lines
 
 
-def _alert_lines(settings: Settings, words: Mapping[str, Any]) -> list[str]:
+def _alert_lines(settings: Settings, standing: ledger.Standing, words: Mapping[str, Any]) -> list[str]:
     """Troubles that were told and last, and what could not be told. Those of an entity's own failure are said above."""
-    with database_errors(), connect(str(settings.database_url)) as connection:
-        standing = ledger.standing(connection)
     lines = [title for rule, title in standing.open if rule not in SAID_ABOVE]
     if standing.undelivered:
         reason = standing.last_error or "…"

@@ -24,7 +24,7 @@ from typing import IO
 import click
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.settings import PROJECT_ROOT, Settings
+from gazelle_sync.settings import PROJECT_ROOT, Settings, ui_file
 
 HOST = "127.0.0.1"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -57,6 +57,7 @@ def run_ui(settings: Settings, port: int) -> int:
     """
     with _alone(settings.home / "up.lock"):
         _assert_free(port)
+        ui_file(settings.home).write_text(f"http://{HOST}:{port}\n", encoding="utf-8")
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
             click.echo(f"Starting the Dagster UI; its log is {log}")

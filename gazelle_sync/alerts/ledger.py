@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from gazelle_sync.alerts.trouble import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -179,11 +180,13 @@ class Standing:
         open: Rule and title of each open trouble, oldest first.
         undelivered: Messages that were tried in vain, or are due and not sent.
         last_error: Why the newest of them could not be delivered.
+        light: Red: something is open that was told as an error. Yellow: a warning, or what could not be delivered.
     """
 
     open: tuple[tuple[str, str], ...] = ()
     undelivered: int = 0
     last_error: str | None = None
+    light: Literal["green", "yellow", "red"] = "green"
 
 
 def standing(connection: Connection) -> Standing:
@@ -193,4 +196,7 @@ def standing(connection: Connection) -> Standing:
     row = connection.execute(statement("alert_undelivered")).fetchone()
     count, last_error = row or (0, None)
     found = open_occurrences(connection)
-    return Standing(tuple((one.rule, one.title) for one in found), count, last_error)
+    light: Literal["green", "yellow", "red"] = "yellow" if found or count else "green"
+    if any(one.severity == "error" for one in found):
+        light = "red"
+    return Standing(tuple((one.rule, one.title) for one in found), count, last_error, light)

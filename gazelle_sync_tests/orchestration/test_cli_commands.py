@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -254,3 +255,25 @@ def test_a_command_that_meets_an_unexpected_database_error_says_it_without_secre
     assert "UndefinedColumn: " in ended.stderr
     assert "│" not in ended.stderr
     assert len(ended.stderr) < 8_000
+
+
+def test_status_is_red_while_a_failed_check_lasts(person: Person) -> None:
+    person.shop.query(
+        "UPDATE gazelle_products SET name_fr = 'Autre chose' WHERE id = (SELECT min(id) FROM gazelle_products)"
+    )
+    only = ("check", "--only", "integrity_production")
+    assert person.runs("status").returncode == 0
+    assert person.runs(*only).returncode == 1
+    told = person.runs("status")
+    assert told.returncode == 1
+    assert "✗ Gazelle: " in told.stdout
+    assert "All is well" not in told.stdout
+    as_json = person.runs("status", "--json")
+    assert as_json.returncode == 1
+    *entities, alerts, push = json.loads(as_json.stdout)
+    assert {row["light"] for row in (*entities, push)} == {"green"}
+    assert (alerts["entity"], alerts["light"], alerts["errors"]) == ("alerts", "red", 1)
+    assert alerts["failure"] in told.stdout
+    person.shop.replay()
+    assert person.runs(*only).returncode == 0
+    assert person.runs("status").returncode == 0

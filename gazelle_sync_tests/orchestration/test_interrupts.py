@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gazelle_sync.alerts.watch import watch
+from gazelle_sync.interrupts import SENTENCE
+from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync_tests.processes import Person
 from gazelle_sync_tests.pushing import Office
 
 SLOW_MS = 400
 PATIENCE_S = 60
-SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -98,3 +101,38 @@ def test_a_command_that_is_stopped_at_any_moment_says_the_same(person: Person) -
         pid = person.begins(*arguments)
         time.sleep(after_s)
         assert_stopped(person.stops(pid, signal.SIGINT))
+
+
+CATCHES_SIGTERM = 1 << (signal.SIGTERM - 1)
+"""In the mask of caught signals: Python itself leaves SIGTERM alone, so the first line of the program has run."""
+
+
+def has_begun(pid: int) -> bool:
+    mask = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return mask is not None and bool(int(mask[1], 16) & CATCHES_SIGTERM)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells which signals a process catches")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
+    person: Person, number: signal.Signals
+) -> None:
+    environment = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)
+    for after_s in (0.0, 0.02, 0.1, 0.3, 0.7, 1.2):
+        with (person.directory / "out").open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gazelle_sync.program", "sync"], env=environment, stdout=out, stderr=out,
+                cwd=person.directory, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )  # fmt: skip
+        wait_until(lambda pid=process.pid: has_begun(pid))  # type: ignore[misc] # bound here
+        time.sleep(after_s)
+        process.send_signal(number)
+        said = (process.wait(PATIENCE_S), (person.directory / "out").read_text())
+        assert said[0] == 128 + number, said
+        lines = said[1].splitlines()
+        assert [line for line in lines if not line.startswith("SANDBOX")] == [SENTENCE], (after_s, said)
+
+
+def test_the_installed_program_begins_with_the_module_that_answers_signals() -> None:
+    program = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert program["project"]["scripts"] == {"gazelle-sync": "gazelle_sync.program:main"}

@@ -127,6 +127,9 @@ def guarded(tmp_path: Path, program: str) -> subprocess.Popen[str]:
 
 def test_the_ui_runs_with_its_schedules_on_and_one_sigterm_to_the_parent_alone_ends_every_process(up: Up) -> None:
     assert f"http://127.0.0.1:{up.port}" in up.text
+    assert Settings.load({"GAZELLE_SYNC_HOME": str(up.home)}).ui_url == f"http://127.0.0.1:{up.port}", (
+        "alerts link there"
+    )
     answer = httpx.post(f"http://127.0.0.1:{up.port}/graphql", json={"query": SCHEDULES}, timeout=30).json()
     schedules = answer["data"]["repositoriesOrError"]["nodes"][0]["schedules"]
     assert {schedule["scheduleState"]["status"] for schedule in schedules} == {"RUNNING"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gazelle_sync.errors import SettingsError
-from gazelle_sync.settings import Settings
+from gazelle_sync.settings import Settings, ui_file
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -105,3 +105,11 @@ def test_the_dot_env_file_never_overrides_the_environment(tmp_path: Path, monkey
     settings = Settings.load()
     monkeypatch.delenv("GAZELLE_PAGE_SIZE", raising=False)
     assert (settings.rate_per_s, settings.page_size) == (5, 77)
+
+
+def test_alerts_link_to_the_port_that_up_was_started_with(tmp_path: Path) -> None:
+    home = {"GAZELLE_SYNC_HOME": str(tmp_path)}
+    assert Settings.load(home).ui_url == "http://127.0.0.1:3000"
+    ui_file(tmp_path).write_text("http://127.0.0.1:3007\n", encoding="utf-8")
+    assert Settings.load(home).ui_url == "http://127.0.0.1:3007"
+    assert Settings.load(home | {"GAZELLE_UI_URL": "https://shop.example/"}).ui_url == "https://shop.example"
