@@ -106,6 +106,25 @@ def test_what_does_not_pass_fails_each_entity_with_a_clear_message(
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("code", [403, 500])
+def test_neighbours_that_gazelle_does_not_give_are_only_themselves_in_error(shop: Shop, code: int) -> None:
+    """Five of them, among others that changed as well: a firewall that stumbles over them, or a crash for each."""
+    clients = sorted(client["id"] for client in shop.admin.dump("clients"))[:12]
+    for client in clients:
+        shop.admin.edit("clients", client, personalNotes=f"neuf {client}")
+    bad = clients[3:8]
+    for client in bad:
+        shop.admin.fault("status", code=code, times=0, operation=client)
+    outcome = shop.sync(only=["clients"], check=False)
+    assert outcome.errors == {}
+    assert shop.last_log()["status"] == "warning"
+    held = {row["external_id"]: row["personal_notes"] for row in shop.rows("gazelle_clients")}
+    assert [client for client in clients if held[client] != f"neuf {client}"] == bad
+    shop.admin.clear_faults()
+    shop.sync()
+    shop.assert_equals_api()
+
+
 def test_a_4xx_that_will_not_change_is_not_tried_again(shop: Shop) -> None:
     shop.admin.fault("status", times=0, code=404, operation="TimelineTick")
     shop.sync(only=["timeline"], check=False)
