@@ -354,6 +354,10 @@ class Delivery:
                 continue
             if self._was_sent(work, action):
                 continue
+            if action.shared and (until := self._journal.shared_doubt(work.row.key, action.shared)):
+                named = action_name(self._language, action.name)
+                failed[action.field] = say(self._language, "shared_doubt", action=named, until=shown(until))
+                continue
             result = self._sender.carry_out(action, work.current, self._search(work, action))
             if result.verdict is Verdict.LOOK_AGAIN:
                 work.is_unsure = True

@@ -209,6 +209,7 @@ class Service:
                     is_create=True,
                     shown=("", f"{payload['day']}: {ours}"),
                     remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
+                    shared=None if self.moves_last_service else f"{draft.remote.client_id} {payload['day']}",
                 )
             )
         elif day != base_day:

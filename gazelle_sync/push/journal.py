@@ -115,6 +115,7 @@ class Journal:
             "settles": dict(action.settles),
             "seen": list(search.seen),
             "same": search.same,
+            "shared": action.shared,
             "since": search.since.isoformat() if search.since else None,
         }
         row = self._connection.execute(
@@ -156,6 +157,15 @@ class Journal:
         given = {"id": log_id, "reason": storable(reason)[0], "grace_s": grace_s}
         row = self._connection.execute(statement("push_log_doubt"), given).fetchone()
         return row[0].astimezone(UTC) if row else None
+
+    def shared_doubt(self, record: str, shared: str) -> datetime | None:
+        """Until when an action for another record that makes the same may still arrive, aware UTC; None: there is none.
+
+        What this run is just sending is no doubt yet.
+        """
+        given = {"entity": self._entity, "record": record, "shared": shared, "run_id": self._run_id, "sending": SENDING}
+        row = self._connection.execute(statement("push_shared_doubt"), given).fetchone()
+        return row[0].astimezone(UTC) if row and row[0] else None
 
     def note(self, record: str, action: str, field: str, status: str, reason: str, key: str | None = None) -> None:
         """A row for something that was not sent (`error`, `skipped`)."""

@@ -152,6 +152,8 @@ class Action:
         clashes: What loses by it.
         shown: Before and after, for a diff.
         remark: What a person should know about it beyond that.
+        shared: What an action for another record may make as well (a client's visit of a day): while one that came to
+            no answer may still arrive, no other is sent.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Action:
     clashes: tuple[Clash, ...] = ()
     shown: tuple[str, str] = ("", "")
     remark: str | None = None
+    shared: str | None = None
 
     @property
     def key(self) -> str:

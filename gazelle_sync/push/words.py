@@ -24,6 +24,8 @@ WORDS = {
         "until {until} (Montreal). The push after that looks for it there before it is sent again.",
         "still_in_doubt": "No answer came ({action}). Gazelle does not have it yet, and it may still arrive: in doubt "
         "until {until} (Montreal). The push after that looks for it there before it is sent again.",
+        "shared_doubt": "A visit of that day for another piano of this client may still arrive at Gazelle: in doubt "
+        "until {until} (Montreal). The push after that sends {action}.",
         "forbidden": "Gazelle, or a firewall in front of it, forbids {action}, and lets others through: {reason} "
         "Perhaps a word in it is to blame: write it otherwise, or ask Gazelle.",
         "failed": "{action} did not succeed: {reason} It will be tried again.",
@@ -67,6 +69,8 @@ WORDS = {
         "jusqu'au {until} (Montréal). L'envoi suivant le cherchera là-bas avant de le renvoyer.",
         "still_in_doubt": "Aucune réponse n'est venue ({action}). Gazelle ne l'a pas encore, et il peut encore "
         "arriver : en suspens jusqu'au {until} (Montréal). L'envoi suivant le cherchera là-bas avant de le renvoyer.",
+        "shared_doubt": "Une visite de ce jour pour un autre piano de ce client peut encore arriver chez Gazelle : en "
+        "suspens jusqu'au {until} (Montréal). L'envoi suivant enverra {action}.",
         "forbidden": "Gazelle, ou un pare-feu devant lui, interdit {action} et laisse passer les autres : {reason} "
         "C'est peut-être à cause d'un mot : l'écrire autrement, ou demander à Gazelle.",
         "failed": "{action} n'a pas réussi : {reason} Un autre essai suivra.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -221,6 +222,20 @@ def test_lost_answers_make_no_second_visit_and_no_second_entry(school: Office, o
     for _ in range(5):
         school.push()
         school.let_doubts_pass()
+    assert len(visits(school)) == 1
+    assert [services(school, piano) for piano in pianos] == [[f"Accord de {piano}"] for piano in pianos]
+
+
+def test_a_visit_that_gazelle_makes_after_a_bad_answer_stays_the_only_one_of_its_day(school: Office) -> None:
+    pianos = pianos_of(school, 3)
+    for piano in pianos:
+        school.edit(piano, travail=f"Accord de {piano}", completed_at=EARLY)
+    school.shop.admin.fault("late", operation="PushVisitCreated", seconds=0.8)
+    deadline = time.monotonic() + 20
+    while not school.push().succeeded:
+        assert time.monotonic() < deadline
+        if visits(school):
+            school.let_doubts_pass()
     assert len(visits(school)) == 1
     assert [services(school, piano) for piano in pianos] == [[f"Accord de {piano}"] for piano in pianos]
 

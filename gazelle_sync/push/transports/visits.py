@@ -11,10 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from gazelle_sync.clock import earlier, midnight
 from gazelle_sync.errors import ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
+from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
 from gazelle_sync.log import get_logger
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports import Sent, Wanted
@@ -40,6 +42,14 @@ log = get_logger("gazelle_sync.push")
 
 _locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 """Two pianos of one client are not given a visit each because two threads looked at the same moment."""
+
+_doubtful: WeakKeyDictionary[GazelleClient, set[tuple[str, str]]] = WeakKeyDictionary()
+"""Client and day of the visits whose creation came to no answer in a run: no other piano is given one of its own."""
+
+DOUBTFUL = (
+    "a visit of that day was sent for another piano of this client, and no answer came: it may still arrive. It will "
+    "be tried again."
+)
 
 
 class VisitTransport(GraphqlTransport):
@@ -117,6 +127,9 @@ class VisitTransport(GraphqlTransport):
         return pianos
 
     def _created(self, action: Action, remote: Remote, client_id: str) -> Visit:
+        place, doubtful = (client_id, action.payload["day"]), _doubtful.setdefault(self.client, set())
+        if place in doubtful:
+            raise WriteRefused("PushVisitCreated", DOUBTFUL)
         values = {
             "clientId": client_id,
             "userId": self._technician(action.payload.get("created_by")),
@@ -128,7 +141,13 @@ class VisitTransport(GraphqlTransport):
             "notes": MARK.format(day=action.payload["day"]),
             "pianos": [{"pianoId": remote.id, "isTuning": False}],
         }
-        return member(self.mutate("PushVisitCreated", "createEvent", {"input": values}), "PushVisitCreated", "event")
+        try:
+            made = self.mutate("PushVisitCreated", "createEvent", {"input": values})
+            return member(made, "PushVisitCreated", "event")
+        except ApiError as error:
+            if may_have_been_taken(error):
+                doubtful.add(place)
+            raise
 
     def _completed(self, visit: Visit, action: Action, remote: Remote) -> Sent:
         """Complete the visit; where that replaced what an earlier completion had noted, all of it is said again.
