@@ -194,7 +194,15 @@ class EntityFailed(GazelleSyncError):
 
 
 class MassDeletion(EntityFailed):
-    """More records vanished in one run than a shop deletes: nothing of that entity was marked deleted."""
+    """More records vanished in one run than a shop deletes: nothing of that entity was marked deleted.
+
+    Attributes:
+        absent: The records that are no longer listed.
+    """
+
+    def __init__(self, message: str, absent: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.absent = absent
 
 
 class MassEmptying(EntityFailed):

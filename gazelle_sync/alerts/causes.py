@@ -24,7 +24,7 @@ class Cause:
 
 
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("mass_deletion", r"(\d+) records are gone at Gazelle"),
+    ("mass_deletion", r"(\d+) records are (?:gone|no longer listed) at Gazelle"),
     ("mass_emptying", r"empty list for (\d+) records"),
     ("mass_vanishing", r"leaves out (\d+) rows of"),
     ("wrong_account", r"holds (?:a real|the sandbox's invented) account"),

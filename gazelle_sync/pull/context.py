@@ -29,6 +29,21 @@ class Mode(enum.Enum):
     """Past partitions chosen in the UI: the records of those days are read again and replayed; no watermark moves."""
 
 
+@dataclass(frozen=True)
+class Owners:
+    """The records that take an entity's records along (`Entity.goes_with`).
+
+    Attributes:
+        path: Path of their ids in the entity's bodies.
+        deleted: Ids of those that are gone.
+        kept: Ids of those that are no longer listed, and that the fence keeps.
+    """
+
+    path: tuple[str, ...] = ()
+    deleted: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+
+
 @dataclass
 class EntityPull:
     """Stage 1 of one entity in one run.
@@ -46,8 +61,7 @@ class EntityPull:
         features: What the endpoint's schema offers beyond the published one.
         window: For a backfill, the instants between which a record last changed, closed and open.
         allow_deletes: Whether the fences let everything through.
-        deleted_owners: Waits until the entity that takes this one's records along is scanned (`Entity.goes_with`), then
-            gives the path of its ids in the body, and the ids of those that are gone.
+        owners: Waits until the entity that takes this one's records along is scanned, then gives which are gone.
     """
 
     entity: Entity
@@ -62,7 +76,7 @@ class EntityPull:
     features: Features
     window: tuple[datetime, datetime] | None
     allow_deletes: bool
-    deleted_owners: Callable[[], tuple[tuple[str, ...], set[str]]]
+    owners: Callable[[], Owners]
     failed: dict[str, str] = field(default_factory=dict)
     """Id → why the record could not be read; it will be tried again by the next run."""
 

@@ -234,10 +234,10 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     if not absent:
         return
     living = sum(h.is_living for h in held.values())
-    fence = Fence(pull, living)
+    fence = Fence(pull, living, absent, sample=IDS_PER_REQUEST - 1)
     unexplained: list[str] = []
     witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
-    for part in pull.reader.by_ids(absent, witnesses):
+    for part in pull.reader.by_ids([*fence.asked_first, *fence.asked_then], witnesses):
         if part.answer is not None:
             _believe_list(pull, part.bodies)
             known: list[Any] = []
@@ -250,7 +250,8 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
             pull.staging.write(others, part.answer, held)
             unexplained += [b["id"] for b in others]
         pull.failed.update(part.failed)
-        fence.add(part.gone)
+        read = [body["id"] for body in part.bodies]
+        fence.add(part.gone, looked_for=[*part.gone, *read, *part.failed])
     # The next ticks do not ask for what is unlisted. So much without a reason is the list's fault, which will pass.
     if len(unexplained) <= fence_limit(living):
         pull.staging.mark_listed(unexplained, unlisted=True)
@@ -304,6 +305,6 @@ def _scan_whole_list(pull: EntityPull) -> None:
     if not records:
         pull.report.notes.append("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
         return
-    fence = Fence(pull, len(living))
-    fence.add(gone)
+    fence = Fence(pull, len(living), gone, sample=len(gone))
+    fence.add(gone, looked_for=gone)
     fence.tombstone()

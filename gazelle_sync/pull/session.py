@@ -30,7 +30,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.log import get_logger, say_surprise
 from gazelle_sync.pull.apply import Applier, Which
-from gazelle_sync.pull.context import EntityPull, Mode
+from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
@@ -105,6 +105,7 @@ class Pull:
         self._staged: dict[str, Future[None]] = {}
         self._parents_lock = threading.Lock()
         self._confirmed: dict[str, set[str]] = {}
+        self._kept: dict[str, frozenset[str]] = {}
         self._applied: set[str] = set()
         self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
         self.client = client_for(settings)
@@ -288,6 +289,7 @@ class Pull:
                         scan(pull)
                 except MassDeletion as error:
                     report.failure = str(error)
+                    self._kept[entity.name] = error.absent
                 if not self._allow_deletes:
                     self._confirmed[entity.name] = read_losses_again(pull, connection)
                 if entity.name in PARENTS:
@@ -340,7 +342,7 @@ class Pull:
             features=self._features,
             window=self._window,
             allow_deletes=self._allow_deletes,
-            deleted_owners=partial(self._deleted_owners, entity),
+            owners=partial(self._owners, entity),
         )
 
     def _bring_parents(self, pull: EntityPull, connection: Connection) -> None:
@@ -357,16 +359,16 @@ class Pull:
                 connection.commit()  # the next that brings parents has to see them
             self._bring_parents(parent_pull, connection)
 
-    def _deleted_owners(self, entity: Entity) -> tuple[tuple[str, ...], set[str]]:
+    def _owners(self, entity: Entity) -> Owners:
         if entity.goes_with is None:
-            return (), set()
+            return Owners()
         path, owner = entity.goes_with
         if owner.name in self._staged:
             wait([self._staged[owner.name]])
         query = sql.SQL(statement("staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
-            allow_time(connection)
-            return path, {external_id for (external_id,) in connection.execute(query)}
+            deleted = frozenset(external_id for (external_id,) in connection.execute(query))
+        return Owners(path, deleted, self._kept.get(owner.name, frozenset()))
 
     def _prune(self) -> None:
         for entity in self.entities:

@@ -8,6 +8,7 @@ many counts to a request (aliases) find the days that differ, and only those are
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,7 @@ from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.deletions import Fence
+from gazelle_sync.pull.deletions import Fence, fence_limit
 from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import (
@@ -42,6 +43,8 @@ NIGHTLY = timedelta(days=45)
 CLOCK_NOISE = timedelta(minutes=1)
 COUNTS_PER_REQUEST = 50
 TRIES = 3
+SAMPLE = 10
+"""Of more missing entries than pass, so many are looked for before the others: a day, a client, a piano each."""
 LEFT_OUT = "the recent entries and their count never agreed: what was left out comes with a later run"
 
 log = get_logger("gazelle_sync.pull")
@@ -169,20 +172,43 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
 
 def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
     """Find the days whose counts differ, and make them equal; gives whether an entry had moved to one that did not."""
+    held = ours.count()
+    is_over = held - total > fence_limit(held) and not pull.allow_deletes
+    if is_over and pull.owners().kept:
+        pull.report.notes.append(
+            f"Gazelle has {held - total} entries fewer than are held, and the fence keeps clients that may have taken "
+            "them along: which ones, is looked for when their clients are let through"
+        )
+        return False
     days = ours.days()
     first = min(days, default=None)
     last = day_after(max([*days, montreal_day(datetime.now(UTC))]))
     ours_from = _counts_from(days)
-    segments = _differing(pull, first or last, last, ours_from, total, ours.count())
-    pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
+    segments = _differing(pull, first or last, last, ours_from, total, held)
     missing: dict[str, datetime] = {}
     seen: set[str] = set()
-    for segment in segments:
-        listed = _read_segment(pull, segment)
-        seen |= listed
-        if len(listed) == segment.count:
-            missing |= {i: at for i, at in ours.between(segment.start, segment.end).items() if i not in listed}
-    return _confirm_gone(pull, ours, {i: at for i, at in missing.items() if i not in seen}, read_all=False)
+    has_moved = False
+    sample = _sample(segments) if is_over else segments
+    for part in (sample, [segment for segment in segments if segment not in sample]):
+        for segment in part:
+            listed = _read_segment(pull, segment)
+            seen |= listed
+            if len(listed) == segment.count:
+                missing |= {i: at for i, at in ours.between(segment.start, segment.end).items() if i not in listed}
+        absent = {i: at for i, at in missing.items() if i not in seen}
+        unread = held - total - len(absent) if part is sample and is_over else 0
+        has_moved = _confirm_gone(pull, ours, absent, read_all=False, unread=max(0, unread)) or has_moved
+        missing.clear()
+    pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
+    return has_moved
+
+
+def _sample(segments: list[_Segment]) -> list[_Segment]:
+    """The segments in which Gazelle has more than we hold, and those that lack most, until enough is missing."""
+    more = [segment for segment in segments if segment.count >= segment.held]
+    lacking = sorted((s for s in segments if s.count < s.held), key=lambda s: s.count - s.held)
+    missing = accumulate((s.held - s.count for s in lacking), initial=0)
+    return more + [segment for segment, before in zip(lacking, missing, strict=False) if before < SAMPLE]
 
 
 @dataclass(frozen=True)
@@ -192,6 +218,7 @@ class _Segment:
     start: datetime | None
     end: datetime | None
     count: int
+    held: int = 0
 
 
 def _differing(
@@ -207,14 +234,14 @@ def _differing(
     ask([first, last])
     found: list[_Segment] = []
     if total - api[first] != held_total - ours_from(first):
-        found.append(_Segment(None, midnight(first), total - api[first]))
+        found.append(_Segment(None, midnight(first), total - api[first], held_total - ours_from(first)))
     if api[last] != ours_from(last):
-        found.append(_Segment(midnight(last), None, api[last]))
+        found.append(_Segment(midnight(last), None, api[last], ours_from(last)))
     todo = [(first, last)]
     while todo:
         todo = [(a, b) for a, b in todo if api[a] - api[b] != ours_from(a) - ours_from(b)]
         days = [(a, b) for a, b in todo if (b - a).days == 1]
-        found += [_Segment(midnight(a), midnight(b), api[a] - api[b]) for a, b in days]
+        found += [_Segment(midnight(a), midnight(b), api[a] - api[b], ours_from(a) - ours_from(b)) for a, b in days]
         wide = [(a, b) for a, b in todo if (b - a).days > 1]
         cuts = {span: _cuts(*span, max(2, COUNTS_PER_REQUEST // max(1, len(wide)))) for span in wide}
         ask(sorted({day for inner in cuts.values() for day in inner} - api.keys()))
@@ -290,7 +317,9 @@ def _is_within(node: object, segment: _Segment) -> bool:
     return at is None or ((segment.start is None or segment.start <= at) and (segment.end is None or at < segment.end))
 
 
-def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datetime], *, read_all: bool) -> bool:
+def _confirm_gone(
+    pull: EntityPull, ours: TimelineHeld, missing: dict[str, datetime], *, read_all: bool, unread: int = 0
+) -> bool:
     """Tombstone the missing entries that neither their day nor their client's or piano's own timeline has.
 
     A day lacks an entry that was moved to another day as well, and no count tells where to: where another entry of that
@@ -301,6 +330,7 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
         ours: Our side.
         missing: Id → instant of entries that a complete read lacks.
         read_all: Whether that was a read of everything. Only then is an entry gone that names no client and no piano.
+        unread: How many more are missing, by their count, of days that were not read yet.
 
     Returns:
         Whether some were moved, and are staged where they are now.
@@ -308,19 +338,32 @@ def _confirm_gone(pull: EntityPull, ours: TimelineHeld, missing: dict[str, datet
     known = pull.staging.held_among(sorted(missing))
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
-    fence = Fence(pull, ours.count())
-    by_owners: dict[tuple[Owner, ...], list[str]] = {}
-    for external_id, owners in owners_of(pull, _absent_from_their_days(pull, missing)).items():
-        by_owners.setdefault(owners, []).append(external_id)
+    fence = Fence(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
     timelines = OwnTimelines(pull)
+    crowds = Counter(montreal_day(missing[i]) for i in fence.asked_first)
+    first = sorted(fence.asked_first, key=lambda i: (-crowds[montreal_day(missing[i])], missing[i]))
+    sample = SAMPLE if fence.is_over else len(first)
+    for part in (first[:sample], [*first[sample:], *fence.asked_then]):
+        _look_for(pull, fence, timelines, {i: missing[i] for i in part}, read_all=read_all)
+    fence.tombstone()
+    return timelines.stage_moved()
+
+
+def _look_for(
+    pull: EntityPull, fence: Fence, timelines: OwnTimelines, missing: dict[str, datetime], *, read_all: bool
+) -> None:
+    """Look for missing entries in their days and in their owners' timelines, and tell the fence."""
+    absent = _absent_from_their_days(pull, missing)
+    fence.add([], looked_for=sorted(missing.keys() - set(absent)))
+    by_owners: dict[tuple[Owner, ...], list[str]] = {}
+    for external_id, owners in owners_of(pull, absent).items():
+        by_owners.setdefault(owners, []).append(external_id)
     for owners, ids in sorted(by_owners.items()):
         answering = timelines.answering(owners)
         if answering or read_all:
-            fence.add(sorted(set(ids) - timelines.having(answering, ids)))
+            fence.add(sorted(set(ids) - timelines.having(answering, ids)), looked_for=ids)
         else:
             pull.report.notes.append(f"{len(ids)} missing entries are in no client's timeline: the deep run will tell")
-    fence.tombstone()
-    return timelines.stage_moved()
 
 
 def _absent_from_their_days(pull: EntityPull, missing: dict[str, datetime]) -> list[str]:
