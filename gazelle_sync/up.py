@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,9 @@ SERVICES_END_S = 15.0
 """How long webserver, daemon and code server may take to end once they are asked."""
 RUNS_END_S = 15.0
 """How long a run in progress may take to write down that it was interrupted."""
+ALERTS_EVERY_S = 20.0
+ALERTS_END_S = 2.0
+"""How long a look at the alerts that is under way may take to end: what it owed is delivered by the next one."""
 LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
 
@@ -61,7 +65,7 @@ def run_ui(settings: Settings, port: int) -> int:
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
             click.echo(f"Starting the Dagster UI; its log is {log}")
-            with _guarded(settings, port, log) as guard:
+            with _watched(settings), _guarded(settings, port, log) as guard:
                 return _watch(guard, port, lines, asked)
 
 
@@ -77,6 +81,23 @@ def _alone(lock: Path) -> Iterator[None]:
                 f"`gazelle-sync up` runs already for {lock.parent}. Stop that one, or set another GAZELLE_SYNC_HOME."
             ) from error
         yield
+
+
+@contextmanager
+def _watched(settings: Settings) -> Iterator[None]:
+    """Alerts are looked after here as well: with the database, Dagster's daemon and its sensors stand still."""
+    from gazelle_sync.alerts.watch import keep_watching
+
+    stopped = threading.Event()
+    watching = threading.Thread(
+        target=keep_watching, args=(settings, stopped, ALERTS_EVERY_S), name="alerts", daemon=True
+    )
+    watching.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        watching.join(ALERTS_END_S)
 
 
 def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int]) -> int:

@@ -3,8 +3,8 @@
 Only time is added. Bandwidth is not limited, nothing is reordered, and any number of chunks is under way at once, so
 what is pipelined stays pipelined. A new connection costs a round trip of its own before its first byte, as TCP's does.
 
-`python -m gazelle_sync_tests.far ADDRESS ROUND_TRIP_S` is the proxy; it is a process of its own, so that a busy test
-does not make the way longer than it is to be. It ends when its standard input does.
+`python -m gazelle_sync_tests.far ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so that a busy
+test does not make the way longer than it is to be. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -45,18 +45,19 @@ class Far:
 
 
 @contextmanager
-def far_away(url: str, round_trip_s: float = FAR_S) -> Iterator[Far]:
+def far_away(url: str, round_trip_s: float = FAR_S, *, port: int = 0) -> Iterator[Far]:
     """A way to a database that takes so long, for the length of a block.
 
     Args:
         url: The database's address; a server on a Unix socket is reached by it.
         round_trip_s: Seconds there and back.
+        port: Where it listens on loopback; 0: anywhere.
     """
     said = conninfo_to_dict(url)
-    host, port = str(said.get("host") or HOST), int(said.get("port") or 5432)
-    address = f"{host}/.s.PGSQL.{port}" if host.startswith("/") else f"{host}:{port}"
+    host, server_port = str(said.get("host") or HOST), int(said.get("port") or 5432)
+    address = f"{host}/.s.PGSQL.{server_port}" if host.startswith("/") else f"{host}:{server_port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gazelle_sync_tests.far", address, str(round_trip_s)],
+        [sys.executable, "-m", "gazelle_sync_tests.far", address, str(round_trip_s), str(port)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     with process:
@@ -70,12 +71,13 @@ def far_away(url: str, round_trip_s: float = FAR_S) -> Iterator[Far]:
             process.kill()
 
 
-async def serve(address: str, round_trip_s: float) -> None:
+async def serve(address: str, round_trip_s: float, port: int) -> None:
     """Be the proxy, until standard input ends.
 
     Args:
         address: `host:port`, or the path of a Unix socket.
         round_trip_s: Seconds there and back.
+        port: Where to listen on loopback; 0: anywhere.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -89,8 +91,8 @@ async def serve(address: str, round_trip_s: float) -> None:
             if address.startswith("/"):
                 reader, writer = await asyncio.open_unix_connection(address)
             else:
-                host, _, port = address.rpartition(":")
-                reader, writer = await asyncio.open_connection(host, int(port))
+                host, _, number = address.rpartition(":")
+                reader, writer = await asyncio.open_connection(host, int(number))
         except OSError:
             near_writer.transport.abort()
             return
@@ -100,7 +102,7 @@ async def serve(address: str, round_trip_s: float) -> None:
             _carry(reader, near_writer, round_trip_s / 2, opened),
         )
 
-    server = await asyncio.start_server(pass_on, HOST, 0)
+    server = await asyncio.start_server(pass_on, HOST, port)
     threading.Thread(target=wait_for_end, daemon=True).start()
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - how the starter learns it
     await ended.wait()
@@ -141,4 +143,4 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, del
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(serve(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,21 @@ def watch(settings: Settings, ended: EndedRun | None = None) -> Watched:
         outage.tell(settings, str(error), recipients, at_once=ended is not None)
         return Watched()
     return Watched(opened, closed, sent, failed)
+
+
+def keep_watching(settings: Settings, stopped: threading.Event, every_s: float) -> None:
+    """Look again and again, without Dagster: its sensors need its own database, which goes away with ours.
+
+    Args:
+        settings: With `database_url` filled in.
+        stopped: Ends it.
+        every_s: Seconds between two looks.
+    """
+    while not stopped.wait(every_s):
+        try:
+            watch(settings)
+        except Exception:  # whatever it is, the next look may tell
+            log.exception("alerts could not be looked after")
 
 
 def _write_down(settings: Settings, url: str, ended: EndedRun | None, recipients: Recipients) -> tuple[int, int]:

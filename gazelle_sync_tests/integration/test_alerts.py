@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from gazelle_sync.alerts import delivery, ledger
+from gazelle_sync import up
+from gazelle_sync.alerts import delivery, ledger, outage
 from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.alerts.watch import Watched
 from gazelle_sync_tests.desk import UNREACHABLE, Desk
+from gazelle_sync_tests.far import far_away
 from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, dripping, free_port, mail_server, webhook
 
 
@@ -260,3 +265,27 @@ def test_an_outage_that_could_not_be_told_is_told_when_the_database_is_back(desk
     with webhook(port) as hook:
         desk.look(alert_urls=urls)
         assert [title.split()[0] for title in hook.titles] == ["✗", "✓"]
+
+
+def test_up_tells_of_an_outage_and_of_its_end_without_dagster(
+    desk: Desk, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sensors stand still when the server that holds its storage too is away."""
+    monkeypatch.setattr(outage, "LASTS", timedelta(seconds=0.5))
+    monkeypatch.setattr(up, "ALERTS_EVERY_S", 0.1)
+    port = free_port()
+    with far_away(desk.url, 0.0, port=port) as way:
+        settings = replace(desk.settings, database_url=way.url, alert_urls=(hook.url,))
+    with up._watched(settings):
+        wait_for(lambda: hook.titles)
+        with far_away(desk.url, 0.0, port=port):
+            wait_for(lambda: len(hook.titles) > 1)
+    assert [title.split()[0] for title in hook.titles] == ["✗", "✓"]
+    assert desk.rows() == [("alert", "database", "sent", "recovered"), ("recovery", "database", "sent", "recovered")]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -20,6 +20,9 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.up import run_ui
+from gazelle_sync_tests.far import far_away
+from gazelle_sync_tests.receivers import webhook
+from gazelle_sync_tests.shop import Shop
 
 COMMAND = [sys.executable, "-m", "gazelle_sync.cli"]
 SCHEDULES = (
@@ -66,14 +69,14 @@ def wait_for(condition: Callable[[], object], seconds: float) -> bool:
 class Up:
     """A `gazelle-sync up` that answers."""
 
-    def __init__(self, home: Path, output: Path) -> None:
+    def __init__(self, home: Path, output: Path, **variables: str) -> None:
         self.home = home
         self.port = free_port()
         self.output = output
         with output.open("w") as lines:
             self.process = subprocess.Popen(
                 [*COMMAND, "up", "--port", str(self.port)],
-                env=environment(home),
+                env=environment(home) | variables,
                 stdout=lines,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -84,6 +87,15 @@ class Up:
     @property
     def text(self) -> str:
         return self.output.read_text()
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(40)
+        for number in processes_of(self.home):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +108,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def up(home: Path, tmp_path: Path) -> Iterator[Up]:
     running = Up(home, tmp_path / "up.out")
     yield running
-    if running.process.poll() is None:
-        running.process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        running.process.wait(40)
-    for number in processes_of(running.home):
-        with suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
+    running.end()
 
 
 def guarded(tmp_path: Path, program: str) -> subprocess.Popen[str]:
@@ -201,3 +207,32 @@ def test_the_guard_ignores_the_terminals_signals_and_ends_what_a_dead_dagster_le
         guard.send_signal(signal.SIGTERM)
         assert guard.wait(10) == 0
     assert wait_for(lambda: not processes_of(tmp_path), 5), processes_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_outage_of_the_database_that_holds_dagsters_storage_too_is_told_while_it_lasts_and_when_it_is_over(
+    shop: Shop, dagster_database: str, tmp_path: Path
+) -> None:
+    """Three minutes: an outage is one after two."""
+    port = free_port()
+    home = tmp_path / "home"
+    with webhook() as hook:
+        with far_away(shop.url, 0.0, port=port) as way:
+            running = Up(
+                home,
+                tmp_path / "up.out",
+                GAZELLE_DATABASE_URL=way.url,
+                GAZELLE_DAGSTER_POSTGRES_URL=way.to(dagster_database.partition("?")[0].rpartition("/")[2]),
+                GAZELLE_API_URL=shop.sandbox.url,
+                GAZELLE_API_TOKEN=shop.sandbox.api_key,
+                GAZELLE_ALERT_URLS=hook.url,
+            )
+        try:
+            assert wait_for(lambda: any("database" in title for title in hook.titles), 180), running.text
+            assert running.process.poll() is None, running.text
+            with far_away(shop.url, 0.0, port=port):
+                assert wait_for(lambda: any("Over: " in title for title in hook.titles), 90), hook.titles
+                running.process.terminate()
+                running.process.wait(40)
+        finally:
+            running.end()
