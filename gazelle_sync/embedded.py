@@ -78,9 +78,9 @@ def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
             yield settings
     finally:
         for file in reversed(held):
-            if Path(file.name).name == "postgres.lock":
-                _stop_postgres_if_unused(file, home / "postgres")
-            file.close()
+            with file:
+                if Path(file.name).name == "postgres.lock":
+                    _stop_postgres_if_unused(file, home / "postgres")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -249,9 +250,12 @@ def serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
 
+    # Held until the server is gone: who comes meanwhile waits for the lock, and then finds no address that is dead.
+    users = None if exit_when_unused is None else exit_when_unused.open("a")
+
     async def run() -> None:
         watching = asyncio.create_task(_announce(server, url, ready_file, on_ready))
-        unused = None if exit_when_unused is None else asyncio.create_task(_exit_when_unused(server, exit_when_unused))
+        unused = None if users is None else asyncio.create_task(_exit_when_unused(server, users))
         await server.serve(sockets=[listener])
         for task in (watching, unused):
             if task is not None:
@@ -264,6 +268,8 @@ def serve(
         account.store.close()
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+        if users is not None:
+            users.close()
 
 
 async def _announce(
@@ -279,14 +285,13 @@ async def _announce(
         on_ready(url, server)
 
 
-async def _exit_when_unused(server: uvicorn.Server, lock_file: Path) -> None:
+async def _exit_when_unused(server: uvicorn.Server, users: IO[str]) -> None:
     """Stop the server once an exclusive lock can be had: the system drops the lock of a killed user too."""
-    with lock_file.open("a") as file:
-        while not server.should_exit:
-            await asyncio.sleep(1)
-            with suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                server.should_exit = True
+    while not server.should_exit:
+        await asyncio.sleep(1)
+        with suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            server.should_exit = True
 
 
 def _reset_connection(server: uvicorn.Server, scope: MutableMapping[str, Json]) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
-from gazelle_sync.embedded import stand
+from gazelle_sync.embedded import sandbox_ready_file, sandbox_standing, stand
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
 
 
@@ -48,3 +55,37 @@ def test_homes_with_a_space_and_an_accent_have_a_server_each_that_its_users_shar
 def test_a_home_that_no_server_can_lie_in_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(GazelleSyncError, match="GAZELLE_SYNC_HOME"), standing(tmp_path / "5$"):
         pass
+
+
+# The sandbox outlives who started it, so nobody waits for its process.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_who_comes_while_an_idle_sandbox_ends_waits_for_its_end_and_starts_another(tmp_path: Path) -> None:
+    settings = replace(Settings.load({}), home=tmp_path / "home")
+    ready, lock = sandbox_ready_file(settings), settings.home / "sandbox.lock"
+    with sandbox_standing(settings) as url:
+        admin = SandboxAdmin(url)
+        admin.settings(latency_ms=3000)
+        admin.close()
+        asking = ThreadPoolExecutor(1)
+        answer = asking.submit(httpx.post, f"{url}/graphql/private/", content=b"{}", timeout=10)
+        time.sleep(0.2)
+    # A request is under way, so the server takes a while to end; it listens no more, and its lock is still held.
+    deadline = time.monotonic() + 10
+    port = int(url.rpartition(":")[2])
+    while listens(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    with lock.open("a") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    with sandbox_standing(settings) as other:
+        assert httpx.get(f"{other}/_sandbox/health", timeout=2).is_success
+        with suppress(httpx.HTTPError):
+            answer.result()
+        assert json.loads(ready.read_text(encoding="utf-8"))["url"] == other
+    asking.shutdown()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
