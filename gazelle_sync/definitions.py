@@ -17,6 +17,7 @@ from gazelle_sync.prune_job import prune_job, prune_schedule
 from gazelle_sync.push_job import EAR, ear_resource, push_job
 from gazelle_sync.resources import pull_resource
 from gazelle_sync.schedules import schedules
+from gazelle_sync.sensors.again import again_after_a_signal
 from gazelle_sync.sensors.alerts import alert_sensors
 from gazelle_sync.sensors.push import push_every_hour, push_when_edited
 from gazelle_sync.warehouse.source import SANDBOX, environment_is_sandbox
@@ -48,7 +49,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         asset_checks=[table_checks()],
         jobs=[*jobs(tags), push_job(tags), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
-        sensors=[push_when_edited, *alert_sensors()],
+        sensors=[push_when_edited, again_after_a_signal, *alert_sensors()],
         resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
         # must be one process.

@@ -8,8 +8,10 @@ import dagster as dg
 import pytest
 
 from gazelle_sync.clock import montreal_day
-from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG
-from gazelle_sync.resources import TICK
+from gazelle_sync.jobs import run_config
+from gazelle_sync.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from gazelle_sync.resources import FULL, TICK
+from gazelle_sync.sensors.again import AGAIN_TAG, again_after_a_signal, broken_off
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.shop import Shop
 
@@ -100,3 +102,47 @@ def test_an_unreachable_database_does_not_break_the_schedule(
     words = str(answer)
     assert "secret-word" not in words
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+
+
+BROKEN_OFF = {"dagster/failure_reason": "UNEXPECTED_TERMINATION", "dagster/will_retry": "false"}
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "is_run_again"),
+    [
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF, True),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {"dagster/will_retry": "true"}, False),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {"dagster/failure_reason": "STEP_FAILURE"}, False),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {AGAIN_TAG: "the first"}, False),
+        (dg.DagsterRunStatus.CANCELED, {}, False),
+        (dg.DagsterRunStatus.SUCCESS, {}, False),
+    ],
+)
+def test_a_full_run_that_a_signal_broke_off_is_run_again_once_on_todays_partition(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    tags: dict[str, str],
+    is_run_again: bool,
+) -> None:
+    config = run_config("deep")
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(FULL), run_config=config, tags={PARTITION_TAG: "2026-01-05", **tags}, status=status
+    )
+    with dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def()) as context:
+        asked = again_after_a_signal.evaluate_tick(context)
+    requests = list(asked.run_requests or ())
+    assert len(requests) == is_run_again
+    for request in requests:
+        assert request.run_key == run.run_id
+        assert request.run_config == config
+        assert request.partition_key == today()
+
+
+def test_a_full_run_that_a_newer_one_has_overtaken_is_not_run_again(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    job = definitions.resolve_job_def(FULL)
+    instance.create_run_for_job(job, tags=BROKEN_OFF, status=dg.DagsterRunStatus.FAILURE)
+    instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert broken_off(instance) is None
