@@ -30,6 +30,7 @@ from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.settings_table import read_watermarks
+from gazelle_sync_tests.far import far_away
 
 Row = dict[str, Any]
 Record = dict[str, Any]
@@ -93,6 +94,20 @@ class Shop:
     def admin(self) -> SandboxAdmin:
         """What users and bad days do."""
         return self.sandbox.admin
+
+    @contextmanager
+    def far_away(self, round_trip_s: float) -> Iterator[Shop]:
+        """Whatever runs has its database so far away, for the length of a block; 0: as it is."""
+        if not round_trip_s:
+            yield self
+            return
+        before = self.settings
+        with far_away(self.url, round_trip_s) as far:
+            self.settings = replace(before, database_url=far.url)
+            try:
+                yield self
+            finally:
+                self.settings = before
 
     # ---- pulling
 
@@ -329,7 +344,7 @@ class Shop:
         return os.environ | {
             "GAZELLE_API_URL": self.sandbox.url,
             "GAZELLE_API_TOKEN": SANDBOX_API_KEY,
-            "GAZELLE_DATABASE_URL": self.url,
+            "GAZELLE_DATABASE_URL": str(self.settings.database_url),
             "GAZELLE_SYNC_HOME": str(self.settings.home),
             "GAZELLE_RATE_PER_S": "0",
             "GAZELLE_TIMEOUT_S": "10",

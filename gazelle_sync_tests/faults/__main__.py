@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gazelle_sync_tests.benchmarks.table import write_into
-from gazelle_sync_tests.faults.campaign import CAMPAIGNS, Tally, jobs, run
+from gazelle_sync_tests.faults.campaign import CAMPAIGNS, FAR, Tally, jobs, run
 from gazelle_sync_tests.faults.case import Result
 
 CASES = 1000
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # However it is stopped, it stops what it started, and prints what it has: a shell's background ignores Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    os.environ[FAR] = str(given.far)  # the workers are processes of their own
     reports, is_good = [], True
     for name in names:
         kinds = CAMPAIGNS[name].kinds
@@ -62,6 +63,13 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the next have the next ones")
     parser.add_argument("--cases", type=int, default=CASES, help="of each campaign")
     parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds to draw from (--list names them)")
+    parser.add_argument(
+        "--far",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the cases, drawn by seed: their database is 20 to 80 ms away",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="cases at once; 0: in this process")
     parser.add_argument("--list", action="store_true", help="list the kinds and run nothing")
     parser.add_argument("--verbose", action="store_true", help="tell the story of every case")
@@ -88,6 +96,7 @@ def _report(name: str, tally: Tally) -> str:
         report += "Stopped before its end.\n"
     for result in tally.failures:
         again = f"--campaign {name} --seed {result.seed} --cases 1 --only '{result.kind}'"
+        again += f" --far {share}" if (share := os.environ.get(FAR, "0.0")) != "0.0" else ""
         report += f"Again: `python -m gazelle_sync_tests.faults {again}`\n"
     return report
 

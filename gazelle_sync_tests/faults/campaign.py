@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import time
@@ -30,6 +31,7 @@ from gazelle_sync_tests.faults.kinds_process import PROCESS
 from gazelle_sync_tests.faults.push_case import PushCase
 from gazelle_sync_tests.faults.push_kinds_api import PUSH_API
 from gazelle_sync_tests.faults.push_kinds_here import PUSH_HERE
+from gazelle_sync_tests.faults.surroundings import FAR_AWAY_S
 
 PULL: Kinds = table(*API, *DATABASE, *PROCESS)
 PUSH: Kinds = table(*PUSH_API, *PUSH_HERE)
@@ -55,7 +57,10 @@ CAMPAIGNS: dict[str, Campaign] = {
     "push": Campaign(PUSH, PUSH_FIGURES, PushCase),
 }
 """By name."""
+FAR = "GAZELLE_FAULTS_FAR"
+"""Environment variable: the share of the cases that have their database far away."""
 LONGEST_CASE_S = 120
+LONGEST_FAR_CASE_S = 900
 LOOK_EVERY_S = 2.0
 Job = tuple[int, str]
 Pipe = Connection
@@ -150,8 +155,15 @@ def _results(campaign: Campaign, todo: Iterable[Job]) -> Iterator[Result]:
 
 def _result(campaign: Campaign, job: Job, ground: Ground) -> Result:
     seed, name = job
-    with _in_time():
-        return run_case(seed, campaign.kinds[name], campaign.kinds, ground, campaign.case)
+    round_trip_s = distance(seed, float(os.environ.get(FAR, "0")))
+    with _in_time(LONGEST_FAR_CASE_S if round_trip_s else LONGEST_CASE_S):
+        return run_case(seed, campaign.kinds[name], campaign.kinds, ground, campaign.case, round_trip_s=round_trip_s)
+
+
+def distance(seed: int, share: float) -> float:
+    """How far away the database of a case is: 20 to 80 ms a round trip for so many of the cases, else 0; in seconds."""
+    draw = random.Random(f"far {seed}")  # noqa: S311 - a dice
+    return draw.uniform(*FAR_AWAY_S) if draw.random() < share else 0.0
 
 
 @contextmanager
@@ -167,14 +179,14 @@ def quietly() -> Iterator[None]:
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
+def _in_time(longest_s: int) -> Iterator[None]:
     """A case that hangs is a case that failed."""
 
     def late(*_: object) -> None:
-        raise TimeoutError(f"the case took longer than {LONGEST_CASE_S} s")
+        raise TimeoutError(f"the case took longer than {longest_s} s")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(LONGEST_CASE_S)
+    signal.alarm(longest_s)
     try:
         yield
     finally:

@@ -64,11 +64,24 @@ class Case(Protocol):
 CaseMaker = Callable[[int, Kind, Kinds, Ground, Shop, Result], Case]
 
 
-def run_case(seed: int, kind: Kind, kinds: Kinds, ground: Ground, case: CaseMaker | None = None) -> Result:
-    """Live through one case; of a pull, if nothing else is said."""
+def run_case(
+    seed: int, kind: Kind, kinds: Kinds, ground: Ground, case: CaseMaker | None = None, *, round_trip_s: float = 0.0
+) -> Result:
+    """Live through one case; of a pull, if nothing else is said.
+
+    Args:
+        seed: What it is drawn from.
+        kind: Its fault.
+        kinds: What a second fault is drawn from.
+        ground: The servers.
+        case: What kind of case.
+        round_trip_s: How far away the database is.
+    """
     begun, result = time.monotonic(), Result(seed, kind.name)
+    if round_trip_s:
+        result.story.append(f"the database is {round_trip_s * 1000:.0f} ms away")
     try:
-        with ground.shop() as shop:
+        with ground.shop(round_trip_s) as shop:
             (case or PullCase)(seed, kind, kinds, ground, shop, result).live()
     except Exception:
         result.crash = traceback.format_exc()

@@ -50,8 +50,12 @@ class Ground:
     local_tags: dict[str, list[str]]
 
     @contextmanager
-    def shop(self) -> Iterator[Shop]:
-        """A shop that is equal to the sandbox, for the length of a case."""
+    def shop(self, round_trip_s: float = 0.0) -> Iterator[Shop]:
+        """A shop that is equal to the sandbox, for the length of a case.
+
+        Args:
+            round_trip_s: How far away its database is for what runs; whoever judges stands beside it.
+        """
         as_invented(self.sandbox)
         self.sandbox.admin.restore(PULLED)
         shutil.rmtree(self.home / "alerts", ignore_errors=True)  # another case's outage
@@ -63,7 +67,8 @@ class Ground:
                     sql.Identifier(name), sql.Identifier(PULLED)
                 )
             )
-        yield Shop.on(self.uri(name), self.sandbox, self.home)
+        with Shop.on(self.uri(name), self.sandbox, self.home).far_away(round_trip_s) as shop:
+            yield shop
 
     def crash(self) -> None:
         """Kill one of the server's processes: it ends all sessions and recovers, as after a crash."""

@@ -41,6 +41,11 @@ def _crash(scene: Scene) -> None:
     scene.ground.wait_until_up()
 
 
+def _far(scene: Scene) -> None:
+    with scene.far_away():
+        scene.pull(Mode.TICK, rate_per_s=scene.draw.choice([0, 10, 20]))
+
+
 def _set(*choices: dict[str, str], held: bool = False) -> Strike:
     def strike(scene: Scene) -> None:
         scene.held = held
@@ -231,6 +236,7 @@ DATABASE = (
          _set(*({"statement_timeout": f"{ms}ms"} for ms in (1, 2, 3, 5, 8, 13))), HONEST),
     Kind("lock timeout", "database", "a table is held, and nobody may wait", _locked(None), SAID, "lock timeout"),
     Kind("table locked", "database", "somebody holds a table for a while", _locked(0.4), HARMLESS),
+    Kind("far away", "database", "it is 20 to 80 ms away", _far, HARMLESS),
     Kind("idle timeout", "database", "transactions that idle are ended",
          _set(*({"idle_in_transaction_session_timeout": f"{ms}ms"} for ms in (10, 30, 100))), HONEST),
     Kind("deadlock", "database", "somebody else wants the same rows in another order", _deadlock, HONEST),

@@ -169,6 +169,11 @@ def _crash(scene: PushScene) -> None:
     scene.ground.wait_until_up()
 
 
+def _far(scene: PushScene) -> None:
+    with scene.far_away():
+        scene.push(rate_per_s=scene.draw.choice([0, 10, 20]), timeout_s=10.0)
+
+
 def _set(*choices: dict[str, str], held: bool = False) -> Strike:
     def strike(scene: PushScene) -> None:
         scene.held = held
@@ -183,6 +188,7 @@ DATABASE = (
     Kind("stays away", "database", "the same, and no new session is let in", _gone_after(stays_away=True), HONEST),
     Kind("lock cut", "database", "the session that holds the push's lock is ended", _gone_after(LOCK), HONEST),
     Kind("connections cut", "database", "every session is ended at some moment", _cut, HONEST),
+    Kind("far away", "database", "it is 20 to 80 ms away", _far, HARMLESS),
     Kind("server crash", "database", "a process of the server is killed; it recovers", _crash, HONEST),
     Kind("read-only", "database", "no transaction may write", _set({"default_transaction_read_only": "on"}, held=True),
          SAID, "read-only"),

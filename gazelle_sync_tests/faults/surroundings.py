@@ -16,6 +16,9 @@ from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.shop import Shop
 
+FAR_AWAY_S = (0.02, 0.08)
+"""Seconds a round trip to a database in another region."""
+
 
 class Surroundings:
     """One case's shop and dice, and everything that can be broken around it. Whatever was broken, `heal` mends.
@@ -67,6 +70,14 @@ class Surroundings:
         name = psycopg.conninfo.conninfo_to_dict(self.shop.url)["dbname"]
         with psycopg.connect(self.ground.uri("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("ALTER DATABASE {} ").format(sql.Identifier(str(name))) + change)
+
+    @contextmanager
+    def far_away(self) -> Iterator[None]:
+        """Whatever runs has its database in another region, for the length of a block."""
+        round_trip_s = self.draw.uniform(*FAR_AWAY_S)
+        self.story.append(f"the database is {round_trip_s * 1000:.0f} ms away")
+        with self.shop.far_away(round_trip_s):
+            yield
 
     @contextmanager
     def meanwhile(self, deed: Callable[[], object], *, within_s: float = 0.35) -> Iterator[None]:
