@@ -367,6 +367,7 @@ class Pull:
             wait([self._staged[owner.name]])
         query = sql.SQL(statement("staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
+            allow_time(connection)
             deleted = frozenset(external_id for (external_id,) in connection.execute(query))
         return Owners(path, deleted, self._kept.get(owner.name, frozenset()))
 
