@@ -16,6 +16,8 @@ from types import FrameType
 from typing import NoReturn
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+_answered: list[int] = []
+"""Signals that were raised as `KeyboardInterrupt`: one that strikes a destructor or a callback gets lost there."""
 SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
 
 
@@ -57,6 +59,7 @@ def stop(number: int, _frame: FrameType | None = None) -> NoReturn:
     Raises:
         KeyboardInterrupt: With the signal's number.
     """
+    _answered.append(number)
     raise KeyboardInterrupt(number)
 
 
@@ -101,6 +104,8 @@ def interrupts_heard() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    if _answered:
+        raise KeyboardInterrupt(_answered[0])
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
