@@ -115,7 +115,7 @@ class Undoing:
                 deed.is_update and has(current, deed.last.name, next(iter(inverse.payload.values())))
             ):
                 if inverse.is_undone:
-                    self._confirm(deed, current, None, None)
+                    self._note_gone(deed)
                 return
             payload = {**inverse.payload, "undoes": deed.ids}
             action = Action(
@@ -227,7 +227,8 @@ class Undoing:
         """Whether the text because of which it was sent is still at Gazelle, as far as the log knows."""
         done, fields = deed.last, self._pushable.fields
         if done.name == "set_serviced":
-            days = [self._said(done, one.done_at) for one in fields if isinstance(one, Service)]
+            # A later run's work of the same day needed no other entry of that day.
+            days = [self._said(done, one.done_at, is_any=True) for one in fields if isinstance(one, Service)]
             return any(day is not None and day.value == done.settles.get("serviced") for day in days)
         if done.name != "add_measurement":
             return False
@@ -240,8 +241,9 @@ class Undoing:
                     return True
         return False
 
-    def _said(self, done: Done, fact: str) -> Said | None:
-        return self._journal.said(done.record, [fact], before_id=done.id).get(fact)
+    def _said(self, done: Done, fact: str, *, is_any: bool = False) -> Said | None:
+        """What is still at Gazelle of a fact, of what came before an action, or of anything."""
+        return self._journal.said(done.record, [fact], before_id=None if is_any else done.id).get(fact)
 
     def _leave(self, deed: Deed, why: str, outcome: Outcome) -> None:
         """Tell what is left alone, and keep it in the log."""
@@ -253,6 +255,15 @@ class Undoing:
             self._journal.note(deed.last.record, UNDO + deed.last.name, deed.last.field or "", "skipped", reason)
             if why == "changed_since" and deed.is_update:
                 rows.look_again(self._connection, self._pushable, deed.last.record)
+
+    def _note_gone(self, deed: Deed) -> None:
+        """Others took it back already. A create is gone; what an update wrote over is compared by the next push."""
+        with self._connection.transaction():
+            self._connection.execute(statement("push_log_undone"), {"ids": deed.ids})
+            if deed.is_update:
+                rows.look_again(self._connection, self._pushable, deed.last.record)
+            else:
+                self._follow(deed, Remote(deed.last.record))
 
     def _confirm(
         self, deed: Deed, now: Remote, log_id: int | None, answer: Sent | None, reason: str | None = None
@@ -295,8 +306,21 @@ class Undoing:
                 follows = _column_value(column, value, self._pushable)
                 if not (alike(_as_text(held), _as_text(follows)) or (day_of(held) or 0) == day_of(follows)):
                     values[column] = follows
+        settles |= self._readings_of(row, values)
         base = {fact: value.value if isinstance(value, Said) else value for fact, value in settles.items()}
         return base, values
+
+    def _readings_of(self, row: Row, texts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Readings of the texts that a row goes back to, where they are at Gazelle: they are not measured again."""
+        facts: dict[str, JsonValue] = {}
+        for field in self._pushable.fields:
+            if not isinstance(field, Measured):
+                continue
+            for column in field.columns:
+                said = self._journal.said(row.key, [f"readings.{column}"]).get(f"readings.{column}")
+                if column in texts and said is not None and said.value and field.stands_in(texts[column], said.value):
+                    facts[f"readings.{column}"] = said
+        return facts
 
     def _now_there(self, row: Row, deed: Deed, now: Remote) -> dict[str, JsonValue]:
         """Facts that an attribute of the record tells."""

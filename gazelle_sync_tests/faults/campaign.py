@@ -31,10 +31,11 @@ from gazelle_sync_tests.faults.kinds_process import PROCESS
 from gazelle_sync_tests.faults.push_case import PushCase
 from gazelle_sync_tests.faults.push_kinds_api import PUSH_API
 from gazelle_sync_tests.faults.push_kinds_here import PUSH_HERE
+from gazelle_sync_tests.faults.push_kinds_undo import UNDO
 from gazelle_sync_tests.faults.surroundings import FAR_AWAY_S
 
 PULL: Kinds = table(*API, *DATABASE, *PROCESS)
-PUSH: Kinds = table(*PUSH_API, *PUSH_HERE)
+PUSH: Kinds = table(*PUSH_API, *PUSH_HERE, *UNDO)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Kind:
 
     Attributes:
         name: Unique, for `--only`.
-        group: network, http, graphql, lists, data, clock, database, process; of the push also gazelle, shop.
+        group: network, http, graphql, lists, data, clock, database, process; of the push also gazelle, shop, undo.
         about: One line for the document.
         strike: How it is inflicted.
         expects: What must be said.

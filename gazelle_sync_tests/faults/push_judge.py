@@ -49,8 +49,12 @@ class _Judge:
             yield from ((f.COMMENTS_DOUBLED, f"{piano}: {words}") for words in self._doubled(piano))
             yield from ((figure, f"{piano}: {words}") for figure, words in self._foreign(piano))
             yield from ((f.TOLD, f"{piano}: {words}") for words in self._told(piano))
+            states = [tag for tag in self._records[piano]["tags"] if tag in STATUS.values()]
+            if len(states) > 1:
+                yield f.TWO_STATES, f"{piano}: {states}"
             row = self._rows.get(piano)
-            if row is not None and not row["needs_sync"] and not row["is_hidden"]:
+            is_in_doubt = any(one["piano_id"] == piano and one["status"] == "in_doubt" for one in self._log)
+            if row is not None and not row["needs_sync"] and not row["is_hidden"] and not is_in_doubt:
                 yield from ((f.SILENT, f"{piano}: {words}") for words in self._unsaid(row))
 
     def after_quiet(self) -> Iterator[Found]:
@@ -133,6 +137,8 @@ class _Judge:
         here, there = self._sides.here[piano], self._sides.there[piano]
         for mine, others, other in ((here, there, THERE), (there, here, HERE)):
             for text, after in itertools.pairwise(mine):
+                if mine is there and not text:
+                    continue  # an undo took the block away: nobody's words give way
                 # Nobody at Gazelle empties a block: that is the push, on behalf of somebody here.
                 is_others = after.startswith(other) or (after == "" and mine is there)
                 if not text.startswith(other) and is_others and text not in (*others, *lost):
@@ -159,7 +165,8 @@ class _Judge:
                 continue
             if row["status"] == "in_doubt":
                 yield f.UNSETTLED, f"{piano}: {row['action']} is still in doubt"
-            if row["status"] == "success" and row["action"] in ("add_comment", "add_service"):
+            is_there = row["status"] == "success" and row["undone_at"] is None
+            if is_there and row["action"] in ("add_comment", "add_service"):
                 text = row["request"]["payload"]["text"]
                 if self._comments[piano][text] <= self._sides.foreign[piano][text]:
                     yield f.COMMENTS_LOST, f"{piano}: the log says that {text[:50]!r} was sent, and it is not there"

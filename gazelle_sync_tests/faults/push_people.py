@@ -230,6 +230,19 @@ class Sides:
         tags = [tag for tag in self._office.record(piano)["tags"] if tag not in STATUS.values()]
         self._admin.edit("pianos", piano, tags=[*tags, STATUS[value]])
 
+    def set_status_there(self, piano: str) -> None:
+        """Somebody at Gazelle changes a status, whatever it was: what clashed before is not looked for any more."""
+        self.clashes.pop(piano, None)
+        self.may_change_status = True
+        self._set_status(piano)
+        self.may_change_status = False
+
+    def edit_all_there(self, piano: str) -> None:
+        """Everything that a push may have written is changed at Gazelle, and more."""
+        for deed in (self._tag, self._write, self._write_into_block, self.set_status_there):
+            if self._draw.random() < 0.6:
+                deed(piano)
+
     def _write_into_block(self, piano: str) -> None:
         notes = self._office.record(piano)["notes"]
         if (says := block_of(piano, notes)) is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.push import session
 from gazelle_sync.push.model import Action, Remote
+from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.faults.ground import Ground
@@ -77,10 +79,26 @@ class PushScene(Surroundings):
 
     def push(self, **options: Any) -> Pushed:
         """One push in this process, whatever comes of it."""
+        return self._run(self.office.push, "pushed", options)
+
+    def undo(self, run_id: str, **options: Any) -> Pushed:
+        """One undo in this process, whatever comes of it."""
+        return self._run(partial(self.office.undo, run_id), "undid", options)
+
+    def run_to_undo(self) -> str:
+        """The id of a run that did something, the newest or another one."""
+        query = (
+            "SELECT run_id FROM sync_gazelle_logs WHERE status = 'success' AND undone_at IS NULL "
+            "AND left(action, 5) <> 'undo_' GROUP BY run_id ORDER BY max(id) DESC"
+        )
+        found = [str(row[0]) for row in self.shop.query(query)]
+        return self.draw.choice(found[:3]) if found else "none"
+
+    def _run(self, deed: Callable[..., PushReport], name: str, options: Mapping[str, Any]) -> Pushed:
         options = {"lock_wait_s": 5.0, "grace_s": GRACE_S, "timeout_s": TIMEOUT_S, **options}
         words, stack, succeeded = "", "", False
         try:
-            report = self.office.push(**options)
+            report = deed(**options)
             succeeded = report.succeeded
             words = " ".join([report.stopped or "", *(outcome.trouble or "" for outcome in report.outcomes)])
         except GazelleSyncError as error:
@@ -88,7 +106,7 @@ class PushScene(Surroundings):
         except Exception as error:
             words, stack = str(error), traceback.format_exc()
         run = Pushed(succeeded, words, stack)
-        self.story.append("pushed" if succeeded else f"pushed: {words[:200]}")
+        self.story.append(name if succeeded else f"{name}: {words[:200]}")
         self.runs.append(run)
         return run
 
@@ -101,11 +119,11 @@ class PushScene(Surroundings):
 
     # ---- processes
 
-    def begin_process(self, countdown: Countdown | None = None) -> int:
-        """Start a push in a process of its own, which may kill itself at a step; gives its process id."""
+    def begin_process(self, countdown: Countdown | None = None, *, undo: str | None = None) -> int:
+        """Start a push, or an undo, in a process of its own, which may kill itself at a step; gives its process id."""
         child = os.fork()
         if child == 0:
-            _push_in_child(self.office, countdown)
+            _push_in_child(self.office, countdown, undo)
         return child
 
     def end_process(self, pid: int) -> int:
@@ -148,7 +166,7 @@ class PushScene(Surroundings):
         )
 
 
-def _push_in_child(office: Office, countdown: Countdown | None) -> None:
+def _push_in_child(office: Office, countdown: Countdown | None, undo: str | None) -> None:
     """Never comes back."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -156,7 +174,8 @@ def _push_in_child(office: Office, countdown: Countdown | None) -> None:
         if countdown is not None:
             for owner, name in STEPS:
                 setattr(owner, name, countdown.around(getattr(owner, name)))
-        office.push(lock_wait_s=5.0, grace_s=GRACE_S, timeout_s=TIMEOUT_S)
+        deed = partial(office.undo, undo) if undo else office.push
+        deed(lock_wait_s=5.0, grace_s=GRACE_S, timeout_s=TIMEOUT_S)
     except GazelleSyncError:
         os._exit(1)
     except BaseException as error:
@@ -172,6 +191,7 @@ class _Elbow:
     inner: Transport
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     name: str = ""
+    last_read: str = ""
 
     @classmethod
     def of(cls, settings: Settings, client: GazelleClient, hooks: Mapping[str, Hook]) -> _Elbow:
@@ -185,6 +205,7 @@ class _Elbow:
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
         found = self.inner.read(wanted)
         for one in wanted:
+            self.last_read = one.id
             self._tell("after_read", one.id)
         return found
 
@@ -198,7 +219,9 @@ class _Elbow:
         return self.inner.find(piano_id, name, payload, since)
 
     def take_back(self, name: str, created_id: str) -> None:
+        self._tell("before_send", self.last_read)
         self.inner.take_back(name, created_id)
+        self._tell("after_send", self.last_read)
 
     def _tell(self, moment: str, piano: str) -> None:
         if moment in self.hooks:

@@ -102,6 +102,26 @@ def test_a_row_goes_back_to_what_an_earlier_run_had_said(office: Office) -> None
     assert len(office.measurements(piano)) == measured + 2
 
 
+def test_a_text_that_a_row_goes_back_to_is_not_measured_again(office: Office) -> None:
+    piano = office.piano(tags=["GRAND"])
+    measured = len(office.measurements(piano))
+    office.pushed(piano, notes="Un, 440Hz", observations="Vu, 21°C")
+    run_id = office.pushed(piano, notes="Deux", observations="Revu")
+    assert office.undo(run_id).succeeded
+    office.pushed(piano, status="top")
+    assert len(office.measurements(piano)) == measured + 2
+    assert_true(office, piano)
+
+
+def test_the_day_of_the_last_service_stays_with_later_work_of_that_day(office: Office) -> None:
+    piano = office.piano(tags=["GRAND"], manualLastService=None)
+    run_id = office.pushed(piano, travail="Accord", completed_at=DONE_AT)
+    office.pushed(piano, travail="Cordes")
+    assert office.undo(run_id).succeeded
+    assert (office.comments(piano), office.record(piano)["manualLastService"]) == (["Cordes"], "2026-07-01")
+    assert_true(office, piano)
+
+
 def test_what_people_changed_at_gazelle_since_stays_and_is_told(office: Office) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     run_id = office.pushed(
