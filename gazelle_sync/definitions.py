@@ -8,18 +8,18 @@ from typing import Any
 
 import dagster as dg
 
-from gazelle_sync.assets.books import books
-from gazelle_sync.assets.entities import entity_assets
-from gazelle_sync.checks.tables import table_checks
-from gazelle_sync.jobs import jobs
-from gazelle_sync.partitions import daily_partitions
-from gazelle_sync.prune_job import prune_job, prune_schedule
-from gazelle_sync.push_job import EAR, ear_resource, push_job
-from gazelle_sync.resources import pull_resource
-from gazelle_sync.schedules import schedules
-from gazelle_sync.sensors.again import again_after_a_signal
-from gazelle_sync.sensors.alerts import alert_sensors
-from gazelle_sync.sensors.push import push_every_hour, push_when_edited
+from gazelle_sync.defs.incidents.sensors import alert_sensors
+from gazelle_sync.defs.push.jobs import EAR, ear_resource, push_job
+from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
+from gazelle_sync.defs.retention import prune_job, prune_schedule
+from gazelle_sync.defs.sync.checks_tables import table_checks
+from gazelle_sync.defs.sync.control_tables import books
+from gazelle_sync.defs.sync.entity_ops import entity_assets
+from gazelle_sync.defs.sync.jobs import jobs
+from gazelle_sync.defs.sync.partitions import daily_partitions
+from gazelle_sync.defs.sync.resources import pull_resource
+from gazelle_sync.defs.sync.schedules import schedules
+from gazelle_sync.defs.sync.sensors import again_after_a_signal
 from gazelle_sync.warehouse.source import SANDBOX, environment_is_sandbox
 
 SOURCE_TAG = "gazelle_sync/source"

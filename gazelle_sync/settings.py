@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from gazelle_sync.clock import montreal_day
 from gazelle_sync.errors import SettingsError
+from gazelle_sync.montreal import montreal_day
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LONGEST_DAYS = 36_500

@@ -29,13 +29,13 @@ from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.processes import Person, Processes
-from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
+from gazelle_sync_tests.support.processes import Person, Processes
+from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
 
 if TYPE_CHECKING:
     from gazelle_sync_tests.faults.ground import Ground
 
-pytest_plugins = ["gazelle_sync_tests.desk", "gazelle_sync_tests.pushing"]
+pytest_plugins = ["gazelle_sync_tests.support.desk", "gazelle_sync_tests.support.pushing"]
 
 SCALE = 0.02
 MIGRATED = "migrated"
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left alone with one at the end."""
     long = Counter(item.path for item in items if {"databases", "ground"} & set(getattr(item, "fixturenames", ())))
-    items.sort(key=lambda item: ("orchestration" not in item.path.parts, -long[item.path]))
+    items.sort(key=lambda item: ("defs" not in item.path.parts, -long[item.path]))
 
 
 @pytest.fixture(autouse=True)

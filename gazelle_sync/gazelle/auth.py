@@ -21,7 +21,7 @@ from typing import IO, Any, Protocol
 import httpx
 
 from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, SettingsError
-from gazelle_sync.log import get_logger
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 
 TOKEN_PATH = "/developer/oauth/token"  # noqa: S105 - a path, not a secret

@@ -20,7 +20,6 @@ import httpx
 import msgspec
 import stamina
 
-from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
     AnswerUnreadable,
     ApiError,
@@ -45,7 +44,8 @@ from gazelle_sync.gazelle.answers import (
 )
 from gazelle_sync.gazelle.auth import Credentials, credentials_from
 from gazelle_sync.gazelle.throttle import LeaseEnded, Throttle, Token
-from gazelle_sync.log import get_logger, masked
+from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.runtime.logs import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
 
 ATTEMPTS = 4

@@ -294,7 +294,7 @@ class Throttle:
             "returned": list(returned), "free_in_s": [free_at - asked for free_at in returned.values()],
         }  # fmt: skip
         try:
-            row = self._connection.execute(statement("request_lease"), parameters).fetchone()
+            row = self._connection.execute(statement("gazelle/request_lease"), parameters).fetchone()
         except BaseException:
             self._disconnect()
             self._holder = str(uuid.uuid4())

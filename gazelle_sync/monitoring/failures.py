@@ -72,7 +72,7 @@ def read_reasons(settings: Settings) -> list[Reason]:
         DatabaseError: The database cannot be reached.
     """
     with database_errors(), connect(str(settings.database_url)) as connection:
-        records = [FailedRecord(*row) for row in connection.execute(statement("errors_list"))]
+        records = [FailedRecord(*row) for row in connection.execute(statement("monitoring/errors_list"))]
     groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for record in records:
         groups.setdefault((record.entity, reason_of(record)), []).append(record)
@@ -88,7 +88,7 @@ def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
     """
     with database_errors(), connect(str(settings.database_url)) as connection:
         for entity in ENTITIES:
-            query = sql.SQL(statement("errors_show")).format(staging=sql.Identifier(entity.staging_table))
+            query = sql.SQL(statement("monitoring/errors_show")).format(staging=sql.Identifier(entity.staging_table))
             unreadable = connection.execute(
                 "SELECT error_message FROM sync_unreadable WHERE entity = %s AND external_id = %s",
                 [entity.name, external_id],
@@ -116,7 +116,7 @@ def set_pending(settings: Settings) -> list[str]:
     concerned = []
     with database_errors(), connect(str(settings.database_url)) as connection:
         for entity in ENTITIES:
-            query = sql.SQL(statement("errors_retry")).format(staging=sql.Identifier(entity.staging_table))
+            query = sql.SQL(statement("monitoring/errors_retry")).format(staging=sql.Identifier(entity.staging_table))
             if connection.execute(query).rowcount:
                 concerned.append(entity.name)
     return concerned

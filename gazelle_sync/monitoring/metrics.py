@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gazelle_sync.alerts import ledger
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.monitoring.status import EntityStatus, read_status
+from gazelle_sync.notifications import ledger
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import EntityStatus, read_status
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
 PREFIX = "gazelle_sync_"
@@ -53,7 +53,7 @@ class Collector:
         from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
         with database_errors(), connect(str(self._settings.database_url)) as connection:
-            rows = connection.execute(statement("metrics_measures")).fetchall()
+            rows = connection.execute(statement("monitoring/metrics_measures")).fetchall()
         for place, name, text in (
             (2, "stage1_fetch_duration_seconds", "Time of stage 1."),
             (4, "stage2_reconcile_duration_seconds", "Time of stage 2."),
@@ -76,7 +76,7 @@ class Collector:
         from prometheus_client.core import GaugeMetricFamily
 
         with database_errors(), connect(str(self._settings.database_url)) as connection:
-            rows = connection.execute(statement("status_runs")).fetchall()
+            rows = connection.execute(statement("monitoring/status_runs")).fetchall()
         last = next((row for row in rows if row[2] != "running"), None)
         if last is not None:
             yield _gauge("last_run_status", "1 for how it ended.", "status", {s: s == last[2] for s in STATUSES})

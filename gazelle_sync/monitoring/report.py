@@ -9,11 +9,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gazelle_sync.clock import MONTREAL, montreal_day
+from gazelle_sync.cli.summary import NAMES, entity_name
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.monitoring.status import read_status
+from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import read_status
-from gazelle_sync.summary import NAMES, entity_name
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import pending
 from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
@@ -92,8 +92,8 @@ def render_report(settings: Settings) -> str:
     week: list[tuple[Any, ...]] = []
     if not pending(str(settings.database_url)):
         with database_errors(), connect(str(settings.database_url)) as connection:
-            runs = connection.execute(statement("report_days"), {"days": DAYS}).fetchall()
-            week = connection.execute(statement("report_week")).fetchall()
+            runs = connection.execute(statement("monitoring/report_days"), {"days": DAYS}).fetchall()
+            week = connection.execute(statement("monitoring/report_week")).fetchall()
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(

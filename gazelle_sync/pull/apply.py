@@ -14,12 +14,12 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.entities import Entity
-from gazelle_sync.log import get_logger
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard
-from gazelle_sync.pull.ahead import ahead
+from gazelle_sync.pull.prefetch import ahead
 from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -33,9 +33,9 @@ log = get_logger("gazelle_sync.pull")
 class Which(enum.Enum):
     """Which staged versions are applied."""
 
-    PENDING = "staging_pending"
+    PENDING = "pull/staging_pending"
     """Those that are waiting: the ordinary stage 2."""
-    ALL = "staging_all"
+    ALL = "pull/staging_all"
     """The newest of every record: replay, and the proof of a full run that production is what staging says."""
 
 
@@ -122,7 +122,7 @@ class Applier:
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
             if self._marks_pages:
                 connection.execute(
-                    sql.SQL(statement("staging_mark_pages")).format(staging=self._staging), [list(pages)]
+                    sql.SQL(statement("pull/staging_mark_pages")).format(staging=self._staging), [list(pages)]
                 )
         if which is Which.ALL:
             with connection.transaction():
@@ -133,7 +133,7 @@ class Applier:
 
     def _state(self, connection: Connection) -> tuple[bool, bool]:
         """Whether anything waits, and whether a first import took the index of what waits."""
-        query = sql.SQL(statement("staging_state")).format(
+        query = sql.SQL(statement("pull/staging_state")).format(
             staging=self._staging, name=sql.Literal(self._entity.staging_table)
         )
         with connection.transaction():
@@ -194,11 +194,11 @@ class Applier:
     def _mark(self, connection: Connection, batch: list[Staged]) -> None:
         done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
         if done and not self._marks_pages:
-            query = sql.SQL(statement("staging_mark_processed")).format(staging=self._staging)
+            query = sql.SQL(statement("pull/staging_mark_processed")).format(staging=self._staging)
             connection.execute(query, [",".join(done)])
         bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]
         if bad:
-            query = sql.SQL(statement("staging_mark_error")).format(staging=self._staging)
+            query = sql.SQL(statement("pull/staging_mark_error")).format(staging=self._staging)
             ids, messages, stacks = zip(*bad, strict=True)
             connection.execute(
                 query,
@@ -212,7 +212,7 @@ class Applier:
         """Versions that a newer one has overtaken before they were applied have nothing more to say."""
         with connection.transaction():
             allow_time(connection)
-            connection.execute(sql.SQL(statement("staging_retire")).format(staging=self._staging))
+            connection.execute(sql.SQL(statement("pull/staging_retire")).format(staging=self._staging))
 
     def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
         """Set aside what takes away more than people do, counted over the whole run and before its first batch."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from gazelle_sync.clock import earlier
 from gazelle_sync.errors import ApiError, CredentialsRefused
-from gazelle_sync.log import get_logger
+from gazelle_sync.montreal import earlier
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
 from gazelle_sync.pull.seen import Seen, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.pull.stage import Held
+from gazelle_sync.runtime.logs import get_logger
 
 OVERLAP = timedelta(minutes=15)
 PAGE_SIZE = 100

@@ -13,7 +13,7 @@ import msgspec
 
 from gazelle_sync.errors import ApiError, ApiUnreachable, CredentialsRefused, OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.log import get_logger
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 

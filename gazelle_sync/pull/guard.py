@@ -137,7 +137,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
         return found
     with connection.transaction(), connection.cursor(name="unapplied") as cursor:
         allow_time(connection)
-        query = sql.SQL(statement("staging_unapplied")).format(
+        query = sql.SQL(statement("pull/staging_unapplied")).format(
             staging=sql.Identifier(entity.staging_table), table=sql.Identifier(entity.table.name)
         )
         cursor.execute(query)
@@ -170,7 +170,7 @@ def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) ->
     amounts = _amounts(losses)
     words = ["set aside: " + ", ".join(_said(loss, amounts) for loss in of_row) for of_row in by_row.values()]
     connection.execute(
-        sql.SQL(statement("staging_reject")).format(staging=sql.Identifier(entity.staging_table)),
+        sql.SQL(statement("pull/staging_reject")).format(staging=sql.Identifier(entity.staging_table)),
         {"ids": list(by_row), "messages": words},
     )
 
@@ -213,7 +213,7 @@ def _emptied_columns(connection: Connection, entity: Entity, place: Place, bodie
     empty = [i for i, (_, rows) in bodies.items() if any(r.get(place.column) == [] for r in rows[entity.table.name])]
     if not empty:
         return
-    query = sql.SQL(statement("merged_held")).format(
+    query = sql.SQL(statement("pull/merged_held")).format(
         table=sql.Identifier(place.table.name),
         merged=sql.Identifier(place.column),
         base=sql.Identifier(place.table.merged[place.column]),
@@ -228,7 +228,7 @@ def _vanished_rows(
     name, parent = place.table.name, _parent_inside(entity, place.table)
     column = parent[0] if parent else str(place.table.owner)
     saying = {external_id: rows for external_id, (_, rows) in bodies.items() if name in rows}
-    query = sql.SQL(statement("nested_held")).format(
+    query = sql.SQL(statement("pull/nested_held")).format(
         table=sql.Identifier(name),
         owner=sql.Identifier(str(place.table.owner)),
         parent=sql.Identifier(column),

@@ -20,9 +20,9 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
-from gazelle_sync.log import get_logger
 from gazelle_sync.pull.paths import records_at
 from gazelle_sync.pull.versions import Version, versions_of
+from gazelle_sync.runtime.logs import get_logger
 
 PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
 """What is asked for instead of a page that is refused. Gazelle has been seen to accept 1000 and 200, 100 is safe

@@ -13,11 +13,11 @@ from typing import Any
 from psycopg import sql
 
 from gazelle_sync.entities import Entity
-from gazelle_sync.log import get_logger
 from gazelle_sync.pull import guard
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.read import IDS_PER_REQUEST
 from gazelle_sync.reconcile.rows import Rows
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 
 FULL = (Mode.NIGHTLY, Mode.DEEP)
@@ -119,7 +119,7 @@ def _is_same(gone: Mapping[str, set[str]], earlier: Rows) -> bool:
 
 def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) -> dict[str, Rows]:
     """What earlier runs set aside of some records, as rows."""
-    query = sql.SQL(statement("staging_rejected")).format(staging=sql.Identifier(pull.entity.staging_table))
+    query = sql.SQL(statement("pull/staging_rejected")).format(staging=sql.Identifier(pull.entity.staging_table))
     found = connection.execute(query, {"ids": ids, "run_id": pull.staging.run_id}).fetchall()
     connection.commit()
     rows: dict[str, Any] = {external_id: guard.rows_of(pull.entity, body) for external_id, body in found}
@@ -136,7 +136,7 @@ def _witnesses(connection: Connection, entity: Entity, found: guard.Losses, gone
         amount = sum(len(tables.get(place.table.name, ())) for tables in gone.values())
         if place.column is not None or amount <= place.limit(held):
             continue
-        query = sql.SQL(statement("nested_witness")).format(
+        query = sql.SQL(statement("pull/nested_witness")).format(
             table=sql.Identifier(place.table.name), owner=sql.Identifier(str(place.table.owner))
         )
         row = connection.execute(query, [list(gone)]).fetchone()

@@ -22,10 +22,10 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync.errors import GazelleSyncError, SettingsError, StagingIncomplete
-from gazelle_sync.log import get_logger
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -79,7 +79,7 @@ class Replay:
         lock_wait_s: float = WAIT_S,
     ) -> None:
         if settings.database_url is None:
-            raise ValueError("settings must name the database (see gazelle_sync.embedded)")
+            raise ValueError("settings must name the database (see gazelle_sync.runtime.embedded)")
         if days is not None and without_staging is WithoutStaging.DELETE:
             raise SettingsError("Rows of which staging holds no version have no day: replay all days to delete them.")
         self._database = Reused(settings.database_url)
@@ -151,7 +151,10 @@ class Replay:
         with self._database.use() as connection:
             allow_time(connection)
             for entity, table in _tables(self._entities):
-                lacking, living = connection.execute(_unstaged("unstaged_count", entity, table)).fetchone() or (0, 0)
+                lacking, living = connection.execute(_unstaged("pull/unstaged_count", entity, table)).fetchone() or (
+                    0,
+                    0,
+                )
                 found[table.name] = lacking
                 if lacking > living * SHARE_KEPT:
                     too_many.append(f"{lacking} of the {living} living rows of {table.name}")
@@ -208,4 +211,4 @@ def _unstaged(name: str, entity: Entity, table: Table) -> sql.Composed:
 
 
 def _mark_deleted(connection: Connection, entity: Entity, table: Table) -> int:
-    return connection.execute(_unstaged("unstaged_mark_deleted", entity, table)).rowcount
+    return connection.execute(_unstaged("pull/unstaged_mark_deleted", entity, table)).rowcount

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.log import say_error
 from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.runtime.logs import say_error
 from gazelle_sync.warehouse.connect import Reused, statement
 
 
@@ -42,8 +42,8 @@ class RunLog:
         self._run_id = run_id
         self._begun = time.monotonic()
         with database.use() as connection:
-            self.buried_a_run = connection.execute(statement("runlog_bury")).rowcount > 0
-            connection.execute(statement("runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
+            self.buried_a_run = connection.execute(statement("pull/runlog_bury")).rowcount > 0
+            connection.execute(statement("pull/runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
 
     def finish(
         self, reports: Mapping[str, EntityReport], client: GazelleClient | None, error: BaseException | None
@@ -66,7 +66,7 @@ class RunLog:
         }
         with self._database.use() as connection:
             connection.execute(
-                statement("runlog_finish"),
+                statement("pull/runlog_finish"),
                 {
                     "run_id": self._run_id,
                     "status": status,

@@ -15,14 +15,14 @@ from typing import Any
 
 from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
-from gazelle_sync.log import get_logger
-from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence, fence_limit
 from gazelle_sync.pull.early_exit import early_exit
+from gazelle_sync.pull.prefetch import ahead
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
 from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
+from gazelle_sync.runtime.logs import get_logger
 
 TRIES = 3
 WITNESSES = 3

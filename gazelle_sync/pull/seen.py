@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from gazelle_sync.clock import midnight, montreal_day, parse_instant
+from gazelle_sync.montreal import midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull
 
 

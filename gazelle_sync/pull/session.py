@@ -18,7 +18,6 @@ from types import TracebackType
 import structlog
 from psycopg import sql
 
-from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
 from gazelle_sync.errors import (
     EntityFailed,
@@ -28,7 +27,7 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.log import get_logger, say_surprise
+from gazelle_sync.montreal import ReadingOrder
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
@@ -42,6 +41,7 @@ from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.unreadable import note_unreadable
+from gazelle_sync.runtime.logs import get_logger, say_surprise
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -90,7 +90,7 @@ class Pull:
         lock_wait_s: float = WAIT_S,
     ) -> None:
         if settings.database_url is None or settings.api_url is None:
-            raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
+            raise ValueError("settings must name the database and the API (see gazelle_sync.runtime.embedded)")
         self._settings = settings
         self._url = settings.database_url
         self._database = Reused(self._url)
@@ -365,7 +365,7 @@ class Pull:
         path, owner = entity.goes_with
         if owner.name in self._staged:
             wait([self._staged[owner.name]])
-        query = sql.SQL(statement("staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
+        query = sql.SQL(statement("pull/staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
             allow_time(connection)
             deleted = frozenset(external_id for (external_id,) in connection.execute(query))
@@ -375,7 +375,7 @@ class Pull:
         for entity in self.entities:
             with self._database.use() as connection:
                 allow_time(connection)
-                query = sql.SQL(statement("staging_prune")).format(staging=sql.Identifier(entity.staging_table))
+                query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
     def _remember(self) -> None:
@@ -396,7 +396,7 @@ def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
 
     A run that ended says where it came to; one that died did not, and then staging itself is asked.
     """
-    row = connection.execute(statement("latest_reading")).fetchone()
+    row = connection.execute(statement("pull/latest_reading")).fetchone()
     instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
     if after_a_death:
         allow_time(connection)

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from psycopg import sql
 
-from gazelle_sync.clock import ReadingOrder, parse_instant
 from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.montreal import ReadingOrder, parse_instant
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.versions import (
@@ -84,14 +84,14 @@ class Staging:
 
     def held(self) -> dict[str, Held]:
         """Every record that is held (not for the timeline: that is too many to keep in memory)."""
-        query = sql.SQL(statement("staging_held")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_held")).format(staging=self._table)
         return dict(self._read_held(query, []))
 
     def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
         """What is held of some records."""
         if self._recent is not None:
             return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
-        query = sql.SQL(statement("staging_held_among")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
         return dict(self._read_held(query, [list(ids)]))
 
     def read_again(self) -> None:
@@ -100,7 +100,7 @@ class Staging:
 
     def set_aside(self) -> set[str]:
         """Records whose newest version was set aside by the guard: they must be read again."""
-        query = sql.SQL(statement("staging_set_aside")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_set_aside")).format(staging=self._table)
         with database_errors():
             allow_time(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
@@ -109,7 +109,7 @@ class Staging:
 
     def unanswered(self) -> set[str]:
         """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
-        query = sql.SQL(statement("stubs_unanswered")).format(
+        query = sql.SQL(statement("pull/stubs_unanswered")).format(
             staging=self._table, production=sql.Identifier(self.entity.table.name)
         )
         with database_errors():
@@ -120,7 +120,7 @@ class Staging:
 
     def unstaged(self) -> set[str]:
         """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
-        query = sql.SQL(statement("unstaged_ids")).format(
+        query = sql.SQL(statement("pull/unstaged_ids")).format(
             staging=self._table, table=sql.Identifier(self.entity.table.name), key=sql.Identifier("external_id")
         )
         with database_errors():
@@ -131,7 +131,7 @@ class Staging:
 
     def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """The last body that is held of each record, living or not."""
-        query = sql.SQL(statement("staging_last_bodies")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=self._table)
         with database_errors():
             rows = self._connection.execute(query, [list(ids)]).fetchall()
             self._connection.commit()
@@ -196,7 +196,7 @@ class Staging:
         """Remember that records are absent from their list though they answer by id (or are back in it)."""
         if not ids:
             return
-        query = sql.SQL(statement("staging_mark_listed")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_mark_listed")).format(staging=self._table)
         with database_errors():
             self._connection.execute(query, {"ids": list(ids), "unlisted": unlisted})
             self._connection.commit()
@@ -204,7 +204,7 @@ class Staging:
     def mark_unsettled(self, ids: Sequence[str]) -> None:
         """Remember that records could not be read though they changed: the next run reads them again."""
         if ids:
-            query = sql.SQL(statement("staging_unsettle")).format(staging=self._table)
+            query = sql.SQL(statement("pull/staging_unsettle")).format(staging=self._table)
             with database_errors():
                 self._connection.execute(query, {"ids": list(ids)})
                 self._connection.commit()
@@ -218,14 +218,14 @@ class Staging:
         names = {"staging": self._table}
         with database_errors(), self._connection.cursor(name="bodies") as cursor:
             allow_time(self._connection)
-            cursor.execute(sql.SQL(statement("staging_bodies")).format(**names))
+            cursor.execute(sql.SQL(statement("pull/staging_bodies")).format(**names))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
                 changed |= {row_id: held for row_id, body, said in living if (held := hash_of_held(body)) != said}
         if changed:
             found = {"ids": list(changed), "hashes": list(changed.values())}
             with database_errors():
-                self._connection.execute(sql.SQL(statement("staging_rehash")).format(**names), found)
+                self._connection.execute(sql.SQL(statement("pull/staging_rehash")).format(**names), found)
         self._connection.commit()
         return len(changed)
 
@@ -233,14 +233,14 @@ class Staging:
         """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
         with database_errors(), self._connection.transaction():
             allow_time(self._connection)
-            query = sql.SQL(statement("staging_undated")).format(staging=self._table)
+            query = sql.SQL(statement("pull/staging_undated")).format(staging=self._table)
             self._connection.execute(query, [self._order.next()])
 
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with database_errors(), self._connection.cursor(name="waiting") as cursor:
             allow_time(self._connection)
-            cursor.execute(sql.SQL(statement("staging_waiting")).format(staging=self._table))
+            cursor.execute(sql.SQL(statement("pull/staging_waiting")).format(staging=self._table))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 self._note_parents([body for (body,) in rows])
         self._connection.commit()
@@ -261,7 +261,7 @@ class Staging:
                         out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
             if settled and answer is not None:
                 cursor.execute(
-                    sql.SQL(statement("staging_settle")).format(staging=self._table),
+                    sql.SQL(statement("pull/staging_settle")).format(staging=self._table),
                     {
                         "ids": [version.external_id for version in settled],
                         "stamps": [version.stamp for version in settled],
@@ -273,12 +273,12 @@ class Staging:
                 # A body that is held and processed but whose production row is gone (somebody emptied the table)
                 # is applied again.
                 cursor.execute(
-                    sql.SQL(statement("staging_heal")).format(
+                    sql.SQL(statement("pull/staging_heal")).format(
                         staging=self._table, production=sql.Identifier(self.entity.table.name)
                     ),
                     {"ids": same},
                 )
-                cursor.execute(sql.SQL(statement("staging_refute")).format(staging=self._table), {"ids": same})
+                cursor.execute(sql.SQL(statement("pull/staging_refute")).format(staging=self._table), {"ids": same})
         self._report.staged += len(versions)
         if versions:
             self.is_empty = False

@@ -15,15 +15,14 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from gazelle_sync.clock import day_after, day_window, earlier, midnight, montreal_day, parse_instant
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.log import get_logger
-from gazelle_sync.pull.ahead import ahead
+from gazelle_sync.montreal import day_after, day_window, earlier, midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence, fence_limit
+from gazelle_sync.pull.prefetch import ahead
 from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import (
@@ -36,6 +35,7 @@ from gazelle_sync.pull.timeline_pages import (
     owners_of,
     write_page,
 )
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)

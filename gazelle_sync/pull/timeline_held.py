@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from types import TracebackType
 
-from gazelle_sync.clock import montreal_day, parse_instant
 from gazelle_sync.entities import NAMELESS, Entity
+from gazelle_sync.montreal import montreal_day, parse_instant
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
 
@@ -28,7 +28,7 @@ class TimelineHeld:
         """How many living entries we hold."""
         with database_errors():
             allow_time(self._connection)
-            row = self._connection.execute(statement("timeline_count")).fetchone()
+            row = self._connection.execute(statement("pull/timeline_count")).fetchone()
             unapplied = _unapplied(self._connection)
             self._connection.commit()
         held = int(row[0]) if row else 0
@@ -38,7 +38,7 @@ class TimelineHeld:
         """How many living entries we hold of each Montreal day."""
         with database_errors():
             allow_time(self._connection)
-            counts: dict[date, int] = dict(self._connection.execute(statement("timeline_days")).fetchall())
+            counts: dict[date, int] = dict(self._connection.execute(statement("pull/timeline_days")).fetchall())
             unapplied = _unapplied(self._connection)
             self._connection.commit()
         for _, was_living, was_at, is_living, is_at in unapplied:
@@ -54,7 +54,7 @@ class TimelineHeld:
             allow_time(self._connection)
             parameters = {"start": start, "end": end}
             held: dict[str, datetime] = dict(
-                self._connection.execute(statement("timeline_between"), parameters).fetchall()
+                self._connection.execute(statement("pull/timeline_between"), parameters).fetchall()
             )
             unapplied = _unapplied(self._connection)
             self._connection.commit()
@@ -69,7 +69,7 @@ class TimelineHeld:
         """The names that we gave to entries without an id."""
         with database_errors():
             allow_time(self._connection)
-            names = [name for (name,) in self._connection.execute(statement("timeline_nameless"), [NAMELESS])]
+            names = [name for (name,) in self._connection.execute(statement("pull/timeline_nameless"), [NAMELESS])]
             self._connection.commit()
         return names
 
@@ -112,10 +112,10 @@ class SeenIds:
         """Id → instant of the living entries that we hold since an instant (None: ever) and that were not seen."""
         with database_errors():
             self._connection.execute("ANALYZE seen")
-            query = self._connection.execute(statement("timeline_missing"), {"since": since})
+            query = self._connection.execute(statement("pull/timeline_missing"), {"since": since})
             held: dict[str, datetime] = dict(query.fetchall())
             # What a run staged and did not live to apply will be in production by the end of this one.
-            for external_id, said in self._connection.execute(statement("timeline_unapplied_missing")):
+            for external_id, said in self._connection.execute(statement("pull/timeline_unapplied_missing")):
                 at = parse_instant(said)
                 if at is not None and (since is None or at >= since):
                     held[external_id] = at
@@ -124,5 +124,5 @@ class SeenIds:
 
 def _unapplied(connection: Connection) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
     """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
-    rows = connection.execute(statement("timeline_unapplied")).fetchall()
+    rows = connection.execute(statement("pull/timeline_unapplied")).fetchall()
     return [(i, was_at is not None, was_at, is_living, parse_instant(is_at)) for i, was_at, is_living, is_at in rows]

@@ -7,10 +7,10 @@ from typing import Any
 
 from gazelle_sync.errors import OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.log import get_logger
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.read import Page
+from gazelle_sync.runtime.logs import get_logger
 
 Owner = tuple[str, str]
 """An argument of the list of entries, and its value: a client or a piano."""

@@ -22,6 +22,6 @@ def note_unreadable(
     with connection.transaction():
         if failed:
             parameters = {"entity": entity, "ids": list(failed), "messages": list(failed.values()), "run_id": run_id}
-            connection.execute(statement("unreadable_note"), parameters)
+            connection.execute(statement("pull/unreadable_note"), parameters)
         if is_whole:
-            connection.execute(statement("unreadable_forget"), {"entity": entity, "ids": list(failed)})
+            connection.execute(statement("pull/unreadable_forget"), {"entity": entity, "ids": list(failed)})

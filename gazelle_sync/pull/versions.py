@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.gazelle.answers import REPLACEMENT
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.warehouse.copytext import NULL, escaped
 
 STAMP_GRAIN = timedelta(seconds=1)

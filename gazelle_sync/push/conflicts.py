@@ -52,7 +52,7 @@ def open_conflicts(settings: Settings, keys: Sequence[str] | None = None) -> lis
     url = str(settings.database_url)
     migrate(url)
     with database_errors(), connect(url) as connection:
-        return [Conflict(*row) for row in connection.execute(statement("conflicts_open"), {"keys": keys})]
+        return [Conflict(*row) for row in connection.execute(statement("push/conflicts_open"), {"keys": keys})]
 
 
 def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, bool]:
@@ -74,7 +74,7 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
     url = str(settings.database_url)
     migrate(url)
     with database_errors(), connect(url) as connection:
-        found = connection.execute(statement("conflict_read"), {"id": conflict_id}).fetchone()
+        found = connection.execute(statement("push/conflict_read"), {"id": conflict_id}).fetchone()
         if found is None:
             raise GazelleSyncError(f"There is no conflict {conflict_id}: `gazelle-sync conflicts` lists them.")
         *values, resolved_at = found
@@ -84,7 +84,7 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
         edited = take != conflict.winner
         if edited:
             _edit(connection, conflict, conflict.ours if take == "ours" else conflict.theirs)
-        connection.execute(statement("conflict_resolve"), {"id": conflict_id, "taken": take})
+        connection.execute(statement("push/conflict_resolve"), {"id": conflict_id, "taken": take})
     return conflict, edited
 
 

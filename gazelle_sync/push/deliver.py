@@ -15,12 +15,12 @@ from functools import cached_property
 
 import psycopg
 
-from gazelle_sync.clock import earlier, parse_instant
 from gazelle_sync.errors import ApiError, GazelleSyncError
-from gazelle_sync.log import get_logger
+from gazelle_sync.montreal import earlier, parse_instant
 from gazelle_sync.push import rows
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.journal import Journal, Open, Search
+from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan, written
 from gazelle_sync.push.pushables import Pushable
@@ -28,8 +28,8 @@ from gazelle_sync.push.send import PATIENCE_S, RunStops, Sender, Verdict, is_out
 from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.undo import Undoing
-from gazelle_sync.push.words import action_name, say
 from gazelle_sync.push.work import Outcome, Unanswered, Work, replaced_by, seen
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, concerns_all
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.gazelle.answers import storable
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote
 from gazelle_sync.warehouse.connect import Connection, statement
 
@@ -119,7 +119,7 @@ class Journal:
             "since": search.since.isoformat() if search.since else None,
         }
         row = self._connection.execute(
-            statement("push_intent"),
+            statement("push/intent"),
             {
                 "entity": self._entity,
                 "record": remote.id,
@@ -155,7 +155,7 @@ class Journal:
     def doubted(self, log_id: int, reason: str, grace_s: float) -> datetime | None:
         """Nobody knows; until the instant that this gives (the database's clock, aware UTC) it may still arrive."""
         given = {"id": log_id, "reason": storable(reason)[0], "grace_s": grace_s}
-        row = self._connection.execute(statement("push_log_doubt"), given).fetchone()
+        row = self._connection.execute(statement("push/log_doubt"), given).fetchone()
         return row[0].astimezone(UTC) if row else None
 
     def shared_doubt(self, record: str, shared: str) -> datetime | None:
@@ -164,21 +164,21 @@ class Journal:
         What this run is just sending is no doubt yet.
         """
         given = {"entity": self._entity, "record": record, "shared": shared, "run_id": self._run_id, "sending": SENDING}
-        row = self._connection.execute(statement("push_shared_doubt"), given).fetchone()
+        row = self._connection.execute(statement("push/shared_doubt"), given).fetchone()
         return row[0].astimezone(UTC) if row and row[0] else None
 
     def note(self, record: str, action: str, field: str, status: str, reason: str, key: str | None = None) -> None:
         """A row for something that was not sent (`error`, `skipped`)."""
         given = {"entity": self._entity, "record": record, "action": action, "field": field, "status": status,
                  "reason": storable(reason)[0], "key": key, "run_id": self._run_id}  # fmt: skip
-        self._connection.execute(statement("push_log_note"), given)
+        self._connection.execute(statement("push/log_note"), given)
 
     def clash(self, record: str, clash: Clash) -> None:
         """Keep what loses; the same clash met again is not told twice."""
         said = {name: storable(getattr(clash, name))[0] for name in ("base", "ours", "theirs")}
         given = {"entity": self._entity, "record": record, "field": clash.field, "winner": clash.winner,
                  "run_id": self._run_id, "key": clash.key, **said}  # fmt: skip
-        self._connection.execute(statement("conflict_record"), given)
+        self._connection.execute(statement("push/conflict_record"), given)
 
     def sent_before(self, record: str, action: Action, *, is_first: bool) -> datetime | None:
         """When the same edit was sent already, if it was.
@@ -190,7 +190,7 @@ class Journal:
         """
         given = {"key": action.key, "is_first": is_first, "entity": self._entity, "record": record,
                  "action": action.name, "settles": _json(dict(action.settles))}  # fmt: skip
-        row = self._connection.execute(statement("push_sent"), given).fetchone()
+        row = self._connection.execute(statement("push/sent"), given).fetchone()
         return row[0] if row else None
 
     def open(self, keys: Sequence[str] | None) -> list[Open]:
@@ -198,7 +198,7 @@ class Journal:
         given = {"entity": self._entity, "keys": list(keys) if keys is not None else None}
         found = []
         for log_id, record, name, request, wait_s, until, stamp in self._connection.execute(
-            statement("push_open"), given
+            statement("push/open"), given
         ):
             said = request or {}
             search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
@@ -228,7 +228,7 @@ class Journal:
         given = {"entity": self._entity, "record": record, "facts": list(facts), "before_id": before_id}
         return {
             fact: Said(request.get("payload") or {}, request["settles"][fact])
-            for fact, request in self._connection.execute(statement("push_said"), given)
+            for fact, request in self._connection.execute(statement("push/said"), given)
         }
 
     def _end(
@@ -240,7 +240,7 @@ class Journal:
         before: Remote | None = None,
     ) -> None:
         self._connection.execute(
-            statement("push_log_end"),
+            statement("push/log_end"),
             {
                 "id": log_id,
                 "status": status,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import ApiError, ApiUnavailable
 from gazelle_sync.gazelle.client import client_for
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, statement
 
@@ -30,7 +30,7 @@ def note(connection: Connection, error: BaseException | None) -> None:
     """
     asked_s = error.retry_after_s if isinstance(error, ApiUnavailable) else None
     wait_s = min(max(asked_s or 0.0, PAUSE.total_seconds()), LONGEST_PAUSE.total_seconds())
-    connection.execute(statement("outage_note"), {"key": KEY, "wait_s": wait_s})
+    connection.execute(statement("push/outage_note"), {"key": KEY, "wait_s": wait_s})
 
 
 def forget(connection: Connection) -> None:

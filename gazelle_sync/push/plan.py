@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
-from gazelle_sync.clock import parse_instant
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.block import plain
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
-from gazelle_sync.push.words import say
 
 NOISE = timedelta(seconds=2)
 """Clocks that differ by less are the same: the API's has whole seconds."""

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gazelle_sync.clock import MONTREAL
-from gazelle_sync.counted import counted
+from gazelle_sync.i18n.plurals import counted
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.conflicts import Conflict
+from gazelle_sync.push.messages import action_name
 from gazelle_sync.push.model import Action, JsonValue, Plan, Row
 from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.status import Standing, Waiting
-from gazelle_sync.push.words import action_name
 from gazelle_sync.push.work import Outcome
 
 LONGEST = 200

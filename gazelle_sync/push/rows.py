@@ -17,13 +17,13 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.clock import MONTREAL, midnight
 from gazelle_sync.gazelle.answers import storable
-from gazelle_sync.log import get_logger
+from gazelle_sync.montreal import MONTREAL, midnight
 from gazelle_sync.push.block import Marks, plain, write_block
 from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row
 from gazelle_sync.push.pushables import Pushable
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, concerns_all, statement
 
 log = get_logger("gazelle_sync.push")
@@ -49,7 +49,7 @@ def due(
         keys: Only these; None: all.
         at_once: Also those whose next try lies ahead.
     """
-    query = _formatted("push_due", pushable)
+    query = _formatted("push/due", pushable)
     given = {"keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": None}
     found = dict.fromkeys(key for (key,) in connection.execute(query, given))
     return [str(key) for key in found if key is not None]
@@ -58,14 +58,14 @@ def due(
 def is_due(connection: Connection, pushable: Pushable) -> bool:
     """Whether there is anything to do, be it only to say what is wrong with a row that names no record."""
     given = {"keys": None, "at_once": False, "limit": 1}
-    return connection.execute(_formatted("push_due", pushable), given).fetchone() is not None
+    return connection.execute(_formatted("push/due", pushable), given).fetchone() is not None
 
 
 def standing(
     connection: Connection, pushable: Pushable, keys: Sequence[str]
 ) -> list[tuple[str, bool, datetime | None]]:
     """Of records that have a row: external id, whether it is hidden, and since when Gazelle has what it says."""
-    return list(connection.execute(_formatted("push_standing", pushable), {"keys": list(keys)}))
+    return list(connection.execute(_formatted("push/standing", pushable), {"keys": list(keys)}))
 
 
 def is_hidden(pushable: Pushable) -> sql.Composed:
@@ -79,7 +79,7 @@ def load(connection: Connection, pushable: Pushable, keys: Sequence[str]) -> lis
     """Rows by key, in the order of the keys; those that are gone are left out."""
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", column)) for column in pushable.columns)
     found = {}
-    for values in connection.execute(_formatted("push_rows", pushable, columns=columns), {"keys": list(keys)}):
+    for values in connection.execute(_formatted("push/rows", pushable, columns=columns), {"keys": list(keys)}):
         row = _row(values, pushable)
         twin = row.key in found
         found[row.key] = replace(row, faults={pushable.key: ("twins", row.key)}) if twin else row
@@ -93,7 +93,7 @@ def settle(connection: Connection, pushable: Pushable, row: Row, settles: Mappin
     clean, _ = storable(dict(settles))
     _be_patient(connection)
     written = connection.execute(
-        _formatted("push_settle", pushable), {"record": row.key, "settles": Jsonb(clean), "facts": list(settles)}
+        _formatted("push/settle", pushable), {"record": row.key, "settles": Jsonb(clean), "facts": list(settles)}
     ).fetchone()
     return replace(row, base=written[0] if written else {**(row.base or {}), **clean})
 
@@ -118,7 +118,7 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
 def look_again(connection: Connection, pushable: Pushable, record: str) -> None:
     """Make a row due because Gazelle's side is another one than both agreed on: the next push compares them."""
     _be_patient(connection)
-    connection.execute(_formatted("push_look_again", pushable), {"record": record})
+    connection.execute(_formatted("push/look_again", pushable), {"record": record})
 
 
 def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote) -> None:
@@ -136,7 +136,7 @@ def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote)
     }
     _be_patient(connection)
     connection.execute(
-        _formatted("push_finish", pushable), {"record": row.key, "revision": row.revision, "remote": Jsonb(seen)}
+        _formatted("push/finish", pushable), {"record": row.key, "revision": row.revision, "remote": Jsonb(seen)}
     )
 
 
@@ -164,7 +164,7 @@ def fail(
     try:
         with connection.transaction():
             _be_patient(connection)
-            connection.execute(_formatted("push_fail", pushable), given)
+            connection.execute(_formatted("push/fail", pushable), given)
     except psycopg.Error as error:
         if concerns_all(error):
             raise
@@ -177,7 +177,7 @@ def fail(
 
 def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at_once: bool) -> int:
     """Say why in the rows that name no record; gives how many there are."""
-    query = _formatted("push_fail_nameless", pushable)
+    query = _formatted("push/fail_nameless", pushable)
     try:
         with connection.transaction():
             _be_patient(connection)

@@ -15,7 +15,6 @@ from datetime import datetime
 
 import httpx
 
-from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
     ApiError,
     ApiUnavailable,
@@ -25,10 +24,11 @@ from gazelle_sync.errors import (
     WriteRefused,
 )
 from gazelle_sync.gazelle.client import may_have_been_taken
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.journal import Journal, Search
+from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent, Transport
-from gazelle_sync.push.words import action_name, say
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
 

@@ -20,16 +20,16 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.log import get_logger, say_error
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable, record_id
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Wanted, transport_for
 from gazelle_sync.push.undo import assert_undoable, touched
-from gazelle_sync.push.words import say
 from gazelle_sync.push.work import Outcome
+from gazelle_sync.runtime.logs import get_logger, say_error
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import WAIT_S, PushLock
@@ -105,7 +105,7 @@ class Push:
         grace_s: float | None = None,
     ) -> None:
         if settings.database_url is None or settings.api_url is None:
-            raise ValueError("settings must name the database and the API (see gazelle_sync.embedded)")
+            raise ValueError("settings must name the database and the API (see gazelle_sync.runtime.embedded)")
         self._settings = settings
         self._url = settings.database_url
         self._keys = [record_id(key) for key in keys] if keys is not None else None
@@ -280,7 +280,7 @@ class Push:
         }  # fmt: skip
         with database_errors(), connect(self._url) as connection:
             connection.execute(
-                statement("push_runlog"),
+                statement("push/runlog"),
                 {
                     "run_id": self.run_id,
                     "mode": self._settings.push_transport,

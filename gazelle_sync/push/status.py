@@ -87,7 +87,7 @@ def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
     found = PushStatus()
     with database_errors(), connect(str(settings.database_url)) as connection:
         for pushable in PUSHABLES:
-            query = sql.SQL(statement("status_push")).format(
+            query = sql.SQL(statement("push/status_push")).format(
                 table=sql.Identifier(pushable.table), hidden=rows.is_hidden(pushable)
             )
             row = connection.execute(query, {"late": late}).fetchone()
@@ -160,7 +160,7 @@ def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[
     found: list[Waiting] = []
     with database_errors(), connect(url) as connection:
         for pushable in PUSHABLES:
-            query = sql.SQL(statement("push_waiting")).format(
+            query = sql.SQL(statement("push/waiting")).format(
                 table=sql.Identifier(pushable.table),
                 t_key=pushable.record("t"),
                 hidden=rows.is_hidden(pushable),

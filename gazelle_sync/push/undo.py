@@ -13,20 +13,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, SettingsError, WriteRefused
 from gazelle_sync.gazelle.client import may_have_been_taken
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.fields import Block, Measured, Service, StatusTag, day_of
 from gazelle_sync.push.gist import alike
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
 from gazelle_sync.push.journal import UNDO, Journal, Open, Said, Search
+from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
 from gazelle_sync.push.transports import Sent, Transport, Wanted
-from gazelle_sync.push.words import action_name, say
 from gazelle_sync.push.work import Outcome, replaced_by, seen
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
@@ -259,7 +259,7 @@ class Undoing:
     def _note_gone(self, deed: Deed) -> None:
         """Others took it back already. A create is gone; what an update wrote over is compared by the next push."""
         with self._connection.transaction():
-            self._connection.execute(statement("push_log_undone"), {"ids": deed.ids})
+            self._connection.execute(statement("push/log_undone"), {"ids": deed.ids})
             if deed.is_update:
                 rows.look_again(self._connection, self._pushable, deed.last.record)
             else:
@@ -272,7 +272,7 @@ class Undoing:
         with self._connection.transaction():
             if log_id is not None:
                 self._journal.succeeded(log_id, answer.response if answer else None, reason)
-            self._connection.execute(statement("push_log_undone"), {"ids": deed.ids})
+            self._connection.execute(statement("push/log_undone"), {"ids": deed.ids})
             self._follow(deed, now)
 
     def _follow(self, deed: Deed, now: Remote) -> None:
@@ -401,7 +401,7 @@ def _done(
     return [
         Done(log_id, record, name, field, *_request(request), response or {}, before or {}, later_run)
         for log_id, record, name, field, request, response, before, later_run in connection.execute(
-            statement("push_of_run"), given
+            statement("push/of_run"), given
         )
     ]
 

@@ -20,8 +20,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from gazelle_sync.clock import montreal_day
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import montreal_day
 
 Body = Mapping[str, Any]
 """One record as Gazelle sent it: decoded JSON, untouched."""

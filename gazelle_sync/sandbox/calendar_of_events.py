@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Record
 from gazelle_sync.sandbox.mutations import EVENT_DEFAULTS
 from gazelle_sync.sandbox.settings import INSTANT

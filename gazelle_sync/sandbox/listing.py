@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Json, Record, encode
 from gazelle_sync.sandbox.pages import ById, Refused, Rows
 from gazelle_sync.sandbox.settings import INSTANT

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.listing import utc
 from gazelle_sync.sandbox.settings import Settings

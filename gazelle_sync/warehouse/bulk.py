@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 from psycopg import errors, sql
 
-from gazelle_sync.log import get_logger
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_time, locking_out_others
 
@@ -46,10 +46,12 @@ def bulk_load(connection: Connection, staging: str, tables: Sequence[str], then:
     are_empty = sql.SQL(" AND ").join(
         sql.SQL("NOT EXISTS (SELECT FROM {})").format(sql.Identifier(table)) for table in tables
     )
-    question = sql.SQL(statement("bulk_may_load")).format(are_empty=are_empty, staging=sql.Identifier(staging))
+    question = sql.SQL(statement("warehouse/bulk_may_load")).format(
+        are_empty=are_empty, staging=sql.Identifier(staging)
+    )
     with connection.transaction():
         row = connection.execute(question).fetchone()
-        makers = connection.execute(statement("bulk_definitions"), {"tables": list(tables)}).fetchall()
+        makers = connection.execute(statement("warehouse/bulk_definitions"), {"tables": list(tables)}).fetchall()
     if row != (True,) or not makers:
         yield False
         return
@@ -73,7 +75,7 @@ def spare_marking(connection: Connection, staging: str) -> None:
     """
     try:
         with locking_out_others(connection):
-            for (drop,) in connection.execute(statement("staging_spare"), {"staging": staging}).fetchall():
+            for (drop,) in connection.execute(statement("warehouse/staging_spare"), {"staging": staging}).fetchall():
                 connection.execute(drop.encode())
             connection.execute(
                 sql.SQL("ALTER TABLE {} SET (fillfactor = {})").format(sql.Identifier(staging), ROOM_TO_MARK)
@@ -87,7 +89,7 @@ def restore_marking(connection: Connection, staging: str) -> None:
     names = {"index": sql.Identifier(f"{staging}_unprocessed"), "staging": sql.Identifier(staging)}
     try:
         with locking_out_others(connection):
-            connection.execute(sql.SQL(statement("staging_index")).format(**names))
+            connection.execute(sql.SQL(statement("warehouse/staging_index")).format(**names))
             connection.execute(sql.SQL("ALTER TABLE {staging} RESET (fillfactor)").format(**names))
     except errors.InsufficientPrivilege:
         log.warning("the index of what waits is missing, and this role may not make it", table=staging)

@@ -26,7 +26,7 @@ def allow_time(connection: Connection) -> None:
     Args:
         connection: Not autocommit, or inside a transaction: the limit ends with it, so a pooler may stand between.
     """
-    connection.execute(statement("limits_set"), {"statement": LONG, "lock": None})
+    connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": None})
 
 
 @contextmanager
@@ -39,6 +39,6 @@ def locking_out_others(connection: Connection) -> Iterator[None]:
         psycopg.errors.LockNotAvailable: Somebody holds the table.
     """
     with connection.transaction():
-        connection.execute(statement("limits_set"), {"statement": LONG, "lock": LOCK_WAIT})
+        connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT})
         yield
         connection.execute("SET LOCAL lock_timeout TO DEFAULT")  # what follows may wait as long as the server lets it

@@ -13,7 +13,7 @@ from types import TracebackType
 import psycopg
 
 from gazelle_sync.errors import AnotherPullRunning, AnotherPushRunning, DatabaseError, GazelleSyncError
-from gazelle_sync.log import get_logger
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
 log = get_logger("gazelle_sync.warehouse")
@@ -129,4 +129,4 @@ def push_is_running(url: str) -> bool:
 
 def _is_held(url: str, key: int) -> bool:
     with database_errors(), connect(url) as connection:
-        return connection.execute(statement("lock_is_held"), [key]).fetchone() == (True,)
+        return connection.execute(statement("warehouse/lock_is_held"), [key]).fetchone() == (True,)

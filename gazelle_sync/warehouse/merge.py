@@ -101,7 +101,7 @@ class TableWriter:
                 "written": [staged.external_id for staged in batch],
             }
         allow_time(self._connection)
-        return self._connection.execute(statement("timeline_twins"), parameters).rowcount
+        return self._connection.execute(statement("warehouse/timeline_twins"), parameters).rowcount
 
     def forget(self) -> None:
         """Forget which parents are known: the transaction that made some of them was rolled back."""
@@ -112,7 +112,7 @@ class TableWriter:
         gone = [row["external_id"] for row in rows if row["deleted_at"] is not None]
         if table.owner is None or not gone:
             return rows
-        query = sql.SQL(statement("nested_owners")).format(
+        query = sql.SQL(statement("warehouse/nested_owners")).format(
             table=sql.Identifier(table.name), owner=sql.Identifier(table.owner)
         )
         owners: dict[str, str] = dict(self._connection.execute(query, [gone]).fetchall())
@@ -197,7 +197,7 @@ class TableWriter:
         learns = sql.SQL(" OR ").join(
             sql.SQL("(held.{0} IS NULL AND EXCLUDED.{0} IS NOT NULL)").format(column) for column in said
         )
-        query = sql.SQL(statement("stub")).format(
+        query = sql.SQL(statement("warehouse/stub")).format(
             table=sql.Identifier(table),
             columns=sql.SQL(", ").join(map(sql.Identifier, values)),
             values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
@@ -212,7 +212,7 @@ class TableWriter:
         """Mark nested rows that their parent's body lists no more: their ids are others' affair too, and may revive."""
         if not bodies or self.tables_are_new:
             return 0
-        query = sql.SQL(statement("nested_mark_deleted")).format(
+        query = sql.SQL(statement("warehouse/nested_mark_deleted")).format(
             table=sql.Identifier(table.name), owner=sql.Identifier(str(table.owner))
         )
         parameters = {
@@ -228,7 +228,7 @@ class TableWriter:
         if not tombstones:
             return 0
         return self._connection.execute(
-            sql.SQL(statement("tombstone")).format(table=sql.Identifier(self._entity.table.name)),
+            sql.SQL(statement("warehouse/tombstone")).format(table=sql.Identifier(self._entity.table.name)),
             {
                 "ids": [staged.external_id for staged in tombstones],
                 "instants": [staged.fetched_at for staged in tombstones],
@@ -246,7 +246,7 @@ class TableWriter:
 
     def _jsonb_columns(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {table.name: set() for table in self._entity.tables}
-        rows = self._connection.execute(statement("jsonb_columns"), [list(found)]).fetchall()
+        rows = self._connection.execute(statement("warehouse/jsonb_columns"), [list(found)]).fetchall()
         self._connection.commit()
         for table, column in rows:
             found[table].add(column)
@@ -283,7 +283,7 @@ def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifie
         return sql.SQL("EXCLUDED.{}").format(sql.Identifier(column))
 
     comma = sql.SQL(", ")
-    return sql.SQL(statement("upsert")).format(
+    return sql.SQL(statement("warehouse/upsert")).format(
         table=sql.Identifier(table.name),
         batch=batch,
         columns=comma.join(map(sql.Identifier, columns)),

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors, sql
 
 from gazelle_sync.errors import DatabaseError, first_line
-from gazelle_sync.log import get_logger
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import locking_out_others
 from gazelle_sync.warehouse.relations import MIGRATIONS, VISITORS, open_doors, present_tables, say_doors
@@ -105,12 +105,12 @@ def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
 
 def _visitors(connection: Connection) -> list[str]:
     """Roles of a hosted database's Data API: it gives them every right to whatever is made in schema public."""
-    return [name for (name,) in connection.execute(statement("visitors"), {"roles": list(VISITORS)})]
+    return [name for (name,) in connection.execute(statement("warehouse/visitors"), {"roles": list(VISITORS)})]
 
 
 def _objects(connection: Connection) -> set[tuple[str, str]]:
     """Kind and name of every table, view, sequence and function of our schemas."""
-    return set(connection.execute(statement("objects"), {"schemas": ["public", "gazelle"]}).fetchall())
+    return set(connection.execute(statement("warehouse/objects"), {"schemas": ["public", "gazelle"]}).fetchall())
 
 
 def _close(connection: Connection, made: Sequence[tuple[str, str]], visitors: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def present_tables(connection: Connection) -> set[str]:
     Raises:
         RowsHidden: Row-level security hides rows of some of them from this role.
     """
-    found = connection.execute(statement("present_tables"), {"tables": list(TABLES)}).fetchall()
+    found = connection.execute(statement("warehouse/present_tables"), {"tables": list(TABLES)}).fetchall()
     hidden = sorted(name for name, is_hidden, _ in found if is_hidden)
     if hidden:
         raise RowsHidden(hidden, found[0][2])
@@ -52,7 +52,7 @@ def open_doors(connection: Connection, relations: Sequence[str] | None = None) -
         "roles": list(VISITORS), "relations": list(relations or ours), "functions": relations is None,
     }  # fmt: skip
     found: dict[str, list[str]] = {}
-    for role, name in connection.execute(statement("open_doors"), parameters):
+    for role, name in connection.execute(statement("warehouse/open_doors"), parameters):
         found.setdefault(role, []).append(name)
     return found
 

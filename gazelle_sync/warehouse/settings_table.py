@@ -18,7 +18,7 @@ def read_setting(connection: Connection, key: str) -> str | None:
 
 def write_setting(connection: Connection, key: str, value: str) -> None:
     """Set a key; the caller's transaction decides when it counts."""
-    connection.execute(statement("setting_write"), {"key": key, "value": value})
+    connection.execute(statement("warehouse/setting_write"), {"key": key, "value": value})
 
 
 def read_watermarks(connection: Connection) -> dict[str, datetime]:
@@ -45,4 +45,6 @@ def move_watermark(connection: Connection, entity: str, instant: datetime, all_e
     process dies.
     """
     write_setting(connection, f"{LAST_SYNC_DATE}.{entity}", instant.astimezone(UTC).isoformat(timespec="seconds"))
-    connection.execute(statement("watermark_oldest"), {"keys": [f"{LAST_SYNC_DATE}.{name}" for name in all_entities]})
+    connection.execute(
+        statement("warehouse/watermark_oldest"), {"keys": [f"{LAST_SYNC_DATE}.{name}" for name in all_entities]}
+    )

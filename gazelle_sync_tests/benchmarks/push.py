@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from gazelle_sync.clock import montreal_day
+from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.block import Marks, write_block
 from gazelle_sync.push.model import Remote, Row
 from gazelle_sync.push.plan import make_plan

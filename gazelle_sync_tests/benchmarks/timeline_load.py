@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.pull.ahead import ahead
+from gazelle_sync.montreal import ReadingOrder
 from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.prefetch import ahead
 from gazelle_sync.pull.read import Page, with_versions
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import Staging

@@ -6,14 +6,15 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gazelle_sync.alerts import ledger, outage
-from gazelle_sync.alerts.facts import EndedRun
-from gazelle_sync.alerts.watch import watch
+from gazelle_sync.defs.sync.resources import FULL, TICK
 from gazelle_sync.errors import DatabaseError
+from gazelle_sync.incidents import outage
+from gazelle_sync.incidents.facts import EndedRun
+from gazelle_sync.incidents.watch import watch
+from gazelle_sync.notifications import ledger
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.resources import FULL, TICK
 from gazelle_sync.warehouse.connect import connect, database_errors
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 OUTLASTING = ("failed_check", "slow_run", "many_errors")
 """Rules that one more pull says nothing of: the next run with checks does, the next of that mode, or the hour's end."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gazelle_sync.alerts import outage
+from gazelle_sync.incidents import outage
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.alerts import job_of
@@ -21,7 +21,7 @@ from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.scene import FAILED, SUCCESS, Run, Scene
 from gazelle_sync_tests.faults.truth import Truth
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql", "lists", "data"}
 NESTED = "nested"

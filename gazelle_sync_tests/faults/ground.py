@@ -24,7 +24,7 @@ from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import as_invented, server_of_its_own
 from gazelle_sync_tests.faults.processes import Launcher
-from gazelle_sync_tests.shop import Shop, drop_database, live_a_while
+from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
 
 SCALE, TIMELINE = 0.01, 120
 """Twenty-odd clients, a dozen pianos, 120 visits: small enough for a case a second, big enough for every fence."""

@@ -15,7 +15,7 @@ from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.truth import MONTREAL, Row, Truth
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 CANCELLED_KIND = "appointments"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults.truth import MONTREAL
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 Record = dict[str, Any]
 ZULU = "%Y-%m-%dT%H:%M:%SZ"

@@ -25,7 +25,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.warehouse.merge import TableWriter
-from gazelle_sync_tests.processes import pull_once
+from gazelle_sync_tests.support.processes import pull_once
 
 POINTS: dict[str, tuple[Any, str]] = {
     "request": (GazelleClient, "execute"),

@@ -13,8 +13,8 @@ from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
 from gazelle_sync_tests.faults.push_judge import after_quiet, at_any_time
 from gazelle_sync_tests.faults.push_people import Sides
 from gazelle_sync_tests.faults.push_scene import PushScene
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql"}
 PULLED = ("pianos",)

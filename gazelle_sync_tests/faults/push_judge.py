@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from gazelle_sync.clock import montreal_day
+from gazelle_sync.montreal import montreal_day
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.push_people import HERE, STATUS, THERE, Sides, block_of
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Row
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Row
 
 Found = tuple[str, str]
 """A figure, and what is wrong, for a person."""

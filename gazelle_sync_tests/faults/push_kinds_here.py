@@ -10,7 +10,7 @@ import time
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.push_kinds_api import SLOW
 from gazelle_sync_tests.faults.push_scene import PushScene
-from gazelle_sync_tests.pushing import TABLE, Countdown
+from gazelle_sync_tests.support.pushing import TABLE, Countdown
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
 LAST_STEP = 70

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.push_scene import PushScene
-from gazelle_sync_tests.pushing import Countdown
+from gazelle_sync_tests.support.pushing import Countdown
 
 LAST_STEP = 110
 """An undo of some busy rows passes about so many steps."""

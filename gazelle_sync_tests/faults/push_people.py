@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync_tests.pushing import TABLE, Office
-from gazelle_sync_tests.shop import Record, Row
+from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.shop import Record, Row
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"

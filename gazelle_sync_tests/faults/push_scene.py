@@ -26,8 +26,8 @@ from gazelle_sync.settings import Settings
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.push_people import Sides
 from gazelle_sync_tests.faults.surroundings import Surroundings
-from gazelle_sync_tests.pushing import STEPS, WRITES, Countdown, Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import STEPS, WRITES, Countdown, Office
+from gazelle_sync_tests.support.shop import Shop
 
 VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
 TIMEOUT_S = 6.0

@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 
-from gazelle_sync.alerts.facts import EndedRun
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults.alerts import Told, job_of, told_of
 from gazelle_sync_tests.faults.ground import Ground
@@ -21,7 +21,7 @@ from gazelle_sync_tests.faults.judge import Before
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.processes import Point
 from gazelle_sync_tests.faults.surroundings import Surroundings
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 SUCCESS, FAILED = "success", "failed"
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync_tests.faults.ground import Ground
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 FAR_AWAY_S = (0.02, 0.08)
 """Seconds a round trip to a database in another region."""

@@ -12,14 +12,14 @@ from functools import cache
 import dagster as dg
 import structlog
 
-from gazelle_sync.alerts.facts import EndedRun
-from gazelle_sync.clock import montreal_day
 from gazelle_sync.definitions import build_defs
-from gazelle_sync.jobs import run_config
-from gazelle_sync.partitions import range_tags
-from gazelle_sync.resources import TICK
-from gazelle_sync.sensors.alerts import ended_run
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync.defs.incidents.sensors import ended_run
+from gazelle_sync.defs.sync.jobs import run_config
+from gazelle_sync.defs.sync.partitions import range_tags
+from gazelle_sync.defs.sync.resources import TICK
+from gazelle_sync.incidents.facts import EndedRun
+from gazelle_sync.montreal import montreal_day
+from gazelle_sync_tests.support.shop import Shop
 
 
 @cache

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from gazelle_sync.alerts.facts import CheckResult, EndedRun
-from gazelle_sync_tests.desk import UNREACHABLE, Desk
-from gazelle_sync_tests.receivers import Webhook
+from gazelle_sync.incidents.facts import CheckResult, EndedRun
+from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
+from gazelle_sync_tests.support.receivers import Webhook
 
 
 def test_data_that_is_not_in_step_for_an_hour_is_told(desk: Desk, hook: Webhook) -> None:

@@ -13,13 +13,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from gazelle_sync import up
-from gazelle_sync.alerts import delivery, ledger, outage
-from gazelle_sync.alerts.facts import EndedRun
-from gazelle_sync.alerts.watch import Watched
-from gazelle_sync_tests.desk import UNREACHABLE, Desk
-from gazelle_sync_tests.far import far_away
-from gazelle_sync_tests.receivers import HOOK_TOKEN, PASSWORD, Webhook, dripping, free_port, mail_server, webhook
+from gazelle_sync.incidents import outage
+from gazelle_sync.incidents.facts import EndedRun
+from gazelle_sync.incidents.watch import Watched
+from gazelle_sync.notifications import delivery, ledger
+from gazelle_sync.runtime import supervisor as up
+from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
+from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.receivers import (
+    HOOK_TOKEN,
+    PASSWORD,
+    Webhook,
+    dripping,
+    free_port,
+    mail_server,
+    webhook,
+)
 
 
 def test_a_healthy_shop_writes_and_says_nothing(desk: Desk, hook: Webhook) -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from gazelle_sync.alerts.ledger import standing
 from gazelle_sync.monitoring.report import render_report
+from gazelle_sync.monitoring.status import push_status, read_status, render_status
+from gazelle_sync.notifications.ledger import standing
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.status import push_status, read_status, render_status
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync_tests.looking import assert_passes
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.looking import assert_passes
+from gazelle_sync_tests.support.shop import Shop
 
 STAMPS = {
     "staging_pianos": (

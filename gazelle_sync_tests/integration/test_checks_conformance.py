@@ -8,10 +8,10 @@ from functools import cache
 import pytest
 from graphql import build_schema
 
+from gazelle_sync.quality.conformance import SETTING, Comparison, compare
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync.trust.conformance import SETTING, Comparison, compare
-from gazelle_sync_tests.looking import assert_passes, look_at
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.shop import Shop
 
 NAMES = ("conformance_operations", "conformance_deprecations", "conformance_enums")
 SCHEMA = PROJECT_ROOT / "gazelle_sync" / "sandbox" / "schema.graphql"

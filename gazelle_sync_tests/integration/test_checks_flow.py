@@ -7,9 +7,9 @@ import re
 import pytest
 
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.trust.flow import LEAST_DAYS, reason_of
-from gazelle_sync_tests.looking import assert_passes, look_at
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync.quality.flow import LEAST_DAYS, reason_of
+from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.shop import Shop
 
 NAMES = ("flow_age", "flow_backlog", "flow_errors", "flow_watermark", "flow_volume")
 BREAK = """

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.trust import production
-from gazelle_sync.trust.production import SAMPLE
-from gazelle_sync_tests.looking import assert_passes, look_at
-from gazelle_sync_tests.shop import PRODUCTION, Shop
+from gazelle_sync.quality import production
+from gazelle_sync.quality.production import SAMPLE
+from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 NAMES = (
     "integrity_production", "integrity_ownership", "integrity_ids", "integrity_references", "integrity_counts",

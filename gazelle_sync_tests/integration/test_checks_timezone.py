@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gazelle_sync_tests.looking import assert_passes, look_at
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.shop import Shop
 
 MOVE = """
     UPDATE gazelle_appointments SET start_at = ({0}),

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gazelle_sync.doctor import Finding, examine
+from gazelle_sync.cli.doctor import Finding, examine
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 SECRET = "a-key-that-nobody-may-read"
 

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gazelle_sync.alerts.watch import watch
-from gazelle_sync.clock import ReadingOrder
 from gazelle_sync.entities import ENTITIES, TIMELINE
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.incidents.watch import watch
+from gazelle_sync.monitoring.status import push_status, read_status
+from gazelle_sync.montreal import ReadingOrder
 from gazelle_sync.pull.apply import Applier
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import Staging
-from gazelle_sync.status import push_status, read_status
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 
 def living(shop: Shop, table: str) -> int:

@@ -16,8 +16,8 @@ import httpx
 import psycopg
 import pytest
 
-from gazelle_sync.embedded import sandbox_ready_file, sandbox_standing, stand
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.runtime.embedded import sandbox_ready_file, sandbox_standing, stand
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gazelle_sync.alerts.watch import Watched
+from gazelle_sync.incidents.watch import Watched
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
@@ -19,7 +19,7 @@ from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off
 from gazelle_sync_tests.faults.people import People
 from gazelle_sync_tests.faults.truth import Truth
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 SLICE = ("cut short", "partial", "row skipped", "mass deletion", "tags emptied", "an hour behind", "server crash",
          "killed at a point")  # fmt: skip
@@ -145,12 +145,12 @@ def test_a_failed_entity_that_is_left_out_is_an_alert_missing() -> None:
 
 
 def test_an_alert_about_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gazelle_sync.alerts.rules.STALE", timedelta(0))
+    monkeypatch.setattr("gazelle_sync.incidents.rules.STALE", timedelta(0))
     assert counted(ground, "a megabyte", f.FALSE_ALARMS, seeds=1)
 
 
 def test_an_alert_that_nobody_ends_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gazelle_sync.alerts.ledger.close", lambda *_: False)
+    monkeypatch.setattr("gazelle_sync.notifications.ledger.close", lambda *_: False)
     assert counted(ground, "wrong key", f.FALSE_ALARMS, seeds=1)
 
 

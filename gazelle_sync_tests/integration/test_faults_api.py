@@ -21,7 +21,7 @@ from gazelle_sync.errors import (
     SettingsError,
 )
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import PRODUCTION, Shop
+from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 NAMES = [entity.name for entity in ENTITIES]
 SECRET = "a-key-that-nobody-may-read"

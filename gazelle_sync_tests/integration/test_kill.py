@@ -15,8 +15,8 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.lock import PULL_LOCK, PullLock, pull_is_running, push_is_running
-from gazelle_sync_tests.processes import Processes
-from gazelle_sync_tests.shop import PRODUCTION, Shop
+from gazelle_sync_tests.support.processes import Processes
+from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 
 def assert_nothing_is_doubled(shop: Shop) -> None:
@@ -103,7 +103,7 @@ def test_a_second_pull_says_that_another_is_running(shop: Shop) -> None:
 
 def test_whoever_asks_whether_a_pull_is_running_holds_up_none(shop: Shop) -> None:
     with connect(shop.url) as asking:
-        assert asking.execute(statement("lock_is_held"), [PULL_LOCK]).fetchone() == (False,)
+        assert asking.execute(statement("warehouse/lock_is_held"), [PULL_LOCK]).fetchone() == (False,)
         with PullLock(shop.url, wait_s=0):  # the question's transaction is still open
             assert pull_is_running(shop.url)
             assert not push_is_running(shop.url)

@@ -12,15 +12,15 @@ import pytest
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.trust.circumstances import Circumstances
-from gazelle_sync.trust.production import judge_production
+from gazelle_sync.quality.context import Circumstances
+from gazelle_sync.quality.production import judge_production
 from gazelle_sync.warehouse import connect as connecting
 from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 
 def set_database(shop: Shop, **settings: str) -> None:
@@ -131,12 +131,12 @@ def test_pruning_outlasts_a_short_statement_timeout(shop: Shop) -> None:
 
 
 GROWS = {
-    "staging_all", "staging_pending", "staging_held", "staging_prune", "staging_waiting", "staging_bodies",
-    "staging_set_aside", "stubs_unanswered", "staging_retire", "staging_unapplied", "staging_undated",
-    "staging_deleted",
-    "staging_index", "timeline_count", "timeline_days", "timeline_between", "timeline_missing",
-    "timeline_unapplied", "timeline_unapplied_missing", "timeline_nameless", "timeline_twins", "unstaged_count",
-    "unstaged_ids", "trust_newest", "staging_mark_pages",
+    "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune", "pull/staging_waiting", "pull/staging_bodies",
+    "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_retire", "pull/staging_unapplied", "pull/staging_undated",
+    "pull/staging_deleted",
+    "warehouse/staging_index", "pull/timeline_count", "pull/timeline_days", "pull/timeline_between", "pull/timeline_missing",
+    "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless", "warehouse/timeline_twins", "pull/unstaged_count",
+    "pull/unstaged_ids", "quality/newest", "pull/staging_mark_pages",
 }  # fmt: skip
 """Statements that read or write a table from end to end: what they take grows with a shop's history."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox.admin import SandboxAdmin
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 
 @pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from gazelle_sync.doctor.database import _server
+from gazelle_sync.cli.doctor.database import _server
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import SQL_ROOT, connect
 from gazelle_sync.warehouse.migrate import migrate, pending
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.shop import drop_database
+from gazelle_sync_tests.support.shop import drop_database
 
 FILES = sorted(path.name for path in (SQL_ROOT / "migrations").glob("*.sql"))
 

@@ -19,12 +19,12 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.monitoring.failures import read_reasons, render_reasons, set_pending, show_record
 from gazelle_sync.monitoring.metrics import serve_metrics
 from gazelle_sync.monitoring.report import WORDS, render_report, write_report
+from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import read_status
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.receivers import free_port
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.receivers import free_port
+from gazelle_sync_tests.support.shop import Shop
 
 MEASURES = {
     "stage1_fetch_duration", "stage1_records_fetched", "stage2_reconcile_duration", "stage2_records_processed",

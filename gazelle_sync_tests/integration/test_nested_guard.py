@@ -10,7 +10,7 @@ import pytest
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import MassEmptying
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 NESTED = {table.name: entity.name for entity in ENTITIES for table in entity.tables if table.owner is not None}
 FAULTS = [

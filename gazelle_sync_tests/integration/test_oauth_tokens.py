@@ -24,8 +24,8 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
-from gazelle_sync_tests.processes import Processes
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.processes import Processes
+from gazelle_sync_tests.support.shop import Shop
 
 QUERY = "query Few { allClients(first: 1) { totalCount } }"
 

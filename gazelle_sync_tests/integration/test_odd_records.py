@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 LOCATION = {"usageType": "STREET", "municipality": "Lévis", "countryCode": "CA"}
 

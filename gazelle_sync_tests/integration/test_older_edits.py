@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from gazelle_sync.doctor.database import _edits, _migrations
+from gazelle_sync.cli.doctor.database import _edits, _migrations
 from gazelle_sync.push.status import read_waiting
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.wholeness import UNIQUE, restore
+from gazelle_sync.warehouse.schema_repair import UNIQUE, restore
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.pushing import TABLE, Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.shop import Shop
 
 SEED = (
     "status text, notes varchar(4000), observations text, travail text, a_faire text, completed_in_tournee_id text, "

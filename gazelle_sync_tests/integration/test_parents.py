@@ -12,7 +12,7 @@ from gazelle_sync.errors import DatabaseError
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.session import Pull
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 Record = dict[str, Any]
 GHOST = "cli_0Fantome000000000000"

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from gazelle_sync.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_doors
-from gazelle_sync.doctor.finding import Finding
+from gazelle_sync.cli.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_doors
+from gazelle_sync.cli.doctor.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.relations import EDITS, open_doors
-from gazelle_sync.warehouse.wholeness import read_open_doors, restore
+from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
 from gazelle_sync_tests.conftest import server_of_its_own
 
 NUMBERS = itertools.count()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 Record = dict[str, Any]
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.shop import ENTITY, KIND_OF_ENTITY, Shop
+from gazelle_sync_tests.support.shop import ENTITY, KIND_OF_ENTITY, Shop
 
 
 def test_the_first_pull_makes_production_equal_to_the_api(new_shop: Shop) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.processes import Processes
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.processes import Processes
+from gazelle_sync_tests.support.shop import Shop
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("status", {"code": 503}), ("status", {"code": 429, "retry_after": 0}), ("status", {"code": 404}),

@@ -16,7 +16,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.push.model import Entry
 from gazelle_sync.push.transports.reading import GazelleRecords
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
-from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
 
 
 @pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])

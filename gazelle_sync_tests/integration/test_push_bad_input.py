@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.push.block import Marks
-from gazelle_sync_tests.pushing import Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import Meddlers, Office, once
 
 
 def test_a_piano_that_gazelle_does_not_know_is_said_and_stops_nobody_else(office: Office) -> None:

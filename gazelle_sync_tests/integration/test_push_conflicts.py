@@ -12,7 +12,7 @@ from gazelle_sync.push.conflicts import open_conflicts, resolve
 from gazelle_sync.push.render import render_conflicts, render_preview, render_waiting
 from gazelle_sync.push.session import Push, PushReport, preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
 
 
 def undo(office: Office, run_id: str) -> PushReport:

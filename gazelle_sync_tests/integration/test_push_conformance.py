@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gazelle_sync_tests.pushing import Office
+from gazelle_sync_tests.support.pushing import Office
 
 LATE = datetime(2026, 7, 2, 3, 30, tzinfo=UTC)
 """Half past eleven in the evening of the first in Montreal."""

@@ -13,7 +13,7 @@ from gazelle_sync.push import deliver
 from gazelle_sync.push.transports import reading
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.pushing import TABLE, WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import TABLE, WRITES, Meddlers, Office, once
 
 
 def ago(**how_long: float) -> str:

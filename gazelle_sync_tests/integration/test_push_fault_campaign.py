@@ -24,8 +24,8 @@ from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.push_case import PushCase
 from gazelle_sync_tests.faults.push_judge import after_quiet
 from gazelle_sync_tests.faults.push_people import HERE, THERE, Sides
-from gazelle_sync_tests.pushing import TABLE, Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.shop import Shop
 
 SLICE = ("answer of a comment lost", "edited after the reading", "edited in doubt", "gone after a request",
          "killed again and again")  # fmt: skip

@@ -13,8 +13,8 @@ from gazelle_sync.push.model import Row
 from gazelle_sync.push.render import render_preview, render_waiting
 from gazelle_sync.push.session import preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.pushing import TABLE, Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.shop import Shop
 
 INSTANTS = ["infinity", "-infinity", "0044-03-15 12:00+00 BC", "20226-07-01 12:00+00"]
 

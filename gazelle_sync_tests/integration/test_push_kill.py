@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gazelle_sync_tests.pushing import Office, killed_at
+from gazelle_sync_tests.support.pushing import Office, killed_at
 
 
 def test_killed_between_any_two_steps_everything_is_there_once(office: Office) -> None:

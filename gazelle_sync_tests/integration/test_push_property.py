@@ -13,7 +13,7 @@ import pytest
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync_tests.pushing import Meddlers, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import Meddlers, Office, killed_at, once
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"

@@ -10,8 +10,8 @@ import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError
 from gazelle_sync.warehouse.lock import PushLock
-from gazelle_sync_tests.pushing import WRITES, Meddlers, Office, once
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.shop import Shop
 
 
 def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, meddle: Meddlers) -> None:

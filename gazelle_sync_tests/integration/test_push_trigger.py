@@ -9,8 +9,8 @@ import pytest
 
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 SEEDS_TABLES = """
 CREATE TABLE vincent_dindy_piano_updates (

@@ -13,8 +13,8 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.render import render_report
-from gazelle_sync_tests.pushing import Meddlers, Office, killed_at, once
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import Meddlers, Office, killed_at, once
+from gazelle_sync_tests.support.shop import Shop
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 DONE_AT = datetime(2026, 7, 1, 16, tzinfo=UTC)

@@ -13,8 +13,8 @@ from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.push.model import Action
 from gazelle_sync.push.transports.visits import VisitTransport
 from gazelle_sync.settings import Settings
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 LATE = datetime(2026, 7, 2, 3, 30, tzinfo=UTC)
 """Half past eleven in the evening of the first in Montreal."""

@@ -21,8 +21,8 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import TRANSIT_S, LeaseEnded, Throttle, Token
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import statement
-from gazelle_sync_tests.far import far_away
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.shop import Shop
 
 PATIENCE_S = 5.0
 
@@ -166,7 +166,7 @@ def test_an_answer_that_was_lost_leaves_the_budget_true(database: str, monkeypat
     def lost(self: Throttle, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
         monkeypatch.setattr(Throttle, "_row", row)
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute(statement("request_lease"), {
+            connection.execute(statement("gazelle/request_lease"), {
                 "holder": self._holder, "wanted": 10, "tokens": 10, "term_s": 1.5, "returned": [], "free_in_s": [],
             })  # fmt: skip
         assert self._connection is not None

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gazelle_sync.clock import midnight, montreal_day
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import SettingsError, StagingIncomplete
+from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import WithoutStaging
-from gazelle_sync_tests.shop import PRODUCTION, Shop
+from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 
 def test_a_replay_gives_the_same_production_to_the_byte_without_one_request(lived_in: Shop) -> None:

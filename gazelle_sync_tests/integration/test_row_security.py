@@ -12,19 +12,19 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from gazelle_sync.doctor import examine
+from gazelle_sync.cli.doctor import examine
 from gazelle_sync.errors import RowsHidden
+from gazelle_sync.monitoring.status import push_status, read_status
 from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.push.session import Push
 from gazelle_sync.push.status import read_waiting
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import push_status, read_status
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import EDITS, TABLES, present_tables
-from gazelle_sync_tests.processes import Person
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 NUMBERS = itertools.count()
 

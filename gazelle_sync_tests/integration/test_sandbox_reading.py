@@ -9,7 +9,7 @@ from pathlib import Path
 import graphql
 import pytest
 
-from gazelle_sync.clock import MONTREAL
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.dialects import schema_for, schema_text
 from gazelle_sync.sandbox.encoding import Json
 from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.monitoring.status import WORDS, EntityStatus, push_status, read_status, render_status
 from gazelle_sync.push.render import render_waiting
 from gazelle_sync.settings import Settings
-from gazelle_sync.status import WORDS, EntityStatus, push_status, read_status, render_status
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

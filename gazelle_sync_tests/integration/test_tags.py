@@ -12,7 +12,7 @@ from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.connect import Reused
-from gazelle_sync_tests.shop import ENTITY, Shop
+from gazelle_sync_tests.support.shop import ENTITY, Shop
 
 Record = dict[str, Any]
 

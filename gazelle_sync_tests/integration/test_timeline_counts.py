@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.clock import montreal_day
+from gazelle_sync.montreal import montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.session import Pull
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.shop import Shop
 
 Record = dict[str, Any]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from gazelle_sync.doctor.database import _migrations
+from gazelle_sync.cli.doctor.database import _migrations
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.monitoring.report import write_report
+from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.status import read_status
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, VIEWS
-from gazelle_sync.warehouse.wholeness import TRIGGER, restore
-from gazelle_sync_tests.looking import assert_passes, look_at
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync.warehouse.schema_repair import TRIGGER, restore
+from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 
 def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:

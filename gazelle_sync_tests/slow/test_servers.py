@@ -15,19 +15,19 @@ import psycopg
 import pytest
 from psycopg.types.json import Json
 
+from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.quality.registry import CHECKS
 from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync.status import read_status
-from gazelle_sync.trust.catalogue import CHECKS
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import server_of_its_own
 from gazelle_sync_tests.faults.ground import new_home
-from gazelle_sync_tests.looking import look_at
 from gazelle_sync_tests.pooler import pgbouncer, pooler
-from gazelle_sync_tests.pushing import Office
-from gazelle_sync_tests.shop import Shop
+from gazelle_sync_tests.support.looking import look_at
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Shop
 
 pytestmark = pytest.mark.slow
 
@@ -188,12 +188,12 @@ def test_what_a_complete_read_lacks_is_found_without_a_nested_loop_over_history(
         connection.execute(SEEN.encode(), values)
         connection.execute("ANALYZE seen")
         connection.execute("SET LOCAL statement_timeout = '60s'")  # where it is wrong: an end, and not half an hour
-        for name in ("timeline_missing", "timeline_unapplied_missing"):
+        for name in ("pull/timeline_missing", "pull/timeline_unapplied_missing"):
             query = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statement(name)
             row = connection.execute(query, values).fetchone()
             assert row is not None
             most = max(nodes_of(row[0][0]["Plan"]), key=rows_touched)
             assert rows_touched(most) <= 3 * ENTRIES, (name, Json(most).obj)
             found = connection.execute(statement(name), values).fetchall()
-            is_there = (name == "timeline_missing") == (status == "processed")
+            is_there = (name == "pull/timeline_missing") == (status == "processed")
             assert sorted(external_id for external_id, _ in found) == (["tme_1", "tme_2", "tme_3"] if is_there else [])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gazelle_sync.pull.ahead import ahead
+from gazelle_sync.pull.prefetch import ahead
 
 
 def test_items_come_in_their_order() -> None:

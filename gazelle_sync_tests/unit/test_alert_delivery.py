@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gazelle_sync.alerts import delivery
-from gazelle_sync.alerts.ledger import Message
+from gazelle_sync.notifications import delivery
+from gazelle_sync.notifications.ledger import Message
 from gazelle_sync.settings import Settings
-from gazelle_sync_tests.receivers import HOOK_TOKEN, dripping
+from gazelle_sync_tests.support.receivers import HOOK_TOKEN, dripping
 
 MESSAGE = Message(1, "alert", "error", "✗ Clients", "They could not be pulled.", "JSON", was_interrupted=False)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazelle_sync.alerts.causes import cause_of
-from gazelle_sync.alerts.facts import EndedRun, Facts, Failure
-from gazelle_sync.alerts.particulars import without_particulars
-from gazelle_sync.alerts.rules import RULES, assess
-from gazelle_sync.alerts.trouble import Assessment, Trouble
-from gazelle_sync.alerts.wording import CAUSES, MESSAGES, WORDS, describe
+from gazelle_sync.incidents.causes import cause_of
+from gazelle_sync.incidents.facts import EndedRun, Facts, Failure
+from gazelle_sync.incidents.messages import CAUSES, MESSAGES, WORDS, describe
+from gazelle_sync.incidents.rules import RULES, assess
+from gazelle_sync.incidents.trouble import Assessment, Trouble
+from gazelle_sync.notifications.redaction import without_particulars
 from gazelle_sync.settings import Settings, secrets_of_alert_url
 
 NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import (
     AnswerUnreadable,
     ApiError,
@@ -25,7 +24,8 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle.auth import FixedToken
 from gazelle_sync.gazelle.client import ATTEMPTS, Answer, GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
-from gazelle_sync.log import masked
+from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.runtime.logs import masked
 
 KEY = "a-key-of-nobody"
 ACCESS_TOKEN = "an-access-token-" * 4

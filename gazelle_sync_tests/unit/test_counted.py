@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gazelle_sync.counted import counted
+from gazelle_sync.i18n.plurals import counted
 from gazelle_sync.push.render import TEXTS, render_report, render_waiting
 from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.status import Waiting
-from gazelle_sync.trust.flow import WAITS
+from gazelle_sync.quality.flow import WAITS
 
 
 @pytest.mark.parametrize(

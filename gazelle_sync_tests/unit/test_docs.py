@@ -15,11 +15,11 @@ import click
 import pytest
 from graphql import build_schema, parse, validate
 
-from gazelle_sync.cli import main
+from gazelle_sync.cli.app import main
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
+from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.settings import __file__ as settings_file
-from gazelle_sync.trust.catalogue import CHECKS, GROUPS
 
 BENCHMARKS = PROJECT_ROOT / "docs" / "benchmarks.md"
 DOCUMENTS = sorted([PROJECT_ROOT / "README.md", PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").glob("*.md")])

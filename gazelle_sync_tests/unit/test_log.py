@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gazelle_sync.log import SharedRotatingFile
+from gazelle_sync.runtime.logs import SharedRotatingFile
 
 PROCESSES, LINES = 3, 150
 WRITER = """
 import logging, sys
-from gazelle_sync.log import SharedRotatingFile
+from gazelle_sync.runtime.logs import SharedRotatingFile
 handler = SharedRotatingFile(sys.argv[1], maxBytes=2_000, backupCount=99, encoding="utf-8")
 logger = logging.getLogger("writer")
 logger.addHandler(handler)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gazelle_sync.clock import (
+from gazelle_sync.defs.sync.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags, tick_days
+from gazelle_sync.montreal import (
     MONTREAL,
     ReadingOrder,
     day_after,
@@ -18,7 +19,6 @@ from gazelle_sync.clock import (
     montreal_day,
     parse_instant,
 )
-from gazelle_sync.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags, tick_days
 
 DAYS = st.dates(min_value=date(2007, 1, 1), max_value=date(2037, 1, 1))
 INSTANTS = st.datetimes(datetime(2007, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - a bound

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import gazelle_sync
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.reconcile.rows import ReconcileError
-from gazelle_sync_tests.bodies import (
+from gazelle_sync_tests.support.bodies import (
     ITEM,
     body_of,
     connection,

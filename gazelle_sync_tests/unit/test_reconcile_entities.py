@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazelle_sync.clock import MONTREAL
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.reconcile.rows import ReconcileError
-from gazelle_sync_tests.bodies import (
+from gazelle_sync_tests.support.bodies import (
     APPOINTMENT,
     CLIENT,
     ENTRY,

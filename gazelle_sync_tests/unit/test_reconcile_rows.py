@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazelle_sync.clock import MONTREAL
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.reconcile import rows
 from gazelle_sync.reconcile.product import in_language
 from gazelle_sync.reconcile.rows import NOT_SAID, Conversion, ReconcileError

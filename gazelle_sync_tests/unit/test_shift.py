@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazelle_sync.trust.shift import Cause, Pair, clock_changes, diagnose, montreal_offset, signed_hours
+from gazelle_sync.quality.shift import Cause, Pair, clock_changes, diagnose, montreal_offset, signed_hours
 
 HOUR = timedelta(hours=1)
 MONTREAL = ZoneInfo("America/Toronto")

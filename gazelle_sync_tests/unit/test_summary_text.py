@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from gazelle_sync.cli.summary import NAMES, WORDS, Summary
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.summary import NAMES, WORDS, Summary
 
 
 def stats(**reports: EntityReport) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from gazelle_sync.trust.titles import announced, reference_hour
+from gazelle_sync.quality.titles import announced, reference_hour
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from importlib import import_module
 
 import pytest
 
-from gazelle_sync.trust.catalogue import CHECKS, GROUPS
-from gazelle_sync.trust.finding import Finding, Severity, Text, some
-from gazelle_sync.trust.render import render_findings
+from gazelle_sync.quality.finding import Finding, Severity, Text, some
+from gazelle_sync.quality.registry import CHECKS, GROUPS
+from gazelle_sync.quality.render import render_findings
 
 MODULES = [
-    f"gazelle_sync.trust.{name}"
+    f"gazelle_sync.quality.{name}"
     for name in ("catalogue", "circumstances", "conformance", "counts", "flow", "integrity", "production", "render",
                  "timezone_texts")
 ]  # fmt: skip

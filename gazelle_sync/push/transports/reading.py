@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import (
     AnswerUnreadable,
     ApiError,
@@ -20,6 +19,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import said_wrong
 from gazelle_sync.gazelle.client import Answer, GazelleClient
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
 from gazelle_sync.push.transports import Read, Sent, Wanted

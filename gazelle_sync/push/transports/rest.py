@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords

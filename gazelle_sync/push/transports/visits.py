@@ -13,16 +13,16 @@ from datetime import date, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from gazelle_sync.clock import earlier, midnight
 from gazelle_sync.errors import ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
-from gazelle_sync.log import get_logger
+from gazelle_sync.montreal import earlier, midnight
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports import Sent, Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.transports.lists import CUT, whole
 from gazelle_sync.push.transports.reading import member
+from gazelle_sync.runtime.logs import get_logger
 
 Visit = dict[str, Any]
 

@@ -1,1 +1,0 @@
-"""Thin assets: each calls the room below and reports what it did as metadata."""

@@ -1,0 +1,29 @@
+"""The first module of `gazelle-sync`: it answers Ctrl-C and SIGTERM before the commands are imported.
+
+Importing takes a while, and an interrupt in the middle of it would print where Python was.
+"""
+
+import signal
+from types import FrameType
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """While not even `interrupts` is imported: the same as what it does."""
+    import os
+
+    os.write(2, b"Stopped. What was committed is kept; the next run takes up the rest.\n")
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Run a command."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background, nohup
+            signal.signal(number, _leave)
+    from gazelle_sync.cli.app import main as commands
+
+    commands()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The commands of `gazelle-sync`: options, messages and exit status; no logic.
+
+Only this module prints and exits. What a command needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from gazelle_sync.cli.checks import check
+from gazelle_sync.cli.frame import Commands, speaking, standing
+from gazelle_sync.cli.monitoring import errors, metrics, report
+from gazelle_sync.cli.push import conflicts, push
+from gazelle_sync.cli.sandbox import sandbox
+from gazelle_sync.runtime.signals import unwind_when_stopped
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gazelle-sync")
+def main() -> None:
+    """Keeps a Gazelle account and a PostgreSQL database equal.
+
+    Without any setting it runs on an embedded PostgreSQL and a sandbox Gazelle. README.md lists the environment.
+    """
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Read every body of everything, and prove production from staging.")
+@click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
+@click.option("--allow-deletes", is_flag=True, help="Let mass deletion and mass emptying through, once.")
+def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
+    """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
+    from gazelle_sync.cli import runs as runner
+
+    with speaking(), standing(meanwhile=runner.load_dagster) as settings:
+        entities = runner.entities_from(only)
+        ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
+        click.echo(ended.text)
+        sys.exit(0 if ended.succeeded else 1)
+
+
+@main.command()
+@click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
+@click.option("--from", "from_day", type=DAY, help="First Montreal day of last change.")
+@click.option("--to", "to_day", type=DAY, help="Last Montreal day of last change.")
+@click.option(
+    "--without-staging",
+    type=click.Choice(["keep", "delete"]),
+    help="What becomes of living rows of which staging holds no version: left as they are, or marked deleted. "
+    "Unset: up to 2 % of a table are kept, with more the replay is refused.",
+)
+def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | None) -> None:
+    """Rebuild production from staging, without one call to Gazelle."""
+    from gazelle_sync.cli import runs as runner
+
+    with speaking(), standing(api=False, meanwhile=runner.load_dagster) as settings:
+        days = tuple(day.date() if day else None for day in (from_day, to_day))
+        ended = runner.run_replay(
+            settings,
+            entities=runner.entities_from(only),
+            first=days[0],
+            last=days[1],
+            without_staging=without_staging,
+        )
+        click.echo(ended.text)
+        sys.exit(0 if ended.succeeded else 1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(as_json: bool) -> None:
+    """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
+    from gazelle_sync.monitoring.status import alerts_as_json, alerts_status, push_status, read_status, render_status
+    from gazelle_sync.warehouse.source import source_held
+
+    with speaking(), standing(api=False, for_machines=as_json) as settings:
+        rows, edits = read_status(settings), push_status(settings)
+        alerts = alerts_status(settings)
+        lights = [*(row.light for row in rows), alerts.light, edits.light]
+        if as_json:
+            found = [*(row.as_json() for row in rows), alerts_as_json(alerts), edits.as_json()]
+            source = {"source": source_held(str(settings.database_url))}
+            click.echo(json.dumps([source | one for one in found], indent=2))
+        else:
+            click.echo(render_status(settings, rows, edits))
+        sys.exit(1 if "red" in lights else 0)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables and views up to date, and make again what somebody dropped."""
+    from gazelle_sync.warehouse.migrate import migrate as apply_migrations
+    from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
+
+    with speaking(), standing(api=False) as settings:
+        applied = apply_migrations(str(settings.database_url))
+        for name in applied:
+            click.echo(f"applied {name}")
+        restored = restore(str(settings.database_url))
+        for name in restored.made:
+            click.echo(f"made again: {name}")
+        for name in restored.lacking:
+            click.secho(f"✗ still lacking: {name}", fg="red")
+        for advice in restored.advice():
+            click.echo(advice)
+        if doors := read_open_doors(str(settings.database_url)):
+            click.secho(f"⚠ {doors}", fg="yellow")
+        if not applied and not restored.made and not restored.lacking:
+            click.echo("The database is up to date.")
+        sys.exit(1 if restored.lacking else 0)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the Dagster UI.")
+def up(port: int) -> None:
+    """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
+    from gazelle_sync.runtime.supervisor import run_ui
+
+    with speaking(), standing() as settings:
+        sys.exit(run_ui(settings, port))
+
+
+@main.command()
+def doctor() -> None:
+    """Check settings, credentials, database, API, schema and clock, each with what to do about it."""
+    from gazelle_sync.cli.doctor import examine
+
+    with speaking():
+        unwind_when_stopped()
+        findings = list(examine())
+        for finding in findings:
+            click.echo(finding.line())
+        sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+for command in (check, errors, metrics, report, push, conflicts, sandbox):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The variables of the environment, and the home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from gazelle_sync.cli.doctor.finding import Finding
+from gazelle_sync.errors import SettingsError
+from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
+
+LEAST_FREE_BYTES = 1_000_000_000
+
+
+class _Recorder(dict[str, str]):
+    """An environment that notes which variables are asked for, so that there is no second list of them."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        super().__init__(environ)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+def environment() -> dict[str, str]:
+    """The variables that are ours, `.env` included."""
+    load_dot_env()
+    return {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+
+
+def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]:
+    """The findings, and the variables that make no sense."""
+    empty = _Recorder({})
+    Settings.load(empty)
+    findings: list[Finding] = []
+    broken: set[str] = set()
+    for name, value in sorted(environ.items()):
+        try:
+            Settings.load({name: value})
+        except SettingsError as error:
+            broken.add(name)
+            findings.append(Finding("settings", False, f"{error}. Correct it in the environment or in .env."))
+        if name not in empty.asked:
+            known = ", ".join(sorted(empty.asked))
+            findings.append(Finding("settings", False, f"{name} is not known. Is it mistyped? There are: {known}."))
+    if not findings:
+        said = ", ".join(sorted(environ)) or "nothing is set"
+        findings.append(Finding("settings", True, f"every variable makes sense ({said})"))
+    parts = {"PostgreSQL": "GAZELLE_DATABASE_URL", "Dagster's storage": "GAZELLE_DAGSTER_POSTGRES_URL"}
+    embedded = [part for part, name in parts.items() if not environ.get(name)]
+    settings = Settings.load({name: value for name, value in environ.items() if name not in broken})
+    try:
+        refuse_unasked_sandbox(settings)
+    except SettingsError as error:
+        if "GAZELLE_API_URL" not in broken:
+            return [*findings, Finding("parts", False, str(error))], broken | {"GAZELLE_API_URL"}
+    embedded += [] if settings.api_url else ["the SANDBOX, a Gazelle with invented clients"]
+    text = f"embedded: {', '.join(embedded)}" if embedded else "nothing is embedded: all of it is yours"
+    return [*findings, Finding("parts", True, text)], broken
+
+
+def home_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether the home can be written and has room."""
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"room?")
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        yield Finding(
+            "home", False, f"{home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of yours."
+        )
+        return
+    enough = free >= LEAST_FREE_BYTES
+    text = f"{home} can be written, {free / 1e9:.1f} GB free"
+    yield Finding("home", enough, text if enough else f"{text}. Free some: logs and embedded data need 1 GB.")

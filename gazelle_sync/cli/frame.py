@@ -1,0 +1,121 @@
+"""What every command stands in: the settings with what they leave unset started, and errors told in one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.runtime.signals import (
+    SENTENCE,
+    interrupts_deferred,
+    leave,
+    leave_when_stopped,
+    status_of,
+    unwind_when_stopped,
+)
+
+WRITERS = ("click.utils", "rich.console")
+
+
+class Commands(click.Group):
+    """The commands.
+
+    Ctrl-C or SIGTERM ends any of them, at any moment, in one sentence and with status 130 or 143; output that cannot be
+    written does so with status 1.
+    """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if not _is_of_output(error):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python tries once more as it ends
+            click.secho(f"✗ The output cannot be written ({error.strerror}).", fg="red", err=True)
+            sys.exit(1)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            leave_when_stopped()
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            leave_when_stopped()
+            click.secho(SENTENCE, err=True)
+            leave(status_of(interrupt))
+        finally:
+            leave_when_stopped()
+
+
+@contextmanager
+def standing(
+    *, api: bool = True, for_machines: bool = False, meanwhile: Callable[[], None] | None = None
+) -> Iterator[Any]:
+    """The settings, with what they leave unset started for the length of the command.
+
+    A command that works on a sandbox says so first.
+
+    Args:
+        api: Whether the API is needed.
+        for_machines: Whether standard output is read by a program: people are spoken to on standard error.
+        meanwhile: Done on a thread while the embedded parts start.
+    """
+    from gazelle_sync.runtime import logs as log
+    from gazelle_sync.runtime.embedded import stand
+    from gazelle_sync.settings import Settings
+    from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
+
+    settings = Settings.load()
+    try:
+        log.configure(settings)
+    except OSError as error:
+        raise GazelleSyncError(
+            f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
+            "your own, or free some space."
+        ) from error
+    thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
+    thread.start()
+    unwind_when_stopped()
+    with stand(settings, api=api) as standing:
+        with interrupts_deferred():
+            thread.join()
+        if is_sandbox(standing, api=api):
+            click.secho(SANDBOX_SAID[standing.language], fg="yellow", err=for_machines)
+        yield standing
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn the library's errors into one message and exit status 1."""
+    try:
+        yield
+    except GazelleSyncError as error:
+        from gazelle_sync.runtime.logs import masked
+
+        click.secho(f"✗ {masked(str(error))}", fg="red", err=True)
+        sys.exit(1)
+    except click.exceptions.Exit:
+        raise
+    except Exception as error:
+        if _is_of_output(error):
+            raise
+        from gazelle_sync.runtime.logs import get_logger, say_surprise
+
+        get_logger("gazelle_sync").exception("unexpected error")
+        click.secho(f"✗ {say_surprise(error)}.", fg="red", err=True)
+        sys.exit(1)
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Whether the disk that standard output goes to is full, or its reader gone: what writes there failed itself."""
+    places = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, OSError) and places[-1] in WRITERS

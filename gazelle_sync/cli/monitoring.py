@@ -1,0 +1,74 @@
+"""`gazelle-sync errors`, `metrics` and `report`: what people and their tools look at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gazelle_sync.cli.frame import speaking, standing
+
+WRITTEN = {"en": "Written: {path}", "fr": "Page écrite : {path}"}
+
+
+@click.command()
+@click.option(
+    "--show", "external_id", metavar="ID", help="One record: what Gazelle sent, and why it cannot be applied."
+)
+@click.option("--retry", is_flag=True, help="Apply them again, after a mended reconciler say.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
+    """Show the records in error, by reason. Exit status 0; of --retry, 1 if the run failed."""
+    from gazelle_sync.monitoring import failures
+    from gazelle_sync.warehouse.migrate import migrate
+
+    is_json = as_json or external_id is not None
+    with speaking(), standing(api=False, for_machines=is_json) as settings:
+        migrate(str(settings.database_url))
+        if external_id is not None:
+            click.echo(json.dumps(failures.show_record(settings, external_id), indent=2, ensure_ascii=False))
+            return
+        succeeded = True
+        if retry and (entities := failures.set_pending(settings)):
+            from gazelle_sync.cli import runs as runner
+
+            ended = runner.run_retry(settings, entities)
+            succeeded = ended.succeeded
+            click.echo(ended.text, err=as_json)
+        elif retry:
+            click.echo(
+                "Nothing waits for another try here; what Gazelle could not give, each sync asks for again.",
+                err=as_json,
+            )
+        reasons = failures.read_reasons(settings)
+        as_text = json.dumps([reason.as_json() for reason in reasons], indent=2, ensure_ascii=False)
+        click.echo(as_text if as_json else failures.render_reasons(reasons))
+        sys.exit(0 if succeeded else 1)
+
+
+@click.command()
+@click.option(
+    "--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="0 takes any that is free."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def metrics(port: int, host: str) -> None:
+    """Serve metrics for Prometheus until Ctrl-C; each answer is read from the database."""
+    from gazelle_sync.monitoring.metrics import serve_metrics
+
+    with speaking(), standing(api=False) as settings:
+        server, thread = serve_metrics(settings, host, port)
+        click.echo(f"Metrics are at http://{host}:{server.server_port}/metrics. Ctrl-C stops it.")
+        thread.join()
+
+
+@click.command()
+@click.option("--html", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def report(path: Path) -> None:
+    """Write a page with plots: volumes, durations, errors, backlog, the coming week. It needs nothing else."""
+    from gazelle_sync.monitoring.report import write_report
+
+    with speaking(), standing(api=False) as settings:
+        write_report(settings, path)
+        click.echo(WRITTEN[settings.language].format(path=path))

@@ -1,0 +1,150 @@
+"""When alerts are looked after: as each run ends, and every minute for what no run announces.
+
+A failed check that does not block leaves its run a success, so both ends of a run are watched. Runs of the command line
+belong to no code location: `gazelle_sync.cli.runs` brings those itself, by the same `ended_run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from gazelle_sync.incidents.facts import CheckResult, EndedRun
+from gazelle_sync.incidents.trouble import Severity
+from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.runtime import logs as log
+from gazelle_sync.settings import Settings
+
+EVERY_S = 60
+AFTER_A_RUN_S = 30
+WILL_RETRY_TAG = "dagster/will_retry"
+CHECK_FAILED = "DagsterAssetCheckFailedError"
+OVERTAKEN_WITHIN = 10
+"""A run that ended so many runs of its job ago is old news."""
+
+SEVERITIES: Mapping[dg.AssetCheckSeverity, Severity] = {
+    dg.AssetCheckSeverity.ERROR: "error",
+    dg.AssetCheckSeverity.WARN: "warning",
+}
+
+
+def ended_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> EndedRun:
+    """What Dagster knows of a run that ended.
+
+    Args:
+        instance: That holds the run's events.
+        run: As it is now: its status says how it ended.
+    """
+    succeeded = run.status is dg.DagsterRunStatus.SUCCESS
+    failures = [] if succeeded else _step_failures(instance, run.run_id)
+    return EndedRun(
+        run_id=run.run_id,
+        job=run.job_name,
+        succeeded=succeeded,
+        reason="\n".join(reason for _, reason in failures),
+        checks=tuple(_checks(instance, run.run_id)),
+        is_overtaken=run.tags.get(WILL_RETRY_TAG) == "true" or _is_overtaken(instance, run),
+        only_checks_failed=bool(failures) and all(kind == CHECK_FAILED for kind, _ in failures),
+    )
+
+
+def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
+    """The class and the words of each error that failed the run."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    found = []
+    for entry in instance.all_logs(run_id, of_type=kinds):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        if event.is_step_failure:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            found.append((data.error.cls_name or "" if data.error else "", said or data.error_display_string))
+        elif not found:
+            found.append(("", event.message or ""))
+    return found
+
+
+def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
+    """What the checks found, once each; a failure that a newer run has overtaken is left out."""
+    found: dict[dg.AssetCheckKey, CheckResult] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        if entry.dagster_event is None:
+            continue
+        evaluation = entry.dagster_event.asset_check_evaluation_data
+        before = found.get(evaluation.asset_check_key)
+        if before is not None and not before.passed:
+            continue  # several partitions: one that failed is enough
+        found[evaluation.asset_check_key] = CheckResult(
+            name=evaluation.check_name,
+            asset=evaluation.asset_key.to_user_string(),
+            passed=evaluation.passed,
+            severity=SEVERITIES[evaluation.severity],
+            description=evaluation.description or "",
+        )
+    failed = [key for key, result in found.items() if not result.passed]
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(failed) if failed else {}
+    old = {key for key, record in newest.items() if record.run_id != run_id}
+    return [result for key, result in found.items() if key not in old]
+
+
+def _is_overtaken(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a newer run of the same job has ended: what this one says is not how things stand."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=OVERTAKEN_WITHIN)
+    own = next((record for record in newest if record.dagster_run.run_id == run.run_id), None)
+    if own is None:
+        return bool(newest)
+    return any(record.create_timestamp > own.create_timestamp for record in newest)
+
+
+def alert_sensors() -> list[dg.SensorDefinition]:
+    """All of them; they are on by default."""
+
+    @dg.run_failure_sensor(
+        name="alert_on_failed_run",
+        description="Tells that a run failed, once, and which checks did.",
+        minimum_interval_seconds=AFTER_A_RUN_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def failed(context: dg.RunFailureSensorContext) -> None:
+        _look(ended_run(context.instance, context.dagster_run))
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="alert_on_failed_check",
+        description="Tells which checks failed in a run that succeeded, and that what had failed is well again.",
+        minimum_interval_seconds=AFTER_A_RUN_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def succeeded(context: dg.RunStatusSensorContext) -> None:
+        _look(ended_run(context.instance, context.dagster_run))
+
+    @dg.sensor(
+        name="alert_watch",
+        description="Tells of stale data, errors, failed pushes and runs that take too long; tries again what could "
+        "not be delivered.",
+        minimum_interval_seconds=EVERY_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def every_minute(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        watched = _look()
+        if watched is None:
+            return dg.SkipReason("GAZELLE_DATABASE_URL is not set: `gazelle-sync up` sets it for embedded parts.")
+        return dg.SkipReason(
+            f"{datetime.now(UTC):%H:%M} UTC: {watched.opened} new, {watched.closed} over, {watched.sent} delivered, "
+            f"{watched.failed} not delivered."
+        )
+
+    return [failed, succeeded, every_minute]
+
+
+def _look(ended: EndedRun | None = None) -> Watched | None:
+    settings = Settings.load()
+    if settings.database_url is None:
+        return None
+    log.configure_once(settings)
+    with log.surprises_told():
+        return watch(settings, ended)

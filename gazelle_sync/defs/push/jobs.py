@@ -1,0 +1,122 @@
+"""The job that sends edits to Gazelle: one op, apart from the pull's assets.
+
+Its pool is its own: the pull's would let an edit wait behind a long pull. The budget of requests is shared by way of
+the database, whoever runs, and one push at a time is a matter of the push's lock.
+"""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.push.session import Push, PushReport
+from gazelle_sync.runtime import logs as log
+from gazelle_sync.runtime.embedded import stand
+from gazelle_sync.settings import Settings
+
+PUSH_JOB = "push_to_gazelle"
+POOL = "gazelle_push"
+EAR = "push_ear"
+OP = "send_edits"
+MOST_SHOWN = 50
+LONGEST_PUSH_S = 2 * 3600
+"""A push that takes longer hangs: Dagster ends it, so that the next may start."""
+
+CONFIG = {
+    "pianos": dg.Field(dg.Noneable([str]), default_value=None, is_required=False, description="Only these ids."),
+    "at_once": dg.Field(
+        bool, default_value=True, description="Also rows whose next try lies ahead because the last one failed."
+    ),
+    "undo": dg.Field(
+        dg.Noneable(str), default_value=None, is_required=False, description="Put back what this run changed instead."
+    ),
+}
+
+
+@dataclass
+class Ear:
+    """Hears what came of a push: the command line prints it.
+
+    Attributes:
+        report: Of the push that ended.
+    """
+
+    report: PushReport | None = None
+
+
+def ear_resource(ear: Ear | None = None) -> dg.ResourceDefinition:
+    """The resource that hears; None: nobody listens."""
+    return dg.ResourceDefinition.hardcoded_resource(ear or Ear(), description="Hears what came of a push.")
+
+
+def push_config(**options: Any) -> dict[str, Any]:
+    """The run config; Dagster's own lines stay out of the terminal (they are in the UI)."""
+    return {
+        "ops": {OP: {"config": options}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+@dg.op(name=OP, pool=POOL, config_schema=CONFIG, required_resource_keys={EAR})
+def send_edits(context: dg.OpExecutionContext) -> None:
+    """Every row of the shop's tables that was edited since Gazelle had it last."""
+    config = context.op_config
+    try:
+        with stand(Settings.load()) as settings:
+            log.configure_once(settings)
+            with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
+                report = push.undo(config["undo"]) if config["undo"] else push.run()
+    except GazelleSyncError as error:
+        raise dg.Failure(description=log.masked(str(error)), allow_retries=False) from None
+    except Exception as error:
+        # Its own words may quote what people wrote, and Dagster keeps them: where it happened is enough.
+        log.get_logger("gazelle_sync.push").error("push died", where="".join(traceback.format_tb(error.__traceback__)))
+        raise dg.Failure(
+            description=f"The push died of a fault of gazelle_sync ({type(error).__name__}). What was sent is noted, "
+            "the rest waits for the next push; the log file says where it happened.",
+            allow_retries=False,
+        ) from None
+    getattr(context.resources, EAR).report = report
+    _tell(context, report)
+    if report.stopped is not None:
+        raise dg.Failure(description=report.stopped, allow_retries=False)
+
+
+def _tell(context: dg.OpExecutionContext, report: PushReport) -> None:
+    """Numbers and ids; what people wrote stays in the shop's database."""
+    context.add_output_metadata(
+        {
+            "rows": len(report.outcomes),
+            "sent": report.sent,
+            "failed": report.failed,
+            "left": report.left,
+            "requests": report.requests,
+        }
+    )
+    failed = [outcome.key for outcome in report.outcomes if outcome.failed]
+    if failed:
+        shown = ", ".join(failed[:MOST_SHOWN])
+        context.log.warning(f"{len(failed)} rows did not go: {shown}. gazelle-sync push --status says why.")
+
+
+def push_job(tags: Mapping[str, str]) -> dg.JobDefinition:
+    """The job.
+
+    Args:
+        tags: Of each of its runs.
+    """
+
+    @dg.job(
+        name=PUSH_JOB,
+        config=push_config(at_once=True),
+        tags={"dagster/max_runtime": str(LONGEST_PUSH_S), **tags},
+        executor_def=dg.in_process_executor,
+        description="Sends what was edited in the shop's tables to Gazelle. A sensor starts it when a row is due.",
+    )
+    def push_to_gazelle() -> None:
+        send_edits()
+
+    return push_to_gazelle

@@ -1,0 +1,95 @@
+"""The jobs: a tick, a full run, a replay, the checks. Each is a selection of the same assets with another mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from gazelle_sync.defs.sync import normalized, staging, views
+from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY, REPLAY_JOB, TICK
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.quality.registry import GROUPS
+
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+LONGEST_TICK_S = 2 * 3600
+"""A run that takes longer hangs. Dagster ends it, so that the next may start; the others of its pool wait for it."""
+
+STAGING = dg.AssetSelection.groups(staging.GROUP)
+NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)
+VIEWS = dg.AssetSelection.groups(views.GROUP)
+
+
+def run_config(mode: str, **more: Any) -> dict[str, Any]:
+    """The run config of a mode; Dagster's own lines stay out of the terminal (they are in the UI)."""
+    return {
+        "resources": {"pull": {"config": {"mode": mode, **more}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def asset_keys(entities: list[str], *, with_staging: bool) -> list[dg.AssetKey]:
+    """The asset keys of some entities: their tables, and their staging table where it is wanted."""
+    chosen = [entity for entity in ENTITIES if entity.name in entities]
+    names = [table.name for entity in chosen for table in entity.tables]
+    if with_staging:
+        names += [entity.staging_table for entity in chosen]
+    names += [view for view, entity in views.ENTITIES_SHOWN.items() if entity in entities]
+    return [dg.AssetKey(name) for name in names]
+
+
+def check_keys(names: list[str] | None = None, *, only_in_tick: bool = False) -> list[dg.AssetCheckKey]:
+    """The keys of checks.
+
+    Args:
+        names: Which; None: all.
+        only_in_tick: Only those that a tick can pay for.
+    """
+    return [
+        dg.AssetCheckKey(dg.AssetKey(group.asset), check.name)
+        for group in GROUPS
+        for check in group.checks
+        if (names is None or check.name in names) and (check.in_tick or not only_in_tick)
+    ]
+
+
+def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """All jobs.
+
+    Args:
+        tags: Of each of their runs.
+    """
+    return [
+        dg.define_asset_job(
+            TICK,
+            selection=(STAGING | NORMALIZED | VIEWS).without_checks()
+            | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
+            description="What changed since the last run. Every 15 minutes.",
+            config=run_config(Mode.TICK.value),
+            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S), **tags},
+        ),
+        dg.define_asset_job(
+            FULL,
+            selection=STAGING | NORMALIZED | VIEWS | dg.AssetSelection.all_asset_checks(),
+            description="Every body with a stamp and 45 days of the timeline (nightly), or every body of everything "
+            "(deep, weekly); then the proof that production is what staging says.",
+            config=run_config(Mode.NIGHTLY.value),
+            tags=tags,
+        ),
+        dg.define_asset_job(
+            REPLAY_JOB,
+            selection=NORMALIZED | VIEWS,
+            description="Production again from staging, without one call to Gazelle.",
+            config=run_config(REPLAY),
+            tags=tags,
+        ),
+        dg.define_asset_job(
+            CHECK,
+            selection=dg.AssetSelection.all_asset_checks(),
+            description="Every check, over every row: may the shop believe its tables? Reads; changes nothing.",
+            tags=tags,
+            # No config: one that is bound here names all ops, and a choice of checks (--only) would be refused.
+        ),
+    ]

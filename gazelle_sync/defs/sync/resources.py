@@ -1,0 +1,304 @@
+"""The one resource: the pull (or the replay) that the assets of a run share.
+
+It begins when the first asset asks for it and ends with the run, so that a run is one lock, one log row and one set of
+connections, whatever was selected. A failed read fails its own asset, and only what depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+import dagster as dg
+
+from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import day_window, montreal_day
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.replay import Replay, WithoutStaging
+from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.session import Pull
+from gazelle_sync.runtime import logs as log
+from gazelle_sync.runtime.embedded import stand
+from gazelle_sync.runtime.memory import seek_garbage_rarely, use_few_arenas
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.lock import WAIT_S
+
+REPLAY = "replay"
+TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
+PULL_JOBS = (TICK, FULL, REPLAY_JOB)
+FULL_LOCK_WAIT_S = 900.0
+"""A full run that meets a pull of the command line waits for it: skipped, it would be missed for a day."""
+MODES = (*(mode.value for mode in Mode if mode is not Mode.BACKFILL), REPLAY)
+MODES_OF: Mapping[str, tuple[str, ...]] = {
+    TICK: (Mode.TICK.value,),
+    FULL: (Mode.NIGHTLY.value, Mode.DEEP.value),
+    REPLAY_JOB: (REPLAY,),
+}
+"""Job → its modes, the one that it has without being told first. Other runs may have any, and are ticks."""
+
+CONFIG = {
+    "mode": dg.Field(
+        dg.Noneable(dg.Enum("Mode", [dg.EnumValue(mode) for mode in MODES])),
+        default_value=None,
+        is_required=False,
+        description="tick: what changed. nightly: every body with a stamp, 45 days of the timeline. deep: every body "
+        "of everything. replay: no call to Gazelle, production again from staging. Unset: the job's own.",
+    ),
+    "allow_deletes": dg.Field(
+        bool, default_value=False, description="Let mass deletion and mass emptying through the fences, once."
+    ),
+    "only_pending": dg.Field(
+        bool, default_value=False, description="Of a replay: apply what waits, and leave the rest as it is."
+    ),
+    "without_staging": dg.Field(
+        dg.Noneable(dg.Enum("WithoutStaging", [dg.EnumValue(choice.value) for choice in WithoutStaging])),
+        default_value=None,
+        is_required=False,
+        description="Of a replay: what becomes of living rows of which staging holds no version. keep: they stay as "
+        "they are. delete: they are marked deleted. Unset: a few are kept, with more the replay is refused.",
+    ),
+    "from_day": dg.Field(
+        dg.Noneable(str), default_value=None, is_required=False, description="Of a replay: first day, as 2026-11-01."
+    ),
+    "to_day": dg.Field(dg.Noneable(str), default_value=None, is_required=False, description="Of a replay: last day."),
+}
+
+
+class RunSession:
+    """What the assets of one run share.
+
+    Args:
+        run: The Dagster run.
+        config: As `CONFIG`.
+        progress: Told how far it is.
+    """
+
+    def __init__(self, run: dg.DagsterRun, config: dict[str, Any], progress: Progress) -> None:
+        self._run = run
+        self._config = config
+        self._progress = progress
+        self._stack = ExitStack()
+        self._pull: Pull | Replay | None = None
+        self._trouble: GazelleSyncError | None = None
+        self._applies_all = False
+        self._broken_off: str | None = None
+        self.settings: Settings | None = None
+
+    def stage(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
+        """Stage an entity.
+
+        Raises:
+            GazelleSyncError: It could not be, and why.
+        """
+        pull = self._begin(context)
+        if isinstance(pull, Replay):
+            raise GazelleSyncError("A replay reads nothing from Gazelle: select the gazelle_ tables only.")
+        return pull.stage(entity)
+
+    def apply(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
+        """Apply what is staged of an entity.
+
+        Raises:
+            GazelleSyncError: It could not be, and why.
+        """
+        return self._begin(context).apply(entity)
+
+    def tell(self, entity: str, report: EntityReport) -> str:
+        """What this run did to make an entity's tables, in a sentence."""
+        if entity in self._selected() and not isinstance(self._pull, Replay):
+            return f"applied {report.processed} versions"
+        if self._applies_all:
+            return f"read nothing from Gazelle; made again from {report.processed} staged versions"
+        return f"read nothing from Gazelle; applied {report.processed} waiting versions of staging"
+
+    def standing(self, *, api: bool) -> Settings:
+        """The settings, with what they leave unset started until the run ends; no pull begins.
+
+        Args:
+            api: Whether the API is needed.
+        """
+        if self.settings is None or (api and self.settings.api_url is None):
+            self.settings = self._stack.enter_context(stand(Settings.load(), api=api))
+            log.configure_once(self.settings)
+        return self.settings
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Around a step: errors become Dagster's, and the run's log row tells what no report of an entity does.
+
+        Dagster keeps an error with its causes, which may quote clients' rows: it gets a sentence, the log the rest.
+
+        Raises:
+            dg.Failure: In the place of any error.
+        """
+        try:
+            yield
+        except GazelleSyncError as error:
+            said = log.masked(str(error))
+        except dg.Failure:
+            raise  # a check's verdict: what was read and applied is as the log row says
+        except GeneratorExit:
+            self._broken_off = self._broken_off or "Dagster broke a step off: its page in the UI says why."
+            raise
+        except Exception as error:
+            said = f"{log.say_surprise(error)}: the log file holds the rest."
+            log.get_logger("gazelle_sync").exception("unexpected error")
+        else:
+            return
+        self._broken_off = self._broken_off or said
+        raise dg.Failure(description=said, allow_retries=False) from None
+
+    @property
+    def reports(self) -> Mapping[str, EntityReport]:
+        """What the run's pull has done so far; nothing where none has begun."""
+        return self._pull.reports if isinstance(self._pull, Pull) else {}
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection to the shop's database, for metadata."""
+        if self.settings is None or self.settings.database_url is None:
+            raise RuntimeError("no asset has begun yet")
+        with database_errors(), connect(self.settings.database_url) as connection:
+            allow_time(connection)
+            yield connection
+
+    def close(self) -> None:
+        """End the pull; one that was stopped before it had applied everything has failed."""
+        error: GazelleSyncError | None = None
+        if self._broken_off is not None and not self._told_by_a_report():
+            error = GazelleSyncError(self._broken_off)
+        elif self._pull is not None and (missing := self._pull.unapplied(self._expected())):
+            error = GazelleSyncError(f"The run was stopped before it had applied {', '.join(missing)}.")
+        self._stack.__exit__(type(error) if error else None, error, None)
+
+    def _told_by_a_report(self) -> bool:
+        """Whether an entity's report says what went wrong: then the run as a whole ends in order."""
+        return self._pull is not None and any(report.failure for report in self._pull.reports.values())
+
+    def _begin(self, context: dg.AssetExecutionContext) -> Pull | Replay:
+        if self._pull is None:
+            if self._trouble is not None:
+                raise self._trouble  # it could not begin: every asset of the run says so, nobody tries again
+            try:
+                self._pull = self._entered(context)
+            except GazelleSyncError as error:
+                self._trouble = error
+                raise
+        return self._pull
+
+    def _entered(self, context: dg.AssetExecutionContext) -> Pull | Replay:
+        use_few_arenas()
+        seek_garbage_rarely()
+        mode = self._mode()
+        start, end = utc_window(context.partition_time_window)
+        is_past = end <= datetime.now(UTC)
+        # A run that stages nothing has nothing to ask of Gazelle, and needs neither its answer nor its key.
+        is_replay = mode == REPLAY or not self._selected()
+        settings = self.standing(api=not is_replay)
+        if is_replay:
+            days = self._days() or ((start, end) if is_past and mode != REPLAY else None)
+            only_pending = self._config["only_pending"] or (mode != REPLAY and not is_past)
+            self._applies_all = not only_pending
+            choice = self._config["without_staging"]
+            return self._stack.enter_context(
+                Replay(
+                    settings,
+                    run_id=self._run.run_id,
+                    entities=self._expected(),
+                    days=days,
+                    without_staging=WithoutStaging(choice) if choice else None,
+                    progress=self._progress,
+                    only_pending=only_pending,
+                )
+            )
+        self._applies_all = is_past
+        return self._stack.enter_context(
+            Pull(
+                settings,
+                mode=Mode.BACKFILL if is_past else Mode(mode),
+                window=(start, end) if is_past else None,
+                entities=self._selected(),
+                run_id=self._run.run_id,
+                allow_deletes=self._config["allow_deletes"],
+                progress=self._progress,
+                lock_wait_s=WAIT_S if mode == Mode.TICK.value else FULL_LOCK_WAIT_S,
+            )
+        )
+
+    def _mode(self) -> str:
+        """The mode that the run was given, or that its job has."""
+        modes = MODES_OF.get(self._run.job_name, MODES)
+        mode = self._config["mode"] or modes[0]
+        if mode not in modes:
+            raise GazelleSyncError(
+                f"The job {self._run.job_name} has no mode {mode}: it runs as {' or '.join(modes)}. Set "
+                "resources.pull.config.mode to that, or start another job."
+            )
+        return str(mode)
+
+    def _selected(self) -> list[str]:
+        """The entities whose staging table is part of the run."""
+        selection = self._run.asset_selection
+        return [e.name for e in ENTITIES if not selection or dg.AssetKey(e.staging_table) in selection]
+
+    def _expected(self) -> list[str]:
+        """The entities of which some table is part of the run."""
+        selection = self._run.asset_selection
+        return [
+            e.name for e in ENTITIES if not selection or any(dg.AssetKey(table.name) in selection for table in e.tables)
+        ]
+
+    def _days(self) -> tuple[datetime, datetime] | None:
+        first, last = (self._day(name) for name in ("from_day", "to_day"))
+        if first is None and last is None:
+            return None
+        start, _ = day_window(first or date.min)
+        _, end = day_window(last or date.max)
+        return start, end or datetime.max.replace(tzinfo=UTC)
+
+    def _day(self, name: str) -> date | None:
+        value = self._config[name]
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            raise GazelleSyncError(f"{name} should be a day such as 2026-11-01, not {value!r}.") from None
+
+
+def on_todays_partition(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """A run that somebody started without a partition is today's.
+
+    Dagster's own answer is to fail each asset when it is done: a partitioned asset cannot be recorded without one. It
+    reads the partition from the tags of the run at hand, so both these and what is stored of them are changed.
+    """
+    if not has_partition(run.tags):
+        today = range_tags(*[montreal_day(datetime.now(UTC))] * 2)
+        instance.add_run_tags(run.run_id, today)
+        cast("dict[str, str]", run.tags).update(today)
+
+
+def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:
+    """The resource `pull`.
+
+    Args:
+        progress: For whoever draws a bar; None: nobody looks.
+    """
+
+    @dg.resource(config_schema=CONFIG, description="The pull (or replay) that the assets of a run share.")
+    def pull(context: dg.InitResourceContext) -> Iterator[RunSession]:
+        if context.run is None:
+            raise dg.DagsterInvariantViolationError("the pull belongs to a run")
+        if context.instance is not None:
+            on_todays_partition(context.instance, context.run)
+        session = RunSession(context.run, context.resource_config, progress or Progress())
+        try:
+            yield session
+        finally:
+            session.close()
+
+    return pull

@@ -1,0 +1,89 @@
+"""When things run: a tick every 15 minutes, a full run at 03:00 Montreal, a deep one on Sundays."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from gazelle_sync.defs.sync.jobs import run_config
+from gazelle_sync.defs.sync.partitions import range_tags, tick_days
+from gazelle_sync.defs.sync.resources import FULL, PULL_JOBS, TICK
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.settings_table import read_watermarks
+
+WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
+LONGEST_WAIT = timedelta(hours=1)
+"""A run that has been about to start for longer than this was left behind by a daemon that died."""
+
+
+def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest | dg.SkipReason:
+    settings = Settings.load()
+    # A full run that is due while a tick works waits in the pool's queue: skipped, it would be missed for a day.
+    if mode is Mode.TICK and (busy := _busy(context.instance, settings)):
+        return dg.SkipReason(busy)
+    now = datetime.now(UTC)
+    first, last = tick_days(_watermark(settings), now, settings.partitions_start)
+    if first == last:
+        return dg.RunRequest(partition_key=last.isoformat(), run_config=run_config(mode.value))
+    return dg.RunRequest(tags=range_tags(first, last), run_config=run_config(mode.value))
+
+
+def _busy(instance: dg.DagsterInstance, settings: Settings) -> str | None:
+    """Why no pull should start now, or None."""
+    if settings.database_url is not None and _is_locked(settings.database_url):
+        return "The pull before this one is still running: one at a time. The next tick takes up what this one leaves."
+    since = datetime.now(UTC) - LONGEST_WAIT
+    filters = dg.RunsFilter(statuses=WAITING, created_after=since)
+    for run in instance.get_runs(filters):
+        if run.job_name in PULL_JOBS:
+            return f"Run {run.run_id[:8]} ({run.job_name}) is about to start: one pull at a time."
+    return None
+
+
+def _is_locked(url: str) -> bool:
+    try:
+        return pull_is_running(url)
+    except GazelleSyncError:
+        return False  # the database is out of reach: the run will say so better than a schedule
+
+
+def _watermark(settings: Settings) -> datetime | None:
+    """`last_sync_date`; None where the database is new or out of reach (the run will say so better than a schedule)."""
+    if settings.database_url is None:
+        return None
+    try:
+        if pending(settings.database_url):
+            return None
+        with database_errors(), connect(settings.database_url) as connection:
+            return read_watermarks(connection).get("")
+    except GazelleSyncError:
+        return None
+
+
+def _schedule(name: str, cron: str, job: str, mode: Mode, description: str) -> dg.ScheduleDefinition:
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _request(context, mode)
+
+    return dg.ScheduleDefinition(
+        name=name,
+        cron_schedule=cron,
+        job_name=job,
+        execution_timezone=MONTREAL.key,
+        execution_fn=evaluate,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+
+
+def schedules() -> list[dg.ScheduleDefinition]:
+    """All schedules; they are on by default."""
+    return [
+        _schedule("tick_every_15_minutes", "*/15 * * * *", TICK, Mode.TICK, "What changed, every 15 minutes."),
+        _schedule("full_at_night", "0 3 * * 1-6", FULL, Mode.NIGHTLY, "Full run at 03:00 Montreal."),
+        _schedule("deep_on_sunday", "0 3 * * 0", FULL, Mode.DEEP, "Every body of everything, Sundays at 03:00."),
+    ]

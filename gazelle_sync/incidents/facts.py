@@ -1,0 +1,210 @@
+"""What the database says, once, for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.incidents.trouble import Severity
+from gazelle_sync.warehouse.connect import Connection, statement
+
+RUNS_LOOKED_AT = 20
+HISTORY = 20
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an entity failed in the newest run that had to do with it.
+
+    Attributes:
+        reason: As `sync_logs` says it.
+        run_id: Of the Dagster run.
+    """
+
+    reason: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """One entity's age and errors.
+
+    Attributes:
+        age: Since a pull last brought it into step, by the database's clock; None: never.
+        errors: Records in error.
+        errors_last_hour: Of these, those that came within the hour.
+    """
+
+    age: timedelta | None
+    errors: int
+    errors_last_hour: int
+
+
+@dataclass(frozen=True)
+class RunTime:
+    """How long the newest run of a mode took (or has been at it), beside the successful ones before.
+
+    Attributes:
+        mode: `tick`, `nightly`, …
+        run_id: Of the Dagster run.
+        seconds: So far.
+        usual_s: The median of the successful runs before; None: too few.
+        is_running: Whether it goes on.
+    """
+
+    mode: str
+    run_id: str
+    seconds: float
+    usual_s: float | None
+    is_running: bool
+
+
+@dataclass(frozen=True)
+class PushErrors:
+    """Failed push actions.
+
+    Attributes:
+        last_hour: Within the hour.
+        worst_run: The most of one run that did something within the hour, however long it takes.
+        run_id: That run, or None.
+        changes: How many changes these are, each counted once however often it was tried.
+    """
+
+    last_hour: int = 0
+    worst_run: int = 0
+    run_id: str | None = None
+    changes: int = 0
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One evaluation of an asset check.
+
+    Attributes:
+        name: Of the check.
+        asset: Key of the asset that it watches.
+        passed: Whether it did.
+        severity: As the check gave it.
+        description: What it says to a person; may quote rows.
+    """
+
+    name: str
+    asset: str
+    passed: bool
+    severity: Severity
+    description: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Names it among all checks."""
+        return f"{self.asset}:{self.name}"
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """What Dagster knows of a run that ended.
+
+    Attributes:
+        run_id: Of the Dagster run; None: it could not begin.
+        job: Its job.
+        succeeded: Whether every step did.
+        reason: Why it failed.
+        checks: What the asset checks found in it.
+        is_overtaken: Whether a newer run of the job has ended meanwhile: its success or failure is the one that counts.
+        only_checks_failed: Whether nothing failed but blocking checks, which are told by themselves.
+    """
+
+    run_id: str | None
+    job: str
+    succeeded: bool
+    reason: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    is_overtaken: bool = False
+    only_checks_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules judge.
+
+    Attributes:
+        failures: Entity → why it failed, for those that did.
+        health: Entity → its age and errors.
+        synced_for: How long ago the first run of this database began; None: there was none.
+        run_times: The newest run of each mode.
+        push: Failed push actions; None: this database has no push.
+        told_runs: Pulls that `sync_logs` calls failed (among the newest): `failed_run` tells of those.
+        ended: The run that has just ended, or None.
+    """
+
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)
+    synced_for: timedelta | None = None
+    run_times: tuple[RunTime, ...] = ()
+    push: PushErrors | None = None
+    told_runs: frozenset[str] = frozenset()
+    ended: EndedRun | None = None
+
+
+def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: Callable[[], bool]) -> Facts:
+    """Read what the rules need.
+
+    Args:
+        connection: To the shop's database, migrated.
+        ended: The run that has just ended, or None.
+        pull_is_running: Asks whether a process holds the pull's lock: a row that says `running` is a dead run's
+            otherwise.
+    """
+    names = [entity.name for entity in ENTITIES]
+    failures = connection.execute(
+        statement("incidents/failures"), {"runs": RUNS_LOOKED_AT, "entities": names}
+    ).fetchall()
+    health = connection.execute(statement("incidents/health")).fetchall()
+    runs = connection.execute(statement("incidents/run_times"), {"history": HISTORY}).fetchall()
+    is_running = any(status == "running" for _, _, status, *_ in runs) and pull_is_running()
+    (synced_for_s,) = connection.execute(statement("incidents/synced_for")).fetchone() or (None,)
+    told = connection.execute(
+        "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
+        "ORDER BY id DESC LIMIT %s",
+        [RUNS_LOOKED_AT],
+    ).fetchall()
+    return Facts(
+        failures={entity: Failure(reason, run_id) for entity, reason, run_id in failures if reason},
+        health={entity: Health(_span(age_s), errors, recent) for entity, age_s, errors, recent in health},
+        synced_for=_span(synced_for_s),
+        run_times=tuple(_run_times(runs, pull_is_running=is_running)),
+        push=_push_errors(connection),
+        told_runs=frozenset(run_id for (run_id,) in told),
+        ended=ended,
+    )
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _run_times(rows: list[tuple[Any, ...]], *, pull_is_running: bool) -> list[RunTime]:
+    now = datetime.now(UTC)
+    times = []
+    for mode, run_id, status, started_at, duration_s, usual_s in rows:
+        is_running = status == "running"
+        if is_running and not pull_is_running:
+            continue
+        seconds = (now - started_at).total_seconds() if is_running else duration_s
+        if seconds is not None:
+            times.append(RunTime(mode, run_id, seconds, usual_s, is_running))
+    return times
+
+
+def _push_errors(connection: Connection) -> PushErrors | None:
+    if connection.execute("SELECT to_regclass('public.sync_gazelle_logs') IS NULL").fetchone() == (True,):
+        return None
+    rows = connection.execute(statement("incidents/push")).fetchall()
+    if not rows:
+        return PushErrors()
+    by_run = [(whole, run_id) for run_id, _, whole, _ in rows if run_id]
+    worst, run_id = max(by_run, default=(0, None), key=lambda found: found[0])
+    return PushErrors(sum(recent for _, recent, _, _ in rows), worst, run_id, changes=rows[0][3])

@@ -1,0 +1,155 @@
+"""The one trouble that `alert_log` cannot hold: its own database is out of reach.
+
+It is kept in a file under `GAZELLE_SYNC_HOME` and told at once when a run failed for it, or when it lasts. As soon as
+the database is back the trouble goes into the ledger as any other, where it ends, and its end is told.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from gazelle_sync.incidents.causes import cause_of
+from gazelle_sync.incidents.messages import describe
+from gazelle_sync.incidents.trouble import Trouble
+from gazelle_sync.notifications.delivery import NotTaken, Recipient, Recipients, send
+from gazelle_sync.notifications.ledger import FIRST_PAUSE, LOG, LONGEST_PAUSE, Message
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import Connection, statement
+
+RULE = "database"
+LASTS = timedelta(minutes=2)
+"""A server that restarts is no trouble; unless a run failed for it."""
+
+log = get_logger("gazelle_sync.incidents")
+
+
+class _Owed(msgspec.Struct):
+    """One recipient's message.
+
+    Attributes:
+        attempts: How often it was tried.
+        next_try_at: When it is tried again, aware UTC.
+        sent_at: When it was taken, or None.
+    """
+
+    next_try_at: datetime
+    attempts: int = 0
+    sent_at: datetime | None = None
+
+
+class _Outage(msgspec.Struct):
+    """What the file holds."""
+
+    occurrence: str
+    since: datetime
+    title: str
+    text: str
+    is_told: bool = False
+    owed: dict[str, _Owed] = {}
+
+
+def tell(settings: Settings, reason: str, recipients: Recipients, *, at_once: bool) -> None:
+    """Tell that the database is out of reach, once; what could not be delivered is tried again by later calls.
+
+    Args:
+        settings: For the home, the language and the UI's address.
+        reason: What the database error says.
+        recipients: Whom to tell.
+        at_once: Whether a run failed for it; otherwise it is told when it has lasted two minutes.
+    """
+    with _alone(settings):
+        now = datetime.now(UTC)
+        found = _read(settings) or _begin(settings, reason, now)
+        if not found.is_told and (at_once or now - found.since >= LASTS):
+            found.is_told = True
+            found.owed = {label: _Owed(now) for label in recipients.labels}
+            log.info("alert", rule=RULE, title=found.title, text=found.text)
+        _write(settings, found)  # before anything is sent, so that a crash cannot make it new
+        for label, owed in found.owed.items():
+            recipient = recipients.by_label.get(label)
+            if recipient is not None and owed.sent_at is None and owed.next_try_at <= now:
+                _send(settings, found, recipient, owed)
+                _write(settings, found)
+
+
+def write_down(settings: Settings, connection: Connection) -> None:
+    """Put an outage that was told into the ledger; the rules find it over, and say so.
+
+    Args:
+        settings: For the home.
+        connection: Under the ledger's lock; the file is forgotten after it has committed (`forget`).
+    """
+    found = _read(settings)
+    if found is None or not found.is_told:
+        return
+    for label in list(found.owed) or [LOG]:
+        owed = found.owed.get(label)
+        status = "logged" if owed is None else "sent" if owed.sent_at else "pending"
+        connection.execute(
+            statement("incidents/outage_write"),
+            {
+                "occurrence": found.occurrence, "rule": RULE, "title": found.title, "text": found.text,
+                "recipient": label, "status": status,
+                "attempts": owed.attempts if owed else 0, "since": found.since,
+                "sent_at": owed.sent_at if owed else None,
+            },
+        )  # fmt: skip
+
+
+def forget(settings: Settings) -> None:
+    """The database is back and holds what the file held."""
+    _path(settings).unlink(missing_ok=True)
+
+
+def _begin(settings: Settings, reason: str, now: datetime) -> _Outage:
+    cause = cause_of(reason)
+    trouble = Trouble("database", details={"cause": cause.kind, "number": cause.number})
+    said = describe(RULE, [trouble], settings, now)
+    return _Outage(str(uuid.uuid4()), now, said.title, said.text)
+
+
+def _send(settings: Settings, found: _Outage, recipient: Recipient, owed: _Owed) -> None:
+    message = Message(0, "alert", "error", found.title, found.text, recipient.label, was_interrupted=False)
+    owed.attempts += 1
+    try:
+        send(recipient, message, settings)
+    except NotTaken as error:
+        owed.next_try_at = datetime.now(UTC) + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(owed.attempts - 1, 10))
+        log.warning("alert not delivered", recipient=recipient.label, reason=str(error))
+    else:
+        owed.sent_at = datetime.now(UTC)
+
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "alerts" / "outage.json"
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    directory = _path(settings).parent
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "outage.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read(settings: Settings) -> _Outage | None:
+    try:
+        return msgspec.json.decode(_path(settings).read_bytes(), type=_Outage)
+    except (OSError, msgspec.MsgspecError):
+        return None  # there is none, or a crash cut it short: then it is told again
+
+
+def _write(settings: Settings, found: _Outage) -> None:
+    path = _path(settings)
+    part = path.with_suffix(".part")
+    part.write_bytes(msgspec.json.encode(found))
+    part.replace(path)

@@ -1,0 +1,194 @@
+"""Apprise: e-mail, Slack and whatever else it knows. Imported when there is something to send."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gazelle_sync.notifications.ledger import Message
+from gazelle_sync.notifications.redaction import without_particulars
+from gazelle_sync.settings import Settings
+
+GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
+"""Schemes whose host is a host; a service's own scheme often has a token in that place."""
+
+LONGEST_S = 60.0
+"""A service that answers a byte at a time outlives every time-out of its sockets; no run may wait for it for ever."""
+
+AGAIN = {
+    "en": "(This may be a second copy: whoever sent the first was interrupted.)",
+    "fr": "(Peut-être une seconde copie : l'envoi de la première a été interrompu.)",
+}
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One address of `GAZELLE_ALERT_URLS`.
+
+    Attributes:
+        label: What `alert_log` calls it: the service, and the mail addresses or the host; no password, no token.
+        plugin: Apprise's; None where Apprise does not understand the address.
+    """
+
+    label: str
+    plugin: Any = None
+
+
+class NotTaken(Exception):
+    """The service did not take a message, or did not say so; why, without secrets.
+
+    Attributes:
+        may_have_it: Whether it took too long to answer: the recipient may have the message all the same.
+    """
+
+    def __init__(self, reason: str, *, may_have_it: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_it = may_have_it
+
+
+class Recipients:
+    """Who is set in `GAZELLE_ALERT_URLS`. Apprise takes a while to load, so nobody is looked up before there is news.
+
+    Args:
+        settings: That name them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls = settings.alert_urls
+
+    @cached_property
+    def by_label(self) -> dict[str, Recipient]:
+        """Label → recipient, in the order in which they are set."""
+        if not self._urls:
+            return {}
+        found: dict[str, Recipient] = {}
+        seen: Counter[str] = Counter()
+        with _apprise_says():
+            for number, url in enumerate(self._urls, start=1):
+                for label, plugin in _split(_instantiate(url)) or [(f"address {number}", None)]:
+                    seen[label] += 1
+                    unique = label if seen[label] == 1 else f"{label} ({seen[label]})"
+                    found[unique] = Recipient(unique, plugin)
+        return found
+
+    @property
+    def labels(self) -> list[str]:
+        """What `alert_log` calls them."""
+        return list(self.by_label)
+
+
+def send(recipient: Recipient, message: Message, settings: Settings) -> None:
+    """Send one message.
+
+    Args:
+        recipient: Whom to.
+        message: What.
+        settings: For the language of a remark, and the secrets to take out of what the service complains of.
+
+    Raises:
+        NotTaken: It was not delivered.
+    """
+    if recipient.plugin is None:
+        raise NotTaken("Apprise does not understand this address of GAZELLE_ALERT_URLS")
+    from apprise import NotifyFormat, NotifyType
+
+    body = f"{message.text}\n{AGAIN[settings.language]}" if message.was_interrupted else message.text
+    kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
+    given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
+    with _apprise_says() as said:
+        try:
+            taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
+        except Exception as error:
+            reason = without_particulars(f"{type(error).__name__}: {error}", settings.secrets)
+            raise NotTaken(reason, may_have_it=isinstance(error, TimeoutError)) from error
+    if not taken:
+        raise NotTaken(without_particulars("; ".join(said) or "the service did not take it", settings.secrets))
+
+
+def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
+    """Whether a delivery was taken; one that does not end is left to a thread that ends with its process.
+
+    Raises:
+        TimeoutError: It did not end in time.
+    """
+    taken: list[bool] = []
+    raised: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            taken.append(bool(deliver()))
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=attempt, name="alert", daemon=True)
+    thread.start()
+    thread.join(longest_s)
+    if raised:
+        raise raised[0]
+    if not taken:
+        raise TimeoutError(f"the service had not finished answering after {longest_s:g} s")
+    return taken[0]
+
+
+def _notify_type(severity: str) -> Any:
+    from apprise import NotifyType
+
+    return NotifyType.FAILURE if severity == "error" else NotifyType.WARNING
+
+
+def _instantiate(url: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for modules that Python is about to drop, and does without them
+        from apprise import Apprise
+
+        return Apprise.instantiate(url)
+
+
+def _split(plugin: Any) -> list[tuple[str, Any]]:
+    """An address and its label. Mail to several people is one each: if one is refused, only that one is tried again."""
+    if not plugin:
+        return []
+    service = str(plugin.service_name)
+    protocols = f"{plugin.protocol} {plugin.secure_protocol}".split()
+    if "mailto" in protocols:
+        return [(f"{service}: {target[1]}", _only_to(plugin, target)) for target in plugin.targets]
+    if any(scheme in protocols for scheme in GENERIC):
+        return [(f"{service}: {plugin.host}{f':{plugin.port}' if plugin.port else ''}", plugin)]
+    return [(service, plugin)]
+
+
+def _only_to(plugin: Any, target: Any) -> Any:
+    alone = copy.copy(plugin)
+    alone.targets = [target]
+    return alone
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@contextmanager
+def _apprise_says() -> Iterator[list[str]]:
+    """What Apprise complains of meanwhile; it goes nowhere else, since it may name an address with its token."""
+    logger = logging.getLogger("apprise")
+    listener, propagated = _Listener(), logger.propagate
+    logger.addHandler(listener)
+    logger.propagate = False
+    try:
+        yield listener.said
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagated

@@ -1,0 +1,286 @@
+"""Gazelle's schema against the operations that we send: what is about to break is told before it breaks a night.
+
+The schema is asked for by introspection, at most once a day but for a round that a person starts; what came of it is
+remembered in `system_settings`. Enums are held against those that the columns were made for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
+from gazelle_sync.gazelle import documents
+from gazelle_sync.quality.context import Check, Circumstances, warning
+from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.published import ENUMS
+from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
+
+SETTING = "api_schema"
+GOOD_FOR = timedelta(hours=20)
+"""Shorter than a day, so that a nightly run that begins a little early asks all the same."""
+
+VALID = Text(
+    "{checked} operations: Gazelle's schema knows every field, argument and value that they use.",
+    "{checked} opérations : le schéma de Gazelle connaît chaque champ, argument et valeur qu'elles utilisent.",
+)
+INVALID = Text(
+    "Gazelle's schema refuses {count} of {checked} operations: {what}.",
+    "Le schéma de Gazelle refuse {count} opérations sur {checked} : {what}.",
+)
+MEND = Text(
+    "The next run that sends them fails. Adapt gazelle_sync/gazelle/operations and the reconciler, then "
+    "`gazelle-sync sync --full`.",
+    "Le prochain passage qui les envoie échouera. Adaptez gazelle_sync/gazelle/operations et le réconciliateur, puis "
+    "`gazelle-sync sync --full`.",
+)
+NOT_DEPRECATED = Text(
+    "{checked} operations: nothing that they use is about to disappear.",
+    "{checked} opérations : rien de ce qu'elles utilisent n'est sur le point de disparaître.",
+)
+DEPRECATED = Text(
+    "Gazelle announces that {count} things that we use will disappear: {what}.",
+    "Gazelle annonce la disparition de {count} éléments que nous utilisons : {what}.",
+)
+REPLACE = Text(
+    "Replace them in gazelle_sync/gazelle/operations while they still answer.",
+    "Remplacez-les dans gazelle_sync/gazelle/operations tant qu'ils répondent encore.",
+)
+SAME_VALUES = Text(
+    "{checked} enums: Gazelle's values are the ones that we know.",
+    "{checked} énumérations : les valeurs de Gazelle sont celles que nous connaissons.",
+)
+NEW_VALUES = Text("Gazelle's schema has new values: {what}.", "Le schéma de Gazelle a de nouvelles valeurs : {what}.")
+LOST_ENUMS = Text("Gone from the schema: {what}.", "Disparues du schéma : {what}.")
+EXPECT = Text(
+    "They will come in the data and be stored as they are. Decide what the shop's programs make of them, then add them "
+    "to gazelle_sync/quality/published.py.",
+    "Elles arriveront dans les données et seront enregistrées telles quelles. Décidez ce que les programmes de "
+    "l'atelier en font, puis ajoutez-les à gazelle_sync/quality/published.py.",
+)
+REFUSED = Text(
+    "Gazelle's schema cannot be read ({reason}), so nobody knows whether our operations still fit.",
+    "Le schéma de Gazelle ne peut pas être lu ({reason}) : nul ne sait si nos opérations conviennent encore.",
+)
+ASK_AGAIN = Text(
+    "If Gazelle refuses introspection for good, compare with the schema that it publishes. Else look again: "
+    "`gazelle-sync doctor`.",
+    "Si Gazelle refuse l'introspection pour de bon, comparez avec le schéma publié. Sinon, regardez de nouveau : "
+    "`gazelle-sync doctor`.",
+)
+
+
+class Comparison(msgspec.Struct):
+    """What came of holding our operations against a schema.
+
+    Attributes:
+        url: Of the endpoint.
+        operations: Digest of the operations and enums that were compared.
+        asked_at: When, aware UTC.
+        checked: How many operations.
+        invalid: Operation → what the schema says against it.
+        deprecated: What is used and about to disappear, with Gazelle's reason.
+        new_values: Enum → values that we do not know.
+        lost_enums: Enums that the schema has no more.
+    """
+
+    url: str
+    operations: str
+    asked_at: datetime
+    checked: int
+    invalid: dict[str, str]
+    deprecated: list[str]
+    new_values: dict[str, list[str]]
+    lost_enums: list[str]
+
+
+def judge_operations(circumstances: Circumstances, check: str) -> Finding:
+    """Every operation that we send is valid by the schema that Gazelle has now."""
+    comparison = _compared(circumstances)
+    if isinstance(comparison, str):
+        return _unreadable(circumstances, check, comparison)
+    checked, count = comparison.checked, len(comparison.invalid)
+    numbers = {"checked": checked, "refused": count}
+    if not count:
+        return Finding(check, True, circumstances.say(VALID, checked=checked), numbers=numbers)
+    return Finding(
+        check,
+        passed=False,
+        summary=circumstances.say(INVALID, count=count, checked=checked, what=", ".join(comparison.invalid)),
+        advice=circumstances.say(MEND),
+        examples=some(f"{operation}: {why}" for operation, why in comparison.invalid.items()),
+        numbers=numbers,
+    )
+
+
+def judge_deprecations(circumstances: Circumstances, check: str) -> Finding:
+    """Nothing that we use is marked as about to disappear."""
+    comparison = _compared(circumstances)
+    if isinstance(comparison, str):
+        return _unreadable(circumstances, check, comparison)
+    numbers = {"checked": comparison.checked, "deprecated": len(comparison.deprecated)}
+    if not comparison.deprecated:
+        return Finding(check, True, circumstances.say(NOT_DEPRECATED, checked=comparison.checked), numbers=numbers)
+    shown = some(comparison.deprecated)
+    summary = circumstances.say(DEPRECATED, count=len(comparison.deprecated), what=" ".join(shown[:3]))
+    return warning(check, summary, advice=circumstances.say(REPLACE), examples=shown, numbers=numbers)
+
+
+def judge_enums(circumstances: Circumstances, check: str) -> Finding:
+    """The schema has no value that our columns were not made for."""
+    comparison = _compared(circumstances)
+    if isinstance(comparison, str):
+        return _unreadable(circumstances, check, comparison)
+    new = [f"{enum} {value}" for enum, values in comparison.new_values.items() for value in values]
+    numbers = {"checked": len(ENUMS), "new values": len(new), "enums gone": len(comparison.lost_enums)}
+    parts = [circumstances.say(NEW_VALUES, what=", ".join(new))] if new else []
+    parts += [circumstances.say(LOST_ENUMS, what=", ".join(comparison.lost_enums))] if comparison.lost_enums else []
+    if not parts:
+        return Finding(check, True, circumstances.say(SAME_VALUES, checked=len(ENUMS)), numbers=numbers)
+    examples = some([*new, *comparison.lost_enums])
+    return warning(check, " ".join(parts), advice=circumstances.say(EXPECT), examples=examples, numbers=numbers)
+
+
+CHECKS = (
+    Check(
+        "conformance_operations",
+        Text(
+            "Gazelle's schema accepts every operation that we send.",
+            "Le schéma de Gazelle accepte chaque opération que nous envoyons.",
+        ),
+        judge_operations,
+    ),
+    Check(
+        "conformance_deprecations",
+        Text(
+            "Nothing that we use is about to disappear from Gazelle's schema.",
+            "Rien de ce que nous utilisons n'est sur le point de disparaître du schéma de Gazelle.",
+        ),
+        judge_deprecations,
+    ),
+    Check(
+        "conformance_enums",
+        Text("Gazelle's schema has no new enum value.", "Le schéma de Gazelle n'a pas de nouvelle valeur énumérée."),
+        judge_enums,
+    ),
+)
+
+
+def compare(schema: GraphQLSchema, url: str = "") -> Comparison:
+    """Hold everything that we send, and the enums of our columns, against a schema."""
+    from graphql import GraphQLEnumType, NoDeprecatedCustomRule, parse, validate
+
+    invalid: dict[str, str] = {}
+    deprecated: dict[str, None] = {}
+    sent = dict(_sent())
+    for name, text in sent.items():
+        document = parse(text)
+        if errors := validate(schema, document):
+            invalid[name] = "; ".join(dict.fromkeys(error.message for error in errors[:3]))
+        deprecated.update(
+            dict.fromkeys(error.message for error in validate(schema, document, [NoDeprecatedCustomRule]))
+        )
+    for entity in ENTITIES:
+        if entity.sort_enum and entity.stable_sort:
+            sorts = schema.get_type(entity.sort_enum)
+            value = sorts.values.get(entity.stable_sort) if isinstance(sorts, GraphQLEnumType) else None
+            if value is None:
+                invalid.setdefault(entity.page_operation, f"{entity.sort_enum} has no {entity.stable_sort}")
+            elif value.deprecation_reason is not None:
+                deprecated[f"{entity.sort_enum}.{entity.stable_sort}: {value.deprecation_reason}"] = None
+    enums = {name: schema.get_type(name) for name in ENUMS}
+    return Comparison(
+        url=url,
+        operations=_digest(),
+        asked_at=datetime.now(UTC),
+        checked=len(sent),
+        invalid=invalid,
+        deprecated=list(deprecated),
+        new_values={
+            name: sorted(enum.values.keys() - ENUMS[name])
+            for name, enum in enums.items()
+            if isinstance(enum, GraphQLEnumType) and enum.values.keys() - ENUMS[name]
+        },
+        lost_enums=[name for name, enum in enums.items() if not isinstance(enum, GraphQLEnumType)],
+    )
+
+
+def _compared(circumstances: Circumstances) -> Comparison | str:
+    """The comparison, from memory where it is young enough; a text: why the schema cannot be read."""
+    remembered = _remembered(circumstances)
+    is_young = remembered is not None and datetime.now(UTC) - GOOD_FOR < remembered.asked_at <= datetime.now(UTC)
+    if remembered is not None and is_young and not circumstances.is_fresh:
+        return remembered
+    if not circumstances.asks_gazelle:
+        return "it was not asked for within a day"
+    try:
+        schema = _introspected(circumstances)
+    except GazelleSyncError as error:
+        return first_line(error)
+    comparison = compare(schema, str(circumstances.settings.api_url))
+    text = msgspec.json.encode(comparison).decode()
+    with database_errors(), connect(circumstances.url) as connection:
+        write_setting(connection, SETTING, text)
+    circumstances.is_fresh = False  # the other checks of this round need not ask again
+    return comparison
+
+
+def _remembered(circumstances: Circumstances) -> Comparison | None:
+    with circumstances.reading() as connection:
+        text = read_setting(connection, SETTING)
+    if text is None:
+        return None
+    try:
+        held = msgspec.json.decode(text, type=Comparison)
+    except msgspec.DecodeError:
+        return None
+    return held if (held.url, held.operations) == (str(circumstances.settings.api_url), _digest()) else None
+
+
+def _introspected(circumstances: Circumstances) -> GraphQLSchema:
+    """Gazelle's schema.
+
+    Raises:
+        ApiError: It cannot be had, or is none.
+    """
+    from graphql import build_client_schema, get_introspection_query
+
+    query = get_introspection_query(descriptions=False)
+    with circumstances.client() as client:
+        data: Any = client.execute("IntrospectionQuery", query).data
+    try:
+        return build_client_schema(data, assume_valid=True)
+    except (TypeError, KeyError, ValueError) as error:
+        raise AnswerUnreadable("IntrospectionQuery", f"the answer is no schema ({error})") from error
+
+
+def _sent() -> Iterator[tuple[str, str]]:
+    """Name → text of every operation that we send: those of the files, and those that are built from them."""
+    for path in sorted(documents.DIRECTORY.glob("*.graphql")):
+        for name in documents.operation_names(path.stem):
+            yield name, documents.operation(path.stem, name)
+    for entity in ENTITIES:
+        if entity.by_id is not None:
+            yield f"{entity.name.capitalize()}ById", documents.by_ids(entity, ["id"])[0]
+    yield "TimelineCount", documents.TIMELINE_COUNT
+    yield "TimelineTick", documents.timeline_tick()
+    yield "TimelineCounts", documents.timeline_counts(1)
+
+
+def _digest() -> str:
+    text = "\n".join(part for name, text in _sent() for part in (name, text)) + repr(sorted(ENUMS))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _unreadable(circumstances: Circumstances, check: str, reason: str) -> Finding:
+    summary = circumstances.say(REFUSED, reason=reason)
+    return warning(check, summary, advice=circumstances.say(ASK_AGAIN), numbers={"checked": 0})

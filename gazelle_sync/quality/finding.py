@@ -1,0 +1,81 @@
+"""What a check found, in a person's words: the one type that the UI, the command line and the alerts are given."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gazelle_sync.i18n.plurals import counted
+
+SHOWN = 10
+"""Examples that a finding carries: enough to look, not a second copy of the table."""
+
+
+class Severity(enum.Enum):
+    """How bad a failed check is."""
+
+    ERROR = "error"
+    """What the tables say may not be believed."""
+    WARNING = "warning"
+    """A person should look; the tables say what Gazelle says."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages of the shop, with `{places}` for what it is about."""
+
+    en: str
+    fr: str
+
+    def say(self, language: str, **values: object) -> str:
+        """The sentence.
+
+        Args:
+            language: `en` or `fr`.
+            values: For the places.
+        """
+        return counted(language, self.fr if language == "fr" else self.en, **values)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: Name of the check.
+        passed: Whether what it watches is in order. What could not be looked at has not passed.
+        severity: How bad it is where it has not passed.
+        summary: One or two sentences.
+        advice: What to do about it; None where nothing is to be done.
+        examples: Some of the records concerned, by id: never a client's particulars.
+        numbers: What was counted, `checked` among it.
+    """
+
+    check: str
+    passed: bool
+    summary: str
+    severity: Severity = Severity.ERROR
+    advice: str | None = None
+    examples: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it failed as an error and not merely as a warning."""
+        return not self.passed and self.severity is Severity.ERROR
+
+    @property
+    def description(self) -> str:
+        """Summary and advice."""
+        return f"{self.summary} {self.advice}" if self.advice else self.summary
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {**asdict(self), "severity": self.severity.value, "examples": list(self.examples)}
+
+
+def some(examples: Iterable[str]) -> tuple[str, ...]:
+    """The first few of many examples."""
+    return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))

@@ -1,0 +1,54 @@
+"""All checks, group by group, and the one way to look: what cannot be read has not passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.quality import conformance, flow, integrity, timezone
+from gazelle_sync.quality.context import Check, Circumstances
+from gazelle_sync.quality.finding import Finding, Text
+
+UNREADABLE = Text("It could not be looked at: {reason}", "Impossible de regarder : {reason}")
+LOOK = Text(
+    "`gazelle-sync doctor` tells whether the database and Gazelle answer; `gazelle-sync migrate` makes what lacks.",
+    "`gazelle-sync doctor` dit si la base et Gazelle répondent ; `gazelle-sync migrate` crée ce qui manque.",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Checks of one kind, which run together.
+
+    Attributes:
+        name: `timezone`, `integrity`, `flow`, `conformance`.
+        asset: The asset that they are shown at.
+        checks: In the order in which they are told.
+    """
+
+    name: str
+    asset: str
+    checks: tuple[Check, ...]
+
+
+TIMEZONE = Group("timezone", "gazelle_appointments", timezone.CHECKS)
+INTEGRITY = Group("integrity", "external_id_mapping", integrity.CHECKS)
+
+FLOW = Group("flow", "sync_logs", flow.CHECKS)
+CONFORMANCE = Group("conformance", "gazelle_api", conformance.CHECKS)
+
+GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE)
+
+CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
+
+
+def look(check: Check, circumstances: Circumstances) -> Finding:
+    """Let a check look; one that cannot has failed, and says why."""
+    try:
+        return check.judge(circumstances, check.name)
+    except (GazelleSyncError, psycopg.Error) as error:
+        summary, advice = circumstances.say(UNREADABLE, reason=first_line(error)), circumstances.say(LOOK)
+        return Finding(check.name, passed=False, summary=summary, advice=advice, numbers={"checked": 0})

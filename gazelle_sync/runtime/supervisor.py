@@ -1,0 +1,260 @@
+"""`gazelle-sync up`: the Dagster UI with its daemon and code server, all of it started and stopped as one.
+
+Dagster is four processes and one more for each run. A guard of our own stands between them and us: it holds the far
+end of a pipe, and when the pipe ends (we were told to stop, or died however we died) it stops every one of them. So
+there is one way to stop, and it also works after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import click
+
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.settings import PROJECT_ROOT, Settings, ui_file
+
+HOST = "127.0.0.1"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+START_TIMEOUT_S = 120.0
+SERVICES_END_S = 15.0
+"""How long webserver, daemon and code server may take to end once they are asked."""
+RUNS_END_S = 15.0
+"""How long a run in progress may take to write down that it was interrupted."""
+ALERTS_EVERY_S = 20.0
+ALERTS_END_S = 2.0
+"""How long a look at the alerts that is under way may take to end: what it owed is delivered by the next one."""
+LINE_LENGTH = 300
+WATCH_EVERY_S = 0.25
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TROUBLE = re.compile(r" - (ERROR|CRITICAL) - ")
+_LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of .*|.*[Ss]kip.*)")
+_DEATH = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
+
+
+def run_ui(settings: Settings, port: int) -> int:
+    """Run the UI until Ctrl-C or SIGTERM, and stop all of it.
+
+    Args:
+        settings: Of `embedded.stand`, which has also filled in the environment.
+        port: Of the UI, on loopback.
+
+    Returns:
+        0 when it was told to stop, 1 when a part of it died.
+
+    Raises:
+        GazelleSyncError: The port is taken, this home's UI runs already, or the UI does not start.
+    """
+    with _alone(settings.home / "up.lock"):
+        _assert_free(port)
+        ui_file(settings.home).write_text(f"http://{HOST}:{port}\n", encoding="utf-8")
+        log = _fresh_log(settings.home / "logs" / "dagster.log")
+        with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
+            click.echo(f"Starting the Dagster UI; its log is {log}")
+            with _watched(settings), _guarded(settings, port, log) as guard:
+                return _watch(guard, port, lines, asked)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Two daemons of one home would launch every run twice; the lock goes with its process."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GazelleSyncError(
+                f"`gazelle-sync up` runs already for {lock.parent}. Stop that one, or set another GAZELLE_SYNC_HOME."
+            ) from error
+        yield
+
+
+@contextmanager
+def _watched(settings: Settings) -> Iterator[None]:
+    """Alerts are looked after here as well: with the database, Dagster's daemon and its sensors stand still."""
+    from gazelle_sync.incidents.watch import keep_watching
+
+    stopped = threading.Event()
+    watching = threading.Thread(
+        target=keep_watching, args=(settings, stopped, ALERTS_EVERY_S), name="alerts", daemon=True
+    )
+    watching.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        watching.join(ALERTS_END_S)
+
+
+def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int]) -> int:
+    """Show what matters of the log, until we are told to stop or Dagster ends by itself."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    is_answering = False
+    while not asked:
+        for line in _important(log):
+            click.echo(line)
+        if guard.poll() is not None:
+            return _tell_death(log)
+        if not is_answering and _answers(port):
+            is_answering = True
+            click.echo(f"The UI is at http://{HOST}:{port} (schedules on). Ctrl-C stops all of it.")
+        if not is_answering and time.monotonic() > deadline:
+            raise GazelleSyncError(f"The UI does not answer after {START_TIMEOUT_S:g} s. Read {log.name}.")
+        with suppress(InterruptedError):
+            time.sleep(WATCH_EVERY_S)
+    click.echo("Stopping …")
+    return 0
+
+
+def _tell_death(log: IO[str]) -> int:
+    log.seek(0)
+    deaths = _DEATH.findall(log.read())
+    who = f"{deaths[-1][0]} (exit status {deaths[-1][1]})" if deaths else "dagster dev"
+    click.secho(f"✗ {who} died, so everything was stopped. Read {log.name}, then start again.", fg="red", err=True)
+    return 1
+
+
+def _important(log: IO[str]) -> Iterator[str]:
+    """What the schedules started, and what went wrong, of the lines that came since the last look."""
+    for raw in log:
+        line = _COLOUR.sub("", raw).rstrip()
+        if launched := _LAUNCHED.search(line):
+            yield launched.group(1)
+        elif _TROUBLE.search(line):
+            yield line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
+
+
+@contextmanager
+def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Dagster under a guard; when the block ends, however it ends, nothing of it is left."""
+    command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
+    command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
+    # The working directory changes, so what is relative to ours must be said in full, and `.env` was read: another one
+    # may lie where Dagster runs.
+    environment = os.environ | {
+        "GAZELLE_TOKEN_FILE": str(settings.token_file), "PYTHON_DOTENV_DISABLED": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    with log.open("ab") as output:
+        guard = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "gazelle_sync.runtime.supervisor", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+            cwd=PROJECT_ROOT,
+            env=environment,
+            start_new_session=True,  # the terminal's Ctrl-C is ours alone to answer
+        )
+    with guard:
+        group = int(guard.stdout.readline() or 0) if guard.stdout else 0
+        try:
+            yield guard
+        finally:
+            if guard.stdin:
+                guard.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                guard.wait(SERVICES_END_S + RUNS_END_S + 5)
+            if guard.poll() != 0 and group:
+                _kill_group(group, signal.SIGKILL)  # the guard itself was killed, or hangs
+                guard.kill()
+
+
+def guard_dagster(command: list[str]) -> int:
+    """Run Dagster in a group of its own until it ends or standard input does; then leave nothing of the group alive.
+
+    Args:
+        command: What starts Dagster.
+    """
+    for number in STOPPING:
+        signal.signal(number, lambda *_: None)
+    dagster = subprocess.Popen(  # noqa: S603 - our own command
+        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=0
+    )
+    print(dagster.pid, flush=True)  # noqa: T201 - the one line that our starter reads
+    while dagster.poll() is None and not _input_has_ended():
+        pass
+    dagster.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        dagster.wait(SERVICES_END_S)
+    # A code server outlives `dagster dev` while a run is in progress. The signal lets the run say that it was stopped.
+    if _kill_group(dagster.pid, signal.SIGINT):
+        deadline = time.monotonic() + RUNS_END_S
+        while _kill_group(dagster.pid, 0) and time.monotonic() < deadline:
+            dagster.poll()
+            time.sleep(0.05)
+        _kill_group(dagster.pid, signal.SIGKILL)
+    return 0
+
+
+def _input_has_ended() -> bool:
+    readable, _, _ = select.select([sys.stdin], [], [], WATCH_EVERY_S)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 1)
+
+
+def _kill_group(group: int, number: int) -> bool:
+    """Signal a process group; whether anything of it was there."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that fills when we are told to stop. A second Ctrl-C does not interrupt the stopping."""
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda received, _: asked.append(received)) for number in STOPPING}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _assert_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise GazelleSyncError(
+                f"Port {port} cannot be used ({error.strerror}). Is another `gazelle-sync up` running? "
+                f"Stop it, or choose another port: gazelle-sync up --port {port + 1}"
+            ) from error
+
+
+def _answers(port: int) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"http://{HOST}:{port}/server_info", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _fresh_log(path: Path) -> Path:
+    """An empty log; the one before is kept beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.replace(path.with_suffix(".log.1"))
+    path.touch()
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(guard_dagster(sys.argv[1:]))

@@ -1,1 +1,0 @@
-"""What Dagster watches by itself, between schedules."""

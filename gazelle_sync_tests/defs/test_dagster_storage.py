@@ -1,0 +1,337 @@
+"""Dagster's own storage in PostgreSQL: what a tick leaves there, what is removed at night, what a hung run holds."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.storage.dagster_run import DagsterRunStatus
+from psycopg import sql
+
+from gazelle_sync.defs.retention import PRUNE, Pruned, prune
+from gazelle_sync.defs.sync.jobs import check_keys, run_config
+from gazelle_sync.defs.sync.partitions import range_tags
+from gazelle_sync.defs.sync.resources import TICK
+from gazelle_sync.defs.sync.staging import POOL
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import montreal_day
+from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.defs.test_up import wait_for
+from gazelle_sync_tests.support.shop import Shop
+
+MOST_EVENTS = 120
+MOST_BYTES = 180_000
+MOST_STORED = 195_000
+"""With the rows of checks, which Dagster keeps a second time, planned and evaluated."""
+DAYS = dg.StaticPartitionsDefinition(["monday", "tuesday", "wednesday"])
+LONG_AGO = timedelta(days=40)
+
+
+@pytest.fixture(scope="module")
+def storage(databases: Databases) -> Iterator[str]:
+    with databases.temporary("template1") as url:
+        yield url
+
+
+@pytest.fixture
+def instance(storage: str) -> Iterator[dg.DagsterInstance]:
+    overrides = {"storage": {"postgres": {"postgres_url": storage}}}
+    with dg.instance_for_test(overrides=overrides) as instance:
+        yield instance
+        instance.wipe()
+
+
+def value(storage: str, query: str, *parameters: object) -> Any:
+    with psycopg.connect(storage) as connection:
+        row = connection.execute(sql.SQL(query), parameters).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def stored(storage: str) -> int:
+    """Bytes of all rows of all tables, as PostgreSQL keeps them."""
+    with psycopg.connect(storage) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        sizes = [
+            connection.execute(
+                sql.SQL("SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {} AS t").format(sql.Identifier(table))
+            ).fetchone()
+            for (table,) in tables
+        ]
+    return sum(int(size[0]) for size in sizes if size is not None)
+
+
+def tick(definitions: dg.Definitions, instance: dg.DagsterInstance) -> str:
+    today = montreal_day(datetime.now(UTC))
+    result = definitions.resolve_job_def(TICK).execute_in_process(
+        run_config=run_config("tick"), instance=instance, tags=range_tags(today, today)
+    )
+    return result.run_id
+
+
+def test_a_quiet_tick_leaves_little(
+    named_shop: Shop, definitions: dg.Definitions, instance: dg.DagsterInstance, storage: str
+) -> None:
+    named_shop.quiet_down()
+    named_shop.sync()
+    tick(definitions, instance)
+    before = stored(storage)
+    run_id = tick(definitions, instance)
+    events = value(storage, "SELECT count(*) FROM event_logs WHERE run_id = %s", run_id)
+    text = value(storage, "SELECT sum(octet_length(event)) FROM event_logs WHERE run_id = %s", run_id)
+    text += value(storage, "SELECT octet_length(run_body) FROM runs WHERE run_id = %s", run_id)
+    assert events <= MOST_EVENTS
+    assert text <= MOST_BYTES, "the events and the run as text"
+    assert stored(storage) - before <= MOST_STORED, "all that the run added to any table, as PostgreSQL keeps it"
+
+
+# ---- what is removed at night
+
+
+@dg.asset(partitions_def=DAYS)
+def table(context: dg.AssetExecutionContext) -> None:
+    if context.run.tags.get("fails"):
+        raise dg.Failure(description="not today", allow_retries=False)
+
+
+@dg.asset
+def view() -> None:
+    """Without partitions."""
+
+
+@dg.asset_check(asset=view)
+def hours(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed="bad" not in context.run.tags)
+
+
+WORK = dg.Definitions(assets=[table, view], asset_checks=[hours])
+
+
+def work(instance: dg.DagsterInstance, *names: str, day: str | None = None, **tags: str) -> str:
+    result = WORK.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        partition_key=day,
+        asset_selection=[dg.AssetKey(name) for name in names],
+        tags=tags,
+        raise_on_error=False,
+    )
+    return result.run_id
+
+
+def make_old(storage: str, *run_ids: str) -> None:
+    """Put runs, and all that hangs on them, into the past."""
+    by, ids = LONG_AGO, list(run_ids)
+    with psycopg.connect(storage) as connection:
+        connection.execute(
+            "UPDATE asset_event_tags SET event_timestamp = event_timestamp - %s "
+            "WHERE event_id IN (SELECT id FROM event_logs WHERE run_id = ANY(%s))", [by, ids])  # fmt: skip
+        connection.execute("UPDATE event_logs SET timestamp = timestamp - %s WHERE run_id = ANY(%s)", [by, ids])
+        connection.execute(
+            "UPDATE asset_check_executions SET evaluation_event_timestamp = evaluation_event_timestamp - %s, "
+            "create_timestamp = create_timestamp - %s WHERE run_id = ANY(%s)", [by, by, ids])  # fmt: skip
+        connection.execute(
+            "UPDATE runs SET create_timestamp = create_timestamp - %s, update_timestamp = update_timestamp - %s, "
+            "start_time = start_time - %s, end_time = end_time - %s WHERE run_id = ANY(%s)",
+            [by, by, by.total_seconds(), by.total_seconds(), ids])  # fmt: skip
+
+
+def status(instance: dg.DagsterInstance, keys: list[dg.AssetKey], checks: list[dg.AssetCheckKey]) -> dict[str, Any]:
+    """What the UI says of assets and checks."""
+    storage = instance.event_log_storage
+    materialization = dg.DagsterEventType.ASSET_MATERIALIZATION
+    return {
+        "latest": {key: instance.get_latest_materialization_event(key) for key in keys},
+        "records": {key: instance.fetch_materializations(key, limit=1).records for key in keys},
+        "partitions": {key: instance.get_materialized_partitions(key) for key in keys},
+        "newest": {key: storage.get_latest_storage_id_by_partition(key, materialization) for key in keys},
+        "failed": {key: storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+                   for key in keys},
+        "checks": storage.get_latest_asset_check_execution_by_key(checks),
+    }  # fmt: skip
+
+
+def before_a_month() -> datetime:
+    return datetime.now(UTC) - timedelta(days=30)
+
+
+def test_pruning_leaves_what_the_ui_says_of_assets_and_checks_as_it_was(
+    instance: dg.DagsterInstance, storage: str
+) -> None:
+    replaced = work(instance, "table", day="monday")
+    newest = work(instance, "table", day="monday")
+    tuesday = work(instance, "table", day="tuesday")
+    failed = work(instance, "table", day="tuesday", fails="yes")
+    overtaken = work(instance, "table", day="wednesday", fails="yes")
+    wednesday = work(instance, "table", day="wednesday")
+    viewed = work(instance, "view", bad="yes")
+    checked = work(instance, "view")
+    job = WORK.resolve_implicit_global_asset_job_def()
+    going = instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, tags={"dagster/partition": "monday"})
+    instance.report_engine_event("still at work", going)
+    old = [replaced, newest, tuesday, failed, overtaken, wednesday, viewed, checked, going.run_id]
+    make_old(storage, *old)
+    recent = work(instance, "table", day="monday", fails="yes")
+    keys = [dg.AssetKey("table"), dg.AssetKey("view")]
+    checks = [dg.AssetCheckKey(dg.AssetKey("view"), "hours")]
+    before = status(instance, keys, checks)
+    assert before["failed"][keys[0]].keys() == {"monday", "tuesday"}
+    logs = {run_id: len(instance.all_logs(run_id)) for run_id in (going.run_id, recent)}
+
+    pruned = prune(instance, before_a_month())
+
+    assert status(instance, keys, checks) == before
+    left = {run.run_id for run in instance.get_runs()}
+    assert left == {newest, tuesday, failed, wednesday, checked, going.run_id, recent}
+    assert pruned.runs == 3
+    assert {run_id: len(instance.all_logs(run_id)) for run_id in logs} == logs, "unfinished and recent runs are whole"
+    kinds = {entry.dagster_event.event_type_value for entry in instance.all_logs(newest) if entry.dagster_event}
+    assert kinds == {"ASSET_MATERIALIZATION"}
+    assert instance.all_logs(replaced) == []
+    assert (
+        value(storage, "SELECT count(*) FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)") == 0
+    )
+    assert value(storage, "SELECT count(*) FROM asset_check_executions WHERE run_id = %s", viewed) == 0
+    assert prune(instance, before_a_month()) == Pruned(0, 0, 0), "there is nothing left to remove"
+
+
+def test_a_kill_between_a_run_and_its_events_leaves_them_to_the_next_night(
+    instance: dg.DagsterInstance, storage: str
+) -> None:
+    replaced, newest = work(instance, "view"), work(instance, "view")
+    make_old(storage, replaced, newest)
+    instance.run_storage.delete_run(replaced)
+    prune(instance, before_a_month())
+    assert instance.all_logs(replaced) == []
+    assert instance.get_run_by_id(newest) is not None
+
+
+def test_the_nightly_job_prunes_ticks_by_the_setting(
+    named_shop: Shop, definitions: dg.Definitions, instance: dg.DagsterInstance, storage: str,
+    set_environment: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    named_shop.quiet_down()
+    old, newest = tick(definitions, instance), tick(definitions, instance)
+    make_old(storage, old, newest)
+    keys = list(definitions.resolve_all_asset_keys())
+    before = status(instance, keys, check_keys())
+    job = definitions.resolve_job_def(PRUNE)
+    set_environment.setenv("GAZELLE_DAGSTER_RETENTION_DAYS", "50")
+    assert job.execute_in_process(instance=instance).success
+    assert instance.get_run_by_id(old) is not None
+    set_environment.delenv("GAZELLE_DAGSTER_RETENTION_DAYS")
+    assert job.execute_in_process(instance=instance).success
+    assert instance.get_run_by_id(old) is None
+    assert instance.get_run_by_id(newest) is not None
+    assert status(instance, keys, check_keys()) == before
+    assert value(storage, "SELECT count(*) FROM event_logs WHERE run_id = %s", newest) == 20 + 11
+
+
+HANGING = f"""
+import signal, time
+import dagster as dg
+
+@dg.op(pool={POOL!r})
+def hangs():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            pass
+
+@dg.op(pool={POOL!r})
+def works():
+    pass
+
+@dg.job(tags={{"dagster/max_runtime": "1"}})
+def hang():
+    hangs()
+
+@dg.job
+def work():
+    works()
+
+defs = dg.Definitions(jobs=[hang, work], executor=dg.in_process_executor)
+"""
+
+
+def test_a_run_that_hangs_is_ended_and_lets_go_of_the_pool(storage: str, tmp_path: Path) -> None:
+    """With a real daemon, the project's dagster.yaml and a process that hears no signal."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "hanging.py").write_text(HANGING)
+    ours = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    quick = ours.replace("run_monitoring:\n", "run_monitoring:\n  poll_interval_seconds: 1\n")
+    assert quick != ours
+    (home / "dagster.yaml").write_text(quick + f"\nstorage:\n  postgres:\n    postgres_url: {storage}\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GAZELLE_", "DAGSTER_"))}
+    environment |= {"DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    tools = Path(sys.executable).parent
+
+    def launch(job: str) -> None:
+        command = [str(tools / "dagster"), "job", "launch", "-f", "hanging.py", "-j", job]
+        subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
+
+    with (tmp_path / "daemon.log").open("w") as log:
+        daemon = subprocess.Popen(
+            [tools / "dagster-daemon", "run", "-f", "hanging.py"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        launch("hang")
+        launch("work")
+        assert wait_for(lambda: ended(storage, "work"), 120), (tmp_path / "daemon.log").read_text()
+        assert ended(storage, "hang") == "FAILURE"
+        assert ended(storage, "work") == "SUCCESS"
+        order = "SELECT h.end_time <= w.start_time FROM runs AS h, runs AS w"
+        where = " WHERE h.pipeline_name = 'hang' AND w.pipeline_name = 'work'"
+        assert value(storage, order + where), "one run of the pool at a time: the second had waited"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(daemon.pid, signal.SIGKILL)
+        for number in processes_of(home):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        daemon.wait()
+
+
+def ended(storage: str, job: str) -> str | None:
+    """How the run of a job ended; None: it has not."""
+    query = "SELECT max(status) FROM runs WHERE pipeline_name = %s AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')"
+    status: str | None = value(storage, query, job)
+    return status
+
+
+def processes_of(home: Path) -> list[int]:
+    """Living processes whose Dagster home this is."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and f"DAGSTER_HOME={home}".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+def test_it_is_pruned_every_night(definitions: dg.Definitions) -> None:
+    (schedule,) = (s for s in definitions.schedules or () if s.name == "prune_at_night")
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("40 4 * * *", "America/Toronto")
+
+
+def test_a_storage_that_is_not_in_postgresql_is_told() -> None:
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(GazelleSyncError, match="not in PostgreSQL"):
+        prune(instance, before_a_month())

@@ -1,0 +1,199 @@
+"""What Dagster knows of the project: it loads with nothing set, and its graph is the one below."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.defs.sync.columns import FILE, read_columns, written
+from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
+from gazelle_sync.defs.sync.views import CALENDAR
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.warehouse.connect import connect
+
+GRAPH = {
+    "staging_users": [],
+    "staging_products": [],
+    "staging_clients": [],
+    "staging_pianos": [],
+    "staging_invoices": [],
+    "staging_appointments": [],
+    "staging_timeline": [],
+    "gazelle_users": ["staging_users"],
+    "gazelle_products": ["staging_products"],
+    "gazelle_clients": ["staging_clients"],
+    "gazelle_contacts": ["staging_clients"],
+    "gazelle_locations": ["staging_clients"],
+    "gazelle_pianos": ["staging_pianos"],
+    "gazelle_piano_measurements": ["staging_pianos"],
+    "gazelle_invoices": ["staging_invoices"],
+    "gazelle_invoice_items": ["staging_invoices"],
+    "gazelle_appointments": ["staging_appointments"],
+    "gazelle_appointment_pianos": ["staging_appointments"],
+    "gazelle_timeline_entries": ["staging_timeline"],
+    "v_appointments_montreal": ["gazelle_appointments"],
+}
+"""Asset → what it depends on: what it is computed of. Foreign keys tie tables, not computations."""
+
+
+BOOKS = {"external_id_mapping", "sync_logs", "gazelle_api"}
+"""What no asset of ours makes: checks are shown there."""
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+def made(definitions: dg.Definitions) -> list[dg.AssetsDefinition]:
+    """The assets that our runs materialize."""
+    return [assets for assets in definitions.assets or () if isinstance(assets, dg.AssetsDefinition)]
+
+
+def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: Path) -> None:
+    program = "from gazelle_sync.definitions import defs; print(len(defs.resolve_all_asset_keys()))"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) >= len(GRAPH)
+    assert list(tmp_path.iterdir()) == [], "loading writes nothing"
+
+
+VARIABLES = sorted(set(re.findall(r"GAZELLE_[A-Z_]+", (PROJECT_ROOT / "gazelle_sync" / "settings.py").read_text())))
+
+LOADER = """
+import os, sys
+import dagster  # the slow part, once; each variable then has a process of its own
+for variable in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        os.environ[variable] = "ceci n'est pas\u00a0une valeur"
+        from gazelle_sync.definitions import defs
+        defs.get_repository_def().get_all_jobs()
+        os._exit(0 if len(defs.resolve_all_asset_keys()) == 23 else 1)
+    if os.waitpid(child, 0)[1] != 0:
+        print(variable)
+"""
+
+
+def test_the_definitions_load_with_any_variable_set_wrongly(tmp_path: Path) -> None:
+    assert len(VARIABLES) >= 20
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADER, *VARIABLES],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_the_definitions_load_with_an_env_file_that_nobody_can_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"GAZELLE_LANG=fran\xe7ais\n")
+    program = "from gazelle_sync.definitions import defs; print(len(defs.resolve_all_asset_keys()))"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_is_set_wrongly_is_said_by_the_run_that_needs_it(
+    definitions: dg.Definitions, set_environment: pytest.MonkeyPatch
+) -> None:
+    set_environment.setenv("GAZELLE_LANG", "de")
+    assert set(build_defs().resolve_all_asset_keys()) == set(definitions.resolve_all_asset_keys())
+    with dg.DagsterInstance.ephemeral() as instance:
+        for job in (TICK, CHECK):
+            result = definitions.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+            assert not result.success
+            said = {str(e.step_failure_data.user_failure_data.description) for e in result.get_step_failure_events()
+                    if e.step_failure_data.user_failure_data}  # fmt: skip
+            assert said == {"GAZELLE_LANG should be one of en, fr, not 'de'"}
+
+
+def test_the_columns_that_the_ui_shows_are_those_of_the_database(definitions: dg.Definitions, database: str) -> None:
+    names = [spec.key.to_user_string() for assets in made(definitions) for spec in assets.specs]
+    with connect(database) as connection:
+        current = written(read_columns(connection, names))
+    assert FILE.read_text(encoding="utf-8") == current, "run `make columns`"
+    for assets in made(definitions):
+        for spec in assets.specs:
+            schema = spec.metadata["dagster/column_schema"]
+            assert isinstance(schema, dg.TableSchema)
+            assert {"external_id", "id"} & {column.name for column in schema.columns}, spec.key
+
+
+def test_each_asset_can_be_made_alone(definitions: dg.Definitions) -> None:
+    assert all(assets.can_subset for assets in made(definitions))
+
+
+def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitions) -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for assets in made(definitions):
+        for spec in assets.specs:
+            found[spec.key.to_user_string()] |= {dep.asset_key.to_user_string() for dep in spec.deps}
+    assert {key: sorted(deps) for key, deps in found.items() if key in GRAPH} == GRAPH
+
+
+def test_every_table_of_every_entity_has_an_asset() -> None:
+    tables = {table.name for entity in ENTITIES for table in entity.tables}
+    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} == set(GRAPH)
+
+
+def test_what_checks_are_shown_at_explains_itself_and_is_materialized_by_nobody(definitions: dg.Definitions) -> None:
+    books = [spec for spec in definitions.assets or () if isinstance(spec, dg.AssetSpec)]
+    assert {spec.key.to_user_string() for spec in books} == BOOKS
+    assert all(spec.description and spec.owners and spec.group_name for spec in books)
+
+
+def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
+    for assets in made(definitions):
+        for spec in assets.specs:
+            assert spec.description, spec.key
+            assert spec.group_name, spec.key
+            assert spec.kinds, spec.key
+            assert spec.owners, spec.key
+            assert str(spec.metadata["dagster/table_name"]).startswith("public.")
+            assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
+        assert assets.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_the_days_are_montreals_and_today_is_one_of_them(definitions: dg.Definitions) -> None:
+    partitions = next(spec.partitions_def for assets in made(definitions) for spec in assets.specs)
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.timezone == "America/Toronto"
+    assert partitions.end_offset == 1
+
+
+@pytest.mark.parametrize("name", [TICK, FULL, REPLAY_JOB, CHECK])
+def test_each_job_runs_in_one_process(definitions: dg.Definitions, name: str) -> None:
+    job = definitions.resolve_job_def(name)
+    assert job.executor_def is dg.in_process_executor
+    assert job.description
+
+
+def test_the_schedules_are_on_and_speak_montreal_time(definitions: dg.Definitions) -> None:
+    crons = {}
+    for schedule in definitions.schedules or ():
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        assert schedule.execution_timezone == "America/Toronto"
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        crons[schedule.name] = schedule.cron_schedule
+    assert crons["tick_every_15_minutes"] == "*/15 * * * *"
+    assert crons["full_at_night"] == "0 3 * * 1-6"
+    assert crons["deep_on_sunday"] == "0 3 * * 0"
+
+
+def test_a_resource_can_be_replaced_without_patching() -> None:
+    resource = dg.ResourceDefinition.hardcoded_resource("another")
+    assert (build_defs({"pull": resource}).resources or {})["pull"] is resource

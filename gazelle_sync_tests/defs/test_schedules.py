@@ -1,0 +1,148 @@
+"""When a schedule asks for a run, and when it says why not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from gazelle_sync.defs.sync.jobs import run_config
+from gazelle_sync.defs.sync.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from gazelle_sync.defs.sync.resources import FULL, TICK
+from gazelle_sync.defs.sync.sensors import AGAIN_TAG, again_after_a_signal, broken_off
+from gazelle_sync.montreal import montreal_day
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync_tests.support.shop import Shop
+
+MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
+
+
+@pytest.fixture
+def instance(findable_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    return findable_instance
+
+
+def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
+    schedule = next(s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name == name)
+    with dg.build_schedule_context(  # left behind open, it would keep its dead instance current for the next test
+        instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=definitions.get_repository_def()
+    ) as context:
+        data = schedule.evaluate_tick(context)
+    if data.skip_message:
+        return dg.SkipReason(data.skip_message)
+    assert data.run_requests is not None
+    (request,) = data.run_requests
+    return request
+
+
+def today() -> str:
+    return montreal_day(datetime.now(UTC)).isoformat()
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.usefixtures("named_shop")
+def test_each_schedule_asks_for_a_run_in_its_mode_on_todays_partition(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str
+) -> None:
+    request = evaluate(definitions, instance, name)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_config["resources"]["pull"]["config"]["mode"] == MODES[name]
+    days = request.partition_key or request.tags[RANGE_END_TAG]
+    assert days == today()
+
+
+def test_after_an_outage_one_run_covers_the_days_since_the_last(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    since = datetime.now(UTC) - timedelta(days=3)
+    named_shop.query("UPDATE system_settings SET value = %s WHERE key = 'last_sync_date'", since.isoformat())
+    request = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags[RANGE_START_TAG] == montreal_day(since).isoformat()
+    assert request.tags[RANGE_END_TAG] == today()
+
+
+def test_while_a_pull_holds_the_lock_the_tick_is_skipped_with_a_reason(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    with PullLock(named_shop.url, wait_s=0):
+        skipped = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(skipped, dg.SkipReason)
+    assert "still running" in str(skipped.skip_message)
+    assert isinstance(evaluate(definitions, instance, "tick_every_15_minutes"), dg.RunRequest)
+
+
+@pytest.mark.parametrize("name", ["full_at_night", "deep_on_sunday"])
+def test_a_full_run_that_is_due_while_a_tick_works_waits_in_the_queue(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop, name: str
+) -> None:
+    with PullLock(named_shop.url, wait_s=0):
+        assert isinstance(evaluate(definitions, instance, name), dg.RunRequest)
+
+
+@pytest.mark.usefixtures("named_shop")
+def test_while_a_run_is_about_to_start_the_tick_is_skipped_with_a_reason(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(TICK), status=dg.DagsterRunStatus.NOT_STARTED, tags={"dagster/partition": today()}
+    )
+    skipped = evaluate(definitions, instance, "tick_every_15_minutes")
+    assert isinstance(skipped, dg.SkipReason)
+    assert run.run_id[:8] in str(skipped.skip_message)
+
+
+def test_an_unreachable_database_does_not_break_the_schedule(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert named_shop
+    monkeypatch.setenv("GAZELLE_DATABASE_URL", "postgresql://nobody:secret-word@127.0.0.1:9/none")
+    answer = evaluate(definitions, instance, "tick_every_15_minutes")
+    words = str(answer)
+    assert "secret-word" not in words
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+
+
+BROKEN_OFF = {"dagster/failure_reason": "UNEXPECTED_TERMINATION", "dagster/will_retry": "false"}
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "is_run_again"),
+    [
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF, True),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {"dagster/will_retry": "true"}, False),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {"dagster/failure_reason": "STEP_FAILURE"}, False),
+        (dg.DagsterRunStatus.FAILURE, BROKEN_OFF | {AGAIN_TAG: "the first"}, False),
+        (dg.DagsterRunStatus.CANCELED, {}, False),
+        (dg.DagsterRunStatus.SUCCESS, {}, False),
+    ],
+)
+def test_a_full_run_that_a_signal_broke_off_is_run_again_once_on_todays_partition(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    tags: dict[str, str],
+    is_run_again: bool,
+) -> None:
+    config = run_config("deep")
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(FULL), run_config=config, tags={PARTITION_TAG: "2026-01-05", **tags}, status=status
+    )
+    with dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def()) as context:
+        asked = again_after_a_signal.evaluate_tick(context)
+    requests = list(asked.run_requests or ())
+    assert len(requests) == is_run_again
+    for request in requests:
+        assert request.run_key == run.run_id
+        assert request.run_config == config
+        assert request.partition_key == today()
+
+
+def test_a_full_run_that_a_newer_one_has_overtaken_is_not_run_again(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    job = definitions.resolve_job_def(FULL)
+    instance.create_run_for_job(job, tags=BROKEN_OFF, status=dg.DagsterRunStatus.FAILURE)
+    instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert broken_off(instance) is None

@@ -1,0 +1,100 @@
+"""The harness of the tests of alerts: runs that are written down by hand, and the look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.incidents.facts import EndedRun
+from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.settings import Settings
+from gazelle_sync_tests.support.receivers import Webhook, webhook
+
+UNREACHABLE = "ClientsStamps: Gazelle cannot be reached (refused). Check GAZELLE_API_URL and the network."
+
+
+class Desk:
+    """A shop's database, where runs are written down by hand, and the look at it."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.settings = Settings(database_url=url, home=home, language="en")
+        self._runs = 0
+
+    def query(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query, or the effect of a statement."""
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(text.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def run(self, *, seconds: float = 1.0, mode: str = "tick", **failures: str) -> str:
+        """Write down a pull of every entity; those named failed."""
+        self._runs += 1
+        run_id = f"run-{self._runs}"
+        stats = {e.name: {"failure": failures.get(e.name), "errors": 0} for e in ENTITIES}
+        self.query(
+            "INSERT INTO sync_logs (run_id, task_type, mode, status, duration_s, stats, error_message) "
+            "VALUES (%s, 'pull', %s, %s, %s, %s, %s)",
+            run_id,
+            mode,
+            "error" if failures else "success",
+            seconds,
+            Jsonb(stats),
+            "\n".join(failures.values()) or None,
+        )
+        return run_id
+
+    def synced(self, ago: timedelta, *entities: str) -> None:
+        """Say of entities (none: all) that they were last in step so long ago."""
+        for entity in entities or [entity.name for entity in ENTITIES]:
+            self.query(
+                "INSERT INTO system_settings (key, value, updated_at) VALUES (%s, %s, %s) "
+                "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at",
+                f"last_sync_date.{entity}",
+                (datetime.now(UTC) - ago).isoformat(),
+                datetime.now(UTC) - ago,
+            )
+
+    def error(self, entity: str, count: int) -> None:
+        """Stage records that are in error."""
+        self.query(
+            f"INSERT INTO staging_{entity} "  # noqa: S608 - the tests' own names
+            "(external_id, raw_data, fetched_at, sync_status, error_message, processed_at) "
+            "SELECT 'bad_' || n, '{}', now(), 'error', 'wrong', now() FROM generate_series(1, %s) AS n",
+            count,
+        )
+
+    def look(self, ended: EndedRun | None = None, **changes: Any) -> Watched:
+        """Look after the alerts, with some settings changed."""
+        return watch(replace(self.settings, **changes), ended)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """What stands in `alert_log`."""
+        return self.query("SELECT kind, rule, status, state FROM alert_log ORDER BY id")
+
+    def hasten(self) -> None:
+        """Let every pause before another try be over."""
+        self.query("UPDATE alert_log SET next_try_at = now() WHERE next_try_at IS NOT NULL")
+
+
+@pytest.fixture
+def desk(database: str, tmp_path: Path) -> Desk:
+    """A healthy shop."""
+    desk = Desk(database, tmp_path / "home")
+    desk.synced(timedelta(minutes=1))
+    return desk
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    """Somebody who hears."""
+    with webhook() as receiver:
+        yield receiver

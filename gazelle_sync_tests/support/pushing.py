@@ -1,0 +1,296 @@
+"""The harness of the tests that push: a shop with a table of edits, and what Gazelle made of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.push import rows, session
+from gazelle_sync.push.journal import Journal
+from gazelle_sync.push.model import Action, Remote
+from gazelle_sync.push.session import Push, PushReport
+from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
+from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.reading import GazelleRecords
+from gazelle_sync.push.transports.rest import RestTransport
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.support.shop import Record, Row, Shop
+
+TABLE = "vincent_dindy_piano_updates"
+WRITES = {
+    "update_tags": {"graphql": '"tags"', "rest": "/tags"},
+    "update_piano": {"graphql": '"notes"', "rest": "observations"},
+    "add_comment": {"graphql": "createClientLog", "rest": "/comments"},
+    "add_measurement": {"graphql": "createPianoMeasurement", "rest": "createPianoMeasurement"},
+    "set_serviced": {"graphql": 'manualLastService":', "rest": "last_serviced"},
+}
+"""Action → a text that only its request holds."""
+
+
+@dataclass
+class Office:
+    """People who edit the shop's table, and the pushes that follow.
+
+    Attributes:
+        shop: Database and sandbox.
+        transport: `graphql` or `rest`.
+        service: `comment` or `event`.
+    """
+
+    shop: Shop
+    transport: str = "graphql"
+    service: str = "comment"
+
+    def piano(self, place: int = 0, **values: Any) -> str:
+        """The id of a living piano, with some fields set at Gazelle long before now."""
+        pianos = [p for p in self.shop.admin.dump("pianos") if p["status"] == "ACTIVE" and p["clientId"]]
+        piano = pianos[place]
+        self.shop.admin.edit("pianos", piano["id"], touch="2026-01-01T00:00:00Z", **values)
+        return str(piano["id"])
+
+    def edit(self, piano: str, **values: Any) -> None:
+        """What any tool does: insert the row, or update it."""
+        names = [sql.Identifier(name) for name in values]
+        query = sql.SQL(
+            "INSERT INTO {table} (gazelle_id, {names}) VALUES (%s, {marks}) "
+            "ON CONFLICT (gazelle_id) DO UPDATE SET {sets}"
+        ).format(
+            table=sql.Identifier(TABLE),
+            names=sql.SQL(", ").join(names),
+            marks=sql.SQL(", ").join(sql.Placeholder() for _ in names),
+            sets=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names),
+        )
+        with connect(self.shop.url) as connection:
+            connection.execute(query, [piano, *values.values()])
+
+    def push(self, *, keys: Sequence[str] | None = None, at_once: bool = True, **options: Any) -> PushReport:
+        """One push in this process."""
+        changes = {name: options.pop(name) for name in list(options) if hasattr(self.shop.settings, name)}
+        changes = {"push_transport": self.transport, "push_service": self.service, **changes}
+        options = {"grace_s": 0.2, **options}
+        with Push(replace(self.shop.settings, **changes), keys=keys, at_once=at_once, **options) as push:
+            return push.run()
+
+    def undo(self, run_id: str, **options: Any) -> PushReport:
+        """Put a run back, in this process."""
+        changes = {name: options.pop(name) for name in list(options) if hasattr(self.shop.settings, name)}
+        changes = {"push_transport": self.transport, "push_service": self.service, **changes}
+        with Push(replace(self.shop.settings, **changes), **{"grace_s": 0.2, **options}) as push:
+            return push.undo(run_id)
+
+    def pushed(self, piano: str, **values: Any) -> str:
+        """Edit a row and push; gives the run's id."""
+        self.edit(piano, **values)
+        with Push(
+            replace(self.shop.settings, push_transport=self.transport, push_service=self.service),
+            at_once=True,
+            grace_s=0.2,
+        ) as push:
+            report = push.run()
+            assert report.succeeded, [outcome.failed for outcome in report.outcomes]
+            return push.run_id
+
+    # ---- looking
+
+    def row(self, piano: str) -> Row:
+        """The local row."""
+        (row,) = self.shop.rows(TABLE, "gazelle_id = %s", piano)
+        return row
+
+    def record(self, piano: str) -> Record:
+        """Gazelle's record."""
+        found = self.shop.admin.record("pianos", piano)
+        assert found is not None
+        return found
+
+    def comments(self, piano: str) -> list[str]:
+        """Texts of the piano's entries that were made by us, oldest first."""
+        return [
+            e["comment"] for e in self.shop.admin.dump("timeline") if e.get("pianoId") == piano and e.get("clientLogId")
+        ]
+
+    def measurements(self, piano: str) -> list[Record]:
+        """The piano's measurements."""
+        return [m for m in self.shop.admin.dump("measurements") if m["pianoId"] == piano]
+
+    def log(self, piano: str | None = None) -> list[tuple[str, str]]:
+        """Action and status of every row of the log, in order."""
+        rows = sorted(self.shop.rows("sync_gazelle_logs"), key=lambda row: int(row["id"]))
+        return [(row["action"], row["status"]) for row in rows if piano in (None, row["piano_id"])]
+
+    def conflicts(self) -> list[Row]:
+        """Every conflict, in order."""
+        return sorted(self.shop.rows("sync_conflicts"), key=lambda row: int(row["id"]))
+
+    def busy_row(self) -> str:
+        """A piano about which everything is to be said."""
+        piano = self.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService=None)
+        done_at = datetime(2026, 7, 1, tzinfo=UTC)
+        self.edit(piano, status="normal", notes="Note 23°C", observations="Vu", travail="Fait", completed_at=done_at)
+        return piano
+
+    def assert_there_once(self, piano: str, measured: int) -> None:
+        """What such a row says stands at Gazelle once; `measured`: how many measurements were there before."""
+        record = self.record(piano)
+        assert record["tags"] == ["GRAND", "NORMAL"]
+        assert record["notes"].startswith("Clé\n\n")
+        assert record["notes"].count("\nVu\n") == 1
+        assert record["manualLastService"] == "2026-06-30"
+        assert sorted(self.comments(piano)) == ["Fait", "Note 23°C"]
+        assert len(self.measurements(piano)) == measured + 1
+        self.assert_clean(piano)
+
+    def settle(self, piano: str) -> None:
+        """Push until there is nothing left to do."""
+        for _ in range(10):
+            if self.push().succeeded and not self.row(piano)["needs_sync"]:
+                return
+            self.let_doubts_pass()
+
+    def let_doubts_pass(self) -> None:
+        """As if so much time had passed that nothing that was sent can still arrive."""
+        self.shop.query("UPDATE sync_gazelle_logs SET doubt_until = clock_timestamp() WHERE status = 'in_doubt'")
+
+    def assert_clean(self, piano: str) -> None:
+        """Gazelle has what the row says."""
+        row = self.row(piano)
+        assert (row["needs_sync"], row["sync_error"]) == (False, None)
+        assert row["last_synced_at"] is not None
+
+
+class Meddler:
+    """A transport with somebody at the elbow: does something around the reads and writes of the real one."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.name = inner.name
+        self.after_read: Callable[[], None] = _nothing
+        self.before_send: Callable[[Action], None] = _nothing
+        self.after_send: Callable[[Action], None] = _nothing
+
+    @property
+    def api_ahead(self) -> timedelta | None:
+        return self._inner.api_ahead
+
+    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
+        found = self._inner.read(wanted)
+        self.after_read()
+        return found
+
+    def send(self, action: Action, remote: Remote) -> Sent:
+        self.before_send(action)
+        sent = self._inner.send(action, remote)
+        self.after_send(action)
+        return sent
+
+    def find(self, piano_id: str, name: str, payload: Mapping[str, Any], since: datetime | None) -> list[str]:
+        return self._inner.find(piano_id, name, payload, since)
+
+    def take_back(self, name: str, created_id: str) -> None:
+        self._inner.take_back(name, created_id)
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+def once(action: Callable[[], object]) -> Callable[..., None]:
+    """Do something the first time only."""
+    left = [action]
+
+    def do(*_: object) -> None:
+        if left:
+            left.pop()()
+
+    return do
+
+
+@pytest.fixture(params=["graphql", "rest"])
+def office(request: pytest.FixtureRequest, new_shop: Shop) -> Office:
+    """A shop that was never pulled, on each transport."""
+    return Office(new_shop, request.param)
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Meddlers:
+    """Puts somebody at the elbow of every transport from here on."""
+    meddlers = Meddlers()
+
+    def meddled_with(settings: Settings, client: GazelleClient) -> Transport:
+        meddler = Meddler(transport_for(settings, client))
+        for name, hook in meddlers.hooks.items():
+            setattr(meddler, name, hook)
+        return meddler
+
+    monkeypatch.setattr(session, "transport_for", meddled_with)
+    return meddlers
+
+
+@dataclass
+class Meddlers:
+    """What is done at the elbow: name of a `Meddler`'s hook → what."""
+
+    hooks: dict[str, Callable[..., None]] = field(default_factory=dict)
+
+    def __call__(self, **hooks: Callable[..., None]) -> None:
+        self.hooks.update(hooks)
+
+
+STEPS: list[tuple[Any, str]] = [
+    (Journal, "intent"), (Journal, "succeeded"), (Journal, "failed"), (Journal, "doubted"), (rows, "settle"),
+    (rows, "finish"), (rows, "follow"), (rows, "load"), (GraphqlTransport, "send"), (GraphqlTransport, "read"),
+    (RestTransport, "send"), (RestTransport, "read"), (GazelleRecords, "find"), (GazelleRecords, "mutate"),
+]  # fmt: skip
+"""Everything that a push does to one of the two sides."""
+
+
+@dataclass
+class Countdown:
+    """Kills this process before or after the n-th step."""
+
+    left: int
+    steps: list[str] = field(default_factory=list)
+
+    def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*arguments: Any, **options: Any) -> Any:
+            self._count()
+            found = step(*arguments, **options)
+            self._count()
+            return found
+
+        return stepped
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_at(office: Office, step: int, deed: Callable[[], object] | None = None) -> bool:
+    """Push (or do another deed) in a process of its own that is killed at a step; whether it came to that step."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        countdown = Countdown(step)
+        for owner, name in STEPS:
+            setattr(owner, name, countdown.around(getattr(owner, name)))
+        try:
+            (deed or office.push)()
+        except BaseException as error:
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    ended = os.waitstatus_to_exitcode(status)
+    assert ended in (0, -signal.SIGKILL)
+    return ended == -signal.SIGKILL
