@@ -53,7 +53,7 @@ faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases e
 	$(BIN)/python -m gazelle_sync_tests.faults
 
 columns: setup  ## Write the columns that the UI shows of each table, after a migration changed one
-	@$(BIN)/python -W ignore -m gazelle_sync.defs.sync.columns
+	@$(BIN)/python -W ignore -m gazelle_sync_tests.support.columns
 
 # dlt, the peer that the benchmarks measure against, lives in an environment of its own.
 $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock

@@ -12,9 +12,8 @@ from gazelle_sync.defs.incidents.sensors import alert_sensors
 from gazelle_sync.defs.push.jobs import EAR, ear_resource, push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
-from gazelle_sync.defs.sync.checks_tables import table_checks
-from gazelle_sync.defs.sync.control_tables import books
-from gazelle_sync.defs.sync.entity_ops import entity_assets
+from gazelle_sync.defs.sync.assets import control_tables, entity_assets
+from gazelle_sync.defs.sync.checks import table_checks
 from gazelle_sync.defs.sync.jobs import jobs
 from gazelle_sync.defs.sync.partitions import daily_partitions
 from gazelle_sync.defs.sync.resources import pull_resource
@@ -38,7 +37,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *entity_assets(partitions),
-            *books(),
+            *control_tables(),
         ]
     tags: dict[str, str] = {}
     if environment_is_sandbox():

@@ -8,12 +8,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
 NAMELESS = "without-id-"
 """Begins the name that we give a record which came without an id: it stays in staging, in error, to be seen."""
+LATE, LOST = timedelta(minutes=20), timedelta(minutes=60)
+"""How old what was read last may be before it is a warning, and a failure: a tick comes every 15 minutes."""
 
 
 class Strategy(enum.Enum):

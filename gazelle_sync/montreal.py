@@ -6,40 +6,13 @@ instead of overflowing: the first day takes in every instant before the second, 
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MONTREAL = ZoneInfo("America/Toronto")
 """The shop's wall clock. PostgreSQL and the tz database know Montreal by this name."""
 
-_TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-
-
-class ReadingOrder:
-    """Gives each answer the `fetched_at` that says when it was read; later answers always get later instants.
-
-    It starts at the database's clock, or just after the newest `fetched_at` that is held if that lies ahead (a clock
-    that was set back must not make an old body the newest one), and runs on with the monotonic clock.
-
-    Args:
-        start: Aware UTC.
-    """
-
-    def __init__(self, start: datetime) -> None:
-        self._start = start
-        self._zero = time.monotonic()
-        self._last = start
-        self._lock = threading.Lock()
-
-    def next(self) -> datetime:
-        """An instant later than every one before it."""
-        with self._lock:
-            now = self._start + timedelta(seconds=time.monotonic() - self._zero)
-            self._last = max(now, self._last + _TICK)
-            return self._last
 
 
 def montreal_day(instant: datetime) -> date:

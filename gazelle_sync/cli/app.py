@@ -18,6 +18,7 @@ from gazelle_sync.cli.push import conflicts, push
 from gazelle_sync.cli.sandbox import sandbox
 from gazelle_sync.runtime.signals import unwind_when_stopped
 
+INCIDENTS_EVERY_S = 20.0
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -120,10 +121,12 @@ def migrate() -> None:
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the Dagster UI.")
 def up(port: int) -> None:
     """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
+    from gazelle_sync.incidents.watch import keep_watching
     from gazelle_sync.runtime.supervisor import run_ui
 
     with speaking(), standing() as settings:
-        sys.exit(run_ui(settings, port))
+        # With the database, Dagster's daemon and its sensors stand still: incidents are looked after here as well.
+        sys.exit(run_ui(settings, port, beside=lambda stopped: keep_watching(settings, stopped, INCIDENTS_EVERY_S)))
 
 
 @main.command()

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
-
-import psycopg
+from typing import TYPE_CHECKING, Any
 
 from gazelle_sync.cli.summary import Summary, draw_progress
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import GazelleSyncError, SettingsError, first_line
+from gazelle_sync.errors import GazelleSyncError, SettingsError
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.quality.render import finding_lines
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.runtime.signals import interrupts_heard
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors, statement
-from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
-IN_PROCESS_TAG = "gazelle_sync/process"
+if TYPE_CHECKING:
+    from gazelle_sync.defs.in_process import InProcessRun  # it imports Dagster, which takes more than a second
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended.
+class RunResult:
+    """How a run ended, for whoever started it.
 
     Attributes:
         succeeded: Whether every step did.
@@ -69,14 +63,14 @@ def entities_from(only: str | None) -> list[str] | None:
     return names
 
 
-def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> Ended:
+def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> RunResult:
     """Run the job `tick`, or `full` in its deep mode."""
     from gazelle_sync.defs.sync.jobs import run_config
     from gazelle_sync.defs.sync.partitions import range_tags, tick_days
     from gazelle_sync.defs.sync.resources import FULL, TICK
 
     job_name = FULL if full else TICK
-    with _told(settings, job_name):
+    with _alert_if_start_fails(settings, job_name):
         migrate(str(settings.database_url))
         with database_errors(), connect(str(settings.database_url)) as connection:
             watermark = read_watermarks(connection).get("")
@@ -99,7 +93,7 @@ def run_replay(
     first: date | None,
     last: date | None,
     without_staging: str | None = None,
-) -> Ended:
+) -> RunResult:
     """Run the job `replay`."""
     from gazelle_sync.defs.sync.jobs import run_config
     from gazelle_sync.defs.sync.partitions import range_tags, tick_days
@@ -152,24 +146,24 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
 
     with _quietly():
         from gazelle_sync.definitions import build_defs
-        from gazelle_sync.defs.sync.checks_evaluation import finding_of
+        from gazelle_sync.defs.sync.checks import finding_of
         from gazelle_sync.defs.sync.jobs import check_keys, run_config
         from gazelle_sync.defs.sync.resources import CHECK
 
-        with _told(settings, CHECK):
+        with _alert_if_start_fails(settings, CHECK):
             migrate(str(settings.database_url))
         job = build_defs().resolve_job_def(CHECK)
         if names is not None:
             job = job.get_subset(asset_selection=frozenset(), asset_check_selection=set(check_keys(names)))
-        result, failures = _execute(settings, job, run_config=run_config(Mode.TICK.value))
-        found = {e.check_name: finding_of(e) for e in result.get_asset_check_evaluations()}
+        run = _execute(settings, job, run_config=run_config(Mode.TICK.value))
+        found = {e.check_name: finding_of(e) for e in run.evaluations}
     if missing := [name for name in names or CHECKS if name not in found]:
-        reasons = "; ".join(dict.fromkeys(_reason(failure) for failure in failures))
-        raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {result.run_id} says more.")
+        reasons = "; ".join(run.reasons)
+        raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {run.run_id} says more.")
     return [found[name] for name in CHECKS if name in found]
 
 
-def run_retry(settings: Settings, entities: list[str]) -> Ended:
+def run_retry(settings: Settings, entities: list[str]) -> RunResult:
     """Run the job `replay` on what waits to be applied of some entities."""
     from gazelle_sync.defs.sync.jobs import run_config
     from gazelle_sync.defs.sync.partitions import range_tags, tick_days
@@ -188,10 +182,10 @@ def _run(
     entities: list[str] | None,
     *,
     with_staging: bool,
-) -> Ended:
+) -> RunResult:
     with _quietly():
         from gazelle_sync.definitions import build_defs
-        from gazelle_sync.defs.sync.checks_evaluation import finding_of
+        from gazelle_sync.defs.sync.checks import finding_of
         from gazelle_sync.defs.sync.jobs import asset_keys
         from gazelle_sync.defs.sync.resources import pull_resource
 
@@ -199,17 +193,16 @@ def _run(
         job = build_defs({"pull": pull_resource(progress)}).resolve_job_def(job_name)
         selection = asset_keys(entities, with_staging=with_staging) if entities else None
         with draw_progress(progress, settings.language):
-            result, failures = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
-        reasons = list(dict.fromkeys(_reason(failure) for failure in failures if not _is_of_a_check(failure)))
-        findings = [finding_of(evaluated) for evaluated in result.get_asset_check_evaluations()]
-    summary = Summary.read(settings, result.run_id)
-    text = summary.render(settings.language, fallback=reasons)
+            run = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
+        findings = [finding_of(evaluated) for evaluated in run.evaluations]
+    summary = Summary.read(settings, run.run_id)
+    text = summary.render(settings.language, fallback=list(run.reasons))
     if failed := [finding for finding in findings if finding.is_failure]:
         text = "\n".join([text, *(line for finding in failed for line in finding_lines(finding, settings.language))])
-    return Ended(result.success and not summary.failures, text)
+    return RunResult(run.succeeded and not summary.failures, text)
 
 
-def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> Ended:
+def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> RunResult:
     """Run the job `push_to_gazelle`.
 
     Raises:
@@ -222,16 +215,16 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         from gazelle_sync.push.undo import assert_undoable
 
         if undo is not None:
-            with _told(settings, PUSH_JOB):
+            with _alert_if_start_fails(settings, PUSH_JOB):
                 migrate(str(settings.database_url))
                 assert_undoable(settings, undo, keys)
         ear = Ear()
         job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
         config = push_config(pianos=keys, at_once=True, undo=undo)
-        result, failures = _execute(settings, job, run_config=config)
+        run = _execute(settings, job, run_config=config)
     if ear.report is not None:
-        return Ended(result.success and ear.report.succeeded, render_report(settings.language, ear.report))
-    return Ended(False, "\n".join(f"✗ {_reason(failure)}" for failure in failures))
+        return RunResult(run.succeeded and ear.report.succeeded, render_report(settings.language, ear.report))
+    return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
 
 
 @contextmanager
@@ -240,39 +233,6 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _execute(
-    settings: Settings, job: Any, *, tags: Mapping[str, str] | None = None, **options: Any
-) -> tuple[Any, list[Any]]:
-    """Run a job in this process and tell what is new; gives its result and what its failed steps say.
-
-    Raises:
-        KeyboardInterrupt: The run was stopped, and has written down that it was. Whoever stopped it need not be told.
-    """
-    import dagster as dg
-
-    from gazelle_sync.defs.incidents.sensors import ended_run
-
-    own = {IN_PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
-    with _told(settings, job.name), _instance(dg, settings) as instance:
-        run_id = str(uuid.uuid4())
-        try:
-            with interrupts_heard():
-                result = job.execute_in_process(
-                    instance=instance, raise_on_error=False, run_id=run_id, tags={**(tags or {}), **own}, **options
-                )
-        except KeyboardInterrupt:
-            _note_stopped(settings, run_id)
-            raise
-        _look_after_alerts(settings, ended_run(instance, instance.get_run_by_id(result.run_id)))
-    return result, [event.event_specific_data for event in result.all_events if event.is_step_failure]
-
-
-def _note_stopped(settings: Settings, run_id: str) -> None:
-    """The daemon's next look at the log must not tell of it either."""
-    with suppress(GazelleSyncError), database_errors(), connect(str(settings.database_url)) as connection:
-        connection.execute(statement("cli/runlog_stopped"), {"run_id": run_id})
 
 
 def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:
@@ -289,7 +249,7 @@ def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:
 
 
 @contextmanager
-def _told(settings: Settings, job_name: str) -> Iterator[None]:
+def _alert_if_start_fails(settings: Settings, job_name: str) -> Iterator[None]:
     """A run that cannot even begin is told as well; what a person mistyped is not."""
     try:
         yield
@@ -300,61 +260,15 @@ def _told(settings: Settings, job_name: str) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _instance(dg: Any, settings: Settings) -> Iterator[Any]:
-    """Dagster's instance, with connections kept open for the length of the run."""
-    try:
-        psycopg.connect(str(settings.dagster_postgres_url), connect_timeout=CONNECT_TIMEOUT_S).close()
-    except psycopg.Error as error:
-        raise GazelleSyncError(
-            f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
-        ) from error
-    from sqlalchemy.exc import DBAPIError
+def _execute(settings: Settings, job: Any, **options: Any) -> InProcessRun:
+    """Run a job in this process and look after alerts: the daemon's sensors do not see it, and there may be no daemon.
 
-    try:
-        with dg.DagsterInstance.get() as instance:
-            for storage in (instance.run_storage, instance.event_log_storage):
-                # Without this each of some two hundred queries opens a connection of its own.
-                storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
-            _bury_dead_runs(dg, instance, settings)
-            yield instance
-    except DBAPIError as error:
-        raise GazelleSyncError(
-            f"Dagster's own database broke off ({first_line(error.orig or error)}). Look whether its disk is full, "
-            "whether it takes changes, and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again."
-        ) from error
+    Raises:
+        KeyboardInterrupt: The run was stopped, and has written down that it was. Whoever stopped it needs no alert.
+    """
+    from gazelle_sync.defs.in_process import execute
 
-
-def _reason(failure: Any) -> str:
-    """Why a step failed: our own sentence where it is ours, else Dagster's."""
-    said = failure.user_failure_data
-    return str(said.description) if said and said.description else str(failure.error_display_string)
-
-
-def _is_of_a_check(failure: Any) -> bool:
-    """Whether a step failed because a blocking check did: what that found is told in its own words."""
-    return bool(failure.error and failure.error.cls_name == "DagsterAssetCheckFailedError")
-
-
-def _bury_dead_runs(dg: Any, instance: Any, settings: Settings) -> None:
-    """Runs of this command whose process was killed would be shown as running for ever."""
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    dead = [run for run in started if IN_PROCESS_TAG in run.tags and not _is_alive(run.tags[IN_PROCESS_TAG])]
-    if dead and not pull_is_running(str(settings.database_url)):
-        for run in dead:
-            instance.report_run_failed(
-                run, "The process ended without a word: it was killed, or the machine went down."
-            )
-
-
-def _is_alive(tag: str) -> bool:
-    host, _, pid = tag.rpartition(":")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    with _alert_if_start_fails(settings, job.name):
+        run = execute(settings, job, **options)
+        _look_after_alerts(settings, run.ended)
+    return run

@@ -9,21 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.plurals import counted
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
-
-NAMES = {
-    "en": {
-        "users": "Technicians", "products": "Products", "clients": "Clients", "pianos": "Pianos",
-        "invoices": "Invoices", "appointments": "Appointments", "timeline": "Timeline",
-    },
-    "fr": {
-        "users": "Techniciens", "products": "Produits", "clients": "Clients", "pianos": "Pianos",
-        "invoices": "Factures", "appointments": "Rendez-vous", "timeline": "Historique",
-    },
-}  # fmt: skip
 
 WORDS = {
     "en": {
@@ -191,11 +181,6 @@ def _say(language: str, key: str, **values: Any) -> str:
 
 def _names(names: Mapping[str, str], entities: list[str]) -> str:
     return ", ".join(entity_name(names, entity) for entity in entities)
-
-
-def entity_name(names: Mapping[str, str], entity: str) -> str:
-    """What staff call an entity; a new one goes by its own name until somebody translates it."""
-    return names.get(entity, entity.capitalize())
 
 
 def _number(value: object) -> str:

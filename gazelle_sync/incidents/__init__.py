@@ -8,6 +8,6 @@
     watch.py      all of it, in the order in which nothing is lost
     outage.py     the one trouble that the ledger cannot hold: its own database is out of reach
 
-Nothing here imports Dagster: the sensors (`gazelle_sync.defs.incidents.sensors`) and the command line bring what they know of a
-run as `EndedRun`.
+Nothing here imports Dagster: the sensors (`gazelle_sync.defs.incidents.sensors`) and the command line bring what they
+know of a run as `EndedRun`.
 """

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.incidents.trouble import Severity
+from gazelle_sync.notifications.ledger import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
 
 RUNS_LOOKED_AT = 20

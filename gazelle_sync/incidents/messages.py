@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gazelle_sync.cli.summary import NAMES, entity_name
+from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.plurals import counted
-from gazelle_sync.incidents.trouble import Severity, Trouble
+from gazelle_sync.incidents.trouble import Trouble
 from gazelle_sync.montreal import montreal_time
-from gazelle_sync.notifications.ledger import Occurrence
+from gazelle_sync.notifications.ledger import Occurrence, Severity
 from gazelle_sync.notifications.redaction import without_particulars
 from gazelle_sync.settings import Settings
 

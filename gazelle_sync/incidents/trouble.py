@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-Severity = Literal["error", "warning"]
+from gazelle_sync.notifications.ledger import Severity
 
 
 @dataclass(frozen=True)

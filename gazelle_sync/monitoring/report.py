@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gazelle_sync.cli.summary import NAMES, entity_name
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.settings import Settings

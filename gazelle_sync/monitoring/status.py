@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from psycopg import sql
 
-from gazelle_sync.cli.summary import NAMES, entity_name
-from gazelle_sync.entities import ENTITIES
+from gazelle_sync.entities import ENTITIES, LATE, LOST
+from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.plurals import counted
 from gazelle_sync.montreal import MONTREAL, montreal_time
 from gazelle_sync.notifications import ledger
@@ -26,8 +26,6 @@ from gazelle_sync.warehouse.migrate import pending
 
 Light = Literal["green", "yellow", "red"]
 
-LATE = timedelta(minutes=20)
-LOST = timedelta(minutes=60)
 SAID_ABOVE = ("failed_run", "stale_data")
 """Alerts that say what the screen says by itself."""
 RUNS_LOOKED_AT = 20

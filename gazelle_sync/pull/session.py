@@ -27,7 +27,6 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.montreal import ReadingOrder
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
@@ -38,7 +37,7 @@ from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.scan import scan
-from gazelle_sync.pull.stage import Staging
+from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.runtime.logs import get_logger, say_surprise

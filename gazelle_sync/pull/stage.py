@@ -6,9 +6,11 @@ cannot hold.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -17,7 +19,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.montreal import ReadingOrder, parse_instant
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.versions import (
@@ -36,6 +38,33 @@ from gazelle_sync.warehouse.limits import allow_time
 RECENT = 5000
 WAITING_AT_ONCE = 1000
 LINES_AT_ONCE = 200
+
+
+_TICK = timedelta(microseconds=1)
+
+
+class ReadingOrder:
+    """Gives each answer the `fetched_at` that says when it was read; later answers always get later instants.
+
+    It starts at the database's clock, or just after the newest `fetched_at` that is held if that lies ahead (a clock
+    that was set back must not make an old body the newest one), and runs on with the monotonic clock.
+
+    Args:
+        start: Aware UTC.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._zero = time.monotonic()
+        self._last = start
+        self._lock = threading.Lock()
+
+    def next(self) -> datetime:
+        """An instant later than every one before it."""
+        with self._lock:
+            now = self._start + timedelta(seconds=time.monotonic() - self._zero)
+            self._last = max(now, self._last + _TICK)
+            return self._last
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):

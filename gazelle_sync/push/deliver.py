@@ -25,7 +25,7 @@ from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan, written
 from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.push.send import PATIENCE_S, RunStops, Sender, Verdict, is_outage, shown
-from gazelle_sync.push.transports import Read, Sent, Transport, Wanted
+from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.work import Outcome, Unanswered, Work, replaced_by, seen

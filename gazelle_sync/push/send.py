@@ -28,7 +28,7 @@ from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.journal import Journal, Search
 from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, JsonValue, Remote
-from gazelle_sync.push.transports import Sent, Transport
+from gazelle_sync.push.transports.protocol import Sent, Transport
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
 

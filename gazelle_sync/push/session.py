@@ -26,7 +26,8 @@ from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable, record_id
 from gazelle_sync.push.send import RunStops
-from gazelle_sync.push.transports import Wanted, transport_for
+from gazelle_sync.push.transports import transport_for
+from gazelle_sync.push.transports.protocol import Wanted
 from gazelle_sync.push.undo import assert_undoable, touched
 from gazelle_sync.push.work import Outcome
 from gazelle_sync.runtime.logs import get_logger, say_error

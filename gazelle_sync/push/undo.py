@@ -26,7 +26,7 @@ from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.send import RunStops
-from gazelle_sync.push.transports import Sent, Transport, Wanted
+from gazelle_sync.push.transports.protocol import Sent, Transport, Wanted
 from gazelle_sync.push.work import Outcome, replaced_by, seen
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement

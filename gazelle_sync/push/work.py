@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gazelle_sync.push.model import Action, JsonValue, Remote, Row
-from gazelle_sync.push.transports import Sent
+from gazelle_sync.push.transports.protocol import Sent
 
 
 @dataclass

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.cli.summary import NAMES, entity_name
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
+from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.quality.finding import Finding, Severity, Text
 from gazelle_sync.settings import Settings

@@ -7,8 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from gazelle_sync.entities import ENTITIES
-from gazelle_sync.monitoring.status import LATE, LOST
+from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.quality.context import Check, Circumstances, warning
 from gazelle_sync.quality.finding import Finding, Severity, Text, some

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -34,9 +34,8 @@ SERVICES_END_S = 15.0
 """How long webserver, daemon and code server may take to end once they are asked."""
 RUNS_END_S = 15.0
 """How long a run in progress may take to write down that it was interrupted."""
-ALERTS_EVERY_S = 20.0
-ALERTS_END_S = 2.0
-"""How long a look at the alerts that is under way may take to end: what it owed is delivered by the next one."""
+BESIDE_ENDS_S = 2.0
+"""How long what is done beside the UI may take to end once it is asked."""
 LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
 
@@ -46,12 +45,13 @@ _LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of
 _DEATH = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
 
 
-def run_ui(settings: Settings, port: int) -> int:
+def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event], None] | None = None) -> int:
     """Run the UI until Ctrl-C or SIGTERM, and stop all of it.
 
     Args:
         settings: Of `embedded.stand`, which has also filled in the environment.
         port: Of the UI, on loopback.
+        beside: Done on a thread meanwhile, until its event is set: what must go on when Dagster stands still.
 
     Returns:
         0 when it was told to stop, 1 when a part of it died.
@@ -65,7 +65,7 @@ def run_ui(settings: Settings, port: int) -> int:
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
             click.echo(f"Starting the Dagster UI; its log is {log}")
-            with _watched(settings), _guarded(settings, port, log) as guard:
+            with _done_beside(beside), _guarded(settings, port, log) as guard:
                 return _watch(guard, port, lines, asked)
 
 
@@ -84,20 +84,15 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(settings: Settings) -> Iterator[None]:
-    """Alerts are looked after here as well: with the database, Dagster's daemon and its sensors stand still."""
-    from gazelle_sync.incidents.watch import keep_watching
-
+def _done_beside(task: Callable[[threading.Event], None] | None) -> Iterator[None]:
     stopped = threading.Event()
-    watching = threading.Thread(
-        target=keep_watching, args=(settings, stopped, ALERTS_EVERY_S), name="alerts", daemon=True
-    )
-    watching.start()
+    thread = threading.Thread(target=task or threading.Event.wait, args=(stopped,), name="beside the UI", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stopped.set()
-        watching.join(ALERTS_END_S)
+        thread.join(BESIDE_ENDS_S)
 
 
 def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int]) -> int:

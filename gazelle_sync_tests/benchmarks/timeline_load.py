@@ -12,12 +12,11 @@ import msgspec
 
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.montreal import ReadingOrder
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.prefetch import ahead
 from gazelle_sync.pull.read import Page, with_versions
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.pull.stage import Staging
+from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.warehouse.connect import Reused, connect
 from gazelle_sync_tests.benchmarks.ground import Server, new_shop_database
 from gazelle_sync_tests.benchmarks.pages import Pages

@@ -11,11 +11,11 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
-from gazelle_sync.defs.sync.checks_evaluation import finding_of
+from gazelle_sync.defs.sync.assets import CALENDAR
+from gazelle_sync.defs.sync.checks import finding_of
 from gazelle_sync.defs.sync.jobs import check_keys
 from gazelle_sync.defs.sync.partitions import range_tags
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
-from gazelle_sync.defs.sync.views import CALENDAR
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync_tests.defs.test_checks import MOVE
@@ -325,7 +325,7 @@ def test_a_replay_that_a_step_broke_off_is_logged_as_failed(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("something nobody thought of")
 
-    monkeypatch.setattr("gazelle_sync.defs.sync.entity_ops.table_metadata", broken)
+    monkeypatch.setattr("gazelle_sync.defs.sync.assets.table_metadata", broken)
     assert not person.launches(REPLAY_JOB).success
     log = named_shop.last_log()
     assert (log["mode"], log["status"]) == ("replay", "error")

@@ -10,13 +10,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from gazelle_sync.defs.sync.checks_evaluation import evaluation, finding_of
+from gazelle_sync.defs.sync.assets import CALENDAR
+from gazelle_sync.defs.sync.checks import evaluation, finding_of
 from gazelle_sync.defs.sync.jobs import check_keys, run_config
 from gazelle_sync.defs.sync.partitions import range_tags
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
-from gazelle_sync.defs.sync.views import CALENDAR
-from gazelle_sync.entities import ENTITIES
-from gazelle_sync.monitoring.status import LATE, LOST
+from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.quality.finding import Finding, Severity
 from gazelle_sync.quality.registry import CHECKS, GROUPS

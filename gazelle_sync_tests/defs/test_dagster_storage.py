@@ -19,8 +19,7 @@ from psycopg import sql
 from gazelle_sync.defs.retention import PRUNE, Pruned, prune
 from gazelle_sync.defs.sync.jobs import check_keys, run_config
 from gazelle_sync.defs.sync.partitions import range_tags
-from gazelle_sync.defs.sync.resources import TICK
-from gazelle_sync.defs.sync.staging import POOL
+from gazelle_sync.defs.sync.resources import POOL, TICK
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.settings import PROJECT_ROOT

@@ -13,12 +13,13 @@ import dagster as dg
 import pytest
 
 from gazelle_sync.definitions import build_defs
-from gazelle_sync.defs.sync.columns import FILE, read_columns, written
+from gazelle_sync.defs.sync.assets import CALENDAR
+from gazelle_sync.defs.sync.columns import FILE
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
-from gazelle_sync.defs.sync.views import CALENDAR
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.support.columns import read_columns, written
 
 GRAPH = {
     "staging_users": [],

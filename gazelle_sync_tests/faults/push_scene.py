@@ -21,7 +21,8 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.push import session
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import PushReport
-from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
+from gazelle_sync.push.transports import transport_for
+from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.push_people import Sides

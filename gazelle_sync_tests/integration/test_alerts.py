@@ -15,9 +15,8 @@ import pytest
 
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun
-from gazelle_sync.incidents.watch import Watched
+from gazelle_sync.incidents.watch import Watched, keep_watching
 from gazelle_sync.notifications import delivery, ledger
-from gazelle_sync.runtime import supervisor as up
 from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
 from gazelle_sync_tests.support.far import far_away
 from gazelle_sync_tests.support.receivers import (
@@ -281,14 +280,19 @@ def test_up_tells_of_an_outage_and_of_its_end_without_dagster(
 ) -> None:
     """Its sensors stand still when the server that holds its storage too is away."""
     monkeypatch.setattr(outage, "LASTS", timedelta(seconds=0.5))
-    monkeypatch.setattr(up, "ALERTS_EVERY_S", 0.1)
     port = free_port()
     with far_away(desk.url, 0.0, port=port) as way:
         settings = replace(desk.settings, database_url=way.url, alert_urls=(hook.url,))
-    with up._watched(settings):
+    stopped = threading.Event()
+    watching = threading.Thread(target=keep_watching, args=(settings, stopped, 0.1))
+    watching.start()
+    try:
         wait_for(lambda: hook.titles)
         with far_away(desk.url, 0.0, port=port):
             wait_for(lambda: len(hook.titles) > 1)
+    finally:
+        stopped.set()
+        watching.join()
     assert [title.split()[0] for title in hook.titles] == ["✗", "✓"]
     assert desk.rows() == [("alert", "database", "sent", "recovered"), ("recovery", "database", "sent", "recovered")]
 

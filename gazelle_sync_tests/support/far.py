@@ -3,8 +3,8 @@
 Only time is added. Bandwidth is not limited, nothing is reordered, and any number of chunks is under way at once, so
 what is pipelined stays pipelined. A new connection costs a round trip of its own before its first byte, as TCP's does.
 
-`python -m gazelle_sync_tests.support.far ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so that a busy
-test does not make the way longer than it is to be. It ends when its standard input does.
+`python -m gazelle_sync_tests.support.far ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so that a
+busy test does not make the way longer than it is to be. It ends when its standard input does.
 """
 
 from __future__ import annotations

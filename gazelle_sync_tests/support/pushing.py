@@ -18,8 +18,9 @@ from gazelle_sync.push import rows, session
 from gazelle_sync.push.journal import Journal
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import Push, PushReport
-from gazelle_sync.push.transports import Read, Sent, Transport, Wanted, transport_for
+from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import GazelleRecords
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gazelle_sync.defs.sync.partitions import RANGE_END_TAG, RANGE_START_TAG, range_tags, tick_days
 from gazelle_sync.montreal import (
     MONTREAL,
-    ReadingOrder,
     day_after,
     day_window,
     earlier,
@@ -19,6 +18,7 @@ from gazelle_sync.montreal import (
     montreal_day,
     parse_instant,
 )
+from gazelle_sync.pull.stage import ReadingOrder
 
 DAYS = st.dates(min_value=date(2007, 1, 1), max_value=date(2037, 1, 1))
 INSTANTS = st.datetimes(datetime(2007, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - a bound

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.cli.summary import NAMES, WORDS, Summary
+from gazelle_sync.cli.summary import WORDS, Summary
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.i18n.names import NAMES
 from gazelle_sync.pull.report import EntityReport, Progress
 
 

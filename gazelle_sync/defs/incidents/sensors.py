@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
-from gazelle_sync.incidents.trouble import Severity
 from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.notifications.ledger import Severity
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from gazelle_sync.defs.sync import normalized, staging, views
+from gazelle_sync.defs.sync.assets import ENTITIES_SHOWN, NORMALIZED, STAGING, VIEWS
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
@@ -17,9 +17,8 @@ MAX_RUNTIME_TAG = "dagster/max_runtime"
 LONGEST_TICK_S = 2 * 3600
 """A run that takes longer hangs. Dagster ends it, so that the next may start; the others of its pool wait for it."""
 
-STAGING = dg.AssetSelection.groups(staging.GROUP)
-NORMALIZED = dg.AssetSelection.groups(normalized.GROUP)
-VIEWS = dg.AssetSelection.groups(views.GROUP)
+STAGED = dg.AssetSelection.groups(STAGING)
+PRODUCED = dg.AssetSelection.groups(NORMALIZED, VIEWS)
 
 
 def run_config(mode: str, **more: Any) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def asset_keys(entities: list[str], *, with_staging: bool) -> list[dg.AssetKey]:
     names = [table.name for entity in chosen for table in entity.tables]
     if with_staging:
         names += [entity.staging_table for entity in chosen]
-    names += [view for view, entity in views.ENTITIES_SHOWN.items() if entity in entities]
+    names += [view for view, entity in ENTITIES_SHOWN.items() if entity in entities]
     return [dg.AssetKey(name) for name in names]
 
 
@@ -64,15 +63,14 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
     return [
         dg.define_asset_job(
             TICK,
-            selection=(STAGING | NORMALIZED | VIEWS).without_checks()
-            | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
+            selection=(STAGED | PRODUCED).without_checks() | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
             description="What changed since the last run. Every 15 minutes.",
             config=run_config(Mode.TICK.value),
             tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S), **tags},
         ),
         dg.define_asset_job(
             FULL,
-            selection=STAGING | NORMALIZED | VIEWS | dg.AssetSelection.all_asset_checks(),
+            selection=STAGED | PRODUCED | dg.AssetSelection.all_asset_checks(),
             description="Every body with a stamp and 45 days of the timeline (nightly), or every body of everything "
             "(deep, weekly); then the proof that production is what staging says.",
             config=run_config(Mode.NIGHTLY.value),
@@ -80,7 +78,7 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             REPLAY_JOB,
-            selection=NORMALIZED | VIEWS,
+            selection=PRODUCED,
             description="Production again from staging, without one call to Gazelle.",
             config=run_config(REPLAY),
             tags=tags,

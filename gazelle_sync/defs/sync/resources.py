@@ -29,6 +29,7 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S
 
+POOL = "gazelle_api"
 REPLAY = "replay"
 TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
 PULL_JOBS = (TICK, FULL, REPLAY_JOB)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, WriteRefused
 from gazelle_sync.push.model import Action, JsonValue, Remote
-from gazelle_sync.push.transports import Sent
+from gazelle_sync.push.transports.protocol import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords, member, remote_of
 
 REFUSALS = 2

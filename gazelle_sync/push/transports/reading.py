@@ -22,7 +22,7 @@ from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
-from gazelle_sync.push.transports import Read, Sent, Wanted
+from gazelle_sync.push.transports.protocol import Read, Sent, Wanted
 
 ENTRIES_PER_PAGE = 100
 REFUSED_IN_A_ROW = 3

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from gazelle_sync.errors import AnswerUnreadable
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Action, JsonValue, Remote
-from gazelle_sync.push.transports import Sent
+from gazelle_sync.push.transports.protocol import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords
 
 

@@ -18,9 +18,9 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
 from gazelle_sync.montreal import earlier, midnight
 from gazelle_sync.push.model import Action, Remote
-from gazelle_sync.push.transports import Sent, Wanted
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.transports.lists import CUT, whole
+from gazelle_sync.push.transports.protocol import Sent, Wanted
 from gazelle_sync.push.transports.reading import member
 from gazelle_sync.runtime.logs import get_logger
 

@@ -1,4 +1,9 @@
-"""Groups of checks under Dagster, and a finding as an evaluation."""
+"""Asset checks: each evaluates a rule of `gazelle_sync.quality` and reports what it found.
+
+Checks at a table that we make belong to the op that writes it (`assets.py`). Those here are at what no asset of ours
+makes: integrity and flow of all tables, and Gazelle's schema. They need no asset of the run, so they also evaluate
+where one has failed, and they come last. One op for all: a step costs Dagster more than most of the evaluation.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,15 +11,38 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync.defs.sync.metadata import Metadata
-from gazelle_sync.defs.sync.resources import CHECK, TICK, RunSession
+from gazelle_sync.defs.sync.resources import CHECK, POOL, TICK, RunSession
 from gazelle_sync.quality.context import Circumstances
 from gazelle_sync.quality.finding import Finding, Severity
-from gazelle_sync.quality.registry import Group, look
+from gazelle_sync.quality.registry import CONFORMANCE, FLOW, INTEGRITY, Group, look
 from gazelle_sync.settings import Settings
 
+TABLE_GROUPS = (INTEGRITY, FLOW, CONFORMANCE)
+LAST = "-10"
+"""In one process a step with this priority comes when everything else is done, or has failed."""
 EXAMPLES, ADVICE = "examples", "what to do"
 """Metadata keys; all others are a finding's numbers. A finding is stored once, and made again of its evaluation."""
 SEVERITIES = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}
+
+
+def table_checks() -> dg.AssetChecksDefinition:
+    """The checks at `external_id_mapping`, `sync_logs` and `gazelle_api`."""
+
+    @dg.multi_asset_check(
+        name="checks",
+        specs=[spec for group in TABLE_GROUPS for spec in check_specs(group)],
+        can_subset=True,
+        required_resource_keys={"pull"},
+        op_tags={"dagster/priority": LAST},
+        pool=POOL,
+    )
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        session: RunSession = context.resources.pull
+        with session.failures():
+            for group in TABLE_GROUPS:
+                yield from evaluations(context, session, group, {})
+
+    return checks
 
 
 def check_specs(group: Group) -> list[dg.AssetCheckSpec]:

@@ -1,4 +1,4 @@
-"""The inner room of the checks: no Dagster, no personal data by design, both languages complete."""
+"""The rules of quality: no Dagster, no personal data by design, both languages complete."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gazelle_sync.quality.render import render_findings
 
 MODULES = [
     f"gazelle_sync.quality.{name}"
-    for name in ("catalogue", "circumstances", "conformance", "counts", "flow", "integrity", "production", "render",
-                 "timezone_texts")
+    for name in (
+        "registry", "context", "conformance", "counts", "flow", "integrity", "production", "render", "timezone_texts"
+    )
 ]  # fmt: skip
 
 

@@ -1,0 +1,150 @@
+"""Runs a job in this process, on the instance that the UI shows: how the command line runs the real jobs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, ended_run
+from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.incidents.facts import EndedRun
+from gazelle_sync.runtime.signals import interrupts_heard
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors, statement
+from gazelle_sync.warehouse.lock import pull_is_running
+
+PROCESS_TAG = "gazelle_sync/process"
+"""`host:pid` of the process that runs it: the next one can tell whether it is alive."""
+
+
+@dataclass(frozen=True)
+class InProcessRun:
+    """A run that ended.
+
+    Attributes:
+        run_id: Dagster's.
+        succeeded: Whether every step did.
+        evaluations: What its checks found.
+        reasons: Why steps failed, each reason once; a step that a blocking check failed is told by that check.
+        ended: The same run as incidents see it.
+    """
+
+    run_id: str
+    succeeded: bool
+    evaluations: Sequence[dg.AssetCheckEvaluation]
+    reasons: Sequence[str]
+    ended: EndedRun
+
+
+def execute(
+    settings: Settings, job: dg.JobDefinition, *, tags: Mapping[str, str] | None = None, **options: Any
+) -> InProcessRun:
+    """Run a job in this process.
+
+    Args:
+        settings: With both databases named.
+        job: Of `build_defs()`.
+        tags: Of the run, besides ours.
+        options: Of `JobDefinition.execute_in_process`.
+
+    Raises:
+        GazelleSyncError: Dagster's own database cannot be used.
+        KeyboardInterrupt: The run was stopped, and has written down that it was.
+    """
+    own = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+    with _instance(settings) as instance:
+        run_id = str(uuid.uuid4())
+        try:
+            with interrupts_heard():
+                result = job.execute_in_process(
+                    instance=instance, raise_on_error=False, run_id=run_id, tags={**(tags or {}), **own}, **options
+                )
+        except KeyboardInterrupt:
+            _note_stopped(settings, run_id)
+            raise
+        run = instance.get_run_by_id(result.run_id)
+        if run is None:
+            raise GazelleSyncError("The run is gone from Dagster's own database: somebody removed it while it ran.")
+        return InProcessRun(
+            run_id=result.run_id,
+            succeeded=result.success,
+            evaluations=result.get_asset_check_evaluations(),
+            reasons=_reasons(result),
+            ended=ended_run(instance, run),
+        )
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Our own sentence where it is ours, else Dagster's."""
+    reasons = []
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data
+        if failure.error and failure.error.cls_name == CHECK_FAILED:
+            continue
+        said = failure.user_failure_data
+        reasons.append(str(said.description) if said and said.description else failure.error_display_string)
+    return list(dict.fromkeys(reasons))
+
+
+def _note_stopped(settings: Settings, run_id: str) -> None:
+    """The daemon's next look at the log must not raise an alert for it either."""
+    with suppress(GazelleSyncError), database_errors(), connect(str(settings.database_url)) as connection:
+        connection.execute(statement("defs/runlog_stopped"), {"run_id": run_id})
+
+
+@contextmanager
+def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance, with connections kept open for the length of the run."""
+    try:
+        psycopg.connect(str(settings.dagster_postgres_url), connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error as error:
+        raise GazelleSyncError(
+            f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
+        ) from error
+    try:
+        with dg.DagsterInstance.get() as instance:
+            for storage in (instance.run_storage, instance.event_log_storage):
+                # Without this each of some two hundred queries opens a connection of its own.
+                storage.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
+            _fail_orphaned_runs(instance, settings)
+            yield instance
+    except DBAPIError as error:
+        raise GazelleSyncError(
+            f"Dagster's own database broke off ({first_line(error.orig or error)}). Look whether its disk is full, "
+            "whether it takes changes, and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again."
+        ) from error
+
+
+def _fail_orphaned_runs(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Runs of this command whose process was killed would be shown as running for ever."""
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    orphaned = [run for run in started if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
+    if orphaned and not pull_is_running(str(settings.database_url)):
+        for run in orphaned:
+            instance.report_run_failed(
+                run, "The process ended without a word: it was killed, or the machine went down."
+            )
+
+
+def _is_alive(tag: str) -> bool:
+    host, _, pid = tag.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

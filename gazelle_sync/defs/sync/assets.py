@@ -1,0 +1,191 @@
+"""The assets of the sync: a staging table, production tables and views an entity, and the control tables.
+
+One op an entity stages, applies, evaluates the checks of its tables, and vouches for the views made of them. Each of
+its assets can be made alone, and says in its metadata what was done for it. It is not one op a stage, because a step
+costs Dagster's storage two events and its process a tenth of a second, and the entities are read side by side anyway,
+by threads of the run's pull.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from gazelle_sync.defs.sync.checks import check_specs, evaluations, refusals
+from gazelle_sync.defs.sync.columns import metadata_of
+from gazelle_sync.defs.sync.metadata import staging_metadata, table_metadata, view_metadata
+from gazelle_sync.defs.sync.resources import POOL, RunSession
+from gazelle_sync.entities import ENTITIES, LATE, LOST, Entity, Table
+from gazelle_sync.quality.finding import Finding
+from gazelle_sync.quality.registry import CHECKS, GROUPS, Group
+
+STAGING, NORMALIZED, VIEWS, CONTROL = "staging", "normalized", "views", "books"
+"""The groups of assets in the UI; the last one keeps its first name, since people's selections name it."""
+OWNERS = ["team:shop"]
+READ_FROM_GAZELLE = dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)
+"""How old what was read may be: a tick comes every 15 minutes. Only these assets have a policy, since only making them
+reads from Gazelle: production can be made again from staging all day, and is not the fresher for it."""
+CALENDAR = "v_appointments_montreal"
+ENTITIES_SHOWN = {CALENDAR: "appointments"}
+"""View → the entity that it shows."""
+Made = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+
+def entity_assets(partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """One multi-asset for each entity: its staging table, its production tables, the views that show it."""
+    return [_entity_assets(entity, partitions) for entity in ENTITIES]
+
+
+def _entity_assets(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    views = [view for view, shown in ENTITIES_SHOWN.items() if shown == entity.name]
+    groups = [group for group in GROUPS if group.asset in {table.name for table in entity.tables}]
+
+    @dg.multi_asset(
+        name=entity.name,
+        specs=[
+            staging_spec(entity, partitions),
+            *(table_spec(entity, table, partitions) for table in entity.tables),
+            *(view_spec(entity, view, partitions) for view in views),
+        ],
+        check_specs=[spec for group in groups for spec in check_specs(group)],
+        can_subset=True,
+        pool=POOL,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"pull"},
+    )
+    def sync(context: dg.AssetExecutionContext) -> Made:
+        session: RunSession = context.resources.pull
+        with session.failures():
+            yield from _staged(context, session, entity)
+            yield from _applied(context, session, entity)
+            found: dict[str, Finding] = {}
+            for group in groups:
+                yield from evaluations(context, session, group, found)
+            for view in views:
+                yield from _vouched_for(context, session, groups, view, found)
+
+    return sync
+
+
+def _staged(context: dg.AssetExecutionContext, session: RunSession, entity: Entity) -> Made:
+    if not _is_selected(context, entity.staging_table):
+        return
+    report = session.stage(context, entity.name)
+    with session.connection() as connection:
+        yield _result(context, entity.staging_table, staging_metadata(connection, entity, report))
+
+
+def _applied(context: dg.AssetExecutionContext, session: RunSession, entity: Entity) -> Made:
+    """One body fills all of an entity's tables, so all are written whichever of them was asked for."""
+    tables = [table for table in entity.tables if _is_selected(context, table.name)]
+    if not tables:
+        return
+    report = session.apply(context, entity.name)
+    did = session.tell(entity.name, report)
+    with session.connection() as connection:
+        for table in tables:
+            yield _result(context, table.name, table_metadata(connection, entity, table, report, did))
+
+
+def _vouched_for(
+    context: dg.AssetExecutionContext, session: RunSession, groups: list[Group], view: str, found: dict[str, Finding]
+) -> Made:
+    """A view is vouched for when every blocking check passes now: what an earlier run found may no longer hold."""
+    if not _is_selected(context, view):
+        return
+    if any(CHECKS[name].blocking and finding.is_failure for name, finding in found.items()):
+        return  # Dagster fails the step by that check, which says why
+    if failed := [finding for group in groups for finding in refusals(session, group, found)]:
+        raise dg.Failure(description="\n".join(finding.description for finding in failed), allow_retries=False)
+    with session.connection() as connection:
+        yield _result(context, view, view_metadata(connection, view))
+
+
+def _is_selected(context: dg.AssetExecutionContext, name: str) -> bool:
+    return dg.AssetKey(name) in context.selected_asset_keys
+
+
+def _result(context: dg.AssetExecutionContext, name: str, metadata: dict[str, Any]) -> dg.MaterializeResult[None]:
+    """Metadata by way of the context is written once, with the materialization; in the result it would be twice."""
+    context.add_asset_metadata(metadata, asset_key=name)
+    return dg.MaterializeResult(asset_key=name)
+
+
+def staging_spec(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The asset of an entity's staging table."""
+    return dg.AssetSpec(
+        entity.staging_table,
+        description=f"{entity.description}\n\nThe bodies as Gazelle sent them, one row a version. Nothing is "
+        "transformed here; production can be made again from these rows alone.",
+        group_name=STAGING,
+        kinds={"graphql", "postgres"},
+        owners=OWNERS,
+        partitions_def=partitions,
+        freshness_policy=READ_FROM_GAZELLE,
+        metadata=metadata_of(entity.staging_table),
+    )
+
+
+def table_spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The asset of a production table."""
+    return dg.AssetSpec(
+        table.name,
+        description=table.description,
+        # Of what it is computed, and no more: foreign keys tie tables, not computations. A record whose parent is
+        # unknown brings it along or gets a stub, so when the clients cannot be read the pianos go on. (With a
+        # dependency for each foreign key a backfill over several days failed as well: Dagster 1.13 takes equal
+        # partition subsets of sibling tables for different ones when they are reached over different paths.)
+        deps=[entity.staging_table],
+        group_name=NORMALIZED,
+        kinds={"python", "postgres"},
+        owners=OWNERS,
+        partitions_def=partitions,
+        metadata={
+            **metadata_of(table.name),
+            "refers to": ", ".join(sorted(set(table.references.values()))) or "—",
+        },
+    )
+
+
+def view_spec(entity: Entity, view: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    """The asset of a view."""
+    return dg.AssetSpec(
+        view,
+        description="The calendar as the wall clock in Montreal shows it. It judges the appointments' hours itself and "
+        "is not vouched for while a check of them fails.",
+        deps=[entity.table.name],
+        group_name=VIEWS,
+        kinds={"postgres", "view"},
+        owners=OWNERS,
+        partitions_def=partitions,
+        metadata=metadata_of(view),
+    )
+
+
+def control_tables() -> list[dg.AssetSpec]:
+    """External assets: Dagster shows them and their checks, and materializes none."""
+    return [
+        dg.AssetSpec(
+            "external_id_mapping",
+            description="Gazelle's ids beside ours, over all tables. Here the tables as a whole are checked.",
+            group_name=CONTROL,
+            kinds={"postgres", "view"},
+            owners=OWNERS,
+            metadata={"dagster/table_name": "public.external_id_mapping"},
+        ),
+        dg.AssetSpec(
+            "sync_logs",
+            description="One row a run. Here is checked whether data flows: ages, backlog, errors, volumes.",
+            group_name=CONTROL,
+            kinds={"postgres", "table"},
+            owners=OWNERS,
+            metadata={"dagster/table_name": "public.sync_logs"},
+        ),
+        dg.AssetSpec(
+            "gazelle_api",
+            description="Gazelle's API. Here its schema is checked against the operations that we send.",
+            group_name=CONTROL,
+            kinds={"graphql"},
+            owners=OWNERS,
+        ),
+    ]
