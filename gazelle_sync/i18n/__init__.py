@@ -1,1 +1,1 @@
-"""TODO: i18n."""
+"""French and English: what staff call things, and numbers in sentences."""

@@ -1,1 +1,1 @@
-"""Judgements over what the tables hold: may the shop believe them? Nothing here imports Dagster or writes rows."""
+"""What the checks evaluate: may the shop believe its tables? Nothing here imports Dagster or writes rows."""

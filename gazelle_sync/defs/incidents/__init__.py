@@ -1,1 +1,1 @@
-"""TODO: incidents."""
+"""When incidents are looked for: as each run ends, and every minute."""

@@ -1,1 +1,1 @@
-"""TODO: push."""
+"""The push as Dagster sees it."""

@@ -1,1 +1,1 @@
-"""TODO: sync."""
+"""The pull and the replay as Dagster sees them."""
