@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gazelle_sync.cli.checks import check
-from gazelle_sync.cli.frame import Commands, speaking, standing
+from gazelle_sync.cli.frame import Commands, report_errors, services
 from gazelle_sync.cli.monitoring import errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
 from gazelle_sync.cli.sandbox import sandbox
@@ -39,7 +39,7 @@ def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
     """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
     from gazelle_sync.cli import runs as runner
 
-    with speaking(), standing(meanwhile=runner.load_dagster) as settings:
+    with report_errors(), services(meanwhile=runner.load_dagster) as settings:
         entities = runner.entities_from(only)
         ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
         click.echo(ended.text)
@@ -60,7 +60,7 @@ def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | 
     """Rebuild production from staging, without one call to Gazelle."""
     from gazelle_sync.cli import runs as runner
 
-    with speaking(), standing(api=False, meanwhile=runner.load_dagster) as settings:
+    with report_errors(), services(api=False, meanwhile=runner.load_dagster) as settings:
         days = tuple(day.date() if day else None for day in (from_day, to_day))
         ended = runner.run_replay(
             settings,
@@ -80,7 +80,7 @@ def status(as_json: bool) -> None:
     from gazelle_sync.monitoring.status import alerts_as_json, alerts_status, push_status, read_status, render_status
     from gazelle_sync.warehouse.source import source_held
 
-    with speaking(), standing(api=False, for_machines=as_json) as settings:
+    with report_errors(), services(api=False, for_machines=as_json) as settings:
         rows, edits = read_status(settings), push_status(settings)
         alerts = alerts_status(settings)
         lights = [*(row.light for row in rows), alerts.light, edits.light]
@@ -99,7 +99,7 @@ def migrate() -> None:
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
     from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
 
-    with speaking(), standing(api=False) as settings:
+    with report_errors(), services(api=False) as settings:
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
             click.echo(f"applied {name}")
@@ -124,7 +124,7 @@ def up(port: int) -> None:
     from gazelle_sync.incidents.watch import keep_watching
     from gazelle_sync.runtime.supervisor import run_ui
 
-    with speaking(), standing() as settings:
+    with report_errors(), services() as settings:
         # With the database, Dagster's daemon and its sensors stand still: incidents are looked after here as well.
         sys.exit(run_ui(settings, port, beside=lambda stopped: keep_watching(settings, stopped, INCIDENTS_EVERY_S)))
 
@@ -134,7 +134,7 @@ def doctor() -> None:
     """Check settings, credentials, database, API, schema and clock, each with what to do about it."""
     from gazelle_sync.cli.doctor import examine
 
-    with speaking():
+    with report_errors():
         unwind_when_stopped()
         findings = list(examine())
         for finding in findings:

@@ -14,10 +14,10 @@ import click
 def check(only: str | None, as_json: bool) -> None:
     """Look at everything: may the shop believe its tables? Exit status 1 if a check failed; warnings do not count."""
     from gazelle_sync.cli import runs as runner
-    from gazelle_sync.cli.frame import speaking, standing
+    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.quality.render import render_findings
 
-    with speaking(), standing(for_machines=as_json, meanwhile=runner.load_dagster) as settings:
+    with report_errors(), services(for_machines=as_json, meanwhile=runner.load_dagster) as settings:
         findings = runner.run_checks(settings, runner.checks_from(only))
         if as_json:
             click.echo(json.dumps([finding.as_json() for finding in findings], indent=2, ensure_ascii=False))

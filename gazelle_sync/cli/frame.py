@@ -57,7 +57,7 @@ class Commands(click.Group):
 
 
 @contextmanager
-def standing(
+def services(
     *, api: bool = True, for_machines: bool = False, meanwhile: Callable[[], None] | None = None
 ) -> Iterator[Any]:
     """The settings, with what they leave unset started for the length of the command.
@@ -70,7 +70,7 @@ def standing(
         meanwhile: Done on a thread while the embedded parts start.
     """
     from gazelle_sync.runtime import logs as log
-    from gazelle_sync.runtime.embedded import stand
+    from gazelle_sync.runtime.embedded import embedded_services
     from gazelle_sync.settings import Settings
     from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
 
@@ -85,7 +85,7 @@ def standing(
     thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
     thread.start()
     unwind_when_stopped()
-    with stand(settings, api=api) as standing:
+    with embedded_services(settings, api=api) as standing:
         with interrupts_deferred():
             thread.join()
         if is_sandbox(standing, api=api):
@@ -94,7 +94,7 @@ def standing(
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Turn the library's errors into one message and exit status 1."""
     try:
         yield

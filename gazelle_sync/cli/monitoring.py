@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gazelle_sync.cli.frame import speaking, standing
+from gazelle_sync.cli.frame import report_errors, services
 
 WRITTEN = {"en": "Written: {path}", "fr": "Page écrite : {path}"}
 
@@ -25,7 +25,7 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
     from gazelle_sync.warehouse.migrate import migrate
 
     is_json = as_json or external_id is not None
-    with speaking(), standing(api=False, for_machines=is_json) as settings:
+    with report_errors(), services(api=False, for_machines=is_json) as settings:
         migrate(str(settings.database_url))
         if external_id is not None:
             click.echo(json.dumps(failures.show_record(settings, external_id), indent=2, ensure_ascii=False))
@@ -57,7 +57,7 @@ def metrics(port: int, host: str) -> None:
     """Serve metrics for Prometheus until Ctrl-C; each answer is read from the database."""
     from gazelle_sync.monitoring.metrics import serve_metrics
 
-    with speaking(), standing(api=False) as settings:
+    with report_errors(), services(api=False) as settings:
         server, thread = serve_metrics(settings, host, port)
         click.echo(f"Metrics are at http://{host}:{server.server_port}/metrics. Ctrl-C stops it.")
         thread.join()
@@ -69,6 +69,6 @@ def report(path: Path) -> None:
     """Write a page with plots: volumes, durations, errors, backlog, the coming week. It needs nothing else."""
     from gazelle_sync.monitoring.report import write_report
 
-    with speaking(), standing(api=False) as settings:
+    with report_errors(), services(api=False) as settings:
         write_report(settings, path)
         click.echo(WRITTEN[settings.language].format(path=path))

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | None) -> None:
     """Send what was edited here to Gazelle. Exit status 0, or 1 if something did not go."""
     from gazelle_sync.cli import runs as runner
-    from gazelle_sync.cli.frame import speaking, standing
+    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.pushables import record_id
 
     keys = _ids(pianos)
     if show_status + dry_run + (undo is not None) > 1:
         raise click.UsageError("--dry-run, --status and --undo exclude each other.")
     if show_status:
-        with speaking(), standing(api=False) as settings:
+        with report_errors(), services(api=False) as settings:
             sys.exit(_status(settings, keys))
     if dry_run:
-        with speaking(), standing() as settings:
+        with report_errors(), services() as settings:
             sys.exit(_dry_run(settings, keys))
-    with speaking(), standing(meanwhile=runner.load_dagster) as settings:
+    with report_errors(), services(meanwhile=runner.load_dagster) as settings:
         if undo is None and keys:
             keys, is_refused = _asked_for(settings, keys)
             if not keys:
@@ -55,11 +55,11 @@ def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) ->
     """What both sides had changed: the later edit won, the other value is kept."""
     if context.invoked_subcommand is not None:
         return
-    from gazelle_sync.cli.frame import speaking, standing
+    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.conflicts import open_conflicts
     from gazelle_sync.push.render import render_conflicts
 
-    with speaking(), standing(api=False, for_machines=as_json) as settings:
+    with report_errors(), services(api=False, for_machines=as_json) as settings:
         keys = _ids(pianos)
         found = open_conflicts(settings, keys)
         is_missing = bool(keys) and _tell_missing(settings, keys, err=as_json)
@@ -73,11 +73,11 @@ def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) ->
 @click.option("--take", type=click.Choice(["ours", "theirs"]), required=True, help="The side that counts.")
 def resolve(conflict_id: int, take: str) -> None:
     """Have the last word: the side taken becomes the row's value, and goes to Gazelle with the next push."""
-    from gazelle_sync.cli.frame import speaking, standing
+    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.conflicts import resolve as resolve_conflict
     from gazelle_sync.push.render import render_resolved
 
-    with speaking(), standing(api=False) as settings:
+    with report_errors(), services(api=False) as settings:
         conflict, edited = resolve_conflict(settings, conflict_id, take)
         click.echo(render_resolved(settings.language, conflict, take, edited=edited))
 

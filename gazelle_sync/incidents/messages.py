@@ -15,7 +15,7 @@ from gazelle_sync.i18n.plurals import counted
 from gazelle_sync.incidents.trouble import Trouble
 from gazelle_sync.montreal import montreal_time
 from gazelle_sync.notifications.ledger import Occurrence, Severity
-from gazelle_sync.notifications.redaction import without_particulars
+from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings
 
 CAUSES = {
@@ -204,7 +204,7 @@ def _cause(trouble: Trouble, language: str) -> str:
 
 
 def _said(trouble: Trouble, settings: Settings) -> str:
-    said = without_particulars(str(trouble.details.get("said", "")), settings.secrets)
+    said = redact(str(trouble.details.get("said", "")), settings.secrets)
     return f"{trouble.details.get('check', trouble.subject)}: {said}" if said else str(trouble.subject)
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from gazelle_sync.notifications.ledger import Message
-from gazelle_sync.notifications.redaction import without_particulars
+from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings
 
 GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
@@ -107,10 +107,10 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         try:
             taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
         except Exception as error:
-            reason = without_particulars(f"{type(error).__name__}: {error}", settings.secrets)
+            reason = redact(f"{type(error).__name__}: {error}", settings.secrets)
             raise NotTaken(reason, may_have_it=isinstance(error, TimeoutError)) from error
     if not taken:
-        raise NotTaken(without_particulars("; ".join(said) or "the service did not take it", settings.secrets))
+        raise NotTaken(redact("; ".join(said) or "the service did not take it", settings.secrets))
 
 
 def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:

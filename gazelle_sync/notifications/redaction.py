@@ -24,7 +24,7 @@ _PARTICULARS = (
 )
 
 
-def without_particulars(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """The first paragraph of a text without secrets, e-mail addresses, phones, postal codes and what stands in quotes.
 
     Args:

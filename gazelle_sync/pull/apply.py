@@ -17,10 +17,10 @@ from psycopg import sql
 from gazelle_sync.entities import Entity
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard
-from gazelle_sync.pull.prefetch import ahead
+from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
+from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement
 from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.merge import Staged, TableWriter
@@ -30,7 +30,7 @@ BATCH = 2000
 log = get_logger("gazelle_sync.pull")
 
 
-class Which(enum.Enum):
+class StagedSelection(enum.Enum):
     """Which staged versions are applied."""
 
     PENDING = "pull/staging_pending"
@@ -70,11 +70,11 @@ class Applier:
 
     def apply(
         self,
-        which: Which,
+        which: StagedSelection,
         *,
         allow_emptying: bool = False,
         confirmed: Collection[str] = (),
-        last_words: Callable[[Connection], None] | None = None,
+        before_commit: Callable[[Connection], None] | None = None,
     ) -> None:
         """Apply staged versions.
 
@@ -82,7 +82,7 @@ class Applier:
             which: The pending ones, or the newest of all.
             allow_emptying: Whether lists may be emptied, and nested rows removed, on many records.
             confirmed: Records whose nested rows are gone, as a later full run has read by id.
-            last_words: Called in the last transaction, which commits after everything else is in.
+            before_commit: Called in the last transaction, which commits after everything else is in.
 
         Raises:
             MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
@@ -94,17 +94,17 @@ class Applier:
             if has_pending:
                 self._retire_superseded(writing)
                 doubted = [] if allow_emptying else self._set_aside(writing, confirmed)
-            if has_pending or which is Which.ALL:
+            if has_pending or which is StagedSelection.ALL:
                 self._apply_batches(writing, which)
             if lacks_index:
-                restore_marking(writing, self._entity.staging_table)
+                rebuild_pending_index(writing, self._entity.staging_table)
             if doubted:
                 raise guard.mass_emptying(self._entity, doubted)
-            if last_words:
+            if before_commit:
                 with writing.transaction():
-                    last_words(writing)
+                    before_commit(writing)
 
-    def _apply_batches(self, connection: Connection, which: Which) -> None:
+    def _apply_batches(self, connection: Connection, which: StagedSelection) -> None:
         self._writer = TableWriter(connection, self._entity)
         writer = self._writer
         tables = [table.name for table in self._entity.tables]
@@ -113,10 +113,10 @@ class Applier:
             bulk_load(connection, self._entity.staging_table, tables, self._find_all_twins) as writer.tables_are_new,
         ):
             # A first import marks whole answers at the end: a third cheaper than row by row.
-            self._marks_pages = self._writer.tables_are_new and which is Which.PENDING
-            self._finds_twins = not self._writer.tables_are_new and which is Which.PENDING
+            self._marks_pages = self._writer.tables_are_new and which is StagedSelection.PENDING
+            self._finds_twins = not self._writer.tables_are_new and which is StagedSelection.PENDING
             pages: set[datetime] = set()
-            for batch in ahead(self._batches(reading, which)):
+            for batch in prefetch(self._batches(reading, which)):
                 self._write(connection, batch)
                 pages.update(staged.fetched_at for staged in batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
@@ -124,7 +124,7 @@ class Applier:
                 connection.execute(
                     sql.SQL(statement("pull/staging_mark_pages")).format(staging=self._staging), [list(pages)]
                 )
-        if which is Which.ALL:
+        if which is StagedSelection.ALL:
             with connection.transaction():
                 self._find_all_twins()
 
@@ -140,7 +140,7 @@ class Applier:
             has_pending, lacks_index = connection.execute(query).fetchone() or (False, False)
         return has_pending, lacks_index
 
-    def _batches(self, connection: Connection, which: Which) -> Iterator[list[Staged]]:
+    def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
         query = sql.SQL(statement(which.value)).format(staging=self._staging)
         allow_time(connection)

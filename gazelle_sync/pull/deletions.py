@@ -18,12 +18,12 @@ LEAST = 10
 SHARE = 0.02
 
 
-def fence_limit(held: int) -> int:
+def deletion_limit(held: int) -> int:
     """How many deletions of one entity pass in one run."""
     return max(LEAST, int(held * SHARE))
 
 
-class Fence:
+class DeletionGuard:
     """Judges the records of one entity that Gazelle no longer lists.
 
     Args:
@@ -40,7 +40,7 @@ class Fence:
 
     def __init__(self, pull: EntityPull, held: int, absent: Sequence[str], *, sample: int, unread: int = 0) -> None:
         self._pull = pull
-        self._limit = fence_limit(held)
+        self._limit = deletion_limit(held)
         self._sample = sample
         self._gone: list[str] = []
         self._looked_for = self._found_gone = 0

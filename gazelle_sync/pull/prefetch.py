@@ -14,7 +14,7 @@ import psycopg
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:
+def prefetch(items: Iterator[T], depth: int = 1) -> Iterator[T]:
     """Produce items on a thread of their own, a few ahead of their consumer.
 
     Reading the next page and writing the last one then take the time of the slower, not of both. An error of the

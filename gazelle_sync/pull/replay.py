@@ -22,7 +22,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync.errors import GazelleSyncError, SettingsError, StagingIncomplete
-from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.runtime.logs import get_logger
@@ -130,9 +130,9 @@ class Replay:
         applier = Applier(self._database, entity, report, self._progress, days=self._days)
         try:
             if self._only_pending:
-                applier.apply(Which.PENDING)
+                applier.apply(StagedSelection.PENDING)
             else:
-                applier.apply(Which.ALL)
+                applier.apply(StagedSelection.ALL)
                 self._look_after_unstaged(entity, report)
         except GazelleSyncError as error:
             report.failure = str(error)

@@ -16,9 +16,9 @@ from typing import Any
 from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.deletions import Fence, fence_limit
+from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
 from gazelle_sync.pull.early_exit import early_exit
-from gazelle_sync.pull.prefetch import ahead
+from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
 from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
@@ -167,7 +167,7 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
     torn: set[str] = set()
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
-    for page, versions in ahead(with_versions(pages)):
+    for page, versions in prefetch(with_versions(pages)):
         totals.add(page.total)
         holes = holes or page.holes > 0
         stamps = stamps_of(page.nodes)
@@ -188,7 +188,7 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
     """Read just these records by id and stage what differs; gives the ids that Gazelle says are not there."""
     gone: list[str] = []
     done = 0
-    for part in ahead(pull.reader.by_ids(ids)):
+    for part in prefetch(pull.reader.by_ids(ids)):
         if part.answer is not None:
             pull.staging.write(part.bodies, part.answer, held, unlisted=unlisted)
         gone += part.gone
@@ -213,7 +213,7 @@ def _hydrate_by_pages(
     given: Counter[str] = Counter()
     variables = {**filters, **sort_by(pull, pull.entity.stable_sort), "first": BODIES_PER_PAGE}
     try:
-        for page in ahead(pull.reader.pages(pull.entity.page_operation, variables)):
+        for page in prefetch(pull.reader.pages(pull.entity.page_operation, variables)):
             bodies = [n for n in page.nodes if isinstance(n, dict) and n.get("id") in wanted]
             given.update(n["id"] for n in bodies)
             pull.staging.write(pull.reader.completed(bodies), page.answer, held)
@@ -234,7 +234,7 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
     if not absent:
         return
     living = sum(h.is_living for h in held.values())
-    fence = Fence(pull, living, absent, sample=IDS_PER_REQUEST - 1)
+    fence = DeletionGuard(pull, living, absent, sample=IDS_PER_REQUEST - 1)
     unexplained: list[str] = []
     witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
     for part in pull.reader.by_ids([*fence.asked_first, *fence.asked_then], witnesses):
@@ -253,7 +253,7 @@ def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: s
         read = [body["id"] for body in part.bodies]
         fence.add(part.gone, looked_for=[*part.gone, *read, *part.failed])
     # The next ticks do not ask for what is unlisted. So much without a reason is the list's fault, which will pass.
-    if len(unexplained) <= fence_limit(living):
+    if len(unexplained) <= deletion_limit(living):
         pull.staging.mark_listed(unexplained, unlisted=True)
     fence.tombstone()
 
@@ -305,6 +305,6 @@ def _scan_whole_list(pull: EntityPull) -> None:
     if not records:
         pull.report.notes.append("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
         return
-    fence = Fence(pull, len(living), gone, sample=len(gone))
+    fence = DeletionGuard(pull, len(living), gone, sample=len(gone))
     fence.add(gone, looked_for=gone)
     fence.tombstone()

@@ -27,7 +27,7 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.page_sizes import PageSizes
@@ -208,13 +208,13 @@ class Pull:
             for parent in entity.ancestors:
                 self._apply_waiting(parent)
             Applier(self._database, entity, report, self.progress).apply(
-                Which.PENDING,
+                StagedSelection.PENDING,
                 allow_emptying=self._allow_deletes,
                 confirmed=self._confirmed.get(name, ()),
-                last_words=self._mover(entity, report),
+                before_commit=self._mover(entity, report),
             )
             if self._mode is Mode.BACKFILL:
-                Applier(self._database, entity, report, self.progress, days=self._window).apply(Which.ALL)
+                Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
                 self._verify(entity, report)
         except GazelleSyncError as error:
@@ -242,7 +242,7 @@ class Pull:
         report = self.reports.get(parent.name, EntityReport())
         try:
             Applier(self._database, parent, report, self.progress).apply(
-                Which.PENDING,
+                StagedSelection.PENDING,
                 allow_emptying=self._allow_deletes,
                 confirmed=self._confirmed.get(parent.name, ()),
             )
@@ -256,7 +256,7 @@ class Pull:
     def _verify(self, entity: Entity, report: EntityReport) -> None:
         """A full run also proves that production is what staging says, and mends what is not."""
         proof = EntityReport()
-        Applier(self._database, entity, proof, self.progress).apply(Which.ALL)
+        Applier(self._database, entity, proof, self.progress).apply(StagedSelection.ALL)
         report.errors = max(report.errors, proof.errors)
         if proof.changed:
             report.changed += proof.changed

@@ -31,7 +31,7 @@ from gazelle_sync.pull.versions import (
     tombstone,
     versions_of,
 )
-from gazelle_sync.warehouse.bulk import spare_marking
+from gazelle_sync.warehouse.bulk import drop_pending_index
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
 
@@ -283,7 +283,7 @@ class Staging:
             cursor = self._connection.cursor()
             if versions:
                 if self.is_empty:
-                    spare_marking(self._connection, self.entity.staging_table)
+                    drop_pending_index(self._connection, self.entity.staging_table)
                 with cursor.copy(copy) as out:
                     for start in range(0, len(versions), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
                         part = versions[start : start + LINES_AT_ONCE]

@@ -21,8 +21,8 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.montreal import day_after, day_window, earlier, midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.deletions import Fence, fence_limit
-from gazelle_sync.pull.prefetch import ahead
+from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
+from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import (
@@ -118,7 +118,7 @@ def _read_pages_since(pull: EntityPull, since: datetime) -> None:
     ids: set[str] = set()
     others = 0
     totals: set[int] = set()
-    for page in ahead(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
+    for page in prefetch(pull.reader.pages(pull.entity.page_operation, {"occurredAtGet": _zulu(since)})):
         write_page(pull, page.nodes, page.answer)
         ids |= ids_of(page.nodes)
         others += others_of(page)
@@ -142,7 +142,7 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
             totals: set[int] = set()
             holes = 0
             read = 0
-            for page, versions in ahead(with_versions(pull.reader.pages(pull.entity.page_operation, variables))):
+            for page, versions in prefetch(with_versions(pull.reader.pages(pull.entity.page_operation, variables))):
                 totals.add(page.total)
                 holes += page.holes
                 ids = [version.external_id for version in versions]
@@ -173,7 +173,7 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
 def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
     """Find the days whose counts differ, and make them equal; gives whether an entry had moved to one that did not."""
     held = ours.count()
-    is_over = held - total > fence_limit(held) and not pull.allow_deletes
+    is_over = held - total > deletion_limit(held) and not pull.allow_deletes
     if is_over and pull.owners().kept:
         pull.report.notes.append(
             f"Gazelle has {held - total} entries fewer than are held, and the fence keeps clients that may have taken "
@@ -338,7 +338,7 @@ def _confirm_gone(
     known = pull.staging.held_among(sorted(missing))
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
-    fence = Fence(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
+    fence = DeletionGuard(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
     timelines = OwnTimelines(pull)
     crowds = Counter(montreal_day(missing[i]) for i in fence.asked_first)
     first = sorted(fence.asked_first, key=lambda i: (-crowds[montreal_day(missing[i])], missing[i]))
@@ -350,7 +350,7 @@ def _confirm_gone(
 
 
 def _look_for(
-    pull: EntityPull, fence: Fence, timelines: OwnTimelines, missing: dict[str, datetime], *, read_all: bool
+    pull: EntityPull, fence: DeletionGuard, timelines: OwnTimelines, missing: dict[str, datetime], *, read_all: bool
 ) -> None:
     """Look for missing entries in their days and in their owners' timelines, and tell the fence."""
     absent = _absent_from_their_days(pull, missing)

@@ -1,7 +1,7 @@
 """One row at a time: read, plan, send, confirm, until both sides agree.
 
 Each step is a transaction of its own that leaves the database true if the process dies on the next line. What happens
-to one row stops only that row, but for what concerns every row (`RunStops`).
+to one row stops only that row, but for what concerns every row (`RunAborted`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan, written
 from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.push.send import PATIENCE_S, RunStops, Sender, Verdict, is_outage, shown
+from gazelle_sync.push.send import PATIENCE_S, RunAborted, Sender, Verdict, is_outage, shown
 from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
 from gazelle_sync.push.undo import Undoing
@@ -121,12 +121,12 @@ class Delivery:
         """Read records.
 
         Raises:
-            RunStops: Gazelle cannot be asked at all.
+            RunAborted: Gazelle cannot be asked at all.
         """
         try:
             return self._transport.read(wanted)
         except ApiError as error:
-            raise RunStops(str(error)) from error
+            raise RunAborted(str(error)) from error
 
     def usable(self, key: str, read: Read) -> tuple[Remote | None, str]:
         """The record, or why nothing can be done with it."""
@@ -145,7 +145,7 @@ class Delivery:
             One for each record about which nothing could be found out: it waits, and its row says why.
 
         Raises:
-            RunStops: Gazelle cannot be asked at all.
+            RunAborted: Gazelle cannot be asked at all.
         """
         waiting: dict[str, Outcome] = {}
         begun = time.monotonic()
@@ -154,13 +154,13 @@ class Delivery:
                 waits = self._resolve(one, one.wait_s + begun - time.monotonic())
             except ApiError as error:
                 reason = say(self._language, "unreachable", reason=str(error))
-                waiting[one.record] = self._waits(one.record, reason, is_outage=is_outage(error))
+                waiting[one.record] = self._defer(one.record, reason, is_outage=is_outage(error))
                 continue
             except Exception as error:
                 waiting[one.record] = self.unforeseen(one.record, error)
                 continue
             if waits:
-                waiting[one.record] = self._waits(one.record, waits)
+                waiting[one.record] = self._defer(one.record, waits)
         return list(waiting.values())
 
     def _resolve(self, one: Open, left_s: float) -> str | None:
@@ -195,14 +195,14 @@ class Delivery:
         Raises:
             Exception: The same error, where it concerns every row.
         """
-        if isinstance(error, (GazelleSyncError, RunStops)) or concerns_all(error):
+        if isinstance(error, (GazelleSyncError, RunAborted)) or concerns_all(error):
             raise error
         # Where it happened, not what it says: that may quote what people wrote.
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("row could not be dealt with", record=key, error=type(error).__name__, where=where)
         reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
         said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
-        return self._waits(key, say(self._language, "unforeseen", reason=said))
+        return self._defer(key, say(self._language, "unforeseen", reason=said))
 
     def _record(self, one: Open) -> Remote | None:
         read = self.read([Wanted(one.record)])[one.record]
@@ -214,7 +214,7 @@ class Delivery:
         """Whether it would be doubled if it were believed lost: that its record is not there proves nothing of it."""
         return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
 
-    def _waits(self, key: str, reason: str, *, is_outage: bool = False) -> Outcome:
+    def _defer(self, key: str, reason: str, *, is_outage: bool = False) -> Outcome:
         rows.fail(self._connection, self._pushable, [key], reason, is_outage=is_outage)
         return Outcome(key, failed={WHOLE: reason}, is_outage=is_outage)
 
@@ -239,7 +239,7 @@ class Delivery:
             since: From which instant on its entries were read.
 
         Raises:
-            RunStops: Nothing can be sent at all; why is in the row.
+            RunAborted: Nothing can be sent at all; why is in the row.
             DatabaseError: The database went away.
         """
         outcome = Outcome(row.key)
@@ -248,7 +248,7 @@ class Delivery:
                 work = Work(self._with_seen(row, remote), remote, remote, since, outcome)
                 work.is_unsure = self._was_read_too_late(row, since)
                 self._deliver(work)
-        except RunStops as stop:
+        except RunAborted as stop:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(stop))
             outcome.is_outage = True
             raise

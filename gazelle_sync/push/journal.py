@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.answers import storable
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.model import Action, Clash, JsonValue, Remote
+from gazelle_sync.push.model import Action, Conflict, JsonValue, Remote
 from gazelle_sync.warehouse.connect import Connection, statement
 
 UPDATES = {"update_tags", "update_piano", "set_serviced"}
@@ -173,7 +173,7 @@ class Journal:
                  "reason": storable(reason)[0], "key": key, "run_id": self._run_id}  # fmt: skip
         self._connection.execute(statement("push/log_note"), given)
 
-    def clash(self, record: str, clash: Clash) -> None:
+    def clash(self, record: str, clash: Conflict) -> None:
         """Keep what loses; the same clash met again is not told twice."""
         said = {name: storable(getattr(clash, name))[0] for name in ("base", "ours", "theirs")}
         given = {"entity": self._entity, "record": record, "field": clash.field, "winner": clash.winner,

@@ -117,7 +117,7 @@ class Remote:
 
 
 @dataclass(frozen=True)
-class Clash:
+class Conflict:
     """A field that both sides changed.
 
     Attributes:
@@ -163,7 +163,7 @@ class Action:
     identity: tuple[JsonValue, ...]
     is_create: bool = False
     after: str | None = None
-    clashes: tuple[Clash, ...] = ()
+    clashes: tuple[Conflict, ...] = ()
     shown: tuple[str, str] = ("", "")
     remark: str | None = None
     shared: str | None = None
@@ -191,7 +191,7 @@ class Plan:
     settles: dict[str, JsonValue] = field(default_factory=dict)
     follows: dict[str, JsonValue] = field(default_factory=dict)
     follows_settle: dict[str, JsonValue] = field(default_factory=dict)
-    clashes: list[Clash] = field(default_factory=list)
+    clashes: list[Conflict] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -1,7 +1,7 @@
 """(base, local, remote) → actions, as a pure function: no I/O, no clock.
 
 Base is what both sides last agreed on. Only what differs from it is sent; where both sides changed the same field, the
-later edit wins and the other value is told (`Clash`), never thrown away.
+later edit wins and the other value is told (`Conflict`), never thrown away.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.block import plain
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Action, Base, Clash, JsonValue, Plan, Remote, Row, key_of
+from gazelle_sync.push.model import Action, Base, Conflict, JsonValue, Plan, Remote, Row, key_of
 
 NOISE = timedelta(seconds=2)
 """Clocks that differ by less are the same: the API's has whole seconds."""
@@ -79,7 +79,7 @@ class Draft:
         """Say why a column cannot be sent."""
         self.plan.problems[column] = say(self.language, key, **values)
 
-    def settled_by(self, attribute: str, column: str, value: JsonValue, clash: Clash | None) -> None:
+    def settled_by(self, attribute: str, column: str, value: JsonValue, clash: Conflict | None) -> None:
         """Sending an attribute (`tags`, `notes`) settles a column."""
         update = self.updates.setdefault(attribute, _Update(column))
         update.settles[column] = value
@@ -91,7 +91,7 @@ class Draft:
 class _Update:
     column: str
     settles: dict[str, JsonValue] = field(default_factory=dict)
-    clashes: list[Clash] = field(default_factory=list)
+    clashes: list[Conflict] = field(default_factory=list)
 
 
 def written(base: Base | None, before: datetime | None, after: datetime | None) -> dict[str, JsonValue]:
@@ -150,7 +150,7 @@ def make_plan(
 
 def merge(
     draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None
-) -> tuple[str | None, Clash | None]:
+) -> tuple[str | None, Conflict | None]:
     """Three-way merge of one value; says what it should be, and what loses.
 
     Where Gazelle's side wins, the local column follows, together with its base. A value that a person entered never
@@ -169,9 +169,9 @@ def merge(
     return ours, _clash(draft, column, base, ours, theirs, "ours") if theirs != base and theirs is not None else None
 
 
-def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Clash:
+def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Conflict:
     key = key_of(*draft.identity("clash", column, plain(base), plain(ours), plain(theirs), winner))
-    return Clash(column, base, ours, theirs, winner, key)
+    return Conflict(column, base, ours, theirs, winner, key)
 
 
 def _tags_action(draft: Draft, current: Remote) -> list[Action]:

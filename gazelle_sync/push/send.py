@@ -37,7 +37,7 @@ PATIENCE_S = 5.0
 LOOK_EVERY_S = 0.5
 
 
-class RunStops(Exception):
+class RunAborted(Exception):
     """Nothing can be sent at all (credentials, network): the run ends, the rows that are left stay due."""
 
 
@@ -99,7 +99,7 @@ class Sender:
             search: How to look for it.
 
         Raises:
-            RunStops: Nothing can be sent at all; this action is known not to have been taken.
+            RunAborted: Nothing can be sent at all; this action is known not to have been taken.
         """
         with self._connection.transaction():
             log_id = self._journal.intent(action, remote, search, self._grace_s)
@@ -112,7 +112,7 @@ class Sender:
         except ApiError as error:
             if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
                 self._failed(log_id, self._say("failed", action, str(error)))
-                raise RunStops(str(error)) from error
+                raise RunAborted(str(error)) from error
             reason = str(error)
         with self._connection.transaction():
             until = self._journal.doubted(log_id, self._say("no_answer", action, reason), self._timeout_s)

@@ -25,7 +25,7 @@ from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Plan, Row
 from gazelle_sync.push.pushables import PUSHABLES, Pushable, record_id
-from gazelle_sync.push.send import RunStops
+from gazelle_sync.push.send import RunAborted
 from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.transports.protocol import Wanted
 from gazelle_sync.push.undo import assert_undoable, touched
@@ -177,7 +177,7 @@ class Push:
                     self.report.outcomes += waiting
                     keys = {outcome.key for outcome in waiting}
                     self.report.outcomes += delivery.undoing.undo(run_id, self._keys, waiting=keys)
-                except RunStops as stop:
+                except RunAborted as stop:
                     self.report.stopped = str(stop)
         return self.report
 
@@ -185,7 +185,7 @@ class Push:
         with self._delivery(pushable) as (connection, delivery):
             try:
                 waiting = delivery.resolve(self._keys)
-            except RunStops as stop:
+            except RunAborted as stop:
                 self._stopped_by = stop.__cause__
                 self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
                 return
@@ -238,7 +238,7 @@ class Push:
                     left.remove(key)
                     with self._alone(delivery, key):
                         self.report.outcomes.append(delivery.deliver(found[key], reads[key], one.since))
-        except RunStops as stop:
+        except RunAborted as stop:
             self.report.stopped = self.report.stopped or str(stop)
             self._stopped_by = self._stopped_by or stop.__cause__
             self._stopped.set()
@@ -326,7 +326,7 @@ def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple
 def _previewed(delivery: Delivery, found: list[Row]) -> Iterator[tuple[Row, Plan | None, str]]:
     try:
         reads = delivery.read([delivery.wanted(row) for row in found])
-    except RunStops as stop:
+    except RunAborted as stop:
         raise GazelleSyncError(str(stop)) from stop
     for row in found:
         remote, reason = delivery.usable(row.key, reads[row.key])

@@ -23,9 +23,9 @@ from gazelle_sync.push.gist import alike
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
 from gazelle_sync.push.journal import UNDO, Journal, Open, Said, Search
 from gazelle_sync.push.messages import action_name, say
-from gazelle_sync.push.model import Action, Clash, JsonValue, Remote, Row, key_of
+from gazelle_sync.push.model import Action, Conflict, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
-from gazelle_sync.push.send import RunStops
+from gazelle_sync.push.send import RunAborted
 from gazelle_sync.push.transports.protocol import Sent, Transport, Wanted
 from gazelle_sync.push.work import Outcome, replaced_by, seen
 from gazelle_sync.settings import Settings
@@ -83,7 +83,7 @@ class Undoing:
             waiting: Records of which something is in doubt: they are left for later.
 
         Raises:
-            RunStops: Gazelle cannot be asked.
+            RunAborted: Gazelle cannot be asked.
         """
         outcomes: dict[str, Outcome] = {}
         for deed in deeds(_done(self._connection, self._pushable, run_id=run_id, keys=keys)):
@@ -159,7 +159,7 @@ class Undoing:
                 raise
             if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
                 self._failed(log_id, str(error))
-                raise RunStops(str(error)) from error
+                raise RunAborted(str(error)) from error
             self._look(deed, action, log_id, str(error), outcome)
             return None
         return log_id, Sent()
@@ -208,7 +208,7 @@ class Undoing:
         """The record as it is now; None where there is none, or it cannot be read, which is told.
 
         Raises:
-            RunStops: Gazelle cannot be asked at all.
+            RunAborted: Gazelle cannot be asked at all.
         """
         try:
             now = self._record(deed)
@@ -216,7 +216,7 @@ class Undoing:
             outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(error))
             return None
         except ApiError as error:
-            raise RunStops(str(error)) from error
+            raise RunAborted(str(error)) from error
         if now is None:
             outcome.failed[WHOLE] = say(self._language, "no_record", id=deed.last.record)
         return now
@@ -290,7 +290,7 @@ class Undoing:
         for column, value in values.items():
             ours, theirs = _as_text(row.values.get(column)), _as_text(value)
             key = key_of("undone", deed.last.id, column)
-            self._journal.clash(row.key, Clash(column, theirs, ours, theirs, "theirs", key))
+            self._journal.clash(row.key, Conflict(column, theirs, ours, theirs, "theirs", key))
         rows.settle(self._connection, self._pushable, row, settles)
 
     def _as_gazelle_has_it(

@@ -16,7 +16,7 @@ import msgspec
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
-from gazelle_sync.quality.context import Check, Circumstances, warning
+from gazelle_sync.quality.context import Check, CheckContext, warning
 from gazelle_sync.quality.finding import Finding, Text, some
 from gazelle_sync.quality.published import ENUMS
 from gazelle_sync.warehouse.connect import connect, database_errors
@@ -103,51 +103,51 @@ class Comparison(msgspec.Struct):
     lost_enums: list[str]
 
 
-def judge_operations(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_operations(context: CheckContext, check: str) -> Finding:
     """Every operation that we send is valid by the schema that Gazelle has now."""
-    comparison = _compared(circumstances)
+    comparison = _compared(context)
     if isinstance(comparison, str):
-        return _unreadable(circumstances, check, comparison)
+        return _unreadable(context, check, comparison)
     checked, count = comparison.checked, len(comparison.invalid)
     numbers = {"checked": checked, "refused": count}
     if not count:
-        return Finding(check, True, circumstances.say(VALID, checked=checked), numbers=numbers)
+        return Finding(check, True, context.say(VALID, checked=checked), numbers=numbers)
     return Finding(
         check,
         passed=False,
-        summary=circumstances.say(INVALID, count=count, checked=checked, what=", ".join(comparison.invalid)),
-        advice=circumstances.say(MEND),
+        summary=context.say(INVALID, count=count, checked=checked, what=", ".join(comparison.invalid)),
+        advice=context.say(MEND),
         examples=some(f"{operation}: {why}" for operation, why in comparison.invalid.items()),
         numbers=numbers,
     )
 
 
-def judge_deprecations(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_deprecations(context: CheckContext, check: str) -> Finding:
     """Nothing that we use is marked as about to disappear."""
-    comparison = _compared(circumstances)
+    comparison = _compared(context)
     if isinstance(comparison, str):
-        return _unreadable(circumstances, check, comparison)
+        return _unreadable(context, check, comparison)
     numbers = {"checked": comparison.checked, "deprecated": len(comparison.deprecated)}
     if not comparison.deprecated:
-        return Finding(check, True, circumstances.say(NOT_DEPRECATED, checked=comparison.checked), numbers=numbers)
+        return Finding(check, True, context.say(NOT_DEPRECATED, checked=comparison.checked), numbers=numbers)
     shown = some(comparison.deprecated)
-    summary = circumstances.say(DEPRECATED, count=len(comparison.deprecated), what=" ".join(shown[:3]))
-    return warning(check, summary, advice=circumstances.say(REPLACE), examples=shown, numbers=numbers)
+    summary = context.say(DEPRECATED, count=len(comparison.deprecated), what=" ".join(shown[:3]))
+    return warning(check, summary, advice=context.say(REPLACE), examples=shown, numbers=numbers)
 
 
-def judge_enums(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_enums(context: CheckContext, check: str) -> Finding:
     """The schema has no value that our columns were not made for."""
-    comparison = _compared(circumstances)
+    comparison = _compared(context)
     if isinstance(comparison, str):
-        return _unreadable(circumstances, check, comparison)
+        return _unreadable(context, check, comparison)
     new = [f"{enum} {value}" for enum, values in comparison.new_values.items() for value in values]
     numbers = {"checked": len(ENUMS), "new values": len(new), "enums gone": len(comparison.lost_enums)}
-    parts = [circumstances.say(NEW_VALUES, what=", ".join(new))] if new else []
-    parts += [circumstances.say(LOST_ENUMS, what=", ".join(comparison.lost_enums))] if comparison.lost_enums else []
+    parts = [context.say(NEW_VALUES, what=", ".join(new))] if new else []
+    parts += [context.say(LOST_ENUMS, what=", ".join(comparison.lost_enums))] if comparison.lost_enums else []
     if not parts:
-        return Finding(check, True, circumstances.say(SAME_VALUES, checked=len(ENUMS)), numbers=numbers)
+        return Finding(check, True, context.say(SAME_VALUES, checked=len(ENUMS)), numbers=numbers)
     examples = some([*new, *comparison.lost_enums])
-    return warning(check, " ".join(parts), advice=circumstances.say(EXPECT), examples=examples, numbers=numbers)
+    return warning(check, " ".join(parts), advice=context.say(EXPECT), examples=examples, numbers=numbers)
 
 
 CHECKS = (
@@ -157,7 +157,7 @@ CHECKS = (
             "Gazelle's schema accepts every operation that we send.",
             "Le schéma de Gazelle accepte chaque opération que nous envoyons.",
         ),
-        judge_operations,
+        evaluate_operations,
     ),
     Check(
         "conformance_deprecations",
@@ -165,12 +165,12 @@ CHECKS = (
             "Nothing that we use is about to disappear from Gazelle's schema.",
             "Rien de ce que nous utilisons n'est sur le point de disparaître du schéma de Gazelle.",
         ),
-        judge_deprecations,
+        evaluate_deprecations,
     ),
     Check(
         "conformance_enums",
         Text("Gazelle's schema has no new enum value.", "Le schéma de Gazelle n'a pas de nouvelle valeur énumérée."),
-        judge_enums,
+        evaluate_enums,
     ),
 )
 
@@ -214,28 +214,28 @@ def compare(schema: GraphQLSchema, url: str = "") -> Comparison:
     )
 
 
-def _compared(circumstances: Circumstances) -> Comparison | str:
+def _compared(context: CheckContext) -> Comparison | str:
     """The comparison, from memory where it is young enough; a text: why the schema cannot be read."""
-    remembered = _remembered(circumstances)
+    remembered = _remembered(context)
     is_young = remembered is not None and datetime.now(UTC) - GOOD_FOR < remembered.asked_at <= datetime.now(UTC)
-    if remembered is not None and is_young and not circumstances.is_fresh:
+    if remembered is not None and is_young and not context.is_fresh:
         return remembered
-    if not circumstances.asks_gazelle:
+    if not context.asks_gazelle:
         return "it was not asked for within a day"
     try:
-        schema = _introspected(circumstances)
+        schema = _introspected(context)
     except GazelleSyncError as error:
         return first_line(error)
-    comparison = compare(schema, str(circumstances.settings.api_url))
+    comparison = compare(schema, str(context.settings.api_url))
     text = msgspec.json.encode(comparison).decode()
-    with database_errors(), connect(circumstances.url) as connection:
+    with database_errors(), connect(context.url) as connection:
         write_setting(connection, SETTING, text)
-    circumstances.is_fresh = False  # the other checks of this round need not ask again
+    context.is_fresh = False  # the other checks of this round need not ask again
     return comparison
 
 
-def _remembered(circumstances: Circumstances) -> Comparison | None:
-    with circumstances.reading() as connection:
+def _remembered(context: CheckContext) -> Comparison | None:
+    with context.reading() as connection:
         text = read_setting(connection, SETTING)
     if text is None:
         return None
@@ -243,10 +243,10 @@ def _remembered(circumstances: Circumstances) -> Comparison | None:
         held = msgspec.json.decode(text, type=Comparison)
     except msgspec.DecodeError:
         return None
-    return held if (held.url, held.operations) == (str(circumstances.settings.api_url), _digest()) else None
+    return held if (held.url, held.operations) == (str(context.settings.api_url), _digest()) else None
 
 
-def _introspected(circumstances: Circumstances) -> GraphQLSchema:
+def _introspected(context: CheckContext) -> GraphQLSchema:
     """Gazelle's schema.
 
     Raises:
@@ -255,7 +255,7 @@ def _introspected(circumstances: Circumstances) -> GraphQLSchema:
     from graphql import build_client_schema, get_introspection_query
 
     query = get_introspection_query(descriptions=False)
-    with circumstances.client() as client:
+    with context.client() as client:
         data: Any = client.execute("IntrospectionQuery", query).data
     try:
         return build_client_schema(data, assume_valid=True)
@@ -281,6 +281,6 @@ def _digest() -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _unreadable(circumstances: Circumstances, check: str, reason: str) -> Finding:
-    summary = circumstances.say(REFUSED, reason=reason)
-    return warning(check, summary, advice=circumstances.say(ASK_AGAIN), numbers={"checked": 0})
+def _unreadable(context: CheckContext, check: str, reason: str) -> Finding:
+    summary = context.say(REFUSED, reason=reason)
+    return warning(check, summary, advice=context.say(ASK_AGAIN), numbers={"checked": 0})

@@ -26,7 +26,7 @@ WHOLE_READ = "full pages"
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportedTotal:
     """How many records Gazelle said it has.
 
     Attributes:
@@ -41,7 +41,7 @@ class Told:
 
 
 @dataclass
-class Circumstances:
+class CheckContext:
     """One round of checks.
 
     Attributes:
@@ -59,7 +59,7 @@ class Circumstances:
     reports: Mapping[str, EntityReport] = field(default_factory=dict)
     _connection: Connection | None = field(default=None, init=False, repr=False)
 
-    def __enter__(self) -> Circumstances:
+    def __enter__(self) -> CheckContext:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,18 +125,18 @@ class Circumstances:
         with closing(client_for(self.settings)) as client:
             yield client
 
-    def told(self) -> dict[str, Told]:
+    def last_reported_totals(self) -> dict[str, ReportedTotal]:
         """Entity → what Gazelle said in this run or, for what it did not ask, in the last one that did."""
-        found: dict[str, Told] = {}
+        found: dict[str, ReportedTotal] = {}
         for run_at, stats in self.rows("quality/runs"):
             for entity in ENTITIES:
                 report = stats.get(entity.name)
                 if entity.name not in found and isinstance(report, dict) and _is_whole(entity, report):
-                    found[entity.name] = Told(int(report["total"]), int(report.get("errors") or 0), run_at)
+                    found[entity.name] = ReportedTotal(int(report["total"]), int(report.get("errors") or 0), run_at)
         for entity in ENTITIES:
             live = self.reports.get(entity.name)
             if live is not None and _is_whole(entity, live.as_stats()):
-                found[entity.name] = Told(int(live.total or 0), live.errors)
+                found[entity.name] = ReportedTotal(int(live.total or 0), live.errors)
         return found
 
 
@@ -154,7 +154,7 @@ class Check:
 
     name: str
     title: Text
-    judge: Callable[[Circumstances, str], Finding]
+    judge: Callable[[CheckContext, str], Finding]
     blocking: bool = False
     in_tick: bool = False
 
@@ -173,7 +173,7 @@ FILL = Text(
 )
 
 
-def empty(circumstances: Circumstances, check: str, entities: Sequence[str]) -> Finding | None:
+def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:
     """The finding where the table of some entity is empty, None where all hold rows.
 
     It passes only if Gazelle itself said that it has none: of every entity that is empty.
@@ -181,25 +181,25 @@ def empty(circumstances: Circumstances, check: str, entities: Sequence[str]) -> 
     bare = [
         entity
         for entity in ENTITIES
-        if entity.name in entities and circumstances.rows("quality/is_empty", table=entity.table.name) == [(True,)]
+        if entity.name in entities and context.rows("quality/is_empty", table=entity.table.name) == [(True,)]
     ]
     if not bare:
         return None
-    told = circumstances.told()
+    told = context.last_reported_totals()
     unexplained = [entity.name for entity in bare if entity.name not in told or told[entity.name].total > 0]
     if unexplained:
-        what = ", ".join(map(circumstances.name, unexplained))
+        what = ", ".join(map(context.name, unexplained))
         return Finding(
             check,
             passed=False,
-            summary=circumstances.say(NOTHING_THERE, what=what),
-            advice=circumstances.say(FILL),
+            summary=context.say(NOTHING_THERE, what=what),
+            advice=context.say(FILL),
             numbers={"checked": 0},
         )
     if len(bare) < len(entities):
         return None
-    what = ", ".join(circumstances.name(entity.name) for entity in bare)
-    return Finding(check, passed=True, summary=circumstances.say(REALLY_NOTHING, what=what), numbers={"checked": 0})
+    what = ", ".join(context.name(entity.name) for entity in bare)
+    return Finding(check, passed=True, summary=context.say(REALLY_NOTHING, what=what), numbers={"checked": 0})
 
 
 def warning(check: str, summary: str, **more: Any) -> Finding:

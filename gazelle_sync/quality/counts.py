@@ -17,7 +17,7 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.read import Reader
-from gazelle_sync.quality.context import Circumstances, Told, empty, warning
+from gazelle_sync.quality.context import CheckContext, ReportedTotal, empty, warning
 from gazelle_sync.quality.finding import Finding, Text, some
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
@@ -79,76 +79,76 @@ class _Counts:
     refusal: str | None = None
 
 
-def judge_counts(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_counts(context: CheckContext, check: str) -> Finding:
     """As many living records here as Gazelle says it has, for every entity."""
-    if (nothing := empty(circumstances, check, ALL)) is not None:
+    if (nothing := empty(context, check, ALL)) is not None:
         return nothing
-    then = circumstances.told()
+    then = context.last_reported_totals()
     counts = _Counts()
     try:
-        with circumstances.client() as client:
+        with context.client() as client:
             now = {entity.name: _total(client, entity) for entity in ENTITIES}
             for entity in ENTITIES:
-                _compare(circumstances, entity, now[entity.name], then.get(entity.name), counts, client)
+                _compare(context, entity, now[entity.name], then.get(entity.name), counts, client)
     except GazelleSyncError as error:
         counts = _Counts(refusal=first_line(error))
         for entity in ENTITIES:
-            _compare(circumstances, entity, None, then.get(entity.name), counts, None)
-    return _finding(circumstances, check, counts, knows_all=len(then) == len(ENTITIES))
+            _compare(context, entity, None, then.get(entity.name), counts, None)
+    return _finding(context, check, counts, knows_all=len(then) == len(ENTITIES))
 
 
-def _finding(circumstances: Circumstances, check: str, counts: _Counts, *, knows_all: bool) -> Finding:
+def _finding(context: CheckContext, check: str, counts: _Counts, *, knows_all: bool) -> Finding:
     numbers = {"checked": len(ENTITIES), "records": counts.records, "off": counts.lost}
     if counts.off:
-        summary, advice = circumstances.say(OFF, what="; ".join(counts.off)), circumstances.say(SYNC)
+        summary, advice = context.say(OFF, what="; ".join(counts.off)), context.say(SYNC)
         examples = some(counts.examples)
         return Finding(check, passed=False, summary=summary, advice=advice, examples=examples, numbers=numbers)
     if counts.refusal is not None:
-        summary = circumstances.say(CANNOT_ASK, reason=counts.refusal)
-        summary += " " + circumstances.say(AS_LAST_TIME) if knows_all else ""
-        return warning(check, summary, advice=circumstances.say(AGAIN), numbers=numbers)
+        summary = context.say(CANNOT_ASK, reason=counts.refusal)
+        summary += " " + context.say(AS_LAST_TIME) if knows_all else ""
+        return warning(check, summary, advice=context.say(AGAIN), numbers=numbers)
     if counts.unread:
-        return warning(check, " ".join(counts.unread), advice=circumstances.say(SYNC), numbers=numbers)
-    summary = circumstances.say(EQUAL, checked=len(ENTITIES), records=counts.records)
+        return warning(check, " ".join(counts.unread), advice=context.say(SYNC), numbers=numbers)
+    summary = context.say(EQUAL, checked=len(ENTITIES), records=counts.records)
     if counts.news:
-        summary += " " + circumstances.say(NEWS, what=", ".join(counts.news))
+        summary += " " + context.say(NEWS, what=", ".join(counts.news))
     return Finding(check, True, summary, numbers=numbers)
 
 
 def _compare(
-    circumstances: Circumstances,
+    context: CheckContext,
     entity: Entity,
     now: int | None,
-    then: Told | None,
+    then: ReportedTotal | None,
     counts: _Counts,
     client: GazelleClient | None,
 ) -> None:
-    ((living, unlisted, waiting),) = circumstances.rows(
+    ((living, unlisted, waiting),) = context.rows(
         "quality/living", table=entity.table.name, staging=entity.staging_table
     )
     ours = living - unlisted + waiting
     counts.records += ours
-    name = circumstances.name(entity.name)
+    name = context.name(entity.name)
     if ours == now or (now is None and then is None):
         return
     if then is not None and ours == then.total:
         if now is not None:
             counts.news.append(f"{name} {now - ours:+}")
         return
-    told = then if now is None else Told(now, then.errors if then else 0)
+    told = then if now is None else ReportedTotal(now, then.errors if then else 0)
     assert told is not None  # noqa: S101 - where neither is known it has returned above
     short = told.total - ours
     if 0 < short <= told.errors:
-        counts.unread.append(circumstances.say(UNREADABLE_RECORDS, what=name, count=short))
+        counts.unread.append(context.say(UNREADABLE_RECORDS, what=name, count=short))
         return
-    lost = _lost(circumstances, client, entity) if client is not None else None
+    lost = _lost(context, client, entity) if client is not None else None
     was_too_many = then is not None and ours > then.total
     if lost == [] and not was_too_many:
         counts.news.append(f"{name} {short:+}")
         return
     counts.lost += len(lost) if lost else abs(short)
     counts.examples += [f"{entity.table.name} {external_id}" for external_id in lost or ()]
-    counts.off.append(circumstances.say(UNEQUAL, what=f"{name} {ours}", told=told.total))
+    counts.off.append(context.say(UNEQUAL, what=f"{name} {ours}", told=told.total))
 
 
 def _total(client: GazelleClient, entity: Entity) -> int:
@@ -163,7 +163,7 @@ def _total(client: GazelleClient, entity: Entity) -> int:
     return reader.page(entity.stamp_operation, _sorted(entity)).total
 
 
-def _lost(circumstances: Circumstances, client: GazelleClient, entity: Entity) -> list[str] | None:
+def _lost(context: CheckContext, client: GazelleClient, entity: Entity) -> list[str] | None:
     """Ids on one side only that no run still to come explains; None where they cannot be told.
 
     What changed at Gazelle since our last run is news. So is, until the night, what a tick does not look at: a visit
@@ -171,19 +171,17 @@ def _lost(circumstances: Circumstances, client: GazelleClient, entity: Entity) -
     """
     if entity.strategy is Strategy.WINDOWED:
         return None
-    unread_since = _unread_since(circumstances, entity)
+    unread_since = _unread_since(context, entity)
     if unread_since is None:
         return None
-    rows = circumstances.rows("quality/living_ids", table=entity.table.name, staging=entity.staging_table)
+    rows = context.rows("quality/living_ids", table=entity.table.name, staging=entity.staging_table)
     held = {external_id for (external_id,) in rows}
-    stamps = _stamps(circumstances, client, entity)
+    stamps = _stamps(context, client, entity)
     return [i for i, stamp in stamps if i not in held and (stamp is None or stamp < unread_since)]
 
 
-def _stamps(
-    circumstances: Circumstances, client: GazelleClient, entity: Entity
-) -> Iterator[tuple[str, datetime | None]]:
-    reader = Reader(client, entity, circumstances.settings.page_size)
+def _stamps(context: CheckContext, client: GazelleClient, entity: Entity) -> Iterator[tuple[str, datetime | None]]:
+    reader = Reader(client, entity, context.settings.page_size)
     assert entity.stamp_operation is not None  # noqa: S101 - whatever is not windowed has stamps
     nodes: list[Any] = []
     if entity.strategy is Strategy.WHOLE_LIST:
@@ -200,10 +198,12 @@ def _sorted(entity: Entity) -> dict[str, Any]:
     return {"sortBy": [entity.stable_sort]} if entity.sort_enum and entity.stable_sort else {}
 
 
-def _unread_since(circumstances: Circumstances, entity: Entity) -> datetime | None:
+def _unread_since(context: CheckContext, entity: Entity) -> datetime | None:
     """Since when changes at Gazelle may be unread, by its own clock where a run says so; None where no run ended."""
     if not entity.has_window:
-        with circumstances.reading() as connection:
+        with context.reading() as connection:
             return read_watermarks(connection).get(entity.name)
-    told = circumstances.told().get(entity.name)  # a tick looks at a window: only a full run has seen them all
+    told = context.last_reported_totals().get(
+        entity.name
+    )  # a tick looks at a window: only a full run has seen them all
     return told.at if told is not None else None

@@ -9,7 +9,7 @@ from statistics import median
 
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.quality.context import Check, Circumstances, warning
+from gazelle_sync.quality.context import Check, CheckContext, warning
 from gazelle_sync.quality.finding import Finding, Severity, Text, some
 
 ALL = [entity.name for entity in ENTITIES]
@@ -110,70 +110,70 @@ _RECORD = re.compile(rf"^(?:{'|'.join(ALL)}) \S+: ")
 """How an error's message begins: the entity and the id of the record."""
 
 
-def judge_backlog(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_backlog(context: CheckContext, check: str) -> Finding:
     """Nothing waits longer than a tick: it applies what it stages."""
-    if (nothing := _no_run(circumstances, check)) is not None:
+    if (nothing := _no_run(context, check)) is not None:
         return nothing
-    rows = circumstances.rows("quality/backlog")
+    rows = context.rows("quality/backlog")
     count = sum(row[1] for row in rows)
     oldest = max((float(row[2]) for row in rows), default=0.0)
     numbers = {"checked": len(ENTITIES), "backlog": count, "oldest pending (min)": round(oldest, 1)}
     if not rows:
-        return Finding(check, True, circumstances.say(NOTHING_WAITS), numbers=numbers)
-    what = ", ".join(f"{circumstances.name(entity)} {waiting}" for entity, waiting, _ in rows)
-    summary = circumstances.say(WAITS, count=count, what=what, minutes=round(oldest))
+        return Finding(check, True, context.say(NOTHING_WAITS), numbers=numbers)
+    what = ", ".join(f"{context.name(entity)} {waiting}" for entity, waiting, _ in rows)
+    summary = context.say(WAITS, count=count, what=what, minutes=round(oldest))
     if oldest <= LATE_MINUTES:
         return Finding(check, True, summary, numbers=numbers)
     severity = Severity.ERROR if oldest > LOST_MINUTES else Severity.WARNING
-    advice = circumstances.say(APPLY)
+    advice = context.say(APPLY)
     return Finding(check, passed=False, severity=severity, summary=summary, advice=advice, numbers=numbers)
 
 
-def judge_errors(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_errors(context: CheckContext, check: str) -> Finding:
     """Records in error, by reason; many in an hour, or a large share of all, are an error, a few a warning."""
-    if (nothing := _no_run(circumstances, check)) is not None:
+    if (nothing := _no_run(context, check)) is not None:
         return nothing
-    rows = circumstances.rows("quality/errors")
+    rows = context.rows("quality/errors")
     fresh = sum(is_fresh for *_, is_fresh in rows)
-    held = sum(told.total for told in circumstances.told().values())
+    held = sum(told.total for told in context.last_reported_totals().values())
     rate = len(rows) / max(held, len(rows), 1)
     numbers = {"checked": held, "errors": len(rows), "errors in the last hour": fresh, "error rate": round(rate, 5)}
     if not rows:
-        return Finding(check, True, circumstances.say(NO_ERRORS), numbers=numbers)
+        return Finding(check, True, context.say(NO_ERRORS), numbers=numbers)
     reasons = Counter(reason_of(message) for _, _, message, _ in rows)
     is_bad = fresh > ERRORS_AN_HOUR or (rate > ERROR_RATE and len(rows) > ERRORS_AN_HOUR)
     return Finding(
         check,
         passed=False,
         severity=Severity.ERROR if is_bad else Severity.WARNING,
-        summary=circumstances.say(
+        summary=context.say(
             ERRORS,
             count=len(rows),
             fresh=fresh,
             rate=f"{rate:.2%}",
             reasons="; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3)),
         ),
-        advice=circumstances.say(MEND_ERRORS),
+        advice=context.say(MEND_ERRORS),
         examples=some(f"{entity} {i}: {reason_of(message)}" for entity, i, message, _ in rows),
         numbers=numbers,
     )
 
 
-def judge_age(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_age(context: CheckContext, check: str) -> Finding:
     """Every entity was polled with success lately: silence is no proof of health."""
-    if (nothing := _no_run(circumstances, check)) is not None:
+    if (nothing := _no_run(context, check)) is not None:
         return nothing
-    ages = dict(circumstances.rows("quality/polls", {"entities": ALL}))
-    for name, report in circumstances.reports.items():
+    ages = dict(context.rows("quality/polls", {"entities": ALL}))
+    for name, report in context.reports.items():
         if report.failure is None and report.total is not None:
             ages[name] = 0
     old = {name: ages[name] for name in ALL if ages[name] is None or ages[name] > LATE_MINUTES}
     oldest = max((float(age) for age in ages.values() if age is not None), default=0.0)
     numbers = {"checked": len(ALL), "late": len(old), "oldest poll (min)": round(oldest, 1)}
     if not old:
-        return Finding(check, True, circumstances.say(FRESH, minutes=round(LATE_MINUTES)), numbers=numbers)
+        return Finding(check, True, context.say(FRESH, minutes=round(LATE_MINUTES)), numbers=numbers)
     what = [
-        circumstances.say(NEVER if age is None else MINUTES, name=circumstances.name(name), minutes=round(age or 0))
+        context.say(NEVER if age is None else MINUTES, name=context.name(name), minutes=round(age or 0))
         for name, age in old.items()
     ]
     is_lost = any(age is None or age > LOST_MINUTES for age in old.values())
@@ -181,55 +181,55 @@ def judge_age(circumstances: Circumstances, check: str) -> Finding:
         check,
         passed=False,
         severity=Severity.ERROR if is_lost else Severity.WARNING,
-        summary=circumstances.say(STALE, what=", ".join(what)),
-        advice=circumstances.say(START_IT),
+        summary=context.say(STALE, what=", ".join(what)),
+        advice=context.say(START_IT),
         numbers=numbers,
     )
 
 
-def judge_watermark(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_watermark(context: CheckContext, check: str) -> Finding:
     """A run that succeeds moves its watermark; one that stands still reads ever more, one ahead of time too little."""
-    if (nothing := _no_run(circumstances, check)) is not None:
+    if (nothing := _no_run(context, check)) is not None:
         return nothing
     wrong: list[str] = []
-    for entity, value, age, runs in circumstances.rows("quality/watermarks", {"entities": ALL}):
-        name = circumstances.name(entity)
+    for entity, value, age, runs in context.rows("quality/watermarks", {"entities": ALL}):
+        name = context.name(entity)
         instant = parse_instant(value)
         if value is not None and instant is None:
-            wrong.append(circumstances.say(UNREADABLE_MARK, name=name))
+            wrong.append(context.say(UNREADABLE_MARK, name=name))
         elif instant is not None and instant > datetime.now(UTC) + AHEAD:
-            wrong.append(circumstances.say(FUTURE_MARK, name=name, value=value))
+            wrong.append(context.say(FUTURE_MARK, name=name, value=value))
         elif runs >= RUNS_WITHOUT_MOVE and (age is None or age > LATE_MINUTES):
-            wrong.append(circumstances.say(STUCK_MARK, name=name, value=value or "—", runs=runs))
+            wrong.append(context.say(STUCK_MARK, name=name, value=value or "—", runs=runs))
     numbers = {"checked": len(ALL), "stuck": len(wrong)}
     if not wrong:
-        return Finding(check, True, circumstances.say(MOVING), numbers=numbers)
-    summary, advice = circumstances.say(STUCK, what=", ".join(wrong)), circumstances.say(MEND_MARK)
+        return Finding(check, True, context.say(MOVING), numbers=numbers)
+    summary, advice = context.say(STUCK, what=", ".join(wrong)), context.say(MEND_MARK)
     return Finding(check, passed=False, summary=summary, advice=advice, numbers=numbers)
 
 
-def judge_volume(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_volume(context: CheckContext, check: str) -> Finding:
     """As many records come as is usual for the hour, on working days and on weekends."""
-    if (nothing := _no_run(circumstances, check)) is not None:
+    if (nothing := _no_run(context, check)) is not None:
         return nothing
-    days: dict[int, int] = dict(circumstances.rows("quality/volumes"))
+    days: dict[int, int] = dict(context.rows("quality/volumes"))
     now = days.pop(0, None)
-    count = (now or 0) + sum(report.staged for report in circumstances.reports.values())
+    count = (now or 0) + sum(report.staged for report in context.reports.values())
     low, high = min(days.values(), default=0), max(days.values(), default=0)
     numbers = {"checked": len(days), "records in the last hour": count, "usual least": low, "usual most": high}
-    if now is None and not circumstances.reports:
-        return Finding(check, True, circumstances.say(NO_TICK), numbers=numbers)
+    if now is None and not context.reports:
+        return Finding(check, True, context.say(NO_TICK), numbers=numbers)
     if len(days) < LEAST_DAYS:
         return Finding(
-            check, True, circumstances.say(LEARNING, count=count, days=len(days), needed=LEAST_DAYS), numbers=numbers
+            check, True, context.say(LEARNING, count=count, days=len(days), needed=LEAST_DAYS), numbers=numbers
         )
     is_flood = count > max(MANY_TIMES * high, LEAST_UNUSUAL)
     is_drought = count == 0 and low > 0 and median(days.values()) >= LEAST_USUAL
     text = FLOOD if is_flood else DROUGHT if is_drought else USUAL
-    summary = circumstances.say(text, count=count, low=low, high=high)
+    summary = context.say(text, count=count, low=low, high=high)
     if text is USUAL:
         return Finding(check, True, summary, numbers=numbers)
-    return warning(check, summary, advice=circumstances.say(ASK_GAZELLE), numbers=numbers)
+    return warning(check, summary, advice=context.say(ASK_GAZELLE), numbers=numbers)
 
 
 def reason_of(message: str) -> str:
@@ -250,25 +250,25 @@ CHECKS = (
             "Every kind of record was read from Gazelle lately.",
             "Chaque sorte de fiche a été lue récemment chez Gazelle.",
         ),
-        judge_age,
+        evaluate_age,
         in_tick=True,
     ),
     Check(
         "flow_backlog",
         Text("What was read is applied at once.", "Ce qui est lu est appliqué aussitôt."),
-        judge_backlog,
+        evaluate_backlog,
         in_tick=True,
     ),
     Check(
         "flow_errors",
         Text("No record is in error.", "Aucune fiche n'est en erreur."),
-        judge_errors,
+        evaluate_errors,
         in_tick=True,
     ),
     Check(
         "flow_watermark",
         Text("Each successful run moves its watermark.", "Chaque passage réussi fait avancer son repère."),
-        judge_watermark,
+        evaluate_watermark,
         in_tick=True,
     ),
     Check(
@@ -276,15 +276,15 @@ CHECKS = (
         Text(
             "As many records come as is usual for the hour.", "Il arrive autant de fiches que d'habitude à cette heure."
         ),
-        judge_volume,
+        evaluate_volume,
         in_tick=True,
     ),
 )
 
 
-def _no_run(circumstances: Circumstances, check: str) -> Finding | None:
+def _no_run(context: CheckContext, check: str) -> Finding | None:
     """Where no run has ended there is nothing to judge by, and nothing has passed."""
-    if circumstances.reports or circumstances.rows("quality/runs"):
+    if context.reports or context.rows("quality/runs"):
         return None
-    summary, advice = circumstances.say(NO_RUN), circumstances.say(RUN_IT)
+    summary, advice = context.say(NO_RUN), context.say(RUN_IT)
     return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})

@@ -6,10 +6,10 @@ from typing import Any
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
-from gazelle_sync.quality.context import Check, Circumstances, empty, warning
-from gazelle_sync.quality.counts import judge_counts
+from gazelle_sync.quality.context import Check, CheckContext, empty, warning
+from gazelle_sync.quality.counts import evaluate_counts
 from gazelle_sync.quality.finding import Finding, Text, some
-from gazelle_sync.quality.production import judge_production
+from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.quality.published import COLUMNS, ENUMS
 from gazelle_sync.warehouse.schema_repair import lacking
 
@@ -101,94 +101,94 @@ FIND_TWINS = Text(
 )
 
 
-def judge_ids(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_ids(context: CheckContext, check: str) -> Finding:
     """What the migrations made is there, and every external id stands in its table once."""
-    with circumstances.reading() as connection:
+    with context.reading() as connection:
         missing = lacking(connection)
     if missing:
-        summary, advice = circumstances.say(DROPPED, what=", ".join(missing)), circumstances.say(MAKE_AGAIN)
+        summary, advice = context.say(DROPPED, what=", ".join(missing)), context.say(MAKE_AGAIN)
         return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
-    if (nothing := empty(circumstances, check, ALL)) is not None:
+    if (nothing := empty(context, check, ALL)) is not None:
         return nothing
-    unguarded = [name for (name,) in circumstances.rows("quality/unique", {"tables": [table.name for table in TABLES]})]
-    looked_at = [table.name for table in TABLES if circumstances.thorough or table.name in unguarded]
-    found = {name: circumstances.rows("quality/duplicates", table=name) for name in looked_at}
+    unguarded = [name for (name,) in context.rows("quality/unique", {"tables": [table.name for table in TABLES]})]
+    looked_at = [table.name for table in TABLES if context.thorough or table.name in unguarded]
+    found = {name: context.rows("quality/duplicates", table=name) for name in looked_at}
     doubled = {name: rows for name, rows in found.items() if rows}
-    checked = sum(circumstances.rows("quality/row_count", table=table.name)[0][0] for table in TABLES)
+    checked = sum(context.rows("quality/row_count", table=table.name)[0][0] for table in TABLES)
     count = sum(map(len, doubled.values()))
     numbers = {"checked": checked, "doubled": count, "tables without index": len(unguarded)}
-    parts = [circumstances.say(NOT_UNIQUE, count=count, tables=", ".join(doubled))] if doubled else []
-    parts += [circumstances.say(NO_INDEX, tables=", ".join(unguarded))] if unguarded else []
+    parts = [context.say(NOT_UNIQUE, count=count, tables=", ".join(doubled))] if doubled else []
+    parts += [context.say(NO_INDEX, tables=", ".join(unguarded))] if unguarded else []
     if not parts:
-        return Finding(check, True, circumstances.say(UNIQUE, checked=checked, tables=len(TABLES)), numbers=numbers)
+        return Finding(check, True, context.say(UNIQUE, checked=checked, tables=len(TABLES)), numbers=numbers)
     return Finding(
         check,
         passed=False,
         summary=" ".join(parts),
-        advice=circumstances.say(MEND_UNIQUE),
+        advice=context.say(MEND_UNIQUE),
         examples=some(f"{name} {i}: {times} ×" for name, rows in doubled.items() for i, times in rows),  # noqa: RUF001
         numbers=numbers,
     )
 
 
-def judge_references(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_references(context: CheckContext, check: str) -> Finding:
     """Every record that a row names has a row of its own."""
-    if (nothing := empty(circumstances, check, ALL)) is not None:
+    if (nothing := empty(context, check, ALL)) is not None:
         return nothing
     references = [(table.name, column, parent) for table in TABLES for column, parent in table.references.items()]
     dangling: dict[str, list[tuple[Any, ...]]] = {}
     for table, column, parent in references:
-        rows = circumstances.rows("quality/dangling", table=table, column=column, parent=parent)
+        rows = context.rows("quality/dangling", table=table, column=column, parent=parent)
         if rows:
             dangling[f"{table}.{column}"] = rows
     count = sum(map(len, dangling.values()))
     numbers = {"checked": len(references), "dangling": count}
     if not dangling:
-        return Finding(check, True, circumstances.say(NOTHING_DANGLES, checked=len(references)), numbers=numbers)
+        return Finding(check, True, context.say(NOTHING_DANGLES, checked=len(references)), numbers=numbers)
     columns = ", ".join(f"{column} {len(rows)}" for column, rows in dangling.items())
     return Finding(
         check,
         passed=False,
-        summary=circumstances.say(DANGLES, count=count, columns=columns),
-        advice=circumstances.say(MEND_REFERENCES),
+        summary=context.say(DANGLES, count=count, columns=columns),
+        advice=context.say(MEND_REFERENCES),
         examples=some(f"{column}: {naming} → {named}" for column, rows in dangling.items() for naming, named in rows),
         numbers=numbers,
     )
 
 
-def judge_values(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_values(context: CheckContext, check: str) -> Finding:
     """No enum value that Gazelle had not published; one is stored all the same, so it is a warning."""
-    if (nothing := empty(circumstances, check, ALL)) is not None:
+    if (nothing := empty(context, check, ALL)) is not None:
         return nothing
     unknown: list[str] = []
     examples: list[str] = []
     rows_concerned = 0
     for (table, column), enum in COLUMNS.items():
-        for value, count, example in circumstances.rows("quality/values", table=table, column=column):
+        for value, count, example in context.rows("quality/values", table=table, column=column):
             if value not in ENUMS[enum]:
                 unknown.append(f"{table}.{column} {value} ({count})")
                 examples.append(f"{table} {example}: {column} {value}")
                 rows_concerned += count
     numbers = {"checked": len(COLUMNS), "unknown values": len(unknown), "rows": rows_concerned}
     if not unknown:
-        return Finding(check, True, circumstances.say(KNOWN_VALUES, checked=len(COLUMNS)), numbers=numbers)
-    summary = circumstances.say(UNKNOWN_VALUES, what=", ".join(unknown))
-    return warning(check, summary, advice=circumstances.say(DECIDE), examples=some(examples), numbers=numbers)
+        return Finding(check, True, context.say(KNOWN_VALUES, checked=len(COLUMNS)), numbers=numbers)
+    summary = context.say(UNKNOWN_VALUES, what=", ".join(unknown))
+    return warning(check, summary, advice=context.say(DECIDE), examples=some(examples), numbers=numbers)
 
 
-def judge_ownership(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_ownership(context: CheckContext, check: str) -> Finding:
     """No merged column was emptied in bulk: what people entered here is never overwritten by emptiness."""
     merging = [entity for entity in ENTITIES if entity.table.merged]
-    if (nothing := empty(circumstances, check, [entity.name for entity in merging])) is not None:
+    if (nothing := empty(context, check, [entity.name for entity in merging])) is not None:
         return nothing
     parts: list[str] = []
     examples: list[str] = []
     checked = emptied = 0
     for entity in merging:
         for merged, base in entity.table.merged.items():
-            ((count, total, ids),) = circumstances.rows(
+            ((count, total, ids),) = context.rows(
                 "quality/emptied",
-                {"field": merged, "staged": circumstances.thorough},
+                {"field": merged, "staged": context.thorough},
                 table=entity.table.name,
                 staging=entity.staging_table,
                 merged=merged,
@@ -198,33 +198,33 @@ def judge_ownership(circumstances: Circumstances, check: str) -> Finding:
             limit = max(LEAST_EMPTIED, int(total * SHARE))
             if count > limit:
                 column = f"{entity.table.name}.{merged}"
-                parts.append(circumstances.say(EMPTIED, column=column, count=count, checked=total, limit=limit))
+                parts.append(context.say(EMPTIED, column=column, count=count, checked=total, limit=limit))
                 examples += [f"{entity.table.name} {external_id}" for external_id in ids or ()]
     numbers = {"checked": checked, "empty here": emptied}
     if parts:
-        advice = circumstances.say(RESTORE)
+        advice = context.say(RESTORE)
         return Finding(
             check, passed=False, summary=" ".join(parts), advice=advice, examples=some(examples), numbers=numbers
         )
-    summary = circumstances.say(KEPT if checked else NO_TAGS, checked=checked, count=emptied)
+    summary = context.say(KEPT if checked else NO_TAGS, checked=checked, count=emptied)
     return Finding(check, True, summary, numbers=numbers)
 
 
-def judge_twins(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_twins(context: CheckContext, check: str) -> Finding:
     """A note that exists under `tle_` and under `tme_` is shown once: the imported one names the other."""
-    if (nothing := empty(circumstances, check, ["timeline"])) is not None:
+    if (nothing := empty(context, check, ["timeline"])) is not None:
         return nothing
-    rows = circumstances.rows("quality/twins")
-    ((checked,),) = circumstances.rows("quality/row_count", table="gazelle_timeline_entries")
+    rows = context.rows("quality/twins")
+    ((checked,),) = context.rows("quality/row_count", table="gazelle_timeline_entries")
     astray = sum(not is_twin for *_, is_twin in rows)
     numbers = {"checked": checked, "twins": len(rows) - astray, "astray": astray}
     if not rows:
-        return Finding(check, True, circumstances.say(NO_TWINS, checked=checked), numbers=numbers)
+        return Finding(check, True, context.say(NO_TWINS, checked=checked), numbers=numbers)
     return Finding(
         check,
         passed=False,
-        summary=circumstances.say(TWINS, count=len(rows) - astray, astray=astray),
-        advice=circumstances.say(FIND_TWINS),
+        summary=context.say(TWINS, count=len(rows) - astray, astray=astray),
+        advice=context.say(FIND_TWINS),
         examples=some(f"{imported} = {own}" for imported, own, _ in rows),
         numbers=numbers,
     )
@@ -238,7 +238,7 @@ CHECKS = (
             "La production est ce que dit le dernier corps de chaque fiche : toutes les lignes la nuit, un échantillon "
             "à chaque passage.",
         ),
-        judge_production,
+        evaluate_production,
         in_tick=True,
     ),
     Check(
@@ -247,7 +247,7 @@ CHECKS = (
             "What people entered here (tags) was not emptied in bulk.",
             "Ce que des personnes ont saisi ici (tags) n'a pas été vidé en masse.",
         ),
-        judge_ownership,
+        evaluate_ownership,
         in_tick=True,
     ),
     Check(
@@ -256,12 +256,12 @@ CHECKS = (
             "Every table and view is there, and every record stands in its table once.",
             "Toutes les tables et vues existent, et chaque fiche figure une seule fois dans sa table.",
         ),
-        judge_ids,
+        evaluate_ids,
     ),
     Check(
         "integrity_references",
         Text("Every record that a row names is there.", "Chaque fiche désignée par une ligne est présente."),
-        judge_references,
+        evaluate_references,
     ),
     Check(
         "integrity_counts",
@@ -269,7 +269,7 @@ CHECKS = (
             "There are as many records here as Gazelle says it has.",
             "Il y a ici autant de fiches que Gazelle dit en avoir.",
         ),
-        judge_counts,
+        evaluate_counts,
     ),
     Check(
         "integrity_values",
@@ -277,11 +277,11 @@ CHECKS = (
             "Gazelle sends no value (type, status) that was never seen before.",
             "Gazelle n'envoie aucune valeur (type, statut) jamais vue.",
         ),
-        judge_values,
+        evaluate_values,
     ),
     Check(
         "integrity_twins",
         Text("No note is shown twice, as tle_ and as tme_.", "Aucune note n'apparaît deux fois, en tle_ et en tme_."),
-        judge_twins,
+        evaluate_twins,
     ),
 )

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.pull.versions import hash_of_held
-from gazelle_sync.quality.context import Circumstances, empty
+from gazelle_sync.quality.context import CheckContext, empty
 from gazelle_sync.quality.finding import Finding, Text, some
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -90,60 +90,58 @@ class _Newest:
     content_hash: bytes | None
 
 
-def judge_production(circumstances: Circumstances, check: str) -> Finding:
+def evaluate_production(context: CheckContext, check: str) -> Finding:
     """Production = reconcile(newest staged), of every record or of a sample."""
     compared = _Compared()
     unstaged = []
     for entity in ENTITIES:
-        with circumstances.reading() as connection:
+        with context.reading() as connection:
             before = compared.records + compared.waiting
-            ids = None if circumstances.thorough else _sample(connection, entity)
+            ids = None if context.thorough else _sample(connection, entity)
             for batch in _batches(connection, entity, ids):
                 _compare(connection, entity, batch, compared)
-            if circumstances.thorough:
+            if context.thorough:
                 _find_unstaged(connection, entity, compared)
             _forgive_moved(connection, entity, compared)
         if compared.records + compared.waiting == before:
             unstaged.append(entity.name)
-    if unstaged and (nothing := _nothing_staged(circumstances, check, unstaged)) is not None:
+    if unstaged and (nothing := _nothing_staged(context, check, unstaged)) is not None:
         return nothing
     numbers = {"checked": compared.records, "off": len(compared.wrong), "not applied yet": compared.waiting}
     if not compared.wrong:
-        return Finding(check, True, circumstances.say(RIGHT, records=compared.records), numbers=numbers)
+        return Finding(check, True, context.say(RIGHT, records=compared.records), numbers=numbers)
     counts: dict[str, int] = {}
     for table, _ in compared.wrong:
         counts[table] = counts.get(table, 0) + 1
     return Finding(
         check,
         passed=False,
-        summary=circumstances.say(
+        summary=context.say(
             OFF,
             count=len(compared.wrong),
             records=compared.records,
             tables=", ".join(f"{table} {count}" for table, count in counts.items()),
         ),
-        advice=circumstances.say(READ_AGAIN if {CHANGED, UNSTAGED} & set(compared.wrong.values()) else REPLAY),
+        advice=context.say(READ_AGAIN if {CHANGED, UNSTAGED} & set(compared.wrong.values()) else REPLAY),
         examples=some(
-            circumstances.say(
-                what, table=table, id=external_id, columns=", ".join(compared.columns[table, external_id])
-            )
+            context.say(what, table=table, id=external_id, columns=", ".join(compared.columns[table, external_id]))
             for (table, external_id), what in compared.wrong.items()
         ),
         numbers=numbers,
     )
 
 
-def _nothing_staged(circumstances: Circumstances, check: str, entities: Sequence[str]) -> Finding | None:
+def _nothing_staged(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:
     """Nothing was compared of some entities: right only where their tables are empty and Gazelle has none either."""
-    nothing = empty(circumstances, check, entities)
+    nothing = empty(context, check, entities)
     if nothing is not None and not nothing.passed:
         return nothing
-    told = circumstances.told()
+    told = context.last_reported_totals()
     bare = [name for name in entities if name not in told or told[name].total > 0]
     if not bare:
         return None
-    what = ", ".join(map(circumstances.name, bare))
-    summary, advice = circumstances.say(NOTHING_STAGED, what=what), "`gazelle-sync sync --full`"
+    what = ", ".join(map(context.name, bare))
+    summary, advice = context.say(NOTHING_STAGED, what=what), "`gazelle-sync sync --full`"
     return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
 
 

@@ -9,7 +9,7 @@ import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.quality import conformance, flow, integrity, timezone
-from gazelle_sync.quality.context import Check, Circumstances
+from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding, Text
 
 UNREADABLE = Text("It could not be looked at: {reason}", "Impossible de regarder : {reason}")
@@ -45,10 +45,10 @@ GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE)
 CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
 
 
-def look(check: Check, circumstances: Circumstances) -> Finding:
+def evaluate(check: Check, context: CheckContext) -> Finding:
     """Let a check look; one that cannot has failed, and says why."""
     try:
-        return check.judge(circumstances, check.name)
+        return check.judge(context, check.name)
     except (GazelleSyncError, psycopg.Error) as error:
-        summary, advice = circumstances.say(UNREADABLE, reason=first_line(error)), circumstances.say(LOOK)
+        summary, advice = context.say(UNREADABLE, reason=first_line(error)), context.say(LOOK)
         return Finding(check.name, passed=False, summary=summary, advice=advice, numbers={"checked": 0})

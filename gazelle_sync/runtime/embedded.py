@@ -41,7 +41,7 @@ storage:
 
 
 @contextmanager
-def stand(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
+def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
     """Start what the settings leave unset, and give settings that name it all.
 
     The environment of this process is filled in as well, so that Dagster and its child processes find the same parts.

@@ -11,7 +11,7 @@ M_ARENA_MAX = -8
 """glibc's `mallopt` parameter: how many pools its allocator makes."""
 
 
-def use_few_arenas() -> None:
+def limit_malloc_arenas() -> None:
     """Let all threads share two pools of memory instead of eight a core.
 
     A pull reads on a dozen threads, and each pool keeps the largest page it ever held: a tenth of the whole process.
@@ -22,7 +22,7 @@ def use_few_arenas() -> None:
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def seek_garbage_rarely() -> None:
+def tune_gc() -> None:
     """Let the collector leave alone what is loaded, and look less often at what is new.
 
     Dagster is half a million objects that never go, and each page brings a hundred thousand that reference counts free

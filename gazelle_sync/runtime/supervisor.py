@@ -49,7 +49,7 @@ def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event],
     """Run the UI until Ctrl-C or SIGTERM, and stop all of it.
 
     Args:
-        settings: Of `embedded.stand`, which has also filled in the environment.
+        settings: Of `embedded.embedded_services`, which has also filled in the environment.
         port: Of the UI, on loopback.
         beside: Done on a thread meanwhile, until its event is set: what must go on when Dagster stands still.
 

@@ -68,7 +68,7 @@ def bulk_load(connection: Connection, staging: str, tables: Sequence[str], then:
         then()
 
 
-def spare_marking(connection: Connection, staging: str) -> None:
+def drop_pending_index(connection: Connection, staging: str) -> None:
     """Make an empty staging table ready for many rows that are marked once, in the caller's transaction.
 
     Where the role does not own the table, or somebody is reading it for long, nothing is done.
@@ -84,8 +84,8 @@ def spare_marking(connection: Connection, staging: str) -> None:
         log.info("this table keeps its index during its first import", table=staging)
 
 
-def restore_marking(connection: Connection, staging: str) -> None:
-    """Give a staging table back what `spare_marking` took, unless somebody is writing to it for long."""
+def rebuild_pending_index(connection: Connection, staging: str) -> None:
+    """Give a staging table back what `drop_pending_index` took, unless somebody is writing to it for long."""
     names = {"index": sql.Identifier(f"{staging}_unprocessed"), "staging": sql.Identifier(staging)}
     try:
         with locking_out_others(connection):

@@ -14,12 +14,20 @@ VISITORS = ("anon", "authenticated")
 """Roles of a hosted database's Data API: whoever holds the public key of the project, and whoever signed up."""
 STAGING = tuple(entity.staging_table for entity in ENTITIES)
 PRODUCTION = tuple(table.name for entity in ENTITIES for table in entity.tables)
-BOOKS = ("system_settings", "sync_logs", "sync_unreadable", "alert_log", "sync_gazelle_logs", "sync_conflicts", EDITS)
+CONTROL_TABLES = (
+    "system_settings",
+    "sync_logs",
+    "sync_unreadable",
+    "alert_log",
+    "sync_gazelle_logs",
+    "sync_conflicts",
+    EDITS,
+)
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",
     "v_piano_history", *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
 )  # fmt: skip
-TABLES = (*STAGING, *PRODUCTION, *BOOKS, MIGRATIONS)
+TABLES = (*STAGING, *PRODUCTION, *CONTROL_TABLES, MIGRATIONS)
 
 
 def present_tables(connection: Connection) -> set[str]:

@@ -16,7 +16,7 @@ from gazelle_sync.errors import first_line
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import apply_again, migration_files
-from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, VIEWS, open_doors, say_doors
+from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS, open_doors, say_doors
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -63,7 +63,7 @@ def lacking(connection: Connection) -> list[str]:
     Args:
         connection: To a database with every migration applied.
     """
-    wanted = [*STAGING, *PRODUCTION, *BOOKS, *VIEWS]
+    wanted = [*STAGING, *PRODUCTION, *CONTROL_TABLES, *VIEWS]
     found = [name for (name,) in connection.execute(statement("quality/missing_tables"), {"tables": wanted})]
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))

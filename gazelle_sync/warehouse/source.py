@@ -38,7 +38,7 @@ def is_sandbox(settings: Settings, *, api: bool) -> bool:
     """Whether what a command shows or writes is a sandbox's.
 
     Args:
-        settings: Of `embedded.stand`.
+        settings: Of `embedded.embedded_services`.
         api: Whether the command asks the API; else what the database holds counts.
     """
     if api and settings.api_url is not None:

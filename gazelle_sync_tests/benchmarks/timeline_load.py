@@ -12,8 +12,8 @@ import msgspec
 
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.pull.apply import Applier, Which
-from gazelle_sync.pull.prefetch import ahead
+from gazelle_sync.pull.apply import Applier, StagedSelection
+from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page, with_versions
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import ReadingOrder, Staging
@@ -63,11 +63,11 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
     begun = time.perf_counter()
     with connect(url) as connection:
         staging = Staging(connection, TIMELINE, "benchmark", ReadingOrder(datetime.now(UTC)), report)
-        for page, versions in ahead(with_versions(_pages(pages))):
+        for page, versions in prefetch(with_versions(_pages(pages))):
             ids = [version.external_id for version in versions]
             staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
     staged = time.perf_counter()
-    Applier(Reused(url), TIMELINE, report, Progress()).apply(Which.PENDING)
+    Applier(Reused(url), TIMELINE, report, Progress()).apply(StagedSelection.PENDING)
     applied = time.perf_counter()
     _check(url, pages)
     where.drop(database)

@@ -14,7 +14,7 @@ import pytest
 from gazelle_sync.definitions import SOURCE_TAG, build_defs
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.monitoring.report import render_report
-from gazelle_sync.runtime.embedded import stand
+from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
@@ -90,7 +90,7 @@ def test_what_needs_no_api_goes_on_without_one(person: Person) -> None:
     assert person.runs("status", GAZELLE_API_URL="").returncode == 0
     with (
         pytest.raises(SettingsError, match="GAZELLE_API_URL"),
-        stand(Settings(database_url=person.shop.url, home=person.directory)),
+        embedded_services(Settings(database_url=person.shop.url, home=person.directory)),
     ):
         pass
 

@@ -21,7 +21,7 @@ OUTLASTING = ("failed_check", "slow_run", "many_errors")
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportedTotal:
     """What people know once a run has ended.
 
     Attributes:
@@ -54,17 +54,17 @@ def job_of(mode: Mode) -> str:
     return TICK if mode is Mode.TICK else FULL
 
 
-def told_of(shop: Shop, ended: EndedRun) -> Told:
+def told_of(shop: Shop, ended: EndedRun) -> ReportedTotal:
     """Look after the alerts, now that a run has ended."""
     opened = watch(shop.settings, ended).opened
     if _is_outage_told(shop):
-        return Told(1, frozenset({(outage.RULE, outage.RULE)}))
+        return ReportedTotal(1, frozenset({(outage.RULE, outage.RULE)}))
     try:
         with database_errors(), connect(shop.url) as connection:
             found = ledger.open_occurrences(connection)
     except DatabaseError:  # it went away once more: that has to be told
         return told_of(shop, ended)
-    return Told(opened, frozenset((one.rule, subject) for one in found for subject in one.subjects))
+    return ReportedTotal(opened, frozenset((one.rule, subject) for one in found for subject in one.subjects))
 
 
 def _is_outage_told(shop: Shop) -> bool:

@@ -128,7 +128,7 @@ def run(
         campaign: One of `CAMPAIGNS`.
         todo: Seed and kind of each case.
         workers: How many at once; 0: in this process.
-        tell: Told each result, and how many are through.
+        tell: ReportedTotal each result, and how many are through.
         work: What a worker does, where it is not what they do.
     """
     kinds, begun = CAMPAIGNS[campaign].kinds, time.monotonic()

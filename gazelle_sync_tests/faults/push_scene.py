@@ -35,7 +35,7 @@ TIMEOUT_S = 6.0
 """Longer than a push waits for the end of a doubt: what came to no answer is left to a later push."""
 GRACE_S = 0.3
 Hook = Callable[[str], None]
-"""Told the piano."""
+"""ReportedTotal the piano."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import psycopg
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.faults.alerts import Told, job_of, told_of
+from gazelle_sync_tests.faults.alerts import ReportedTotal, job_of, told_of
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before
 from gazelle_sync_tests.faults.people import People
@@ -50,7 +50,7 @@ class Run:
     mode: Mode
     status: str
     words: str
-    told: Told
+    told: ReportedTotal
     stack: str = ""
     entities: tuple[str, ...] = ()
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.runtime.embedded import sandbox_ready_file, sandbox_standing, stand
+from gazelle_sync.runtime.embedded import embedded_services, sandbox_ready_file, sandbox_standing
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
 
@@ -25,7 +25,7 @@ from gazelle_sync.settings import Settings
 @contextmanager
 def standing(home: Path) -> Iterator[str]:
     """The address of the shop's embedded database."""
-    with stand(replace(Settings.load({}), home=home), api=False) as settings:
+    with embedded_services(replace(Settings.load({}), home=home), api=False) as settings:
         assert settings.database_url is not None
         yield settings.database_url
 

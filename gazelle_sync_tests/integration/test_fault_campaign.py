@@ -12,7 +12,7 @@ from gazelle_sync.incidents.watch import Watched
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
-from gazelle_sync_tests.faults.alerts import Told
+from gazelle_sync_tests.faults.alerts import ReportedTotal
 from gazelle_sync_tests.faults.campaign import PULL, Tally, jobs, quietly
 from gazelle_sync_tests.faults.case import Result, run_case
 from gazelle_sync_tests.faults.ground import Ground
@@ -136,12 +136,12 @@ def test_a_failed_run_of_which_nobody_is_told_is_an_alert_missing(
 
 
 def test_a_failed_entity_that_is_left_out_is_an_alert_missing() -> None:
-    told = Told(1, frozenset({("failed_run", "clients"), ("stale_data", "pianos")}))
+    told = ReportedTotal(1, frozenset({("failed_run", "clients"), ("stale_data", "pianos")}))
     assert told.knows_of("tick", ["clients"])
     assert not told.knows_of("tick", ["clients", "pianos"])
-    assert not Told(1, frozenset({("failed_job", "full"), ("many_errors", "records")})).knows_of("tick", [])
-    assert Told(1, frozenset({("failed_job", "tick")})).knows_of("tick", [])
-    assert Told(1, frozenset({("database", "database")})).knows_of("tick", ["clients"])
+    assert not ReportedTotal(1, frozenset({("failed_job", "full"), ("many_errors", "records")})).knows_of("tick", [])
+    assert ReportedTotal(1, frozenset({("failed_job", "tick")})).knows_of("tick", [])
+    assert ReportedTotal(1, frozenset({("database", "database")})).knows_of("tick", ["clients"])
 
 
 def test_an_alert_about_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.quality.context import Circumstances
-from gazelle_sync.quality.production import judge_production
+from gazelle_sync.quality.context import CheckContext
+from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.warehouse import connect as connecting
-from gazelle_sync.warehouse.bulk import bulk_load, restore_marking
+from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
 from gazelle_sync.warehouse.migrate import apply_again, migrate
@@ -91,10 +91,10 @@ def test_the_index_of_what_waits_is_left_for_later_where_somebody_writes(shop: S
     is_there = "SELECT to_regclass('staging_clients_unprocessed') IS NOT NULL"
     set_database(shop, lock_timeout="5s")
     with in_a_transaction(shop, "UPDATE staging_clients SET attempts = attempts"), connect(shop.url) as connection:
-        restore_marking(connection, "staging_clients")
+        rebuild_pending_index(connection, "staging_clients")
     assert not shop.value(is_there)
     with connect(shop.url) as connection:
-        restore_marking(connection, "staging_clients")
+        rebuild_pending_index(connection, "staging_clients")
     assert shop.value(is_there)
 
 
@@ -195,8 +195,8 @@ def test_every_statement_that_grows_with_history_brings_its_own_time(
     for mode in (Mode.TICK, Mode.DEEP):
         lived_in.sync(mode)
     lived_in.replay()
-    with Circumstances(lived_in.settings) as circumstances:
-        judge_production(circumstances, "integrity_production")
+    with CheckContext(lived_in.settings) as check_context:
+        evaluate_production(check_context, "integrity_production")
     assert limits.keys() == GROWS
     assert {name: found for name, found in limits.items() if found != {LONG}} == {}
 
@@ -206,6 +206,6 @@ def test_limits_end_with_their_transaction(shop: Shop) -> None:
     migrate(shop.url)
     shop.query("DROP INDEX staging_clients_unprocessed")
     with connect(shop.url) as connection:
-        restore_marking(connection, "staging_clients")
+        rebuild_pending_index(connection, "staging_clients")
         row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert row.fetchone() == ("2min", "7s")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import DatabaseError
-from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.session import Pull
 from gazelle_sync_tests.support.shop import Shop
@@ -162,7 +162,7 @@ def test_an_entity_that_fails_on_its_parents_rows_says_so_in_the_runs_log(
 ) -> None:
     apply = Applier.apply
 
-    def goes_away_on_clients(self: Applier, which: Which, **options: Any) -> None:
+    def goes_away_on_clients(self: Applier, which: StagedSelection, **options: Any) -> None:
         if self._entity.name == "clients":
             raise DatabaseError("PostgreSQL went away")
         apply(self, which, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import MassEmptying
-from gazelle_sync.pull.apply import Applier, Which
+from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.warehouse.connect import Reused
@@ -176,7 +176,7 @@ def test_what_one_run_empties_is_counted_together_however_it_is_applied(shop: Sh
             ids,
         )
         with pytest.raises(MassEmptying) if part else nullcontext():
-            Applier(database, ENTITY["pianos"], report, Progress()).apply(Which.PENDING)
+            Applier(database, ENTITY["pianos"], report, Progress()).apply(StagedSelection.PENDING)
     database.close()
     emptied = [external_id for external_id in pianos if not shop.row("gazelle_pianos", external_id)["tags"]]
     assert emptied == pianos[:4]

@@ -12,7 +12,7 @@ from gazelle_sync.monitoring.report import write_report
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync.warehouse.relations import BOOKS, EDITS, PRODUCTION, STAGING, VIEWS
+from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS
 from gazelle_sync.warehouse.schema_repair import TRIGGER, restore
 from gazelle_sync_tests.support.looking import assert_passes, look_at
 from gazelle_sync_tests.support.pushing import Office
@@ -24,7 +24,7 @@ def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
     kinds = "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = '{}' AND c.relnamespace IN ({})"
     ours = "'public'::regnamespace, 'gazelle'::regnamespace"
     assert {name for (name,) in shop.query(kinds.format("v", ours))} == set(VIEWS)
-    tables = {*STAGING, *PRODUCTION, *BOOKS, "schema_migrations"}
+    tables = {*STAGING, *PRODUCTION, *CONTROL_TABLES, "schema_migrations"}
     assert {name for (name,) in shop.query(kinds.format("r", ours))} == tables
     for n, view in enumerate(VIEWS):
         shop.query(f"DROP VIEW {view} CASCADE")

@@ -9,7 +9,7 @@ from pathlib import Path
 from gazelle_sync.defs.sync.assets import entity_assets
 from gazelle_sync.defs.sync.columns import FILE, Column
 from gazelle_sync.defs.sync.partitions import daily_partitions
-from gazelle_sync.runtime.embedded import stand
+from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.migrate import migrate
@@ -37,7 +37,7 @@ def written(columns: dict[str, list[Column]]) -> str:
 def write(path: Path = FILE) -> None:
     """Write the file anew."""
     names = [key.to_user_string() for assets in entity_assets(daily_partitions()) for key in assets.keys]
-    with stand(Settings.load(), api=False) as settings:
+    with embedded_services(Settings.load(), api=False) as settings:
         migrate(str(settings.database_url))
         with connect(str(settings.database_url)) as shop:
             path.write_text(written(read_columns(shop, names)), encoding="utf-8")

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gazelle_sync.quality.context import Circumstances
+from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.finding import Finding
-from gazelle_sync.quality.registry import CHECKS, look
+from gazelle_sync.quality.registry import CHECKS, evaluate
 from gazelle_sync_tests.support.shop import Shop
 
 
-def look_at(shop: Shop, name: str, *, language: str = "en", **circumstances: Any) -> Finding:
+def look_at(shop: Shop, name: str, *, language: str = "en", **check_context: Any) -> Finding:
     """What one check finds."""
-    with Circumstances(replace(shop.settings, language=language), **circumstances) as given:
-        return look(CHECKS[name], given)
+    with CheckContext(replace(shop.settings, language=language), **check_context) as given:
+        return evaluate(CHECKS[name], given)
 
 
-def assert_passes(shop: Shop, name: str, **circumstances: Any) -> Finding:
+def assert_passes(shop: Shop, name: str, **check_context: Any) -> Finding:
     """The finding of a check that must pass, and that looked at something."""
-    found = look_at(shop, name, **circumstances)
+    found = look_at(shop, name, **check_context)
     assert found.passed, found
     return found

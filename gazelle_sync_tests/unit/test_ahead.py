@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gazelle_sync.pull.prefetch import ahead
+from gazelle_sync.pull.prefetch import prefetch
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(ahead(iter(range(100)))) == list(range(100))
-    assert list(ahead(iter(()))) == []
+    assert list(prefetch(iter(range(100)))) == list(range(100))
+    assert list(prefetch(iter(()))) == []
 
 
 def test_an_error_is_raised_where_its_item_would_have_come() -> None:
@@ -20,7 +20,7 @@ def test_an_error_is_raised_where_its_item_would_have_come() -> None:
         yield from (1, 2)
         raise ZeroDivisionError
 
-    items = ahead(two_and_a_fault())
+    items = prefetch(two_and_a_fault())
     assert [next(items), next(items)] == [1, 2]
     with pytest.raises(ZeroDivisionError):
         next(items)
@@ -38,7 +38,7 @@ def test_no_more_items_are_made_ahead_than_allowed(depth: int) -> None:
                 enough.set()
             yield number
 
-    items = ahead(counted(), depth)
+    items = prefetch(counted(), depth)
     assert next(items) == 0
     assert enough.wait(10), "while one is used, as many more are made as allowed"
     assert next(items) == 1
@@ -57,7 +57,7 @@ def test_a_consumer_that_stops_early_ends_the_producer_and_what_it_holds_open() 
             closed.set()
 
     held = with_something_open()  # by a name, so that nothing closes it by itself
-    items = ahead(held)
+    items = prefetch(held)
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert closed.is_set()

@@ -13,7 +13,7 @@ from gazelle_sync.incidents.facts import EndedRun, Facts, Failure
 from gazelle_sync.incidents.messages import CAUSES, MESSAGES, WORDS, describe
 from gazelle_sync.incidents.rules import RULES, assess
 from gazelle_sync.incidents.trouble import Assessment, Trouble
-from gazelle_sync.notifications.redaction import without_particulars
+from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings, secrets_of_alert_url
 
 NOW = datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
@@ -77,12 +77,12 @@ def test_the_text_has_montreals_time_and_the_runs_page() -> None:
     ],
 )
 def test_particulars_are_taken_out_and_counts_dates_and_ids_stay(text: str, left: str) -> None:
-    assert without_particulars(text) == left
+    assert redact(text) == left
 
 
 @given(st.text(), st.text(alphabet="abcdefgh0123456789", min_size=6))
 def test_a_secret_never_stays_in_a_text(before: str, secret: str) -> None:
-    assert secret not in without_particulars(f"{before[:50]} {secret} x", [secret])
+    assert secret not in redact(f"{before[:50]} {secret} x", [secret])
 
 
 def test_the_secrets_of_an_address_are_its_password_and_its_tokens() -> None:

@@ -67,7 +67,7 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
 
 def _stand(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:
     from gazelle_sync.runtime import logs as log
-    from gazelle_sync.runtime.embedded import stand
+    from gazelle_sync.runtime.embedded import embedded_services
 
     log.configure(settings, terminal_level=logging.CRITICAL)  # the findings say it
-    return stand(settings, api=api)
+    return embedded_services(settings, api=api)

@@ -13,7 +13,7 @@ from gazelle_sync.errors import GazelleSyncError, RowsHidden
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.relations import (
-    BOOKS,
+    CONTROL_TABLES,
     EDITS,
     PRODUCTION,
     STAGING,
@@ -164,7 +164,7 @@ def _public_doors(connection: Connection, _settings: Settings) -> Finding:
 
 
 def _rights_of(connection: Connection) -> tuple[bool, bool, list[str]]:
-    tables = [*STAGING, *PRODUCTION, *BOOKS]
+    tables = [*STAGING, *PRODUCTION, *CONTROL_TABLES]
     row = connection.execute(statement("doctor/rights"), {"tables": tables}).fetchone()
     return row if row else (False, False, [])
 

@@ -14,7 +14,7 @@ import dagster as dg
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.runtime import logs as log
-from gazelle_sync.runtime.embedded import stand
+from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import Settings
 
 PUSH_JOB = "push_to_gazelle"
@@ -65,7 +65,7 @@ def send_edits(context: dg.OpExecutionContext) -> None:
     """Every row of the shop's tables that was edited since Gazelle had it last."""
     config = context.op_config
     try:
-        with stand(Settings.load()) as settings:
+        with embedded_services(Settings.load()) as settings:
             log.configure_once(settings)
             with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
                 report = push.undo(config["undo"]) if config["undo"] else push.run()

@@ -12,9 +12,9 @@ import dagster as dg
 
 from gazelle_sync.defs.sync.metadata import Metadata
 from gazelle_sync.defs.sync.resources import CHECK, POOL, TICK, RunSession
-from gazelle_sync.quality.context import Circumstances
+from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.finding import Finding, Severity
-from gazelle_sync.quality.registry import CONFORMANCE, FLOW, INTEGRITY, Group, look
+from gazelle_sync.quality.registry import CONFORMANCE, FLOW, INTEGRITY, Group, evaluate
 from gazelle_sync.settings import Settings
 
 TABLE_GROUPS = (INTEGRITY, FLOW, CONFORMANCE)
@@ -73,15 +73,15 @@ def evaluations(
     if not selected:
         return
     is_tick = context.run.job_name == TICK
-    with Circumstances(
-        session.standing(api=not is_tick),
+    with CheckContext(
+        session.services(api=not is_tick),
         thorough=not is_tick,
         asks_gazelle=not is_tick,
         is_fresh=context.run.job_name == CHECK,
         reports=session.reports,
-    ) as circumstances:
+    ) as check_context:
         for check in selected:
-            found[check.name] = look(check, circumstances)
+            found[check.name] = evaluate(check, check_context)
             yield evaluation(keys[check], found[check.name])
 
 
@@ -96,8 +96,8 @@ def refusals(session: RunSession, group: Group, found: Mapping[str, Finding]) ->
     blocking = [check for check in group.checks if check.blocking and check.name not in found]
     if not blocking:
         return []
-    with Circumstances(session.standing(api=False), asks_gazelle=False, reports=session.reports) as circumstances:
-        findings = [look(check, circumstances) for check in blocking]
+    with CheckContext(session.services(api=False), asks_gazelle=False, reports=session.reports) as check_context:
+        findings = [evaluate(check, check_context) for check in blocking]
     return [finding for finding in findings if finding.is_failure]
 
 

@@ -22,8 +22,8 @@ from gazelle_sync.pull.replay import Replay, WithoutStaging
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.runtime import logs as log
-from gazelle_sync.runtime.embedded import stand
-from gazelle_sync.runtime.memory import seek_garbage_rarely, use_few_arenas
+from gazelle_sync.runtime.embedded import embedded_services
+from gazelle_sync.runtime.memory import limit_malloc_arenas, tune_gc
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.limits import allow_time
@@ -118,14 +118,14 @@ class RunSession:
             return f"read nothing from Gazelle; made again from {report.processed} staged versions"
         return f"read nothing from Gazelle; applied {report.processed} waiting versions of staging"
 
-    def standing(self, *, api: bool) -> Settings:
+    def services(self, *, api: bool) -> Settings:
         """The settings, with what they leave unset started until the run ends; no pull begins.
 
         Args:
             api: Whether the API is needed.
         """
         if self.settings is None or (api and self.settings.api_url is None):
-            self.settings = self._stack.enter_context(stand(Settings.load(), api=api))
+            self.settings = self._stack.enter_context(embedded_services(Settings.load(), api=api))
             log.configure_once(self.settings)
         return self.settings
 
@@ -194,14 +194,14 @@ class RunSession:
         return self._pull
 
     def _entered(self, context: dg.AssetExecutionContext) -> Pull | Replay:
-        use_few_arenas()
-        seek_garbage_rarely()
+        limit_malloc_arenas()
+        tune_gc()
         mode = self._mode()
         start, end = utc_window(context.partition_time_window)
         is_past = end <= datetime.now(UTC)
         # A run that stages nothing has nothing to ask of Gazelle, and needs neither its answer nor its key.
         is_replay = mode == REPLAY or not self._selected()
-        settings = self.standing(api=not is_replay)
+        settings = self.services(api=not is_replay)
         if is_replay:
             days = self._days() or ((start, end) if is_past and mode != REPLAY else None)
             only_pending = self._config["only_pending"] or (mode != REPLAY and not is_past)
