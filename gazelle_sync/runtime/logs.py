@@ -54,7 +54,7 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     """
     directory = settings.home / "logs"
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "gazelle_sync.runtime.logs"
+    path = directory / "gazelle_sync.log"
     _secrets[:] = settings.secrets
     mask = _Mask(settings.secrets)
     shared: list[Any] = [
