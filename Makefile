@@ -30,7 +30,7 @@ up: setup  ## Start the Dagster UI with its daemon, schedules on; Ctrl-C stops a
 test: setup  ## Run the tests
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup servers  ## Run the slow lane: on PostgreSQL 15, 16 and 17, and through PgBouncer
+test-slow: setup servers  ## Run the slow lane: on PostgreSQL 15, 16 and 17, through PgBouncer, and all of dg
 	$(BIN)/python -m pytest -m slow -n 2
 
 servers: $(SERVERS_INSTALLED)  ## Install the servers of the slow lane (as root, on Debian)
