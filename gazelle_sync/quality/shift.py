@@ -1,22 +1,22 @@
-"""Why instants are off: a pure diagnosis from pairs of what should stand there and what does.
+"""Why instants are off: a pure diagnosis from pairs of what should be there and what is.
 
 An earlier system moved a whole calendar by five hours, and a trigger that compensated moved it by ten more. Each way to
-go wrong leaves a pattern of its own, so each is a hypothesis: a function that says what a row would hold if it were
-true. Whichever explains most of the rows that are off is named, then the next for what is left, and so on.
+go wrong leaves a pattern of its own. So each row that is off names everything that could explain it; the explanation
+that most rows share is reported, then the next for the rows that are left, and so on.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
-from functools import cache, partial
-from itertools import pairwise
+from functools import cache
 
-from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.warehouse.calendar_ends import is_end
+from gazelle_sync.montreal import MONTREAL, montreal_day, montreal_time
+from gazelle_sync.quality.finding import Text
+from gazelle_sync.warehouse.calendar_ends import FIRST, LAST, is_end
 
 LEAST_ALIKE = 2
 """So many rows that are off in the same way are a pattern; a single one is anybody's edit."""
@@ -26,18 +26,35 @@ DAY = timedelta(days=1)
 
 
 class Cause(enum.Enum):
-    """What went wrong."""
+    """What went wrong, in words."""
 
-    UTC_READ_AS_LOCAL = "UTC read as local time"
-    LOCAL_STORED_AS_UTC = "local time stored as UTC"
-    CONVERTED_TWICE = "converted twice"
-    SUMMER_IGNORED = "daylight saving ignored"
-    WINTER_IGNORED = "daylight saving taken for the whole year"
-    DATE_LOST = "the time was moved and the date was not"
-    DATE_MOVED = "the date was moved and the time was not"
-    CONSTANT = "a constant shift"
-    SCATTERED = "no pattern"
-    MISSING = "nothing stands there"
+    UTC_READ_AS_LOCAL = Text("UTC read as local time", "UTC pris pour l'heure locale")
+    LOCAL_STORED_AS_UTC = Text("local time stored as UTC", "heure locale enregistrée comme UTC")
+    CONVERTED_TWICE = Text("converted twice", "convertie deux fois")
+    SUMMER_IGNORED = Text("daylight saving ignored", "heure d'été ignorée")
+    WINTER_IGNORED = Text("daylight saving taken for the whole year", "heure d'été appliquée toute l'année")
+    DATE_LOST = Text("the time was moved and the date was not", "l'heure a été déplacée sans la date")
+    DATE_MOVED = Text("the date was moved and the time was not", "la date a été déplacée sans l'heure")
+    CONSTANT = Text("a constant shift", "décalage constant")
+    SCATTERED = Text("without a pattern (edited by hand?)", "sans régularité (modifiées à la main ?)")
+    MISSING = Text("nothing stands there", "rien n'y figure")
+
+
+CONVERSIONS = {
+    -1: Cause.UTC_READ_AS_LOCAL,
+    1: Cause.LOCAL_STORED_AS_UTC,
+    -2: Cause.CONVERTED_TWICE,
+    2: Cause.CONVERTED_TWICE,
+}
+"""How often UTC was turned into Montreal's time (if negative, the other way round) → what that is called."""
+HOURS: dict[float, Cause] = {
+    **dict.fromkeys((4, 5), Cause.UTC_READ_AS_LOCAL),
+    **dict.fromkeys((-4, -5), Cause.LOCAL_STORED_AS_UTC),
+    **dict.fromkeys((8, 9, 10, -8, -9, -10), Cause.CONVERTED_TWICE),
+}
+"""Hours by which all rows were moved → what that is called."""
+Explanation = tuple[Cause, timedelta | None]
+"""A cause, and by how much, where that is the same for all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +64,8 @@ class Pair:
     Attributes:
         external_id: Of the record.
         instant: The true instant, aware UTC: it decides which season the row belongs to.
-        expected: What should stand there; naive or aware, like `found`.
-        found: What does; None where nothing does.
+        expected: What should be there; naive or aware, like `found`.
+        found: What is; None where nothing is.
     """
 
     external_id: str
@@ -62,10 +79,10 @@ class Pair:
         return self.found != self.expected
 
     def __str__(self) -> str:
+        expected = f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M}"
         if self.found is None:
-            return f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M} → —"
-        shift = signed_hours(self.found - self.expected)
-        return f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M} → {self.found:%Y-%m-%d %H:%M} ({shift})"
+            return f"{expected} → —"
+        return f"{expected} → {self.found:%Y-%m-%d %H:%M} ({signed_hours(self.found - self.expected)})"
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,7 @@ class Pattern:
     Attributes:
         cause: In which.
         shift: By how much, where it is the same for all.
-        since: The Montreal day of the clock change after which the rows lie, where only one season is off.
+        since: The Montreal day of the clock change before the first row, where only one season is off.
         pairs: The rows.
     """
 
@@ -90,8 +107,8 @@ class Diagnosis:
     """What is wrong with a column of instants.
 
     Attributes:
-        total: Rows that were looked at.
-        patterns: What they have wrong, the most frequent first; empty where all are right.
+        total: Rows that were compared.
+        patterns: What is wrong with them; empty where all are right.
     """
 
     total: int
@@ -103,42 +120,33 @@ class Diagnosis:
         return sum(len(pattern.pairs) for pattern in self.patterns)
 
 
-@dataclass(frozen=True)
-class _Hypothesis:
-    cause: Cause
-    found: Callable[[Pair], Sequence[datetime]]
-    shift: timedelta | None = None
-
-
 def diagnose(pairs: Sequence[Pair]) -> Diagnosis:
     """Name what is wrong with rows.
 
     Args:
-        pairs: All rows, the right ones too: whether only the summer is off shows in those that are not.
+        pairs: All rows, the right ones too: whether only one season is off shows in those that are not.
     """
     missing = tuple(pair for pair in pairs if pair.found is None)
-    left = [pair for pair in pairs if pair.is_off and pair.found is not None]
+    left = [(pair, _explanations(pair, pair.found)) for pair in pairs if pair.is_off and pair.found is not None]
     has_right = any(not pair.is_off for pair in pairs)
     patterns: list[Pattern] = []
     while left:
-        best = max(_hypotheses(left), key=lambda hypothesis: sum(map(_explains(hypothesis), left)))
-        explained = [pair for pair in left if _explains(best)(pair)]
+        # Of two that explain as many rows the first is taken, and each row names the one that says most first.
+        ((best, _),) = Counter(explanation for _, named in left for explanation in named).most_common(1)
+        explained = tuple(pair for pair, named in left if best in named or _is_beyond(pair))
         if len(explained) < LEAST_ALIKE and len(left) > 1:
-            patterns.append(Pattern(Cause.SCATTERED, None, None, tuple(left)))
+            patterns.append(Pattern(Cause.SCATTERED, None, None, tuple(pair for pair, _ in left)))
             break
-        patterns.append(Pattern(best.cause, best.shift, _since(best.cause, explained, has_right), tuple(explained)))
-        left = [pair for pair in left if not _explains(best)(pair)]
+        patterns.append(Pattern(*best, _since(best[0], explained) if has_right else None, explained))
+        left = [(pair, named) for pair, named in left if best not in named and not _is_beyond(pair)]
     if missing:
         patterns.append(Pattern(Cause.MISSING, None, None, missing))
     return Diagnosis(len(pairs), tuple(patterns))
 
 
 def montreal_offset(instant: datetime) -> timedelta:
-    """How far Montreal's clock is from UTC at an instant; always behind."""
-    try:
-        return instant.astimezone(MONTREAL).utcoffset() or STANDARD
-    except OverflowError:  # the first hours of year 1
-        return STANDARD
+    """How far Montreal's clock is from UTC at an instant: never ahead of it."""
+    return montreal_time(instant).utcoffset() or timedelta()
 
 
 @cache
@@ -146,23 +154,12 @@ def clock_changes(year: int) -> tuple[datetime, ...]:
     """The instants of a year at which Montreal's clock changes, aware UTC; none where Python's calendar ends."""
     if not MINYEAR < year < MAXYEAR:
         return ()
-    months = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)] + [datetime(year + 1, 1, 1, tzinfo=UTC)]
+    days = [datetime(year, 1, 1, tzinfo=UTC) + n * DAY for n in range(365)]
     return tuple(
-        _change_between(first, last)
-        for first, last in pairwise(months)
-        if montreal_offset(first) != montreal_offset(last)
+        next(hour for n in range(1, 25) if montreal_offset(hour := day + n * HOUR) != montreal_offset(day))
+        for day in days
+        if montreal_offset(day) != montreal_offset(day + DAY)
     )
-
-
-def _change_between(first: datetime, last: datetime) -> datetime:
-    """The full hour at which the clock changes between two instants."""
-    while last - first > HOUR:
-        middle = first + (last - first) // HOUR // 2 * HOUR
-        if montreal_offset(middle) == montreal_offset(first):
-            first = middle
-        else:
-            last = middle
-    return last
 
 
 def signed_hours(shift: timedelta) -> str:
@@ -172,103 +169,57 @@ def signed_hours(shift: timedelta) -> str:
     return f"{'−' if shift < timedelta() else '+'}{minutes // 60} h{rest}"  # noqa: RUF001 - a minus sign, for people
 
 
-def _explains(hypothesis: _Hypothesis) -> Callable[[Pair], bool]:
-    def explains(pair: Pair) -> bool:
-        try:
-            return pair.is_off and pair.found in hypothesis.found(pair)
-        except OverflowError:  # beyond the first or the last day that Python knows
-            return pair.found is not None and is_end(pair.found)
-
-    return explains
-
-
-def _hypotheses(left: Sequence[Pair]) -> Iterator[_Hypothesis]:
-    """Ways to go wrong, the one that says most first: of two that explain as many rows the first is taken."""
-    for hour in (HOUR, -HOUR):
-        yield _Hypothesis(Cause.SUMMER_IGNORED, partial(_in_season, hour, True), hour)
-        yield _Hypothesis(Cause.WINTER_IGNORED, partial(_in_season, hour, False), hour)
-    yield _Hypothesis(Cause.DATE_MOVED, _date_moved)
-    common = [shift for shift, _ in Counter(p.found - p.expected for p in left if p.found).most_common(3)]
-    for shift in common:
-        yield _Hypothesis(_cause_of(shift), partial(_moved, shift), shift)
-    yield _Hypothesis(Cause.UTC_READ_AS_LOCAL, partial(_moved_by_offsets, -1))
-    yield _Hypothesis(Cause.LOCAL_STORED_AS_UTC, partial(_moved_by_offsets, 1))
-    yield _Hypothesis(Cause.CONVERTED_TWICE, partial(_moved_by_offsets, -2))
-    yield _Hypothesis(Cause.CONVERTED_TWICE, partial(_moved_by_offsets, 2))
-    for shift in dict.fromkeys(map(_within_a_day, common)):
-        yield _Hypothesis(Cause.DATE_LOST, partial(_time_moved, partial(_moved, shift)), shift)
-    for times in (-1, 1):
-        yield _Hypothesis(Cause.DATE_LOST, partial(_time_moved, partial(_moved_by_offsets, times)))
-
-
-def _in_season(shift: timedelta, summer: bool, pair: Pair) -> list[datetime]:
-    is_summer = montreal_offset(pair.instant) != STANDARD
-    return [pair.expected + shift if is_summer is summer else pair.expected]
-
-
-def _moved(shift: timedelta, pair: Pair) -> list[datetime]:
-    return [pair.expected + shift]
-
-
-def _moved_by_offsets(times: int, pair: Pair) -> list[datetime]:
-    """By the hours of the season, or as a program converts: within hours of a clock change the two differ."""
-    spans = [
-        times * montreal_offset(pair.instant),
-        *(_converted(times, pair.instant, fold) - pair.instant for fold in (0, 1)),
-    ]
-    return [pair.expected + span for span in spans]
-
-
-def _converted(times: int, instant: datetime, fold: int) -> datetime:
-    """UTC turned into Montreal's time so many times; if negative, UTC's digits read as Montreal's so many times.
-
-    Args:
-        times: How often, and which way.
-        instant: Aware UTC.
-        fold: Which of the two a repeated hour is taken for.
-    """
-    for _ in range(abs(times)):
-        if times > 0:
-            instant += montreal_offset(instant)
-        else:
-            instant -= instant.replace(tzinfo=MONTREAL, fold=fold).utcoffset() or STANDARD
-    return instant
-
-
-def _date_moved(pair: Pair) -> list[datetime]:
-    """The day of Montreal beside the time of UTC."""
-    return [datetime.combine((pair.instant + montreal_offset(pair.instant)).date(), pair.expected.timetz())]
-
-
-def _time_moved(move: Callable[[Pair], Sequence[datetime]], pair: Pair) -> list[datetime]:
-    """The moved time on the day that was not moved."""
-    return [datetime.combine(pair.expected.date(), moved.timetz()) for moved in move(pair)]
+def _explanations(pair: Pair, found: datetime) -> list[Explanation]:
+    """All that could explain a row that is off, the one that says most first."""
+    shift = found - pair.expected
+    spans = {times: _spans(pair.instant, times) for times in CONVERSIONS}
+    named: list[Explanation] = []
+    if abs(shift) == HOUR:
+        is_winter = montreal_offset(pair.instant) == STANDARD
+        named.append((Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift))
+    if found == datetime.combine(montreal_day(pair.instant), pair.expected.timetz()):
+        named.append((Cause.DATE_MOVED, None))
+    named.append((_cause_of(shift), shift))
+    named += [(cause, None) for times, cause in CONVERSIONS.items() if shift in spans[times]]
+    if found.date() == pair.expected.date():
+        named.append((Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2))  # +19 h is 5 h less whose date stayed
+        if any((shift - span) % DAY == timedelta() for span in spans[-1] + spans[1]):
+            named.append((Cause.DATE_LOST, None))
+    return named
 
 
 def _cause_of(shift: timedelta) -> Cause:
     """What a shift that is the same for all rows comes from; Montreal is 5 h behind UTC in winter, 4 h in summer."""
-    hours = shift / HOUR
-    if hours in (4, 5):
-        return Cause.UTC_READ_AS_LOCAL
-    if hours in (-4, -5):
-        return Cause.LOCAL_STORED_AS_UTC
-    if abs(hours) in (8, 9, 10):
-        return Cause.CONVERTED_TWICE
     if shift % DAY == timedelta():
         return Cause.DATE_MOVED
-    return Cause.CONSTANT
+    return HOURS.get(shift / HOUR, Cause.CONSTANT)
 
 
-def _within_a_day(shift: timedelta) -> timedelta:
-    """The same time of day with the smallest shift: +19 h is 5 h less whose date stayed."""
-    rest = shift % DAY
-    return rest - DAY if rest > DAY / 2 else rest
+def _spans(instant: datetime, times: int) -> list[timedelta]:
+    """How far conversions move an instant: by the season's hours, or as a program converts digits.
+
+    Within hours of a clock change the two differ, and so do the two readings of a repeated hour.
+    """
+    start = min(max(instant, FIRST + 2 * DAY), LAST - 2 * DAY)  # so that no conversion leaves Python's calendar
+    spans = [times * montreal_offset(instant)]
+    for fold in (0, 1):
+        moved = start
+        for _ in range(abs(times)):
+            local = moved.astimezone(MONTREAL) if times > 0 else moved.replace(tzinfo=MONTREAL, fold=fold)
+            moved = local.replace(tzinfo=UTC, fold=0) if times > 0 else local.astimezone(UTC)
+        spans.append(moved - start)
+    return spans
 
 
-def _since(cause: Cause, off: Sequence[Pair], has_right: bool) -> date | None:
+def _is_beyond(pair: Pair) -> bool:
+    """Whether a row was moved out of Python's calendar and is read as its end: any shift may have done it."""
+    return pair.found is not None and is_end(pair.found) and abs(pair.found - pair.expected) < DAY
+
+
+def _since(cause: Cause, off: Sequence[Pair]) -> date | None:
     """The day of the clock change before the first row that is off, where only one season is."""
-    if cause not in (Cause.SUMMER_IGNORED, Cause.WINTER_IGNORED) or not has_right:
+    if cause not in (Cause.SUMMER_IGNORED, Cause.WINTER_IGNORED):
         return None
     first = min(pair.instant for pair in off)
     before = [change for year in (first.year - 1, first.year) for change in clock_changes(year) if change <= first]
-    return before[-1].astimezone(MONTREAL).date() if before else None
+    return montreal_day(before[-1]) if before else None

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.montreal import MONTREAL, parse_instant
+from gazelle_sync.montreal import MONTREAL, montreal_time, parse_instant
 from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
-from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.finding import Finding, Severity, Text, some
 from gazelle_sync.quality.shift import (
+    STANDARD,
     Diagnosis,
     Pair,
     Pattern,
@@ -40,75 +41,70 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     if (nothing := empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total,),) = context.rows("quality/appointment_count")
-    suspects = _instants(context, only_suspects=True)
-    by_column = _pairs(suspects)
+    suspects = context.rows("quality/appointments", {"all": False})
     unstaged = [i for i, *_, said, status in suspects if status in (None, "processed") and parse_instant(said) is None]
-    if not unstaged and not any(pair.is_off for pairs in by_column.values() for pair in pairs):
+    if not unstaged and not any(pair.is_off for pairs in _columns(suspects).values() for pair in pairs):
         return Finding(check, True, context.say(texts.RIGHT, total=total), numbers={"checked": total, "off": 0})
-    everything = _pairs(_instants(context, only_suspects=False))
+    everything = _columns(context.rows("quality/appointments", {"all": True}))
     diagnoses = {column: diagnose(pairs) for column, pairs in everything.items()}
     parts = [
         context.say(texts.OFF, column=column, what=describe(context, diagnosis))
-        for column, diagnosis in _told_once(diagnoses).items()
+        for column, diagnosis in _alike_together(diagnoses).items()
     ]
     if unstaged:
         parts.append(context.say(texts.UNSTAGED, count=len(unstaged)))
-    examples = [str(pair) for d in diagnoses.values() for pattern in d.patterns for pair in pattern.pairs[:3]]
+    examples = [line for diagnosis in diagnoses.values() for line in _examples(diagnosis, 3)]
+    off = max(diagnosis.off for diagnosis in diagnoses.values())
     return Finding(
         check,
         passed=False,
         summary=" ".join(parts),
         advice=context.say(texts.MEND),
         examples=some([*dict.fromkeys(examples), *unstaged]),
-        numbers={
-            "checked": total,
-            "off": max(diagnosis.off for diagnosis in diagnoses.values()),
-            "without body": len(unstaged),
-        },
+        numbers={"checked": total, "off": off, "without body": len(unstaged)},
     )
 
 
 def evaluate_view(context: CheckContext, check: str) -> Finding:
-    """`v_appointments_montreal` = the same instant computed in Python with `zoneinfo`, on every living row."""
+    """`v_appointments_montreal` = the same instant computed in Python with `zoneinfo`, on every living row.
+
+    PostgreSQL is given the offsets that `zoneinfo` knows and names the rows that do not agree with them, which a tick
+    can pay for; all rows are computed in Python in full runs and as soon as one is wrong.
+    """
     if (nothing := empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total, shown_rows, first, last),) = context.rows("quality/calendar_count")
     changes = _changes(first, last)
-    suspects = _calendar(context, changes, everything=context.thorough)
-    if not context.thorough and any(map(_is_wrong, suspects)):
-        suspects = _calendar(context, changes, everything=True)
-    rows = suspects if any(map(_is_wrong, suspects)) else []
-    pairs = [Pair(i, at, _wall_clock(at), shown) for i, at, _, is_there, shown, _, _ in rows if is_there]
-    dates = [
-        Pair(i, at, _wall_clock(at), None if day is None else datetime.combine(day, _wall_clock(at).time()))
-        for i, at, _, is_there, _, day, _ in rows
-        if is_there
-    ]
-    times = [
-        Pair(i, at, _wall_clock(at), None if at_time is None else _nearest(_wall_clock(at), at_time))
-        for i, at, all_day, is_there, _, _, at_time in rows
-        if is_there and not all_day
-    ]
-    astray = max(len(rows) - len({row[0] for row in rows if row[3]}), abs(shown_rows - total))
-    all_day = sum(lasts != (at_time is None) for _, _, lasts, is_there, _, _, at_time in rows if is_there)
+    if any(map(_is_wrong, rows := _calendar(context, changes, everything=context.thorough))):
+        rows = _calendar(context, changes, everything=True)
+    else:
+        rows = []
+    there = [row for row in rows if row[3]]
+    columns: dict[str, list[Pair]] = {"start": [], "day": [], "time": []}
+    for external_id, at, lasts_all_day, _, start, day, at_time in there:
+        local = _wall_clock(at)
+        columns["start"].append(Pair(external_id, at, local, start))
+        columns["day"].append(Pair(external_id, at, local, day and datetime.combine(day, local.time())))
+        if not lasts_all_day:
+            columns["time"].append(Pair(external_id, at, local, None if at_time is None else _nearest(local, at_time)))
+    worst = max(map(diagnose, columns.values()), key=lambda diagnosis: diagnosis.off)
+    astray = max(len(rows) - len({row[0] for row in there}), abs(shown_rows - total))
+    all_day = sum(lasts_all_day != (at_time is None) for _, _, lasts_all_day, *_, at_time in there)
     edges = _edges(context, changes)
-    foreign = [Pair("tzdata", at, _wall_clock(at), shown) for at, shown in edges if shown != _wall_clock(at)]
-    worst = max((diagnose(found) for found in (pairs, dates, times)), key=lambda diagnosis: diagnosis.off)
-    parts = [describe(context, worst)] if worst.off else []
-    parts += [context.say(texts.VIEW_ROWS, count=astray)] if astray else []
-    parts += [context.say(texts.ALL_DAY, count=all_day)] if all_day else []
-    parts += [context.say(texts.ZONE_DATA, count=len(foreign))] if foreign else []
+    foreign = [pair for pair in edges if pair.is_off]
     numbers = {"checked": total, "off": max(worst.off, astray, all_day), "clock changes": len(edges)}
+    parts = [describe(context, worst)] if worst.off else []
+    for text, count in ((texts.VIEW_ROWS, astray), (texts.ALL_DAY, all_day), (texts.ZONE_DATA, len(foreign))):
+        parts += [context.say(text, count=count)] if count else []
     if not parts:
         summary = context.say(texts.VIEW_RIGHT, total=total, edges=len(edges))
         return Finding(check, True, summary, numbers=numbers)
-    shown = [str(pair) for pattern in worst.patterns for pair in pattern.pairs[:5]] + [str(pair) for pair in foreign]
     return Finding(
         check,
         passed=False,
         summary=context.say(texts.VIEW_OFF, what="; ".join(parts)),
         advice=context.say(texts.MEND_VIEW),
-        examples=some(shown),
+        examples=some([*_examples(worst, 5), *map(str, foreign)]),
         numbers=numbers,
     )
 
@@ -119,27 +115,24 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
         return nothing
     pairs = []
     for external_id, title, day, shown in context.rows("quality/titles"):
-        hour = reference_hour(title)
-        if hour is not None:
-            expected = datetime.combine(day, hour, tzinfo=MONTREAL)
-            pairs.append(
-                Pair(external_id, expected.astimezone(UTC), expected.replace(tzinfo=None), datetime.combine(day, shown))
-            )
+        if (hour := reference_hour(title)) is not None:
+            local = datetime.combine(day, hour)
+            instant = local.replace(tzinfo=MONTREAL).astimezone(UTC)
+            pairs.append(Pair(external_id, instant, local, datetime.combine(day, shown)))
     if not pairs:
         advice = context.say(texts.MAKE_REFERENCE)
         return warning(check, context.say(texts.REFERENCE_NONE), advice=advice, numbers={"checked": 0})
     diagnosis = diagnose(pairs)
-    summer = sum(montreal_offset(pair.instant) == timedelta(hours=-4) for pair in pairs)
-    numbers = {"checked": len(pairs), "off": diagnosis.off, "winter": len(pairs) - summer, "summer": summer}
+    winter = sum(montreal_offset(pair.instant) == STANDARD for pair in pairs)
+    seasons = {"winter": winter, "summer": len(pairs) - winter}
+    numbers = {"checked": len(pairs), "off": diagnosis.off, **seasons}
     if not diagnosis.off:
-        summary = context.say(texts.REFERENCE_RIGHT, total=len(pairs), winter=len(pairs) - summer, summer=summer)
-        return Finding(check, True, summary, numbers=numbers)
+        return Finding(check, True, context.say(texts.REFERENCE_RIGHT, total=len(pairs), **seasons), numbers=numbers)
+    what = describe(context, diagnosis)
     return Finding(
         check,
         passed=False,
-        summary=context.say(
-            texts.REFERENCE_OFF, count=diagnosis.off, total=len(pairs), what=describe(context, diagnosis)
-        ),
+        summary=context.say(texts.REFERENCE_OFF, count=diagnosis.off, total=len(pairs), what=what),
         advice=context.say(texts.LOOK_IN_GAZELLE),
         examples=some(str(pair) for pair in pairs if pair.is_off),
         numbers=numbers,
@@ -182,24 +175,24 @@ def evaluate_schema(context: CheckContext, check: str) -> Finding:
     """
     ours = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
     if missing := [name for (name,) in context.rows("quality/missing_tables", {"tables": ours})]:
-        summary, advice = (
-            context.say(texts.SCHEMA_NONE, what=", ".join(missing)),
-            context.say(texts.MIGRATE),
-        )
-        return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
-    columns = context.rows("quality/local_columns", {"ours": ours})
+        summary = context.say(texts.SCHEMA_NONE, what=", ".join(missing))
+        return Finding(check, False, summary, advice=context.say(texts.MIGRATE), numbers={"checked": 0})
     movers = [f"{kind} {name} ({place})" for kind, name, place in context.rows("quality/triggers")]
+    columns = context.rows("quality/local_columns", {"ours": ours})
     wrong = movers + [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if is_ours]
     foreign = [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if not is_ours]
     numbers = {"checked": len(ours), "triggers": len(movers), "columns": len(columns)}
     if not wrong and not foreign:
         return Finding(check, True, context.say(texts.SCHEMA_RIGHT), numbers=numbers)
-    summary = context.say(texts.SCHEMA_OFF, what=", ".join(some(wrong or foreign)))
-    examples = some(wrong + foreign)
-    if not wrong:
-        return warning(check, summary, advice=context.say(texts.DROP), examples=examples, numbers=numbers)
-    advice = context.say(texts.DROP)
-    return Finding(check, passed=False, summary=summary, advice=advice, examples=examples, numbers=numbers)
+    return Finding(
+        check,
+        passed=False,
+        severity=Severity.ERROR if wrong else Severity.WARNING,
+        summary=context.say(texts.SCHEMA_OFF, what=", ".join(some(wrong or foreign))),
+        advice=context.say(texts.DROP),
+        examples=some(wrong + foreign),
+        numbers=numbers,
+    )
 
 
 def describe(context: CheckContext, diagnosis: Diagnosis) -> str:
@@ -260,53 +253,47 @@ CHECKS = (
 )
 
 
-def _instants(context: CheckContext, *, only_suspects: bool) -> list[tuple[Any, ...]]:
-    return context.rows("quality/appointments", {"all": not only_suspects})
-
-
-def _pairs(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
-    """Column → what should stand there and what does; rows whose newest version is not applied say nothing."""
+def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
+    """Column → what should be there and what is; rows whose newest version is not applied say nothing."""
     pairs: dict[str, list[Pair]] = {"start_at": [], "appointment_date, appointment_time": []}
     for external_id, start_at, stored, said, status in rows:
         instant = parse_instant(said)
-        if status != "processed" or instant is None:
-            continue
-        found = start_at.astimezone(UTC) if start_at is not None else None
-        pairs["start_at"].append(Pair(external_id, instant, instant, found))
-        stored = stored.replace(tzinfo=UTC) if stored is not None else None
-        pairs["appointment_date, appointment_time"].append(Pair(external_id, instant, instant, stored))
+        if status == "processed" and instant is not None:
+            found = (start_at and start_at.astimezone(UTC), stored and stored.replace(tzinfo=UTC))
+            for column, value in zip(pairs, found, strict=True):
+                pairs[column].append(Pair(external_id, instant, instant, value))
     return pairs
 
 
-def _told_once(diagnoses: dict[str, Diagnosis]) -> dict[str, Diagnosis]:
-    """The columns that are off; two that are off alike together, as one."""
+def _alike_together(diagnoses: dict[str, Diagnosis]) -> dict[str, Diagnosis]:
+    """The columns that are off; two that are off alike as one."""
     off = {column: diagnosis for column, diagnosis in diagnoses.items() if diagnosis.off}
     shapes = {tuple((p.cause, p.shift, len(p.pairs)) for p in diagnosis.patterns) for diagnosis in off.values()}
-    if len(off) > 1 and len(shapes) == 1:
-        return {", ".join(off): next(iter(off.values()))}
-    return off
+    return {", ".join(off): next(iter(off.values()))} if len(shapes) == 1 else off
+
+
+def _examples(diagnosis: Diagnosis, each: int) -> list[str]:
+    return [str(pair) for pattern in diagnosis.patterns for pair in pattern.pairs[:each]]
 
 
 def _describe(context: CheckContext, pattern: Pattern, total: int) -> str:
     count = len(pattern.pairs)
-    if pattern.since is not None:
-        day = texts.written_day(context.language, pattern.since)
-        rows = context.say(texts.SINCE_ROWS, day=day, count=count, total=total)
-    else:
-        rows = context.say(texts.ALL_ROWS if count == total else texts.SOME_ROWS, count=count, total=total)
-    cause = context.say(texts.CAUSES[pattern.cause])
-    if pattern.shift is None:
-        return context.say(texts.UNEVEN, rows=rows, cause=cause)
-    if pattern.since is not None:
-        return context.say(texts.UNEVEN, rows=rows, cause=f"{cause} ({signed_hours(pattern.shift)})")
-    return context.say(texts.SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
+    text = texts.SINCE_ROWS if pattern.since else texts.ALL_ROWS if count == total else texts.SOME_ROWS
+    day = texts.written_day(context.language, pattern.since) if pattern.since else ""
+    rows = context.say(text, count=count, total=total, day=day)
+    cause = context.say(pattern.cause.value)
+    if pattern.shift is not None and pattern.since is None:
+        return context.say(texts.SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
+    return context.say(
+        texts.UNEVEN, rows=rows, cause=f"{cause} ({signed_hours(pattern.shift)})" if pattern.shift else cause
+    )
 
 
 def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
     """Living appointments beside what the view shows: all of them, or those that PostgreSQL itself finds wrong.
 
-    It is given the offsets that Python's `zoneinfo` knows; what lies beyond those clock changes comes along, but for
-    instants that Python cannot hold: `timezone_instants` tells of those.
+    What is outside the given clock changes comes along. What Python's calendar cannot hold does not:
+    `timezone_instants` reports those.
     """
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
     rows = context.rows("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
@@ -327,10 +314,11 @@ def _changes(first: datetime, last: datetime) -> list[datetime]:
     return [change for year in years for change in clock_changes(year)]
 
 
-def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """What PostgreSQL makes of the instants around clock changes."""
+def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[Pair]:
+    """What Python and PostgreSQL make of the instants around clock changes."""
     around = [change + span for change in changes for span in AROUND_A_CHANGE]
-    return [(at.astimezone(UTC), shown) for at, shown in context.rows("quality/wall_clock", {"instants": around})]
+    rows = context.rows("quality/wall_clock", {"instants": around})
+    return [Pair("tzdata", at.astimezone(UTC), _wall_clock(at), shown) for at, shown in rows]
 
 
 def _nearest(expected: datetime, shown: time) -> datetime:
@@ -341,7 +329,4 @@ def _nearest(expected: datetime, shown: time) -> datetime:
 
 def _wall_clock(instant: datetime) -> datetime:
     """The date and time of Montreal's clock, without a zone."""
-    try:
-        return instant.astimezone(MONTREAL).replace(tzinfo=None, fold=0)
-    except OverflowError:
-        return (instant + montreal_offset(instant)).replace(tzinfo=None)
+    return montreal_time(instant).replace(tzinfo=None, fold=0)

@@ -5,20 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from gazelle_sync.quality.finding import Text
-from gazelle_sync.quality.shift import Cause
 
-CAUSES = {
-    Cause.UTC_READ_AS_LOCAL: Text("UTC read as local time", "UTC pris pour l'heure locale"),
-    Cause.LOCAL_STORED_AS_UTC: Text("local time stored as UTC", "heure locale enregistrée comme UTC"),
-    Cause.CONVERTED_TWICE: Text("converted twice", "convertie deux fois"),
-    Cause.SUMMER_IGNORED: Text("daylight saving ignored", "heure d'été ignorée"),
-    Cause.WINTER_IGNORED: Text("daylight saving taken for the whole year", "heure d'été appliquée toute l'année"),
-    Cause.DATE_LOST: Text("the time was moved and the date was not", "l'heure a été déplacée sans la date"),
-    Cause.DATE_MOVED: Text("the date was moved and the time was not", "la date a été déplacée sans l'heure"),
-    Cause.CONSTANT: Text("a constant shift", "décalage constant"),
-    Cause.SCATTERED: Text("without a pattern (edited by hand?)", "sans régularité (modifiées à la main ?)"),
-    Cause.MISSING: Text("nothing stands there", "rien n'y figure"),
-}
 ALL_ROWS = Text("all {total} rows", "les {total} lignes")
 SOME_ROWS = Text("{count} of {total} rows", "{count} lignes sur {total}")
 SINCE_ROWS = Text(

@@ -58,28 +58,23 @@ def announced(title: str | None) -> Announced | None:
     at: list[time] = []
     before: list[time] = []
     announces = False
-    for match in _MENTION.finditer(title):
-        hour = time(int(match["hour"]), int(match["minute"] or 0))
-        word = (match["word"] or "").strip().lower()
-        (before if word in ("avant", "before") else at).append(hour)
-        announces = announces or bool(word) or match["minute"] is not None
-    for match in _AMERICAN.finditer(title):
-        hour = time(int(match["hour"]) % 12 + (12 if match["half"].lower() == "p" else 0), int(match["minute"] or 0))
-        (before if match["word"].strip().lower() == "before" else at).append(hour)
-        announces = True
+    for match in (*_MENTION.finditer(title), *_AMERICAN.finditer(title)):
+        said = match.groupdict(default="")
+        hour = int(said["hour"])
+        if half := said.get("half"):
+            hour = hour % 12 + (12 if half in "pP" else 0)
+        word = said["word"].strip().lower()
+        (before if word in ("avant", "before") else at).append(time(hour, int(said["minute"] or 0)))
+        announces = announces or bool(word or said["minute"])
     return Announced(tuple(at), tuple(before)) if announces else None
 
 
 def reference_hour(title: str | None) -> time | None:
     """What a reference appointment must show: "Tire le Coyote avant 8h" 07:00, "Tire le Coyote à 18h" 18:00."""
-    if not title or not _REFERENCE.search(title):
-        return None
-    said = announced(title)
+    said = announced(title) if title and _REFERENCE.search(title) else None
     if said is None:
         return None
-    if time(8) in said.before:
-        return time(7)
-    return time(18) if time(18) in said.at else None
+    return time(7) if time(8) in said.before else time(18) if time(18) in said.at else None
 
 
 def _is_meant(hour: time, shown: time) -> bool:

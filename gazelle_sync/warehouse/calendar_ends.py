@@ -23,17 +23,11 @@ def is_end(instant: datetime) -> bool:
     return instant.replace(tzinfo=UTC) in (FIRST, LAST)
 
 
-def read_ends(connection: psycopg.Connection[Any]) -> None:
-    """Let a connection read what lies beyond as the end that it lies beyond."""
-    for name, loader in (("timestamptz", _Instant), ("timestamp", _WallClock), ("date", _Day)):
-        connection.adapters.register_loader(name, loader)
-
-
 class _Bounded(Loader):
     """Reads as psycopg does, in C where that is there, and the ends where psycopg gives up."""
 
-    first: date
-    last: date
+    first: date = FIRST
+    last: date = LAST
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
@@ -49,13 +43,15 @@ class _Bounded(Loader):
             return self.first if text.startswith(b"-") or text.endswith(b"BC") else self.last
 
 
-class _Instant(_Bounded):
-    first, last = FIRST, LAST
-
-
 class _WallClock(_Bounded):
     first, last = FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None)
 
 
 class _Day(_Bounded):
     first, last = date.min, date.max
+
+
+def read_ends(connection: psycopg.Connection[Any]) -> None:
+    """Let a connection read what is beyond the calendar as the end that it is beyond."""
+    for name, loader in (("timestamptz", _Bounded), ("timestamp", _WallClock), ("date", _Day)):
+        connection.adapters.register_loader(name, loader)
