@@ -132,14 +132,14 @@ def up(port: int) -> None:
 @main.command()
 def doctor() -> None:
     """Check settings, credentials, database, API, schema and clock, each with what to do about it."""
-    from gazelle_sync.cli.doctor import examine
+    from gazelle_sync.cli.doctor import examine, line
 
     with report_errors():
         unwind_when_stopped()
         findings = list(examine())
         for finding in findings:
-            click.echo(finding.line())
-        sys.exit(0 if all(finding.ok for finding in findings) else 1)
+            click.echo(line(finding))
+        sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
 for command in (check, errors, metrics, report, push, conflicts, sandbox):

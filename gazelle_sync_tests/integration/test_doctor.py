@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gazelle_sync.cli.doctor import Finding, examine
+from gazelle_sync.cli.doctor import examine, line
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.shop import Shop
@@ -42,7 +43,7 @@ def found() -> list[Finding]:
 
 
 def trouble(findings: list[Finding] | None = None) -> dict[str, str]:
-    return {finding.name: finding.text for finding in findings or found() if not finding.ok}
+    return {finding.check: finding.summary for finding in findings or found() if not finding.passed}
 
 
 def write_token(shop: Shop, path: Path, **changes: object) -> None:
@@ -60,12 +61,12 @@ def use_oauth(environment: pytest.MonkeyPatch) -> None:
 def test_a_healthy_shop_has_every_check_pass_in_order() -> None:
     findings = found()
     assert trouble(findings) == {}
-    names = list(dict.fromkeys(finding.name for finding in findings))
+    names = list(dict.fromkeys(finding.check for finding in findings))
     assert names == [
         "settings", "parts", "home", "credentials", "database", "row-level security", "migrations", "rights",
         "public doors", "old trigger", "edits", "Dagster's storage", "API", "schema", "clock",
     ]  # fmt: skip
-    assert all(finding.line().startswith("✓ ") for finding in findings)
+    assert all(line(finding).startswith("✓ ") for finding in findings)
 
 
 def test_each_variable_that_makes_no_sense_is_named_and_the_rest_is_still_examined(
@@ -75,19 +76,19 @@ def test_each_variable_that_makes_no_sense_is_named_and_the_rest_is_still_examin
     environment.setenv("GAZELLE_LANG", "latin")
     environment.setenv("GAZELLE_APIURL", "http://mistyped")
     findings = found()
-    said = " ".join(finding.text for finding in findings if finding.name == "settings")
-    assert {finding.name for finding in findings if not finding.ok} == {"settings"}
+    said = " ".join(finding.summary for finding in findings if finding.check == "settings")
+    assert {finding.check for finding in findings if not finding.passed} == {"settings"}
     for name in ("GAZELLE_PAGE_SIZE", "GAZELLE_LANG", "GAZELLE_APIURL is not known"):
         assert name in said
-    assert any(finding.name == "API" and finding.ok for finding in findings)
+    assert any(finding.check == "API" and finding.passed for finding in findings)
 
 
 def test_refused_credentials_are_the_apis_finding_and_the_key_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GAZELLE_API_TOKEN", SECRET)
     findings = found()
     assert "refuses the credentials" in trouble(findings)["API"]
-    assert SECRET not in "".join(finding.line() for finding in findings)
-    assert any(finding.name == "database" and finding.ok for finding in findings)
+    assert SECRET not in "".join(line(finding) for finding in findings)
+    assert any(finding.check == "database" and finding.passed for finding in findings)
 
 
 def test_missing_credentials_say_what_to_set(environment: pytest.MonkeyPatch) -> None:
@@ -120,15 +121,15 @@ def test_an_unreachable_database_does_not_stop_the_api_check_nor_show_its_passwo
     environment.setenv("GAZELLE_DATABASE_URL", f"postgresql://me:{SECRET}@127.0.0.1:1/gazelle")
     findings = found()
     assert "cannot be reached" in trouble(findings)["database"]
-    assert any(finding.name == "schema" and finding.ok for finding in findings)
-    assert SECRET not in "".join(finding.line() for finding in findings)
+    assert any(finding.check == "schema" and finding.passed for finding in findings)
+    assert SECRET not in "".join(line(finding) for finding in findings)
 
 
 def test_an_unreachable_api_does_not_stop_the_database_check(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GAZELLE_API_URL", "http://127.0.0.1:1")
     findings = found()
     assert "GAZELLE_API_URL" in trouble(findings)["API"]
-    assert any(finding.name == "rights" and finding.ok for finding in findings)
+    assert any(finding.check == "rights" and finding.passed for finding in findings)
 
 
 def test_an_empty_database_passes_since_the_next_sync_sets_it_up(
@@ -138,7 +139,7 @@ def test_an_empty_database_passes_since_the_next_sync_sets_it_up(
         environment.setenv("GAZELLE_DATABASE_URL", url)
         findings = found()
         assert trouble(findings) == {}
-        assert any("the next sync does it" in finding.text for finding in findings)
+        assert any("the next sync does it" in finding.summary for finding in findings)
 
 
 @pytest.mark.usefixtures("environment")

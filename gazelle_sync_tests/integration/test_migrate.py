@@ -187,7 +187,7 @@ def test_a_database_in_another_encoding_is_refused_before_anything_is_made(datab
             assert schema_of(databases.uri(name)) == []
             with connect(databases.uri(name)) as looking:
                 told = _server(looking, Settings())
-            assert not told.ok
-            assert "LATIN1" in told.text
+            assert not told.passed
+            assert "LATIN1" in told.summary
         finally:
             drop_database(connection, name)

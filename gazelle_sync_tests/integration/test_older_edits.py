@@ -64,10 +64,10 @@ def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> No
 
     with connect(older.shop.url) as connection:
         told, lacks = _edits(connection, older.shop.settings), _migrations(connection, older.shop.settings)
-    assert not told.ok
-    assert f"{twice} (2)" in told.text
-    assert "no gazelle_id (1)" in told.text
-    assert UNIQUE in lacks.text
+    assert not told.passed
+    assert f"{twice} (2)" in told.summary
+    assert "no gazelle_id (1)" in told.summary
+    assert UNIQUE in lacks.summary
     assert restore(older.shop.url).lacking == [UNIQUE]
 
     older.shop.query(f"DELETE FROM {TABLE} WHERE notes = 'dup one' OR gazelle_id IS NULL")  # noqa: S608

@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors
 
 from gazelle_sync.cli.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_doors
-from gazelle_sync.cli.doctor.finding import Finding
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
@@ -92,7 +92,7 @@ def test_what_the_migrations_make_is_closed_and_what_was_there_is_not_touched(ho
     assert before
     migrate(hosted)
     assert held(hosted) == before
-    assert doors(hosted).ok
+    assert doors(hosted).passed
     for statement in ("INSERT INTO vincent_dindy_piano_updates (gazelle_id) VALUES ('x')", "SELECT * FROM sync_logs"):
         with pytest.raises(errors.InsufficientPrivilege):
             run(hosted, f"SET ROLE anon; {statement}")
@@ -104,12 +104,12 @@ def test_a_table_of_edits_that_was_there_before_is_left_as_it_is_and_named(hoste
     migrate(hosted)
     assert held(hosted) == before
     found = doors(hosted)
-    assert not found.ok
-    assert f"anon has rights on {EDITS}; authenticated has rights on {EDITS}." in found.text
-    assert "REVOKE" in found.text
-    assert found.text.startswith(str(read_open_doors(hosted)))
+    assert not found.passed
+    assert f"anon has rights on {EDITS}; authenticated has rights on {EDITS}." in found.summary
+    assert "REVOKE" in found.summary
+    assert found.summary.startswith(str(read_open_doors(hosted)))
     run(hosted, f"REVOKE ALL ON {EDITS} FROM anon, authenticated")
-    assert doors(hosted).ok
+    assert doors(hosted).passed
 
 
 def test_an_upgrade_closes_sequences_and_functions_and_leaves_the_table_of_edits_that_is_in_use(hosted: str) -> None:
@@ -122,14 +122,14 @@ def test_an_upgrade_closes_sequences_and_functions_and_leaves_the_table_of_edits
     assert len(held(hosted)) > 10
     assert migrate(hosted) == ["022_closed_doors.sql"]
     assert held(hosted) == {f"anon {EDITS}", f"authenticated {EDITS}"}
-    assert not doors(hosted).ok
+    assert not doors(hosted).passed
 
 
 def test_row_level_security_lets_people_in_who_signed_up_and_nobody_else(hosted: str) -> None:
     migrate(hosted)
     run(hosted, "ALTER TABLE gazelle_products ENABLE ROW LEVEL SECURITY")
     run(hosted, "GRANT SELECT ON gazelle_products TO authenticated")
-    assert doors(hosted).ok
+    assert doors(hosted).passed
     run(hosted, "GRANT SELECT (name_fr) ON gazelle_products TO anon")
     with connect(hosted) as connection:
         assert open_doors(connection) == {"anon": ["gazelle_products"]}
@@ -143,12 +143,12 @@ def test_row_level_security_lets_people_in_who_signed_up_and_nobody_else(hosted:
 
 def test_dagsters_storage_beside_the_shops_tables_is_found_open(hosted: str) -> None:
     migrate(hosted)
-    assert _dagster_storage(hosted).ok
+    assert _dagster_storage(hosted).passed
     run(hosted, "CREATE TABLE runs (id int); CREATE TABLE event_logs (id int)")
     found = _dagster_storage(hosted)
-    assert not found.ok
-    assert "anon has rights on event_logs, runs" in found.text
-    assert "a database of its own" in found.text
+    assert not found.passed
+    assert "anon has rights on event_logs, runs" in found.summary
+    assert "a database of its own" in found.summary
 
 
 def test_dagsters_tables_are_known_by_name() -> None:
@@ -175,4 +175,4 @@ def test_the_reader_sees_no_body_in_the_log_of_what_was_sent(database: str) -> N
 def test_a_server_without_such_roles_has_no_public_door(database: str, tmp_path: Path) -> None:
     assert read_open_doors(database) is None
     with connect(database) as connection:
-        assert _public_doors(connection, Settings(database_url=database, home=tmp_path)).ok
+        assert _public_doors(connection, Settings(database_url=database, home=tmp_path)).passed

@@ -98,13 +98,13 @@ def test_the_doctor_names_the_hidden_tables_once(
             if name.startswith("GAZELLE_"):
                 monkeypatch.setenv(name, value)
         monkeypatch.setenv("GAZELLE_DATABASE_URL", str(settings.database_url))
-        assert [finding.text for finding in examine() if not finding.ok] == []
+        assert [finding.summary for finding in examine() if not finding.passed] == []
         shop.query("ALTER TABLE staging_clients ENABLE ROW LEVEL SECURITY")
         shop.query("CREATE POLICY everything ON staging_clients USING (true)")
-        (found,) = [finding for finding in examine() if not finding.ok]
-    assert found.name == "row-level security"
-    assert "staging_clients" in found.text
-    assert "BYPASSRLS" in found.text
+        (found,) = [finding for finding in examine() if not finding.passed]
+    assert found.check == "row-level security"
+    assert "staging_clients" in found.summary
+    assert "BYPASSRLS" in found.summary
 
 
 def test_the_owner_and_a_role_with_bypassrls_see_every_row_and_a_forced_table_hides_them(shop: Shop) -> None:

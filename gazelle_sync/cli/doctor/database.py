@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from gazelle_sync.cli.doctor.finding import Finding
 from gazelle_sync.errors import GazelleSyncError, RowsHidden
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.relations import (

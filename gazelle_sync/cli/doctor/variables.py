@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from gazelle_sync.cli.doctor.finding import Finding
 from gazelle_sync.errors import SettingsError
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
 
 LEAST_FREE_BYTES = 1_000_000_000
