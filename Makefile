@@ -55,6 +55,9 @@ faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases e
 columns: setup  ## Write the columns that the UI shows of each table, after a migration changed one
 	@$(BIN)/python -W ignore -m gazelle_sync_tests.support.columns
 
+messages: setup  ## Bring the French catalogue up to date with what the code says
+	@$(BIN)/python -m gazelle_sync_tests.support.messages
+
 # dlt, the peer that the benchmarks measure against, lives in an environment of its own.
 $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 	$(PYTHON) -m venv .venv-bench
@@ -64,4 +67,4 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
 
-.PHONY: help setup sync up test test-slow servers check bench faults columns lock
+.PHONY: help setup sync up test test-slow servers check bench faults columns messages lock

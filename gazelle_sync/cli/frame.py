@@ -69,6 +69,7 @@ def services(
         for_machines: Whether standard output is read by a program: people are spoken to on standard error.
         meanwhile: Done on a thread while the embedded parts start.
     """
+    from gazelle_sync.i18n.translator import translator
     from gazelle_sync.runtime import logs as log
     from gazelle_sync.runtime.embedded import embedded_services
     from gazelle_sync.settings import Settings
@@ -89,7 +90,7 @@ def services(
         with interrupts_deferred():
             thread.join()
         if is_sandbox(standing, api=api):
-            click.secho(SANDBOX_SAID[standing.language], fg="yellow", err=for_machines)
+            click.secho(translator(standing.language)(SANDBOX_SAID), fg="yellow", err=for_machines)
         yield standing
 
 

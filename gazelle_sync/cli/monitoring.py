@@ -10,8 +10,6 @@ import click
 
 from gazelle_sync.cli.frame import report_errors, services
 
-WRITTEN = {"en": "Written: {path}", "fr": "Page écrite : {path}"}
-
 
 @click.command()
 @click.option(
@@ -67,8 +65,9 @@ def metrics(port: int, host: str) -> None:
 @click.option("--html", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def report(path: Path) -> None:
     """Write a page with plots: volumes, durations, errors, backlog, the coming week. It needs nothing else."""
+    from gazelle_sync.i18n.translator import translator
     from gazelle_sync.monitoring.report import write_report
 
     with report_errors(), services(api=False) as settings:
         write_report(settings, path)
-        click.echo(WRITTEN[settings.language].format(path=path))
+        click.echo(translator(settings.language)("Written: {path}", path=path))

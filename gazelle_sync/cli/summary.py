@@ -9,39 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.i18n.names import NAMES, entity_name
-from gazelle_sync.i18n.plurals import counted
+from gazelle_sync.i18n.names import entity_name
+from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
-WORDS = {
-    "en": {
-        "read": "reading", "apply": "applying",
-        "title": "Gazelle → PostgreSQL",
-        "head": ("", "fetched", "changed", "deleted", "errors", "at Gazelle"),
-        "quiet": "Nothing changed.",
-        "changed": "{count:# record|# records} changed.",
-        "ended": "Done in {seconds:.1f} s, {requests:# request|# requests}, {megabytes:.1f} MB.",
-        "replayed": "Rebuilt in {seconds:.1f} s, without one call to Gazelle: {rows:# row|# rows} put right.",
-        "errors": "{count:# record is|# records are} in error: see `gazelle-sync status` and the view v_sync_errors.",
-        "failed": "Failed: {name}. {reason}",
-        "failed_run": "The run failed. {reason}",
-    },
-    "fr": {
-        "read": "lecture", "apply": "mise à jour",
-        "title": "Gazelle → PostgreSQL",
-        "head": ("", "lus", "modifiés", "supprimés", "erreurs", "chez Gazelle"),
-        "quiet": "Rien n'a changé.",
-        "changed": "{count:# fiche modifiée|# fiches modifiées}.",
-        "ended": "Terminé en {seconds:.1f} s, {requests:# requête|# requêtes}, {megabytes:.1f} Mo.",
-        "replayed": "Reconstruit en {seconds:.1f} s, sans un appel à Gazelle : "
-        "{rows:# ligne corrigée|# lignes corrigées}.",
-        "errors": "{count:# fiche est|# fiches sont} en erreur : voir `gazelle-sync status` et la vue v_sync_errors.",
-        "failed": "Échec : {name}. {reason}",
-        "failed_run": "La synchronisation a échoué. {reason}",
-    },
-}  # fmt: skip
+PHASES = {"read": Message("reading"), "apply": Message("applying")}
 
 
 @dataclass
@@ -81,27 +55,42 @@ class Summary:
             language: `en` or `fr`.
             fallback: Reasons to give where the log has none.
         """
-        words, names = WORDS[language], NAMES[language]
-        lines = [self._table(words, names)] if list(self._reports()) else []
+        say = translator(language)
+        lines = [self._table(say)] if list(self._reports()) else []
         rows = sum(report["changed"] for _, report in self._reports())
         records = sum(report["staged"] for _, report in self._reports())
         if self.mode == "replay":
-            lines.append(_say(language, "replayed", seconds=self.duration_s, rows=rows))
+            text = Plural(
+                "Rebuilt in {seconds} s, without one call to Gazelle: {count} row put right.",
+                "Rebuilt in {seconds} s, without one call to Gazelle: {count} rows put right.",
+            )
+            lines.append(say(text, seconds=say.decimal(self.duration_s), count=rows))
         elif list(self._reports()):
             if records or rows:
-                lines.append(_say(language, "changed", count=records or rows))
+                lines.append(say(Plural("{count} record changed.", "{count} records changed."), count=records or rows))
             elif not self.failures:
-                lines.append(_say(language, "quiet"))
-            requests, megabytes = self.stats.get("requests", 0), self.stats.get("bytes", 0) / 1e6
-            lines.append(_say(language, "ended", seconds=self.duration_s, requests=requests, megabytes=megabytes))
+                lines.append(say("Nothing changed."))
+            text = Plural(
+                "Done in {seconds} s, {count} request, {megabytes} MB.",
+                "Done in {seconds} s, {count} requests, {megabytes} MB.",
+            )
+            megabytes = say.decimal(self.stats.get("bytes", 0) / 1e6)
+            requests = self.stats.get("requests", 0)
+            lines.append(say(text, seconds=say.decimal(self.duration_s), count=requests, megabytes=megabytes))
         for name, report in self._reports():
-            lines += [f"  {entity_name(names, name)}: {note}" for note in report.get("notes", [])]
+            lines += [f"  {entity_name(say, name)}: {note}" for note in report.get("notes", [])]
         if errors := sum(report["errors"] for _, report in self._reports()):
-            lines.append("⚠ " + _say(language, "errors", count=errors))
+            text = Plural(
+                "{count} record is in error: see `gazelle-sync status` and the view v_sync_errors.",
+                "{count} records are in error: see `gazelle-sync status` and the view v_sync_errors.",
+            )
+            lines.append("⚠ " + say(text, count=errors))
         for reason, entities in self._failed_together().items():
-            lines.append("✗ " + _say(language, "failed", name=_names(names, entities), reason=reason))
+            names = ", ".join(entity_name(say, entity) for entity in entities)
+            lines.append("✗ " + say("Failed: {name}. {reason}", name=names, reason=reason))
         if not self.failures and (self.status == "error" or fallback):
-            lines.append("✗ " + _say(language, "failed_run", reason=self.error_message or "; ".join(fallback)))
+            reason = self.error_message or "; ".join(fallback)
+            lines.append("✗ " + say("The run failed. {reason}", reason=reason))
         return "\n".join(lines)
 
     def _failed_together(self) -> dict[str, list[str]]:
@@ -117,18 +106,19 @@ class Summary:
             if isinstance(report := self.stats.get(entity.name), dict):
                 yield entity.name, report
 
-    def _table(self, words: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    def _table(self, say: Translator) -> str:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(title=words["title"], title_justify="left", box=None, pad_edge=False)
-        for n, head in enumerate(words["head"]):
-            table.add_column(head, justify="left" if n == 0 else "right")
+        table = Table(title="Gazelle → PostgreSQL", title_justify="left", box=None, pad_edge=False)
+        table.add_column("")
+        for head in (say("fetched"), say("changed"), say("deleted"), say("errors"), say("at Gazelle")):
+            table.add_column(head, justify="right")
         for name, report in self._reports():
-            total = "—" if report["total"] is None else report["total"]
-            cells = (report["fetched"], report["staged"], report["deleted"], report["errors"], total)
+            total = "—" if report["total"] is None else say.number(report["total"])
+            cells = [say.number(report[key]) for key in ("fetched", "staged", "deleted", "errors")]
             mark = "✗ " if report.get("failure") else "⚠ " if report["errors"] else "✓ "
-            table.add_row(mark + entity_name(names, name), *(_number(cell) for cell in cells))
+            table.add_row(mark + entity_name(say, name), *cells, total)
         console = Console(width=100, force_terminal=False, no_color=True)
         with console.capture() as capture:
             console.print(table)
@@ -162,26 +152,14 @@ def draw_progress(progress: Progress, language: str) -> Iterator[None]:
 
 
 def _follow(progress: Progress, language: str, bars: Any, done: threading.Event) -> None:
-    words, names = WORDS[language], NAMES[language]
+    say = translator(language)
     tasks: dict[str, Any] = {}
     while True:
         for name, (phase, count, total) in progress.snapshot().items():
             if name not in tasks:
-                tasks[name] = bars.add_task(entity_name(names, name), total=total)
+                tasks[name] = bars.add_task(entity_name(say, name), total=total)
             bars.update(
-                tasks[name], description=f"{entity_name(names, name)}: {words[phase]}", completed=count, total=total
+                tasks[name], description=f"{entity_name(say, name)}: {say(PHASES[phase])}", completed=count, total=total
             )
         if done.wait(0.1):
             return
-
-
-def _say(language: str, key: str, **values: Any) -> str:
-    return counted(language, str(WORDS[language][key]), **values)
-
-
-def _names(names: Mapping[str, str], entities: list[str]) -> str:
-    return ", ".join(entity_name(names, entity) for entity in entities)
-
-
-def _number(value: object) -> str:
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if isinstance(value, int) else str(value)

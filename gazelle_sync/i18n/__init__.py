@@ -1,1 +1,1 @@
-"""French and English: what staff call things, and numbers in sentences."""
+"""French and English: sentences by gettext, numbers and days by Babel, and what staff call the kinds of record."""

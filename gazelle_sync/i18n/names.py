@@ -1,21 +1,20 @@
-"""What staff call the kinds of record, in French and English."""
+"""What staff call the kinds of record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from gazelle_sync.i18n.translator import Message, Translator
 
 NAMES = {
-    "en": {
-        "users": "Technicians", "products": "Products", "clients": "Clients", "pianos": "Pianos",
-        "invoices": "Invoices", "appointments": "Appointments", "timeline": "Timeline",
-    },
-    "fr": {
-        "users": "Techniciens", "products": "Produits", "clients": "Clients", "pianos": "Pianos",
-        "invoices": "Factures", "appointments": "Rendez-vous", "timeline": "Historique",
-    },
-}  # fmt: skip
+    "users": Message("Technicians"),
+    "products": Message("Products"),
+    "clients": Message("Clients"),
+    "pianos": Message("Pianos"),
+    "invoices": Message("Invoices"),
+    "appointments": Message("Appointments"),
+    "timeline": Message("Timeline"),
+}
 
 
-def entity_name(names: Mapping[str, str], entity: str) -> str:
-    """What staff call an entity; a new one goes by its own name until somebody translates it."""
-    return names.get(entity, entity.capitalize())
+def entity_name(say: Translator, entity: str) -> str:
+    """What staff call an entity; a new one goes by its own name until somebody names it here."""
+    return say(NAMES[entity]) if entity in NAMES else entity.capitalize()

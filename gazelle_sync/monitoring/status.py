@@ -14,8 +14,8 @@ from typing import Any, Literal
 from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, LATE, LOST
-from gazelle_sync.i18n.names import NAMES, entity_name
-from gazelle_sync.i18n.plurals import counted
+from gazelle_sync.i18n.names import entity_name
+from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.montreal import MONTREAL, montreal_time
 from gazelle_sync.notifications import ledger
 from gazelle_sync.push.status import PushStatus, read_push
@@ -31,61 +31,11 @@ SAID_ABOVE = ("failed_run", "stale_data")
 RUNS_LOOKED_AT = 20
 """An entity's last failure is looked for in so many runs: a replay or a backfill need not have touched it."""
 
-WORDS = {
-    "en": {
-        "title": "Gazelle → PostgreSQL, {now} in Montreal",
-        "head": ("", "", "last sync", "age", "rows", "waiting", "errors"),
-        "never": "never",
-        "ago": {"s": "{n} s", "min": "{n} min", "h": "{n} h", "d": "{n} days"},
-        "last": "Last run: {mode}, {when}, {status}.",
-        "status": {"success": "succeeded", "warning": "succeeded with records in error", "error": "failed"},
-        "took": "{status} in {seconds:.1f} s",
-        "running": "Running now: {mode}, since {when}.",
-        "dead": "The run that began {when} ({mode}) died without a word. What it committed is kept; the next takes up.",
-        "no_run": "No run yet: start one with `gazelle-sync sync`.",
-        "new": "This database is not set up, or not up to date. `gazelle-sync sync` does it (or `migrate` alone).",
-        "well": "All is well.",
-        "late": "{names}: no sync for more than {minutes} minutes. Is `gazelle-sync up` running?",
-        "failed": "{names}: {reason}",
-        "push_failed": "The last push ({when}) failed: {reason} Nothing is lost: `gazelle-sync push` tries again, "
-        "`gazelle-sync push --status` shows what waits.",
-        "push_errors": "Edits that did not go to Gazelle: `gazelle-sync push --status` says which and why.",
-        "push_late": "Edits wait for more than {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync push` "
-        "sends them now.",
-        "in_error": "Records in error: `gazelle-sync errors` (or the view v_sync_errors) says which and why.",
-        "undelivered": "{count:# alert|# alerts} could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
-        "backlog": "Records are staged and not applied yet: the next run applies them, or `gazelle-sync replay`.",
-    },
-    "fr": {
-        "title": "Gazelle → PostgreSQL, {now} à Montréal",
-        "head": ("", "", "dernière synchro", "âge", "lignes", "en attente", "erreurs"),
-        "never": "jamais",
-        "ago": {"s": "{n} s", "min": "{n} min", "h": "{n} h", "d": "{n} jours"},
-        "last": "Dernière exécution : {mode}, {when}, {status}.",
-        "status": {"success": "réussie", "warning": "réussie, avec des fiches en erreur", "error": "échouée"},
-        "took": "{status} en {seconds:.1f} s",
-        "running": "En cours : {mode}, depuis {when}.",
-        "dead": "L'exécution commencée {when} ({mode}) s'est arrêtée sans un mot. Ce qu'elle a enregistré est "
-        "conservé ; la prochaine reprend la suite.",
-        "no_run": "Aucune exécution encore : lancez-en une avec `gazelle-sync sync`.",
-        "new": "Cette base n'est pas installée, ou pas à jour. `gazelle-sync sync` s'en charge (ou `migrate` seul).",
-        "well": "Tout va bien.",
-        "late": "{names} : pas de synchro depuis plus de {minutes} minutes. `gazelle-sync up` est-il en marche ?",
-        "failed": "{names} : {reason}",
-        "push_failed": "Le dernier envoi ({when}) a échoué : {reason} Rien n'est perdu : `gazelle-sync push` réessaie, "
-        "`gazelle-sync push --status` montre ce qui attend.",
-        "push_errors": "Des modifications ne sont pas parties vers Gazelle : `gazelle-sync push --status` dit "
-        "lesquelles et pourquoi.",
-        "push_late": "Des modifications attendent depuis plus de {minutes} minutes. `gazelle-sync up` est-il en "
-        "marche ? `gazelle-sync push` les envoie tout de suite.",
-        "in_error": "Des fiches sont en erreur : `gazelle-sync errors` (ou la vue v_sync_errors) dit lesquelles et "
-        "pourquoi.",
-        "undelivered": "{count:# alerte n'a pas pu être remise|# alertes n'ont pas pu être remises} jusqu'ici "
-        "({reason}). Vérifiez GAZELLE_ALERT_URLS.",
-        "backlog": "Des fiches reçues attendent d'être appliquées : la prochaine exécution s'en charge, ou "
-        "`gazelle-sync replay`.",
-    },
-}  # fmt: skip
+STATUSES = {
+    "success": Message("succeeded"),
+    "warning": Message("succeeded with records in error"),
+    "error": Message("failed"),
+}
 
 
 @dataclass(frozen=True)
@@ -190,20 +140,21 @@ def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatu
         rows: Of `read_status`.
         edits: Of `push_status`.
     """
-    words, names = WORDS[settings.language], NAMES[settings.language]
+    say = translator(settings.language)
     now = datetime.now(UTC)
-    lines = [_table(rows, words, names, now)]
+    lines = [_table(rows, say, now)]
     if pending(str(settings.database_url)):
-        return "\n".join([*lines, f"✗ {words['new']}"])
+        new = say("This database is not set up, or not up to date. `gazelle-sync sync` does it (or `migrate` alone).")
+        return "\n".join([*lines, f"✗ {new}"])
     runs = _runs(settings)
-    lines += _run_lines(settings, runs, words, now, {row.failure for row in rows if row.failure})
-    lines += _advice(rows, words, names)
-    lines += _push_lines(edits, words, now)
-    alerts = _alert_lines(settings, alerts_status(settings), words)
+    lines += _run_lines(settings, runs, say, now, {row.failure for row in rows if row.failure})
+    lines += _advice(rows, say)
+    lines += _push_lines(edits, say, now)
+    alerts = _alert_lines(alerts_status(settings), say)
     lines += alerts
     is_green = edits.light == "green" and all(row.light == "green" for row in rows)
     if not alerts and is_green and not any(run.status == "error" for run in runs):
-        lines.append(f"✓ {words['well']}")
+        lines.append("✓ " + say("All is well."))
     return "\n".join(lines)
 
 
@@ -239,84 +190,121 @@ def _runs(settings: Settings) -> list[_Run]:
         return [_Run(*row) for row in connection.execute(statement("monitoring/status_runs"))]
 
 
-def _run_lines(
-    settings: Settings, runs: list[_Run], words: Mapping[str, Any], now: datetime, said: set[str]
-) -> list[str]:
+def _run_lines(settings: Settings, runs: list[_Run], say: Translator, now: datetime, said: set[str]) -> list[str]:
     """A line a run; reasons that are said of an entity are not said twice."""
     lines = []
     for run in runs:
-        facts = {"mode": run.mode, "when": _when(run.started_at, now)}
+        when = _when(run.started_at, now)
         if run.status == "running":
-            lines.append(words["running" if pull_is_running(str(settings.database_url)) else "dead"].format(**facts))
+            if pull_is_running(str(settings.database_url)):
+                lines.append(say("Running now: {mode}, since {when}.", mode=run.mode, when=when))
+                continue
+            lines.append(
+                say(
+                    "The run that began {when} ({mode}) died without a word. What it committed is kept; the next "
+                    "takes up.",
+                    mode=run.mode,
+                    when=when,
+                )
+            )
             continue
-        status = words["status"][run.status]
+        status = say(STATUSES[run.status])
         if run.duration_s is not None:
-            status = words["took"].format(status=status, seconds=run.duration_s)
-        lines.append(words["last"].format(**facts, status=status))
+            status = say("{status} in {seconds} s", status=status, seconds=say.decimal(run.duration_s))
+        lines.append(say("Last run: {mode}, {when}, {status}.", mode=run.mode, when=when, status=status))
         reasons = dict.fromkeys((run.error_message or "").splitlines())
         lines += [f"  ✗ {reason}" for reason in reasons if reason not in said]
-    return lines or [words["no_run"]]
+    return lines or [say("No run yet: start one with `gazelle-sync sync`.")]
 
 
-def _advice(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+def _advice(rows: list[EntityStatus], say: Translator) -> list[str]:
     """What to do about what is not green, each thing once."""
     lines = []
-    late = [entity_name(names, r.entity) for r in rows if r.age_s is not None and r.age_s > LATE.total_seconds()]
+    late = [entity_name(say, r.entity) for r in rows if r.age_s is not None and r.age_s > LATE.total_seconds()]
     if late:
         minutes = int(LATE.total_seconds() // 60)
-        lines.append("⚠ " + words["late"].format(names=", ".join(late), minutes=minutes))
+        lines.append(
+            "⚠ "
+            + say(
+                "{names}: no sync for more than {minutes} minutes. Is `gazelle-sync up` running?",
+                names=", ".join(late),
+                minutes=minutes,
+            )
+        )
     failed: dict[str, list[str]] = {}
     for row in rows:
         if row.failure:
-            failed.setdefault(row.failure, []).append(entity_name(names, row.entity))
-    lines += ["✗ " + words["failed"].format(names=", ".join(who), reason=why) for why, who in failed.items()]
+            failed.setdefault(row.failure, []).append(entity_name(say, row.entity))
+    lines += ["✗ " + say("{names}: {reason}", names=", ".join(who), reason=why) for why, who in failed.items()]
     if any(row.errors for row in rows):
-        lines.append("⚠ " + words["in_error"])
+        lines.append(
+            "⚠ " + say("Records in error: `gazelle-sync errors` (or the view v_sync_errors) says which and why.")
+        )
     if any(row.backlog for row in rows):
-        lines.append("⚠ " + words["backlog"])
+        lines.append(
+            "⚠ " + say("Records are staged and not applied yet: the next run applies them, or `gazelle-sync replay`.")
+        )
     return lines
 
 
-def _push_lines(edits: PushStatus, words: Mapping[str, Any], now: datetime) -> list[str]:
+def _push_lines(edits: PushStatus, say: Translator, now: datetime) -> list[str]:
     lines = []
     if edits.failure is not None and edits.last_sync_at is not None:
         reason = edits.failure if edits.failure.endswith((".", "!", "?")) else f"{edits.failure}."
-        lines.append("✗ " + words["push_failed"].format(when=_when(edits.last_sync_at, now), reason=reason))
+        lines.append(
+            "✗ "
+            + say(
+                "The last push ({when}) failed: {reason} Nothing is lost: `gazelle-sync push` tries again, "
+                "`gazelle-sync push --status` shows what waits.",
+                when=_when(edits.last_sync_at, now),
+                reason=reason,
+            )
+        )
     if edits.errors:
-        lines.append("⚠ " + words["push_errors"])
+        lines.append("⚠ " + say("Edits that did not go to Gazelle: `gazelle-sync push --status` says which and why."))
     if edits.is_late:
-        lines.append("⚠ " + words["push_late"].format(minutes=int(LATE.total_seconds() // 60)))
+        lines.append(
+            "⚠ "
+            + say(
+                "Edits wait for more than {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync push` sends "
+                "them now.",
+                minutes=int(LATE.total_seconds() // 60),
+            )
+        )
     return lines
 
 
-def _alert_lines(settings: Settings, standing: ledger.Standing, words: Mapping[str, Any]) -> list[str]:
+def _alert_lines(standing: ledger.Standing, say: Translator) -> list[str]:
     """Troubles that were told and last, and what could not be told. Those of an entity's own failure are said above."""
     lines = [title for rule, title in standing.open if rule not in SAID_ABOVE]
     if standing.undelivered:
-        reason = standing.last_error or "…"
-        lines.append("⚠ " + counted(settings.language, words["undelivered"], count=standing.undelivered, reason=reason))
+        text = Plural(
+            "{count} alert could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
+            "{count} alerts could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
+        )
+        lines.append("⚠ " + say(text, count=standing.undelivered, reason=standing.last_error or "…"))
     return lines
 
 
-def _table(rows: list[EntityStatus], words: Mapping[str, Any], names: Mapping[str, str], now: datetime) -> str:
+def _table(rows: list[EntityStatus], say: Translator, now: datetime) -> str:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for n, head in enumerate(words["head"]):
+    heads = ("", "", say("last sync"), say("age"), say("rows"), say("waiting"), say("errors"))
+    for n, head in enumerate(heads):
         table.add_column(head, justify="left" if n < 2 else "right")
     for row in rows:
-        last = _when(row.last_sync_at, now) if row.last_sync_at else words["never"]
-        age = "—" if row.age_s is None else _span(row.age_s, words["ago"])
-        counts = (
-            f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for count in (row.rows, row.backlog, row.errors)
-        )
-        table.add_row(f"[{row.light}]●[/]", entity_name(names, row.entity), last, age, *counts)
+        last = _when(row.last_sync_at, now) if row.last_sync_at else say("never")
+        age = "—" if row.age_s is None else _span(row.age_s, say)
+        counts = (say.number(count) for count in (row.rows, row.backlog, row.errors))
+        table.add_row(f"[{row.light}]●[/]", entity_name(say, row.entity), last, age, *counts)
     # Colours are always written: click takes them away where the output is no terminal.
     console = Console(width=100, force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:
         console.print(table)
-    title = words["title"].format(now=f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M}")
+    here_and_now = f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M}"
+    title = say("Gazelle → PostgreSQL, {now} in Montreal", now=here_and_now)
     return "\n".join([title, "", *(line.rstrip() for line in capture.get().splitlines()), ""])
 
 
@@ -326,10 +314,12 @@ def _when(instant: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone(MONTREAL).date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def _span(seconds: float, words: Mapping[str, str]) -> str:
+def _span(seconds: float, say: Translator) -> str:
     """Seconds in the largest unit that a person would say."""
-    seconds = max(0.0, seconds)
-    for unit, size, limit in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172_800)):
-        if seconds < limit:
-            return words[unit].format(n=int(seconds // size))
-    return words["d"].format(n=int(seconds // 86_400))
+    if seconds < 90:
+        return say("{n} s", n=int(max(0.0, seconds)))
+    if seconds < 5400:
+        return say("{n} min", n=int(seconds // 60))
+    if seconds < 172_800:
+        return say("{n} h", n=int(seconds // 3600))
+    return say("{n} days", n=int(seconds // 86_400))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.notifications.ledger import Message
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings
@@ -22,11 +23,6 @@ GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
 
 LONGEST_S = 60.0
 """A service that answers a byte at a time outlives every time-out of its sockets; no run may wait for it for ever."""
-
-AGAIN = {
-    "en": "(This may be a second copy: whoever sent the first was interrupted.)",
-    "fr": "(Peut-être une seconde copie : l'envoi de la première a été interrompu.)",
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,9 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         raise NotTaken("Apprise does not understand this address of GAZELLE_ALERT_URLS")
     from apprise import NotifyFormat, NotifyType
 
-    body = f"{message.text}\n{AGAIN[settings.language]}" if message.was_interrupted else message.text
+    say, body = translator(settings.language), message.text
+    if message.was_interrupted:
+        body += "\n" + say("(This may be a second copy: whoever sent the first was interrupted.)")
     kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
     given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
     with _apprise_says() as said:

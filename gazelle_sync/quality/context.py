@@ -14,7 +14,8 @@ from psycopg import sql
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
-from gazelle_sync.i18n.names import NAMES, entity_name
+from gazelle_sync.i18n.names import entity_name
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.quality.finding import Finding, Severity, Text
 from gazelle_sync.settings import Settings
@@ -82,7 +83,7 @@ class CheckContext:
 
     def name(self, entity: str) -> str:
         """What staff call an entity."""
-        return entity_name(NAMES[self.language], entity)
+        return entity_name(translator(self.language), entity)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -6,15 +6,13 @@ import os
 from urllib.parse import urlsplit
 
 from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
-SANDBOX_SAID = {
-    "en": "SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account).",
-    "fr": "SANDBOX : ce qui suit est inventé, rien d'un véritable atelier (GAZELLE_API_URL désigne le compte).",
-}
+SANDBOX_SAID = Message("SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account).")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 

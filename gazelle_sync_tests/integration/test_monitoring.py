@@ -18,7 +18,7 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.monitoring.failures import read_reasons, render_reasons, set_pending, show_record
 from gazelle_sync.monitoring.metrics import serve_metrics
-from gazelle_sync.monitoring.report import WORDS, render_report, write_report
+from gazelle_sync.monitoring.report import render_report, write_report
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.settings import Settings
@@ -187,7 +187,3 @@ def test_the_report_of_a_database_without_a_run_says_so(database: str, databases
 def test_a_report_that_cannot_be_written_says_where_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(GazelleSyncError, match="cannot be written"):
         write_report(shop.settings, tmp_path / "nowhere" / "report.html")
-
-
-def test_both_languages_of_the_report_say_the_same_things() -> None:
-    assert WORDS["en"].keys() == WORDS["fr"].keys()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.monitoring.status import WORDS, EntityStatus, push_status, read_status, render_status
+from gazelle_sync.monitoring.status import EntityStatus, push_status, read_status, render_status
 from gazelle_sync.push.render import render_waiting
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PullLock
@@ -139,10 +139,6 @@ def test_the_screen_speaks_french_with_its_accents(shop: Shop) -> None:
     assert "dernière synchro" in text
     assert "30 h" in text
     assert "réussie" in text
-
-
-def test_both_languages_say_the_same_things() -> None:
-    assert WORDS["en"].keys() == WORDS["fr"].keys()
 
 
 def test_json_has_the_light_and_utc_instants(shop: Shop) -> None:

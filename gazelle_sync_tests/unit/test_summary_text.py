@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.cli.summary import WORDS, Summary
+from gazelle_sync.cli.summary import Summary
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.names import NAMES
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -16,24 +16,27 @@ def stats(**reports: EntityReport) -> dict[str, Any]:
     return {**{name: report.as_stats() for name, report in reports.items()}, "requests": 7, "bytes": 1_250_000}
 
 
-def test_both_languages_say_the_same_things() -> None:
-    assert WORDS["en"].keys() == WORDS["fr"].keys()
-    for language in ("en", "fr"):
-        assert set(NAMES[language]) == {entity.name for entity in ENTITIES}
+def test_every_entity_has_a_name() -> None:
+    assert NAMES.keys() == {entity.name for entity in ENTITIES}
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Nothing changed."), ("fr", "Rien n'a changé.")])
-def test_a_quiet_run_says_that_nothing_changed(language: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Nothing changed.", "1,344", "Done in 1.5 s, 7 requests, 1.2 MB.")),
+        ("fr", ("Rien n'a changé.", "1\N{NARROW NO-BREAK SPACE}344", "Terminé en 1,5 s, 7 requêtes, 1,2 Mo.")),
+    ],
+)
+def test_a_quiet_run_says_that_nothing_changed(language: str, words: tuple[str, ...]) -> None:
     text = Summary("tick", "success", 1.5, stats(clients=EntityReport(total=1344))).render(language, fallback=[])
-    assert words in text
-    assert "1.2 M" in text or "1.3 M" in text
+    assert [part for part in words if part not in text] == []
 
 
 def test_a_run_with_changes_says_how_many_records_changed() -> None:
     report = EntityReport(total=1344, fetched=5, staged=3, deleted=1, changed=9)
     text = Summary("tick", "success", 1.5, stats(clients=report)).render("en", fallback=[])
     assert "3 records changed." in text
-    assert "1\N{NARROW NO-BREAK SPACE}344" in text
+    assert "1,344" in text
 
 
 def test_a_failure_names_its_entity_and_the_reason_once() -> None:

@@ -1,0 +1,103 @@
+"""Sentences in the language of the shop's staff.
+
+The English sentence stands in the code, where a reader needs it; it is also the key of its translation. The French
+ones stand in `locale/fr/LC_MESSAGES/gazelle_sync.po`. `make messages` adds to that catalogue what the code says anew,
+and a test fails on a sentence that is not translated.
+
+The catalogue is read as text and compiled in memory, once a process: a `.mo` file beside it would be one more thing to
+build, and to forget. Babel takes a tenth of a second to import, so it is imported by the first sentence that is not
+English, or the first number.
+"""
+
+from __future__ import annotations
+
+import gettext
+from datetime import date
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple, NewType
+
+LOCALES = Path(__file__).with_name("locale")
+DOMAIN = "gazelle_sync"
+
+Message = NewType("Message", str)
+"""Marks a sentence that is declared at import and translated later: `make messages` finds it by this name."""
+
+
+class Plural(NamedTuple):
+    """A sentence about a number, which it names as `{count}`."""
+
+    one: str
+    many: str
+
+
+class Translator:
+    """Says things in one language: `say("Written: {path}", path=path)`.
+
+    Only literal sentences can be found for the catalogue: a sentence that is chosen at run time is marked where it
+    stands, as a `Message` or a `Plural`.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = _read_catalogue(language)
+
+    def __call__(self, message: str | Plural, /, **values: object) -> str:
+        """A sentence with its places filled.
+
+        Args:
+            message: In English, with places as for `str.format`.
+            values: For the places; `count`, an int, chooses the form of a `Plural`.
+        """
+        if isinstance(message, str):
+            return self._catalogue.gettext(message).format(**values)
+        count = values["count"]
+        if not isinstance(count, int):
+            raise TypeError(f"count is {count!r}, not a whole number")
+        text = self._catalogue.ngettext(message.one, message.many, count)
+        return text.format(**{**values, "count": self.number(count)})
+
+    def number(self, value: int) -> str:
+        """A whole number: `1,344`; in French `1 344`, with narrow no-break spaces."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, locale=self.language)
+
+    def decimal(self, value: float) -> str:
+        """A number with one decimal: `0.7`, `0,7`."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, format="#,##0.0", locale=self.language)
+
+    def day(self, day: date, pattern: str) -> str:
+        """A day in words: `Tuesday, December 1`, `mardi 1er décembre`.
+
+        Args:
+            day: A calendar day.
+            pattern: Its parts and their order as Babel writes them (`MMMM d`), already in the translator's language.
+        """
+        from babel.dates import format_date
+
+        if self.language == "fr" and day.day == 1:  # Babel's patterns have no ordinals
+            pattern = pattern.replace("d", "d'er'")
+        return format_date(day, pattern, locale=self.language)
+
+
+@cache
+def translator(language: str) -> Translator:
+    """The translator of a language (`en` or `fr`)."""
+    return Translator(language)
+
+
+def _read_catalogue(language: str) -> gettext.NullTranslations:
+    if language == "en":
+        return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with (LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as text:
+        write_mo(compiled, read_po(text, locale=language, abort_invalid=True))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

@@ -1,0 +1,86 @@
+"""The French catalogue has every sentence of the code; numbers and days have the form of each language."""
+
+from __future__ import annotations
+
+import ast
+import string
+from datetime import date
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+
+from gazelle_sync.i18n.translator import Plural, translator
+from gazelle_sync_tests.support.messages import KEYWORDS, PACKAGE, french, said_by_the_code
+
+CHECKS = Plural("{count} check", "{count} checks")
+
+
+def messages(catalogue: Catalog) -> dict[str | tuple[str, ...], Message]:
+    return {message.id if isinstance(message.id, str) else tuple(message.id): message for message in catalogue
+            if message.id}  # fmt: skip
+
+
+def texts(sentence: object) -> tuple[str, ...]:
+    return (sentence,) if isinstance(sentence, str) else tuple(sentence)  # type: ignore[arg-type]
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_the_catalogue_holds_what_the_code_says_and_nothing_else() -> None:
+    code, catalogue = messages(said_by_the_code()).keys(), messages(french()).keys()
+    assert code - catalogue == set(), "`make messages` adds them; then translate them"
+    assert catalogue - code == set(), "`make messages` takes them out"
+
+
+def test_no_sentence_hides_where_the_extractor_cannot_see_it() -> None:
+    """Before Python 3.12 it does not look into f-strings."""
+    seen = {text for sentence in messages(said_by_the_code()) for text in texts(sentence)}
+    literals = {
+        text.value
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in KEYWORDS
+        for text in (call.args if call.func.id == "Plural" else call.args[:1])
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+    }
+    assert literals - seen == set()
+
+
+def test_every_sentence_is_translated_and_names_the_same_places() -> None:
+    for sentence, message in messages(french()).items():
+        assert not message.fuzzy, sentence
+        translated = texts(message.string)
+        assert len(translated) == len(texts(sentence)), sentence
+        assert all(translated), sentence
+        asked = set().union(*(places(text) for text in texts(sentence)))
+        assert [places(text) for text in translated] == [asked] * len(translated), sentence
+
+
+def test_every_sentence_can_be_written_in_french() -> None:
+    say = translator("fr")
+    for sentence in messages(said_by_the_code()):
+        names = set().union(*(places(text) for text in texts(sentence)))
+        if isinstance(sentence, tuple):
+            assert say(Plural(*sentence), **dict.fromkeys(names, "x") | {"count": 2})
+        else:
+            assert say(sentence, **dict.fromkeys(names, "x"))
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "said"),
+    [("en", 0, "0 checks"), ("en", 1, "1 check"), ("en", 1344, "1,344 checks"),
+     ("fr", 0, "0 vérification"), ("fr", 1, "1 vérification"),
+     ("fr", 1344, "1\N{NARROW NO-BREAK SPACE}344 vérifications")],
+)  # fmt: skip
+def test_a_count_takes_the_form_that_its_language_asks_for(language: str, count: int, said: str) -> None:
+    assert translator(language)(CHECKS, count=count) == said
+
+
+def test_numbers_and_days_are_written_as_their_language_does() -> None:
+    english, french = translator("en"), translator("fr")
+    assert (english.decimal(0.72), french.decimal(0.72)) == ("0.7", "0,7")
+    assert english.day(date(2026, 12, 1), "EEEE, MMMM d") == "Tuesday, December 1"
+    assert french.day(date(2026, 12, 1), "EEEE d MMMM") == "mardi 1er décembre"
+    assert french.day(date(2026, 12, 11), "d MMMM y") == "11 décembre 2026"
