@@ -6,7 +6,7 @@ no import of Dagster. Everything that the server holds is invented.
 - `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of seed 004.
 - `dataset`, `calendar_of_events`, `trade`, `vocabulary`: a shop that never was, from a number.
 - `store`: the state, in memory and in one SQLite file.
-- `documents`, `projection`, `execution`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
+- `execution`, `plan`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
 - `mutations`: what is written; `rest`: the endpoints of seed 000.
 - `access`: credentials, tokens and the rate limit; `faults`: what users and networks break.
 - `ledger`: what was asked and served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.

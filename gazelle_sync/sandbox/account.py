@@ -13,7 +13,6 @@ from gazelle_sync.sandbox.encoding import Record, decode, encode
 from gazelle_sync.sandbox.execution import Engine, Served
 from gazelle_sync.sandbox.faults import Fault, Faults, bend, overriding, spoil
 from gazelle_sync.sandbox.ledger import Ledger
-from gazelle_sync.sandbox.listing import Listing
 from gazelle_sync.sandbox.mutations import Desk
 from gazelle_sync.sandbox.settings import INSTANT, Settings
 from gazelle_sync.sandbox.store import Snapshot, Store
@@ -37,7 +36,6 @@ class Account:
         self.ledger = Ledger()
         self.desk = Desk(self.store, settings)
         self.snapshots: dict[str, Snapshot] = {}
-        self._listing = Listing(self.store)
         self._engines: dict[str, Engine] = {}
         self._answers: OrderedDict[bytes, tuple[bytes, Served]] = OrderedDict()
         self._answers_are_of: tuple[object, ...] = ()
@@ -56,7 +54,7 @@ class Account:
         """The engine of the current dialect."""
         dialect = self.settings.dialect
         if dialect not in self._engines:
-            self._engines[dialect] = Engine(self.store, self.settings, self._listing, dialect)
+            self._engines[dialect] = Engine(self.store, self.settings, dialect)
         return self._engines[dialect]
 
     def answer(self, body: bytes, faults: list[Fault]) -> bytes:

@@ -1,52 +1,35 @@
-"""Execution of a GraphQL request: from the body that came in to the object that goes out.
-
-Root fields are resolved here; what is below them is `projection`'s. Introspection alone is left to graphql-core.
-"""
+"""Execution of a GraphQL request: from the body that came in to the object that goes out."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphql import (
     FieldNode,
     GraphQLError,
-    GraphQLField,
-    GraphQLNonNull,
     GraphQLObjectType,
     OperationDefinitionNode,
     OperationType,
     execute_sync,
+    is_non_null_type,
 )
+from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import get_variable_values
 
-from gazelle_sync.sandbox import resolvers
 from gazelle_sync.sandbox.dialects import schema_for
-from gazelle_sync.sandbox.documents import Document, Documents, flatten
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.listing import Listing
 from gazelle_sync.sandbox.mutations import MUTATIONS, Desk, problem
-from gazelle_sync.sandbox.pages import Refused, cut
-from gazelle_sync.sandbox.projection import Compiler, NullRefused, Trail, is_connection
+from gazelle_sync.sandbox.pages import Refused
+from gazelle_sync.sandbox.plan import Document, Field, NullRefused, Planner, Reader
+from gazelle_sync.sandbox.resolvers import KIND_OF_ROOT
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.store import Store
 
-LISTS = {"allClients": "clients", "allPianos": "pianos", "allEventsBatched": "events", "allInvoices": "invoices"}
-KIND_OF_ROOT = LISTS | {
-    "allEvents": "events",
-    "allTimelineEntries": "timeline",
-    "allUsers": "users",
-    "allMasterServiceItems": "products",
-    "client": "clients",
-    "piano": "pianos",
-    "event": "events",
-    "invoice": "invoices",
-    "user": "users",
-    "contact": "contacts",
-    "pianoMeasurement": "measurements",
-}
 STAMP_FIELDS = {"id", "updatedAt", "__typename"}
+_REMEMBERED = 256
+"""Documents. Clients send a handful again and again: those cost neither parsing nor validation."""
 
 
 @dataclass
@@ -71,31 +54,25 @@ class Served:
 class Engine:
     """Answers the GraphQL requests of one account in one dialect."""
 
-    def __init__(self, store: Store, settings: Settings, listing: Listing, dialect: str) -> None:
+    def __init__(self, store: Store, settings: Settings, dialect: str) -> None:
         self._store = store
         self._settings = settings
-        self._listing = listing
         self._schema = schema_for(dialect)
-        self._documents = Documents(self._schema)
-        self._trail = Trail()
-        page_info = self._schema.type_map["PageInfo"]
-        if not isinstance(page_info, GraphQLObjectType):
-            raise TypeError("PageInfo is an object type")
-        self._page_info = page_info
+        self._document = lru_cache(_REMEMBERED)(lambda text: Document.read(self._schema, text))
         self._desk = Desk(store, settings)
 
     def serve(self, request: Record) -> Served:
         """Answer one request: `query`, `variables`, `operationName`."""
         text = request.get("query")
         if not isinstance(text, str):
-            return Served({"errors": [{"message": "No query string was present"}]})
-        document = self._documents.read(text)
+            return _refusal("No query string was present")
+        document = self._document(text)
         if isinstance(document, list):
             return Served({"errors": [error.formatted for error in document]})
         try:
             operation = document.operation(request.get("operationName") or None)
-        except GraphQLError as problem:
-            return Served({"errors": [problem.formatted]})
+        except GraphQLError as error:
+            return Served({"errors": [error.formatted]})
         variables = get_variable_values(
             self._schema, operation.variable_definitions or (), request.get("variables") or {}
         )
@@ -107,155 +84,92 @@ class Engine:
         mutates = operation.operation is OperationType.MUTATION
         root = self._schema.mutation_type if mutates else self._schema.query_type
         if root is None or operation.operation is OperationType.SUBSCRIPTION:
-            return Served({"errors": [{"message": "Schema is not configured for subscriptions"}]})
-        fields = flatten(document, root, [operation.selection_set], variables)
+            return _refusal("Schema is not configured for subscriptions")
+        fields = collect_fields(self._schema, document.fragments, variables, root, operation.selection_set)
         name = operation.name.value if operation.name else "+".join(fields)
         limit = self._settings.max_root_fields
         if limit and len(fields) > limit:
-            message = f"Query has {len(fields)} root fields; at most {limit} are allowed"
-            return Served({"errors": [{"message": message}]}, name)
+            return _refusal(f"Query has {len(fields)} root fields; at most {limit} are allowed", name)
+        if any(nodes[0].name.value in ("__schema", "__type") for nodes in fields.values()):
+            return self._introspect(document, operation, variables, name)
         served = Served({}, name, mutated=mutates)
-        plans = document.plans if document.constant else {}
-        compiler = Compiler(self._store, self._settings, self._trail, document, variables, plans, self._page_info)
-        self._trail.errors.clear()
-        self._trail.path.clear()
+        planner = Planner(self._schema, self._settings, document, variables)
+        reader = Reader(self._store)
         data: Record = {}
         is_null = False
-        introspected: Record | None = None
-        for alias, nodes in fields.items():
-            field_name = nodes[0].name.value
-            if field_name == "__typename":
-                data[alias] = root.name
-            elif field_name.startswith("__"):
-                introspected = introspected or self._introspect(document, operation, variables)
-                data[alias] = introspected.get(alias)
-            else:
-                data[alias] = self._root_field(compiler, root, alias, nodes, served)
-            definition = root.fields.get(field_name)
-            if data[alias] is None and definition is not None and isinstance(definition.type, GraphQLNonNull):
+        for key, nodes in fields.items():
+            data[key] = self._root_field(planner, reader, root, key, nodes, served)
+            if data[key] is None and is_non_null_type(root.fields[nodes[0].name.value].type):
                 is_null = True
                 break
         served.payload = {"data": None if is_null else data}
-        if self._trail.errors:
-            served.payload["errors"] = list(self._trail.errors)
+        if reader.errors:
+            served.payload["errors"] = reader.errors
         return served
 
     def _root_field(
-        self, compiler: Compiler, root: GraphQLObjectType, alias: str, nodes: list[FieldNode], served: Served
+        self,
+        planner: Planner,
+        reader: Reader,
+        root: GraphQLObjectType,
+        key: str,
+        nodes: list[FieldNode],
+        served: Served,
     ) -> Json:
-        name = nodes[0].name.value
-        definition = root.fields[name]
-        self._trail.path[:] = [alias]
         try:
-            arguments = compiler.arguments(definition, nodes[0])
-            complete = compiler.value(definition.type, nodes)
-            value = self._mutate(name, arguments) if served.mutated else self._read(name, definition, arguments, nodes)
-            if value is None:
-                return None
-            self._count(name, value, nodes, compiler, served)
-            return complete(value)
+            field = planner.field(root, key, nodes)
+            value: Json
+            if served.mutated and field.name in MUTATIONS:
+                value = self._mutate(field)
+            else:
+                value = None if field.resolve is None else field.resolve(self._store, {}, field.arguments)
+                _count(field, value, served)
+            return None if value is None else reader.value(field, value, (None, key))
         except NullRefused:
             return None
         except (Refused, GraphQLError) as refusal:
-            self._trail.path[:] = [alias]
-            self._trail.report(str(refusal))
+            reader.errors.append({"message": str(refusal), "path": [key]})
             return None
 
-    def _read(self, name: str, definition: GraphQLField, arguments: dict[str, Json], nodes: list[FieldNode]) -> Json:
-        if is_connection(definition.type):
-            if name == "allTimelineEntries":
-                rows = self._listing.timeline(arguments)
-            else:
-                rows = self._listing.rows(LISTS[name], arguments.get("filters"), arguments.get("sortBy"))
-            return cut(rows, arguments, self._settings, with_nodes=not _only_counts(nodes))
-        return _ROOTS[name](self._store, self._listing, arguments)
-
-    def _mutate(self, name: str, arguments: dict[str, Json]) -> Record:
+    def _mutate(self, field: Field) -> Record:
         if self._settings.mutation_error:
             return {"mutationErrors": [problem("base", self._settings.mutation_error)]}
         with self._store.transaction():
-            return MUTATIONS[name](self._desk, **arguments)
+            return MUTATIONS[field.name](self._desk, **field.arguments)
 
-    def _count(self, name: str, value: Json, nodes: list[FieldNode], compiler: Compiler, served: Served) -> None:
-        kind = KIND_OF_ROOT.get(name)
-        if kind is None or served.mutated:
-            return
-        rows = getattr(value, "nodes", value)
-        number = len(rows) if isinstance(rows, list) else 1
-        selected = _selected(compiler.document, nodes)
-        (served.stamps if selected <= STAMP_FIELDS else served.bodies)[kind] += number
-
-    def _introspect(self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Json]) -> Record:
+    def _introspect(
+        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Json], name: str
+    ) -> Served:
+        """Let graphql-core answer. It knows no records: what else is asked in the same request is null."""
         result = execute_sync(
             self._schema,
             document.node,
-            root_value={},
             variable_values=variables,
             operation_name=operation.name.value if operation.name else None,
             field_resolver=lambda *_, **__: None,
         )
-        if result.data is None:
-            raise Refused("Introspection goes into a request of its own.")
-        return result.data
+        return Served(dict(result.formatted), name)
 
 
-def _only_counts(nodes: list[FieldNode]) -> bool:
-    asked = [selection for node in nodes if node.selection_set for selection in node.selection_set.selections]
-    return all(isinstance(part, FieldNode) and part.name.value in ("totalCount", "__typename") for part in asked)
+def _refusal(message: str, name: str = "") -> Served:
+    return Served({"errors": [{"message": message}]}, name)
 
 
-def _selected(document: Document, nodes: list[FieldNode]) -> set[str]:
-    """The names of the fields of a root field's records, through `nodes`, `edges` and fragments."""
+def _count(field: Field, value: Json, served: Served) -> None:
+    kind = KIND_OF_ROOT.get(field.name)
+    if kind is None or value is None:
+        return
+    asked = _asked(field)
+    rows = value if isinstance(value, list) else getattr(value, "nodes", [value]) if asked else []
+    (served.stamps if asked <= STAMP_FIELDS else served.bodies)[kind] += len(rows)
+
+
+def _asked(field: Field) -> set[str]:
+    """The names of the fields of a root field's records, through `nodes` and `edges`."""
     names: set[str] = set()
-    waiting: list[Json] = [node.selection_set for node in nodes]
-    while waiting:
-        selection_set = waiting.pop()
-        for selection in selection_set.selections if selection_set else ():
-            if not isinstance(selection, FieldNode):
-                fragment = document.fragments.get(selection.name.value) if hasattr(selection, "name") else selection
-                waiting.append(getattr(fragment, "selection_set", None))
-            elif selection.name.value in ("nodes", "edges", "node"):
-                waiting.append(selection.selection_set)
-            elif selection.name.value not in ("pageInfo", "totalCount", "cursor"):
-                names.add(selection.name.value)
+    for part in field.below or ():
+        if part.name in ("nodes", "edges", "node"):
+            names |= _asked(part)
+        elif part.name not in ("pageInfo", "totalCount", "cursor"):
+            names.add(part.name)
     return names
-
-
-def _by_id(kind: str, *names: str) -> Callable[[Store, Listing, dict[str, Json]], Json]:
-    def find(store: Store, _: Listing, arguments: dict[str, Json]) -> Record | None:
-        return store.get(kind, next((arguments[name] for name in names if arguments.get(name)), None))
-
-    return find
-
-
-def _all(kind: str) -> Callable[[Store, Listing, dict[str, Json]], Json]:
-    return lambda store, _, __: list(store.records(kind))
-
-
-def _tags(kind: str) -> Callable[[Store, Listing, dict[str, Json]], Json]:
-    return lambda store, _, __: sorted({tag for record in store.records(kind) for tag in record["tags"]})
-
-
-def _events(_: Store, listing: Listing, arguments: dict[str, Json]) -> list[Record]:
-    rows = listing.rows("events", arguments.get("filters"), arguments.get("sortBy"))
-    return rows.cut(0, len(rows))
-
-
-_ROOTS: dict[str, Callable[[Store, Listing, dict[str, Json]], Json]] = {
-    "allUsers": _all("users"),
-    "allMasterServiceItems": _all("products"),
-    "allMasterServiceGroups": _all("product_groups"),
-    "allTaxes": _all("taxes"),
-    "allPastAndPresentTaxes": _all("taxes"),
-    "allClientTags": _tags("clients"),
-    "allPianoTags": _tags("pianos"),
-    "allEvents": _events,
-    "client": _by_id("clients", "id", "clientId"),
-    "piano": _by_id("pianos", "id", "pianoId"),
-    "event": _by_id("events", "eventId"),
-    "invoice": _by_id("invoices", "id"),
-    "contact": _by_id("contacts", "id"),
-    "pianoMeasurement": _by_id("measurements", "id"),
-    "user": lambda store, _, __: next(store.records("users"), None),
-    "company": lambda _, __, ___: resolvers.COMPANY,
-}

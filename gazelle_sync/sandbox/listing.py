@@ -5,13 +5,13 @@ A filter that the sandbox does not know is refused rather than ignored: a test m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Json, Record, encode
-from gazelle_sync.sandbox.pages import ById, Refused, Rows
+from gazelle_sync.sandbox.pages import Refused, Rows
 from gazelle_sync.sandbox.settings import INSTANT
 from gazelle_sync.sandbox.store import Store
 
@@ -49,7 +49,23 @@ Test = Callable[[Record], bool]
 
 
 @dataclass(frozen=True)
-class TimelineRows:
+class Listed:
+    """Rows that are known by their ids, in order."""
+
+    store: Store
+    kind: str
+    ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, part: slice, /) -> list[Record]:
+        found = (self.store.get(self.kind, record_id) for record_id in self.ids[part])
+        return [record for record in found if record is not None]
+
+
+@dataclass(frozen=True)
+class Timeline:
     """The whole timeline from an instant on, the newest entry first."""
 
     store: Store
@@ -58,77 +74,57 @@ class TimelineRows:
     def __len__(self) -> int:
         return len(self.store.timeline_order) - self.first
 
-    def cut(self, start: int, end: int) -> list[Record]:
-        """Entries from `start` up to `end`."""
+    def __getitem__(self, part: slice, /) -> list[Record]:
         last = len(self.store.timeline_order) - 1
-        ids = (self.store.timeline_at(last - place) for place in range(start, end))
-        found = (self.store.get("timeline", entry_id) for entry_id in ids)
-        return [entry for entry in found if entry is not None]
+        places = range(len(self))[part]
+        return Listed(self.store, "timeline", [self.store.timeline_at(last - place) for place in places])[:]
 
 
-class Listing:
-    """The lists of one account, each worked out once for as long as nothing changes."""
+def rows(store: Store, kind: str, filters: dict[str, Json] | None, sort_by: list[str] | None) -> Listed:
+    """The records of a kind that pass the filters, in order."""
+    order = tuple(sort_by or [DEFAULT_SORT[kind]])
+    ids = store.derived((kind, order, encode(filters)), lambda: _work_out(store, kind, filters or {}, order))
+    return Listed(store, kind, ids)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._version = -1
-        self._known: dict[tuple[object, ...], list[str]] = {}
 
-    def rows(self, kind: str, filters: dict[str, Json] | None, sort_by: list[str] | None) -> Rows:
-        """The records of a kind that pass the filters, in order."""
-        order = tuple(sort_by or [DEFAULT_SORT[kind]])
-        ids = self._remembered((kind, order, encode(filters)), lambda: self._work_out(kind, filters or {}, order))
-        return ById(ids, lambda record_id: self._store.get(kind, record_id))
+def timeline(store: Store, arguments: dict[str, Json]) -> Rows:
+    """The timeline entries that the arguments of `allTimelineEntries` select, the newest first."""
+    wanted = {name: arguments[name] for name in _TIMELINE_FILTERS if arguments.get(name) is not None}
+    since = arguments.get("occurredAtGet")
+    occurred_at = None if since is None else utc(since)
+    if not wanted:
+        return Timeline(store, store.timeline_since(occurred_at))
+    ids = store.derived(("timeline", occurred_at, encode(wanted)), lambda: _select(store, wanted, occurred_at))
+    return Listed(store, "timeline", ids)
 
-    def timeline(self, arguments: dict[str, Json]) -> Rows:
-        """The timeline entries that the arguments of `allTimelineEntries` select, the newest first."""
-        wanted = {name: arguments[name] for name in _TIMELINE_FILTERS if arguments.get(name) is not None}
-        since = arguments.get("occurredAtGet")
-        occurred_at = None if since is None else utc(since)
-        if not wanted:
-            return TimelineRows(self._store, self._store.timeline_since(occurred_at))
-        ids = self._remembered(("timeline", occurred_at, encode(wanted)), lambda: self._select(wanted, occurred_at))
-        return ById(ids, lambda entry_id: self._store.get("timeline", entry_id))
 
-    def _remembered(self, key: tuple[object, ...], work_out: Callable[[], list[str]]) -> list[str]:
-        if self._version != self._store.version or len(self._known) > 100:
-            self._known.clear()
-            self._version = self._store.version
-        if key not in self._known:
-            self._known[key] = work_out()
-        return self._known[key]
+def _work_out(store: Store, kind: str, filters: dict[str, Json], order: tuple[str, ...]) -> list[str]:
+    tests = [_test(store, kind, name, value) for name, value in filters.items() if value is not None]
+    if kind == "events" and not filters.get("status"):
+        tests.append(lambda event: event.get("status") != "CANCELED")
+    found = [record for record in store.records(kind) if all(test(record) for test in tests)]
+    found.sort(key=lambda record: str(record["id"]))
+    for sort in reversed(order):
+        name, _, direction = sort.rpartition("_")
+        field = _SORT_FIELDS.get(name, "id")
+        # As in PostgreSQL: null comes last, hence first in a descending order.
+        found.sort(key=lambda r, f=field: (r.get(f) is None, r.get(f)), reverse=direction == "DESC")  # type: ignore[misc]
+    return [record["id"] for record in found]
 
-    def _work_out(self, kind: str, filters: dict[str, Json], order: tuple[str, ...]) -> list[str]:
-        tests = [_test(self._store, kind, name, value) for name, value in filters.items() if value is not None]
-        if kind == "events" and not filters.get("status"):
-            tests.append(lambda event: event.get("status") != "CANCELED")
-        rows = [record for record in self._store.records(kind) if all(test(record) for test in tests)]
-        rows.sort(key=lambda record: str(record["id"]))
-        for sort in reversed(order):
-            name, _, direction = sort.rpartition("_")
-            field = _SORT_FIELDS.get(name, "id")
-            # As in PostgreSQL: null comes last, hence first in a descending order.
-            rows.sort(key=lambda r, f=field: (r.get(f) is None, r.get(f)), reverse=direction == "DESC")  # type: ignore[misc]
-        return [record["id"] for record in rows]
 
-    def _select(self, wanted: dict[str, Json], occurred_at: str | None) -> list[str]:
-        def entries() -> Iterator[Record]:
-            for name in ("pianoId", "clientId", "invoiceId"):
-                if name in wanted:
-                    yield from self._store.children("timeline", name, wanted[name])
-                    return
-            for place in range(self._store.timeline_since(occurred_at), len(self._store.timeline_order)):
-                entry = self._store.get("timeline", self._store.timeline_at(place))
-                if entry is not None:
-                    yield entry
-
-        tests = [_TIMELINE_FILTERS[name](value) for name, value in wanted.items()]
-        found = [
-            (entry["occurredAt"], entry["id"])
-            for entry in entries()
-            if (occurred_at is None or entry["occurredAt"] >= occurred_at) and all(test(entry) for test in tests)
-        ]
-        return [entry_id for _, entry_id in sorted(found, reverse=True)]
+def _select(store: Store, wanted: dict[str, Json], occurred_at: str | None) -> list[str]:
+    named = next((name for name in ("pianoId", "clientId", "invoiceId") if name in wanted), None)
+    if named is None:
+        entries = Timeline(store, store.timeline_since(occurred_at))[:]
+    else:
+        entries = store.children("timeline", named, wanted[named])
+    tests = [_TIMELINE_FILTERS[name](value) for name, value in wanted.items()]
+    found = [
+        (entry["occurredAt"], entry["id"])
+        for entry in entries
+        if (occurred_at is None or entry["occurredAt"] >= occurred_at) and all(test(entry) for test in tests)
+    ]
+    return [entry_id for _, entry_id in sorted(found, reverse=True)]
 
 
 def utc(text: str) -> str:
@@ -267,8 +263,7 @@ def _test(store: Store, kind: str, name: str, value: Json) -> Test:
         return _FILTERS[kind][name](value)
     if name == "hasTimelineActivityGet" and kind in _ACTIVITY:
         field = _ACTIVITY[kind]
-        active = set()
-        for place in range(store.timeline_since(montreal_midnight(value)), len(store.timeline_order)):
-            active.add((store.get("timeline", store.timeline_at(place)) or {}).get(field))
+        recent = Timeline(store, store.timeline_since(montreal_midnight(value)))
+        active = {entry.get(field) for entry in recent[:]}
         return lambda record: record["id"] in active
     raise Refused(f"The sandbox does not know the filter {name} of {kind}.")

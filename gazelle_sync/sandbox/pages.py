@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from gazelle_sync.sandbox.encoding import Json, Record
@@ -25,63 +26,46 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """How many rows there are."""
 
-    def cut(self, start: int, end: int) -> list[Record]:
-        """Rows from `start` up to `end`."""
+    def __getitem__(self, part: slice, /) -> Sequence[Record]:
+        """The rows of a part."""
 
 
-@dataclass(frozen=True)
-class Listed:
-    """Rows that are at hand."""
-
-    rows: Sequence[Record]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def cut(self, start: int, end: int) -> list[Record]:
-        """Rows from `start` up to `end`."""
-        return list(self.rows[start:end])
-
-
-@dataclass(frozen=True)
-class ById:
-    """Rows known by their ids, in order."""
-
-    ids: Sequence[str]
-    get: Callable[[str], Record | None]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def cut(self, start: int, end: int) -> list[Record]:
-        """Rows from `start` up to `end`."""
-        found = map(self.get, self.ids[start:end])
-        return [record for record in found if record is not None]
-
-
-@dataclass(frozen=True)
+@dataclass
 class Page:
-    """A page of rows.
+    """A page of rows, which is read as a connection is, and its `pageInfo`. Rows nobody asks for are not fetched.
 
     Attributes:
-        nodes: The rows.
-        start: Position of the first one.
-        total: How many rows the whole list has.
+        rows: The whole list.
+        start: Position of the page's first row in it.
+        end: Position after its last row.
     """
 
-    nodes: list[Record]
+    rows: Rows
     start: int
-    total: int
+    end: int
 
-    @property
-    def end(self) -> int:
-        """Position after the last row."""
-        return self.start + len(self.nodes)
+    @cached_property
+    def nodes(self) -> list[Record]:
+        """The rows of the page."""
+        return list(self.rows[self.start : self.end])
 
-    @property
-    def edges(self) -> list[Record]:
-        """Fields of the edges."""
-        return [{"cursor": cursor(self.start + place), "node": node} for place, node in enumerate(self.nodes)]
+    def get(self, name: str) -> Json:
+        """A field of the connection or of its `pageInfo`."""
+        return _FIELDS[name](self)
+
+
+_FIELDS: dict[str, Callable[[Page], Json]] = {
+    "nodes": lambda page: page.nodes,
+    "edges": lambda page: [
+        {"cursor": cursor(place), "node": node} for place, node in enumerate(page.nodes, page.start)
+    ],
+    "totalCount": lambda page: len(page.rows),
+    "pageInfo": lambda page: page,
+    "startCursor": lambda page: cursor(page.start) if page.start < page.end else None,
+    "endCursor": lambda page: cursor(page.end - 1) if page.start < page.end else None,
+    "hasNextPage": lambda page: page.end < len(page.rows),
+    "hasPreviousPage": lambda page: page.start > 0,
+}
 
 
 def cursor(position: int) -> str:
@@ -100,14 +84,13 @@ def position(text: str) -> int:
     return found
 
 
-def cut(rows: Rows, arguments: dict[str, Json], settings: Settings, *, with_nodes: bool = True) -> Page:
+def cut(rows: Rows, arguments: dict[str, Json], settings: Settings) -> Page:
     """Cut the page that the arguments of a connection ask for.
 
     Args:
         rows: The whole list.
         arguments: `first`, `after`, `last`, `before`, and others that do not matter here.
         settings: For the size of a page.
-        with_nodes: False when only the total is of interest.
     """
     total = len(rows)
     start, end = 0, total
@@ -126,4 +109,4 @@ def cut(rows: Rows, arguments: dict[str, Json], settings: Settings, *, with_node
         end = min(end, start + min(wanted, settings.max_page_size))
     if last is not None:
         start = max(start, end - min(last, settings.max_page_size))
-    return Page(rows.cut(start, end) if with_nodes else [], start, total)
+    return Page(rows, start, end)

@@ -1,7 +1,7 @@
-"""Fields that are not simply stored: references, connections and what follows from other records.
+"""Where fields get their values from: root fields, references, connections and what follows from other records.
 
-A stored record keeps a reference as `clientId`, `userId`, … and small nested rows as lists; everything that `RESOLVERS`
-does not name is read from the record under its own name.
+A stored record keeps a reference as `clientId`, `userId`, … and small nested rows as lists. What `RESOLVERS` does not
+name is read from the record under its own name; of a type that has ids, it is the record that `<name>Id` names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.pages import Listed, Rows
+from gazelle_sync.sandbox.listing import rows, timeline
+from gazelle_sync.sandbox.pages import Rows
 from gazelle_sync.sandbox.store import Store
 
 Resolver = Callable[[Store, Record, dict[str, Json]], Json]
@@ -61,25 +62,55 @@ def client(store: Store, client_id: str | None) -> Record | None:
 
 def user(store: Store, user_id: str | None) -> Record | None:
     """A user by id, one that `allUsers` no longer lists included."""
-    if user_id is None:
-        return None
     return store.get("users", user_id) or store.get("former_users", user_id)
 
 
-def _reference(kind: str, field: str) -> Resolver:
-    return lambda store, record, _: store.get(kind, record.get(field))
+def _of_kind(kind: str) -> Callable[[Store, str | None], Record | None]:
+    return lambda store, record_id: store.get(kind, record_id)
 
 
-def _client(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
-    return client(store, record.get("clientId"))
+_BY_ID: dict[str, Callable[[Store, str | None], Record | None]] = {
+    "PrivateClient": client,
+    "PrivateContact": _of_kind("contacts"),
+    "PrivateEvent": _of_kind("events"),
+    "PrivateInvoice": _of_kind("invoices"),
+    "PrivateMasterServiceGroup": _of_kind("product_groups"),
+    "PrivateMasterServiceItem": _of_kind("products"),
+    "PrivatePiano": _of_kind("pianos"),
+    "PrivateUser": user,
+}
+_ALIKE = {"PrivateCompany": COMPANY, "CoreCurrency": CURRENCY}
+"""Types of which there is one value."""
 
 
-def _user(field: str) -> Resolver:
-    return lambda store, record, _: user(store, record.get(field))
+def resolver_of(parent: str, field: str, kind: str) -> Resolver | None:
+    """Where a field gets its value from.
+
+    Args:
+        parent: Name of the type that has the field.
+        field: Its name.
+        kind: Name of its own type, without list and non-null.
+
+    Returns:
+        None where the value is stored in the record, under the field's name.
+    """
+    if (parent, field) in RESOLVERS:
+        return RESOLVERS[parent, field]
+    if kind in _ALIKE:
+        return lambda *_: _ALIKE[kind]
+    if kind not in _BY_ID:
+        return None
+    find, reference = _BY_ID[kind], f"{field}Id"
+
+    def resolve(store: Store, record: Record, _: dict[str, Json]) -> Json:
+        held = record.get(field)
+        return find(store, record.get(reference)) if held is None else held
+
+    return resolve
 
 
 def _inline(field: str) -> Resolver:
-    return lambda _, record, __: Listed(record.get(field) or ())
+    return lambda _, record, __: record.get(field) or ()
 
 
 def _default(field: str) -> Resolver:
@@ -101,7 +132,7 @@ def _contacts(store: Store, record: Record, arguments: dict[str, Json]) -> Rows:
     rows = store.children("contacts", "clientId", record["id"])
     if not arguments.get("includeArchived"):
         rows = [row for row in rows if not row["archived"]]
-    return Listed(sorted(rows, key=lambda row: row.get("sortOrder") or 0))
+    return sorted(rows, key=lambda row: row.get("sortOrder") or 0)
 
 
 def _default_contact(flag: str) -> Resolver:
@@ -115,7 +146,7 @@ def _default_contact(flag: str) -> Resolver:
 def _client_pianos(store: Store, record: Record, arguments: dict[str, Json]) -> Rows:
     rows = store.children("pianos", "clientId", record["id"])
     wanted = arguments.get("status")
-    return Listed([row for row in rows if wanted is None or row.get("status") in wanted])
+    return [row for row in rows if wanted is None or row.get("status") in wanted]
 
 
 def _last_invoice(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
@@ -124,9 +155,7 @@ def _last_invoice(store: Store, record: Record, _: dict[str, Json]) -> Record | 
 
 def _event_pianos(store: Store, record: Record, _: dict[str, Json]) -> Rows:
     rows = ((row, store.get("pianos", row["pianoId"])) for row in record["pianos"])
-    return Listed(
-        [{"isTuning": row["isTuning"], "piano": piano, "event": record} for row, piano in rows if piano is not None]
-    )
+    return [{"isTuning": row["isTuning"], "piano": piano, "event": record} for row, piano in rows if piano is not None]
 
 
 def _estimate(_: Store, record: Record, __: dict[str, Json]) -> Record | None:
@@ -153,29 +182,61 @@ def _invoice_payment(store: Store, record: Record, _: dict[str, Json]) -> Record
     return next((row for row in payments if row["id"] == record.get("invoicePaymentId")), None)
 
 
-def _group_items(store: Store, record: Record, _: dict[str, Json]) -> list[Record]:
-    return store.children("products", "masterServiceGroupId", record["id"])
+def _children(kind: str, field: str) -> Resolver:
+    return lambda store, record, _: store.children(kind, field, record["id"])
+
+
+def _all(kind: str) -> Resolver:
+    return lambda store, _, __: list(store.records(kind))
+
+
+def _list(kind: str) -> Resolver:
+    return lambda store, _, arguments: rows(store, kind, arguments.get("filters"), arguments.get("sortBy"))
+
+
+def _tags(kind: str) -> Resolver:
+    return lambda store, _, __: sorted({tag for record in store.records(kind) for tag in record["tags"]})
+
+
+def _by_argument(kind: str, *names: str) -> Resolver:
+    def find(store: Store, _: Record, arguments: dict[str, Json]) -> Record | None:
+        return store.get(kind, next((arguments[name] for name in names if arguments.get(name)), None))
+
+    return find
 
 
 _FRENCH: Resolver = lambda _, __, ___: LOCALIZATIONS["fr_CA"]  # noqa: E731
 _LOCALIZATION: Resolver = lambda _, record, __: LOCALIZATIONS.get(record.get("locale") or "")  # noqa: E731
-_COMPANY: Resolver = lambda _, __, ___: COMPANY  # noqa: E731
 
 RESOLVERS: dict[tuple[str, str], Resolver] = {
+    ("PrivateQuery", "allClients"): _list("clients"),
+    ("PrivateQuery", "allClientTags"): _tags("clients"),
+    ("PrivateQuery", "allEvents"): lambda store, _, arguments: _list("events")(store, _, arguments)[:],
+    ("PrivateQuery", "allEventsBatched"): _list("events"),
+    ("PrivateQuery", "allInvoices"): _list("invoices"),
+    ("PrivateQuery", "allMasterServiceGroups"): _all("product_groups"),
+    ("PrivateQuery", "allMasterServiceItems"): _all("products"),
+    ("PrivateQuery", "allPastAndPresentTaxes"): _all("taxes"),
+    ("PrivateQuery", "allPianos"): _list("pianos"),
+    ("PrivateQuery", "allPianoTags"): _tags("pianos"),
+    ("PrivateQuery", "allTaxes"): _all("taxes"),
+    ("PrivateQuery", "allTimelineEntries"): lambda store, _, arguments: timeline(store, arguments),
+    ("PrivateQuery", "allUsers"): _all("users"),
+    ("PrivateQuery", "client"): _by_argument("clients", "id", "clientId"),
+    ("PrivateQuery", "contact"): _by_argument("contacts", "id"),
+    ("PrivateQuery", "event"): _by_argument("events", "eventId"),
+    ("PrivateQuery", "invoice"): _by_argument("invoices", "id"),
+    ("PrivateQuery", "piano"): _by_argument("pianos", "id", "pianoId"),
+    ("PrivateQuery", "pianoMeasurement"): _by_argument("measurements", "id"),
+    ("PrivateQuery", "user"): lambda store, _, __: next(store.records("users"), None),
     ("PrivateClient", "allContacts"): _contacts,
     ("PrivateClient", "allPianos"): _client_pianos,
-    ("PrivateClient", "allClientsReferred"): lambda store, record, _: store.children(
-        "clients", "referralClientId", record["id"]
-    ),
-    ("PrivateClient", "company"): _COMPANY,
+    ("PrivateClient", "allClientsReferred"): _children("clients", "referralClientId"),
     ("PrivateClient", "defaultContact"): _default_contact("isDefault"),
     ("PrivateClient", "defaultBillingContact"): _default_contact("isBillingDefault"),
     ("PrivateClient", "defaultClientLocalization"): _FRENCH,
     ("PrivateClient", "localization"): _LOCALIZATION,
     ("PrivateClient", "lastInvoice"): _last_invoice,
-    ("PrivateClient", "preferredTechnician"): _user("preferredTechnicianId"),
-    ("PrivateClient", "referralClient"): _reference("clients", "referralClientId"),
-    ("PrivateContact", "client"): _client,
     ("PrivateContact", "allEmails"): _inline("emails"),
     ("PrivateContact", "allPhones"): _inline("phones"),
     ("PrivateContact", "allLocations"): _inline("locations"),
@@ -190,44 +251,32 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("PrivateContact", "defaultLocation"): _location("STREET"),
     ("PrivateContact", "defaultBillingLocation"): _location("BILLING"),
     ("PrivateContact", "defaultMailingLocation"): _location("MAILING"),
-    ("PrivatePiano", "client"): _client,
-    ("PrivatePiano", "company"): _COMPANY,
-    ("PrivatePiano", "allPianoMeasurements"): lambda store, record, _: store.children(
-        "measurements", "pianoId", record["id"]
-    ),
-    ("PrivatePiano", "nextTuningScheduled"): _reference("events", "nextTuningScheduledId"),
-    ("PrivateEvent", "client"): _client,
-    ("PrivateEvent", "user"): _user("userId"),
-    ("PrivateEvent", "createdBy"): _user("createdById"),
+    ("PrivatePiano", "allPianoMeasurements"): _children("measurements", "pianoId"),
     ("PrivateEvent", "allEventPianos"): _event_pianos,
-    ("PrivateTimelineEntry", "appointment"): _reference("events", "appointmentId"),
-    ("PrivateTimelineEntry", "client"): _client,
     ("PrivateTimelineEntry", "estimate"): _estimate,
-    ("PrivateTimelineEntry", "invoice"): _reference("invoices", "invoiceId"),
     ("PrivateTimelineEntry", "invoicePayment"): _invoice_payment,
-    ("PrivateTimelineEntry", "piano"): _reference("pianos", "pianoId"),
-    ("PrivateTimelineEntry", "user"): _user("userId"),
     ("PrivateUser", "localization"): _LOCALIZATION,
-    ("PrivateInvoice", "allClientLogs"): lambda store, record, _: Listed(
-        store.children("client_logs", "invoiceId", record["id"])
-    ),
+    ("PrivateInvoice", "allClientLogs"): _children("client_logs", "invoiceId"),
     ("PrivateInvoice", "allInvoiceItems"): _inline("items"),
     ("PrivateInvoice", "allInvoicePayments"): _inline("payments"),
-    ("PrivateInvoice", "assignedTo"): _user("assignedToId"),
-    ("PrivateInvoice", "client"): _client,
-    ("PrivateInvoice", "company"): _COMPANY,
-    ("PrivateInvoice", "contact"): _reference("contacts", "contactId"),
-    ("PrivateInvoice", "createdBy"): _user("createdById"),
-    ("PrivateInvoice", "currency"): lambda _, __, ___: CURRENCY,
-    ("PrivateInvoiceItem", "masterServiceItem"): _reference("products", "masterServiceItemId"),
-    ("PrivateInvoiceItem", "piano"): _reference("pianos", "pianoId"),
-    ("PrivateInvoicePayment", "currency"): lambda _, __, ___: CURRENCY,
-    ("PrivateInvoicePayment", "invoice"): _reference("invoices", "invoiceId"),
-    ("PrivateMasterServiceItem", "allUsers"): lambda store, _, __: list(store.records("users")),
-    ("PrivateMasterServiceItem", "masterServiceGroup"): _reference("product_groups", "masterServiceGroupId"),
-    ("PrivateMasterServiceGroup", "allMasterServiceItems"): _group_items,
-    ("PrivateClientLog", "client"): _client,
-    ("PrivateClientLog", "createdBy"): _user("createdById"),
-    ("PrivateClientLog", "invoice"): _reference("invoices", "invoiceId"),
-    ("PrivateClientLog", "piano"): _reference("pianos", "pianoId"),
+    ("PrivateMasterServiceItem", "allUsers"): _all("users"),
+    ("PrivateMasterServiceGroup", "allMasterServiceItems"): _children("products", "masterServiceGroupId"),
 }
+KIND_OF_ROOT = {
+    "allClients": "clients",
+    "allEvents": "events",
+    "allEventsBatched": "events",
+    "allInvoices": "invoices",
+    "allMasterServiceItems": "products",
+    "allPianos": "pianos",
+    "allTimelineEntries": "timeline",
+    "allUsers": "users",
+    "client": "clients",
+    "contact": "contacts",
+    "event": "events",
+    "invoice": "invoices",
+    "piano": "pianos",
+    "pianoMeasurement": "measurements",
+    "user": "users",
+}
+"""Roots whose records are counted, and what they are counted as."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,8 @@ KINDS = (
     "taxes",
 )
 """`former_users` are named by events and entries, and missing from `allUsers`."""
+
+_MOST_DERIVED = 100
 
 Snapshot = dict[str, dict[str, bytes | Record]]
 
@@ -60,6 +62,8 @@ class Store:
         self._tables: Snapshot = {kind: {} for kind in KINDS}
         self._children: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
         self._unwritten: dict[tuple[str, str], Record | None] = {}
+        self._derived: dict[tuple[object, ...], list[str]] = {}
+        self._derived_from = 0
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # The operating system keeps what a killed process wrote; only a power cut could lose it, and that is no test.
         self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _TABLES)
@@ -118,6 +122,15 @@ class Store:
     def timeline_at(self, position: int) -> str:
         """Id of the timeline entry at a position of `timeline_order`."""
         return self.timeline_order[position].partition(" ")[2]
+
+    def derived(self, key: tuple[object, ...], work_out: Callable[[], list[str]]) -> list[str]:
+        """Ids that follow from the records, worked out once for as long as nothing changes."""
+        if self._derived_from != self.version or len(self._derived) > _MOST_DERIVED:
+            self._derived.clear()
+            self._derived_from = self.version
+        if key not in self._derived:
+            self._derived[key] = work_out()
+        return self._derived[key]
 
     # ---- writing
 
