@@ -1,4 +1,4 @@
-"""`sync_logs`: one row a run, written when it begins and again when it ends."""
+"""What a run leaves for people to read: its row of `sync_logs`, and the records that Gazelle names and cannot give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.runtime.logs import say_error
-from gazelle_sync.warehouse.connect import Reused, statement
+from gazelle_sync.warehouse.connect import Connection, Reused, statement
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
@@ -76,3 +76,23 @@ class RunLog:
                 },
             )
         return status
+
+
+def note_unreadable(
+    connection: Connection, entity: str, failed: Mapping[str, str], *, run_id: str, is_whole: bool
+) -> None:
+    """Make `sync_unreadable` say what this run could not read. Nothing is written where nothing changed.
+
+    Args:
+        connection: In no transaction that must not commit.
+        entity: Its name.
+        failed: Id → why.
+        run_id: Of the Dagster run.
+        is_whole: Whether the run tried every record that the runs before it could not read.
+    """
+    with connection.transaction():
+        if failed:
+            parameters = {"entity": entity, "ids": list(failed), "messages": list(failed.values()), "run_id": run_id}
+            connection.execute(statement("pull/unreadable_note"), parameters)
+        if is_whole:
+            connection.execute(statement("pull/unreadable_forget"), {"entity": entity, "ids": list(failed)})

@@ -35,11 +35,10 @@ from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import NESTED_SIZES, Reader
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.pull.runlog import RunLog
+from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.pull.timeline import scan_timeline
-from gazelle_sync.pull.unreadable import note_unreadable
 from gazelle_sync.runtime.logs import get_logger, say_surprise
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import AnswerUnreadable, WriteRefused
-from gazelle_sync.push.transports.lists import whole
+from gazelle_sync.push.transports.visits import whole
 
 
 def page(nodes: str, total: int = 4, after: str | None = None, *, more: bool | None = None) -> dict[str, Any]:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from gazelle_sync.errors import ApiError, WriteRefused
+from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
 from gazelle_sync.montreal import earlier, midnight
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports.graphql import GraphqlTransport
-from gazelle_sync.push.transports.lists import CUT, whole
 from gazelle_sync.push.transports.protocol import Sent, Wanted
 from gazelle_sync.push.transports.reading import member
 from gazelle_sync.runtime.logs import get_logger
@@ -49,6 +48,11 @@ _doubtful: WeakKeyDictionary[GazelleClient, set[tuple[str, str]]] = WeakKeyDicti
 DOUBTFUL = (
     "a visit of that day was sent for another piano of this client, and no answer came: it may still arrive. It will "
     "be tried again."
+)
+
+CUT = (
+    "its list of {what} cannot be read to the end ({read} of {total}), and what is not shown would be lost or doubled. "
+    "It will be tried again."
 )
 
 
@@ -199,3 +203,46 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shifted(day: str, days: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def whole(operation: str, what: str, listed: object, page_after: Callable[[str], object]) -> Iterator[Any]:
+    """The nodes of a connection, all of them: an API may cut a page shorter than it was asked for, in silence.
+
+    Args:
+        operation: That asks for a page.
+        what: What is listed, for whoever reads why it did not go.
+        listed: The first page, with `totalCount`, `pageInfo` and `nodes`.
+        page_after: Asks for the page after a cursor.
+
+    Yields:
+        Node after node; whoever needs no more asks for no more.
+
+    Raises:
+        AnswerUnreadable: An answer holds no such list.
+        WriteRefused: Its end was not reached, or it changed meanwhile: nothing may be written that rests on it.
+        ApiError: A page cannot be read.
+    """
+    page, total = _page(operation, what, listed)
+    yield from page["nodes"]
+    read, cursors = len(page["nodes"]), set()
+    while page["pageInfo"].get("hasNextPage") or read < total:
+        after = page["pageInfo"].get("endCursor")
+        if not after or after in cursors:
+            raise WriteRefused(operation, CUT.format(what=what, read=read, total=total))
+        cursors.add(after)
+        page, now = _page(operation, what, page_after(after))
+        if now != total or not page["nodes"]:
+            raise WriteRefused(operation, CUT.format(what=what, read=read, total=now))
+        yield from page["nodes"]
+        read += len(page["nodes"])
+
+
+def _page(operation: str, what: str, page: object) -> tuple[dict[str, Any], int]:
+    if (
+        isinstance(page, dict)
+        and isinstance(page.get("nodes"), list)
+        and isinstance(page.get("pageInfo"), dict)
+        and isinstance(page.get("totalCount"), int)
+    ):
+        return page, page["totalCount"]
+    raise AnswerUnreadable(operation, f"the answer holds no list of {what}")
