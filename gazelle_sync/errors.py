@@ -2,39 +2,99 @@
 
     GazelleSyncError
     ├── SettingsError             an environment variable is missing or makes no sense
+    │   ├── CredentialsUnusable   there are no credentials, or the token file cannot be read or rewritten
+    │   └── WrongAccount          the database holds another account than the one that is set
     ├── ApiError                  Gazelle did not do what was asked
     │   ├── CredentialsRefused    401, `UNAUTHENTICATED`, or a 403 that a plain read of the account gets too
     │   ├── ApiUnreachable        no answer: refused, reset, timed out                     (retried)
     │   ├── ApiUnavailable        429 or 5xx, still so after the retries                   (retried)
     │   ├── AnswerUnreadable      not JSON, cut short, or not the shape of GraphQL         (retried)
     │   ├── RequestRefused        another 4xx: the same request will be refused again
+    │   │   ├── RequestStopped    nothing was sent: the run was being stopped
     │   │   └── WriteRefused      `mutationErrors`, or a 4xx over REST: Gazelle says what is wrong with the data
     │   └── OperationFailed       HTTP 200 with GraphQL `errors`                           (retried)
     ├── DatabaseError             PostgreSQL is unreachable, full, or refused a statement
-    │   └── RowsHidden            row-level security hides rows of our tables from this role
+    │   ├── DatabaseFull          its disk or memory has no room left
+    │   └── RoleRefused           the role that is set may not do what was asked
+    │       └── RowsHidden        row-level security hides rows of our tables from this role
+    ├── DagsterDatabaseError      Dagster's own database is unreachable or refuses
     ├── AnotherPullRunning        the advisory lock is held
     ├── AnotherPushRunning        the push's own lock is held
     ├── StagingIncomplete         a replay would work from a staging table that lost rows
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
-    │   └── MassEmptying          lists inside records were emptied on more rows than a person does
+    │   └── MassEmptying          tags were emptied on more records than a person does
+    │       └── MassVanishing     so were lists of contacts, items or other nested rows
+    ├── RunStopped                a run was stopped before it was done
+    ├── UnexpectedError           an error that nobody foresaw: a fault of gazelle_sync
     └── ReconcileError            one body cannot become rows (in `gazelle_sync.reconcile.rows`)
 
-A message says what happened, to which record, and what to do.
+A message says what happened, to which record, and what to do. Its words may quote what Gazelle or PostgreSQL said, and
+those quote clients. What leaves the shop (an alert) goes by the error's cause instead: a code and at most one number.
+Both are stored wherever the message is.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Cause(NamedTuple):
+    """A kind of failure.
+
+    Attributes:
+        code: Key of `incidents.messages.CAUSES`; `unknown` also for what was stored before causes were.
+        number: The count of records or the HTTP status that belongs to it, or None.
+    """
+
+    code: str = "unknown"
+    number: int | None = None
+
+
+UNKNOWN = Cause()
 
 
 class GazelleSyncError(Exception):
-    """Root of every error that the library raises."""
+    """Root of every error that the library raises.
+
+    Args:
+        message: What happened, and what to do.
+        cause: Instead of the class's own, where the error stands for another one.
+        number: The number of the class's own cause.
+
+    Attributes:
+        cause: Code of its kind; a class refines its parent's.
+        number: The count of records or the HTTP status that belongs to it, or None.
+    """
+
+    cause: str = "unknown"
+    number: int | None = None
+
+    def __init__(self, message: str = "", *, cause: Cause | None = None, number: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number
+        if cause is not None:
+            self.cause, self.number = cause
 
 
 class SettingsError(GazelleSyncError):
     """An environment variable is missing or makes no sense."""
+
+    cause = "settings"
+
+
+class CredentialsUnusable(SettingsError):
+    """There are no credentials for Gazelle, or the token file cannot be read or rewritten."""
+
+    cause = "credentials"
+
+
+class WrongAccount(SettingsError):
+    """The database holds another account than the one that is set."""
+
+    cause = "wrong_account"
 
 
 class ApiError(GazelleSyncError):
@@ -59,6 +119,8 @@ class CredentialsRefused(ApiError):
         is_about_token: Whether another token may be let in: not where the API knows who asks, and says no (403).
     """
 
+    cause = "credentials"
+
     def __init__(self, operation: str, message: str, *, is_about_token: bool = False) -> None:
         super().__init__(operation, message)
         self.is_about_token = is_about_token
@@ -72,6 +134,7 @@ class ApiUnreachable(ApiError):
         was_sent: Whether the request may have reached Gazelle; false where no connection came about.
     """
 
+    cause = "unreachable"
     retryable = True
 
     def __init__(self, operation: str, message: str, *, is_timeout: bool = False, was_sent: bool = True) -> None:
@@ -88,17 +151,19 @@ class ApiUnavailable(ApiError):
         retry_after_s: Seconds that the answer asked to wait, or None.
     """
 
+    cause = "http"
     retryable = True
 
     def __init__(self, operation: str, message: str, *, status: int, retry_after_s: float | None = None) -> None:
         super().__init__(operation, message)
-        self.status = status
+        self.status = self.number = status
         self.retry_after_s = retry_after_s
 
 
 class AnswerUnreadable(ApiError):
     """The answer is not JSON (a proxy's HTML page, say), was cut short, or lacks what GraphQL promises."""
 
+    cause = "unreadable"
     retryable = True
 
 
@@ -109,9 +174,21 @@ class RequestRefused(ApiError):
         status: The HTTP status.
     """
 
+    cause = "http"
+
     def __init__(self, operation: str, message: str, *, status: int) -> None:
         super().__init__(operation, message)
         self.status = status
+        self.number = status or None
+
+
+class RequestStopped(RequestRefused):
+    """The run was being stopped, so the request was not sent."""
+
+    cause = "stopped"
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(operation, "the run was stopped", status=0)
 
 
 class WriteRefused(RequestRefused):
@@ -137,6 +214,7 @@ class OperationFailed(ApiError):
         bad_nodes: Places in `nodes` that the errors name, where every error names one; else empty.
     """
 
+    cause = "answered_errors"
     retryable = True
 
     def __init__(
@@ -158,8 +236,22 @@ class OperationFailed(ApiError):
 class DatabaseError(GazelleSyncError):
     """PostgreSQL is unreachable, full, or refused a statement."""
 
+    cause = "database"
 
-class RowsHidden(DatabaseError):
+
+class DatabaseFull(DatabaseError):
+    """PostgreSQL's disk or memory has no room left."""
+
+    cause = "disk"
+
+
+class RoleRefused(DatabaseError):
+    """PostgreSQL does not let the role that is set do what was asked."""
+
+    cause = "rights"
+
+
+class RowsHidden(RoleRefused):
     """Row-level security hides rows of our tables from this role: what is there would look as if it were not.
 
     Args:
@@ -177,16 +269,28 @@ class RowsHidden(DatabaseError):
         self.tables = tuple(tables)
 
 
+class DagsterDatabaseError(GazelleSyncError):
+    """Dagster's own database is unreachable or refuses."""
+
+    cause = "dagster_database"
+
+
 class AnotherPullRunning(GazelleSyncError):
     """The advisory lock is held: one pull at a time."""
+
+    cause = "another_run"
 
 
 class AnotherPushRunning(GazelleSyncError):
     """The push's lock is held: one push at a time."""
 
+    cause = "another_run"
+
 
 class StagingIncomplete(GazelleSyncError):
     """Staging holds no version of more living rows than a replay lets pass: nothing was replayed."""
+
+    cause = "staging"
 
 
 class EntityFailed(GazelleSyncError):
@@ -200,13 +304,44 @@ class MassDeletion(EntityFailed):
         absent: The records that are no longer listed.
     """
 
-    def __init__(self, message: str, absent: frozenset[str] = frozenset()) -> None:
-        super().__init__(message)
+    cause = "mass_deletion"
+
+    def __init__(self, message: str, absent: frozenset[str] = frozenset(), *, number: int | None = None) -> None:
+        super().__init__(message, number=number)
         self.absent = absent
 
 
 class MassEmptying(EntityFailed):
-    """Gazelle emptied lists inside records (tags, contacts, items) as no person does: those bodies were set aside."""
+    """Gazelle emptied the tags of more records than a person does: those bodies were set aside."""
+
+    cause = "mass_emptying"
+
+
+class MassVanishing(MassEmptying):
+    """Gazelle leaves out more contacts, items or other nested rows than a person does: those bodies were set aside."""
+
+    cause = "mass_vanishing"
+
+
+class RunStopped(GazelleSyncError):
+    """A run was stopped before it was done."""
+
+    cause = "stopped"
+
+
+class UnexpectedError(GazelleSyncError):
+    """An error that nobody foresaw, in a sentence that may be shown; the log file holds the rest."""
+
+    cause = "fault"
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The cause of any error: an interrupt stopped the run, and what is none of ours is a fault of gazelle_sync."""
+    if isinstance(error, GazelleSyncError):
+        return Cause(error.cause, error.number)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Cause("disk")
+    return Cause("fault" if isinstance(error, Exception) else "stopped")
 
 
 def first_line(error: BaseException) -> str:

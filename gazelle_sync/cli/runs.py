@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazelle_sync.cli.summary import Summary, draw_progress
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.errors import GazelleSyncError, SettingsError, cause_of
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
@@ -256,7 +256,7 @@ def _alert_if_start_fails(settings: Settings, job_name: str) -> Iterator[None]:
     except SettingsError:
         raise
     except GazelleSyncError as error:
-        _look_after_alerts(settings, EndedRun(run_id=None, job=job_name, succeeded=False, reason=str(error)))
+        _look_after_alerts(settings, EndedRun(run_id=None, job=job_name, succeeded=False, cause=cause_of(error)))
         raise
 
 

@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, ended_run
-from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.runtime.signals import interrupts_heard
 from gazelle_sync.settings import Settings
@@ -73,7 +73,7 @@ def execute(
             raise
         run = instance.get_run_by_id(result.run_id)
         if run is None:
-            raise GazelleSyncError("The run is gone from Dagster's own database: somebody removed it while it ran.")
+            raise DagsterDatabaseError("The run is gone from Dagster's own database: somebody removed it while it ran.")
         return InProcessRun(
             run_id=result.run_id,
             succeeded=result.success,
@@ -109,7 +109,7 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     try:
         psycopg.connect(str(settings.dagster_postgres_url), connect_timeout=CONNECT_TIMEOUT_S).close()
     except psycopg.Error as error:
-        raise GazelleSyncError(
+        raise DagsterDatabaseError(
             f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
         ) from error
     try:
@@ -120,7 +120,7 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             _fail_orphaned_runs(instance, settings)
             yield instance
     except DBAPIError as error:
-        raise GazelleSyncError(
+        raise DagsterDatabaseError(
             f"Dagster's own database broke off ({first_line(error.orig or error)}). Look whether its disk is full, "
             "whether it takes changes, and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again."
         ) from error

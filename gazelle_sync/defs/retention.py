@@ -12,7 +12,8 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.defs.failures import failure_of
+from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, statement
@@ -50,7 +51,7 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
     """
     url = getattr(instance.event_log_storage, "postgres_url", None)
     if url is None:
-        raise GazelleSyncError("Dagster's storage is not in PostgreSQL: its old runs cannot be pruned.")
+        raise DagsterDatabaseError("Dagster's storage is not in PostgreSQL: its old runs cannot be pruned.")
     kept, parameters = sql.SQL(statement("defs/dagster_kept")), {"before": before}
     try:
         with connect(url) as connection:
@@ -66,7 +67,7 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
             evaluations = connection.execute(statement("defs/dagster_prune_checks"), parameters).rowcount
             connection.execute(statement("defs/dagster_prune_tags"), parameters)
     except psycopg.Error as error:
-        raise GazelleSyncError(
+        raise DagsterDatabaseError(
             f"Dagster's own database could not be pruned ({first_line(error)}). Nothing is lost; the next night tries "
             "again. Check GAZELLE_DAGSTER_POSTGRES_URL if it stays so."
         ) from error
@@ -80,7 +81,7 @@ def prune_runs_and_events(context: dg.OpExecutionContext) -> None:
         days = Settings.load().dagster_retention_days
         pruned = prune(context.instance, datetime.now(UTC) - timedelta(days=days))
     except GazelleSyncError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise failure_of(error) from error
     context.add_output_metadata(
         {"days kept": days, "runs": pruned.runs, "events": pruned.events, "evaluations": pruned.evaluations}
     )

@@ -20,7 +20,7 @@ from typing import IO, Any, Protocol
 
 import httpx
 
-from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, SettingsError
+from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, CredentialsUnusable, SettingsError
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 
@@ -212,16 +212,16 @@ class TokenFile:
         try:
             token = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise SettingsError(
+            raise CredentialsUnusable(
                 f"The token file {self._path} is not there. Save the OAuth answer as JSON in it, or set "
                 "GAZELLE_TOKEN_FILE, or set GAZELLE_API_TOKEN to an API key."
             ) from None
         except (OSError, ValueError) as error:
-            raise SettingsError(
+            raise CredentialsUnusable(
                 f"The token file {self._path} cannot be read as JSON ({error}). Save the OAuth answer in it again."
             ) from error
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
-            raise SettingsError(
+            raise CredentialsUnusable(
                 f"The token file {self._path} holds no access_token. Save the OAuth answer in it again."
             )
         return token
@@ -241,8 +241,8 @@ class TokenFile:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _unwritable(self, error: OSError) -> SettingsError:
-        return SettingsError(
+    def _unwritable(self, error: OSError) -> CredentialsUnusable:
+        return CredentialsUnusable(
             f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room, or give this user the "
             f"right to write in {self._path.parent}, then run again. The refresh token was not used."
         )
@@ -260,7 +260,7 @@ def credentials_from(settings: Settings) -> Credentials:
         if settings.api_url is None:
             raise SettingsError("GAZELLE_API_URL is not set.")
         return TokenFile(settings.token_file, settings.api_url, settings.client_id, settings.client_secret)
-    raise SettingsError(
+    raise CredentialsUnusable(
         "There are no credentials for Gazelle. Set GAZELLE_API_TOKEN to an API key or an access token, or set "
         "GAZELLE_CLIENT_ID, GAZELLE_CLIENT_SECRET and GAZELLE_TOKEN_FILE for OAuth."
     )

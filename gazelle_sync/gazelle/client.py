@@ -28,6 +28,7 @@ from gazelle_sync.errors import (
     CredentialsRefused,
     OperationFailed,
     RequestRefused,
+    RequestStopped,
     WriteRefused,
 )
 from gazelle_sync.gazelle.answers import (
@@ -301,7 +302,7 @@ class GazelleClient:
         operation = request.operation
         if self._stopped.is_set():
             self._throttle.arrived(token)
-            raise RequestRefused(operation, "the run was stopped", status=0)
+            raise RequestStopped(operation)
         sent = time.monotonic()
         try:
             answer = self._http.request(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.notifications.ledger import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
 
@@ -20,12 +21,12 @@ class Failure:
     """Why an entity failed in the newest run that had to do with it.
 
     Attributes:
-        reason: As `sync_logs` says it.
         run_id: Of the Dagster run.
+        cause: As `sync_logs` has it.
     """
 
-    reason: str
     run_id: str
+    cause: Cause = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class EndedRun:
         run_id: Of the Dagster run; None: it could not begin.
         job: Its job.
         succeeded: Whether every step did.
-        reason: Why it failed.
+        cause: Why it failed.
         checks: What the asset checks found in it.
         is_overtaken: Whether a newer run of the job has ended meanwhile: its success or failure is the one that counts.
         only_checks_failed: Whether nothing failed but blocking checks, which are told by themselves.
@@ -120,7 +121,7 @@ class EndedRun:
     run_id: str | None
     job: str
     succeeded: bool
-    reason: str = ""
+    cause: Cause = UNKNOWN
     checks: tuple[CheckResult, ...] = ()
     is_overtaken: bool = False
     only_checks_failed: bool = False
@@ -172,7 +173,11 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
         [RUNS_LOOKED_AT],
     ).fetchall()
     return Facts(
-        failures={entity: Failure(reason, run_id) for entity, reason, run_id in failures if reason},
+        failures={
+            entity: Failure(run_id, Cause(code or UNKNOWN.code, number))
+            for entity, reason, code, number, run_id in failures
+            if reason
+        },
         health={entity: Health(_span(age_s), errors, recent) for entity, age_s, errors, recent in health},
         synced_for=_span(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),

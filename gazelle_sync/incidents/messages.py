@@ -1,7 +1,7 @@
 """What an alert says, in French or English: what is wrong, since when, what to do, and the run's page.
 
 Only our own sentences, names of entities, jobs and checks, counts and ids go in. A check's own words lose what they
-quote. See `causes.py` for why an error's words are not among them.
+quote. An error's words quote clients, so its cause stands for it (`gazelle_sync.errors`).
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ CAUSES = {
     "unreachable": Message("Gazelle cannot be reached, or does not answer in time. Each run tries again."),
     "http": Message(
         "Gazelle answers with HTTP {number}. Each run tries again; `gazelle-sync doctor` tells whether it is us."
+    ),
+    "staging": Message(
+        "The staging tables lost rows, so a replay would lose them too. Nothing was replayed. `gazelle-sync sync "
+        "--full` reads them again."
     ),
     "answered_errors": Message("Gazelle answers with errors. Each run tries again; its words are on the run's page."),
     "unreadable": Message("Gazelle's answer cannot be read (a proxy's page, or cut short). Each run tries again."),
@@ -181,8 +185,8 @@ def _names(rule: str, troubles: Sequence[Trouble], say: Translator) -> str:
 
 
 def _cause(trouble: Trouble, say: Translator) -> str:
-    kind = str(trouble.details.get("cause", "unknown"))
-    return say(CAUSES[kind], number=trouble.details.get("number", ""))
+    said = CAUSES.get(str(trouble.details.get("cause")), CAUSES["unknown"])  # a newer version's has no words here
+    return say(said, number=trouble.details.get("number", ""))
 
 
 def _said(trouble: Trouble, settings: Settings) -> str:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from gazelle_sync.incidents.causes import cause_of
+from gazelle_sync.errors import Cause
 from gazelle_sync.incidents.messages import describe
-from gazelle_sync.incidents.trouble import Trouble
+from gazelle_sync.incidents.trouble import Trouble, cause_details
 from gazelle_sync.notifications.delivery import NotTaken, Recipient, Recipients, send
 from gazelle_sync.notifications.ledger import FIRST_PAUSE, LOG, LONGEST_PAUSE, Message
 from gazelle_sync.runtime.logs import get_logger
@@ -56,18 +56,18 @@ class _Outage(msgspec.Struct):
     owed: dict[str, _Owed] = {}
 
 
-def tell(settings: Settings, reason: str, recipients: Recipients, *, at_once: bool) -> None:
+def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: bool) -> None:
     """Tell that the database is out of reach, once; what could not be delivered is tried again by later calls.
 
     Args:
         settings: For the home, the language and the UI's address.
-        reason: What the database error says.
+        cause: Of the database error.
         recipients: Whom to tell.
         at_once: Whether a run failed for it; otherwise it is told when it has lasted two minutes.
     """
     with _alone(settings):
         now = datetime.now(UTC)
-        found = _read(settings) or _begin(settings, reason, now)
+        found = _read(settings) or _begin(settings, cause, now)
         if not found.is_told and (at_once or now - found.since >= LASTS):
             found.is_told = True
             found.owed = {label: _Owed(now) for label in recipients.labels}
@@ -109,10 +109,8 @@ def forget(settings: Settings) -> None:
     _path(settings).unlink(missing_ok=True)
 
 
-def _begin(settings: Settings, reason: str, now: datetime) -> _Outage:
-    cause = cause_of(reason)
-    trouble = Trouble("database", details={"cause": cause.kind, "number": cause.number})
-    said = describe(RULE, [trouble], settings, now)
+def _begin(settings: Settings, cause: Cause, now: datetime) -> _Outage:
+    said = describe(RULE, [Trouble("database", details=cause_details(cause))], settings, now)
     return _Outage(str(uuid.uuid4()), now, said.title, said.text)
 
 

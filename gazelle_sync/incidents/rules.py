@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gazelle_sync.incidents.causes import cause_of
 from gazelle_sync.incidents.facts import Facts
-from gazelle_sync.incidents.trouble import Assessment, Trouble
+from gazelle_sync.incidents.trouble import Assessment, Trouble, cause_details
 
 STALE = timedelta(minutes=60)
 """A tick comes every 15 minutes: four of them brought nothing."""
@@ -41,9 +40,8 @@ def failed_entities(facts: Facts) -> Assessment:
     """An entity that could not be pulled; entities that failed for the same cause are told together."""
     troubles = []
     for entity, failure in facts.failures.items():
-        cause = cause_of(failure.reason)
-        details = {"cause": cause.kind, "number": cause.number}
-        troubles.append(Trouble(entity, cause=f"{cause.kind} {failure.run_id}", details=details, run_id=failure.run_id))
+        cause, run_id = f"{failure.cause.code} {failure.run_id}", failure.run_id
+        troubles.append(Trouble(entity, cause=cause, details=cause_details(failure.cause), run_id=run_id))
     return Assessment("failed_run", tuple(troubles))
 
 
@@ -56,9 +54,8 @@ def failed_job(facts: Facts) -> Assessment | None:
         return Assessment("failed_job", judged=frozenset({run.job, *(ONE_OFF if run.job in PULLED else ())}))
     if run.only_checks_failed or run.run_id in facts.told_runs:
         return None
-    cause = cause_of(run.reason)
-    details = {"cause": cause.kind, "number": cause.number}
-    return Assessment("failed_job", (Trouble(run.job, details=details, run_id=run.run_id),), frozenset({run.job}))
+    trouble = Trouble(run.job, details=cause_details(run.cause), run_id=run.run_id)
+    return Assessment("failed_job", (trouble,), frozenset({run.job}))
 
 
 def failed_checks(facts: Facts) -> Assessment | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gazelle_sync.errors import Cause
 from gazelle_sync.notifications.ledger import Severity
 
 
@@ -25,6 +26,11 @@ class Trouble:
     cause: str = ""
     details: Mapping[str, str | int | float] = field(default_factory=dict)
     run_id: str | None = None
+
+
+def cause_details(cause: Cause) -> dict[str, str | int | float]:
+    """The details of a trouble that an error caused."""
+    return {"cause": cause.code, "number": "" if cause.number is None else cause.number}
 
 
 @dataclass(frozen=True)

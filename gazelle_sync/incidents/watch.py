@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 
-from gazelle_sync.errors import DatabaseError
+from gazelle_sync.errors import DatabaseError, cause_of
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun, read_facts
 from gazelle_sync.incidents.messages import Wording, describe, describe_end, worst
@@ -61,7 +61,7 @@ def watch(settings: Settings, ended: EndedRun | None = None) -> Watched:
         opened, closed = _write_down(settings, url, ended, recipients)
         sent, failed = _deliver(settings, url, recipients)
     except DatabaseError as error:
-        outage.tell(settings, str(error), recipients, at_once=ended is not None)
+        outage.tell(settings, cause_of(error), recipients, at_once=ended is not None)
         return Watched()
     return Watched(opened, closed, sent, failed)
 

@@ -80,6 +80,7 @@ class DeletionGuard:
                 f"gazelle-sync sync --full --allow-deletes --only {name}"
                 + (" (what belongs to them goes with the next full run)" if self._pull.entity.takes_along else ""),
                 self._alone,
+                number=self._absent,
             )
 
     def tombstone(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg import sql
 
 from gazelle_sync.entities import Entity, Table
-from gazelle_sync.errors import MassEmptying
+from gazelle_sync.errors import MassEmptying, MassVanishing
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -177,17 +177,21 @@ def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) ->
 
 def mass_emptying(entity: Entity, losses: Sequence[Loss]) -> MassEmptying:
     """The error that names what was set aside, and what to do."""
+    amounts = _amounts(losses)
     parts = [
         f"sent an empty list for {amount} records that had {place.column}"
         if place.column
         else f"leaves out {amount} rows of {place.table.name} that we hold"
-        for place, amount in _amounts(losses).items()
+        for place, amount in amounts.items()
     ]
     records = len({loss.external_id for loss in losses})
-    return MassEmptying(
+    emptied = [amount for place, amount in amounts.items() if place.column]
+    kind, number = (MassEmptying, emptied[0]) if emptied else (MassVanishing, next(iter(amounts.values())))
+    return kind(
         f"{entity.name}: Gazelle {' and '.join(parts)}, more than a person removes in a day. The bodies of {records} "
         "records were set aside (sync_status error) and will be read again; the others were applied. If that really "
-        f"was removed, run: gazelle-sync sync --full --allow-deletes --only {entity.name}"
+        f"was removed, run: gazelle-sync sync --full --allow-deletes --only {entity.name}",
+        number=number,
     )
 
 

@@ -135,7 +135,7 @@ class Replay:
                 applier.apply(StagedSelection.ALL)
                 self._look_after_unstaged(entity, report)
         except GazelleSyncError as error:
-            report.failure = str(error)
+            report.fail(error)
             raise
         self._applied.add(name)
         return report

@@ -6,6 +6,9 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gazelle_sync.errors import UNKNOWN, Cause, EntityFailed, cause_of
+from gazelle_sync.runtime.logs import say_error
+
 
 @dataclass
 class EntityReport:
@@ -27,6 +30,8 @@ class EntityReport:
         strategy: How changes were found, in a word.
         partial: Whether the scan stayed incomplete (nothing was concluded about deletions).
         failure: Why the entity failed, or None.
+        cause: The failure's code (`gazelle_sync.errors.Cause`), or None.
+        cause_number: The count or HTTP status that belongs to it, or None.
         notes: What a person should know besides.
     """
 
@@ -45,7 +50,18 @@ class EntityReport:
     strategy: str = ""
     partial: bool = False
     failure: str | None = None
+    cause: str | None = None
+    cause_number: int | None = None
     notes: list[str] = field(default_factory=list)
+
+    def fail(self, error: BaseException) -> None:
+        """Note why the entity failed."""
+        self.failure = say_error(error)
+        self.cause, self.cause_number = cause_of(error)
+
+    def as_failure(self) -> EntityFailed:
+        """What was noted, as an error."""
+        return EntityFailed(self.failure or "", cause=Cause(self.cause or UNKNOWN.code, self.cause_number))
 
     def as_stats(self) -> dict[str, Any]:
         """The part of it that `sync_logs.stats` keeps."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from psycopg.types.json import Jsonb
 
+from gazelle_sync.errors import cause_of
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.runtime.logs import say_error
@@ -54,8 +55,10 @@ class RunLog:
             `success`, `warning` (some records are in error, a scan was partial, or staging lacks rows) or `error`.
         """
         failures = [report.failure for report in reports.values() if report.failure]
+        causes = {}
         if error is not None and not failures:
             failures = [say_error(error)]
+            causes = dict(zip(("cause", "cause_number"), cause_of(error), strict=True))
         doubtful = any(report.errors or report.partial or report.kept for report in reports.values())
         status = "error" if failures else "warning" if doubtful else "success"
         stats = {
@@ -63,6 +66,7 @@ class RunLog:
             "measures": measures(reports),
             "requests": client.requests if client else 0,
             "bytes": client.bytes if client else 0,
+            **causes,
         }
         with self._database.use() as connection:
             connection.execute(

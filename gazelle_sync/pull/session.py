@@ -20,7 +20,6 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
 from gazelle_sync.errors import (
-    EntityFailed,
     GazelleSyncError,
     MassDeletion,
     MassEmptying,
@@ -39,7 +38,7 @@ from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.pull.timeline import scan_timeline
-from gazelle_sync.runtime.logs import get_logger, say_surprise
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -217,7 +216,8 @@ class Pull:
             elif self._mode is not Mode.TICK and name in self._watermarks:
                 self._verify(entity, report)
         except GazelleSyncError as error:
-            report.failure = report.failure or str(error)
+            if report.failure is None:
+                report.fail(error)
             raise
         finally:
             report.seconds_apply += time.perf_counter() - begun
@@ -225,7 +225,7 @@ class Pull:
         if is_last:
             self._settled.add(name)
         if report.failure is not None:
-            raise EntityFailed(report.failure)
+            raise report.as_failure()
         return report
 
     def _all_is_staged(self) -> bool:
@@ -246,7 +246,7 @@ class Pull:
                 confirmed=self._confirmed.get(parent.name, ()),
             )
         except MassEmptying as error:
-            report.failure = str(error)
+            report.fail(error)
         if report.processed or report.failure:
             self.reports[parent.name] = report
         if is_last:
@@ -286,7 +286,7 @@ class Pull:
                     else:
                         scan(pull)
                 except MassDeletion as error:
-                    report.failure = str(error)
+                    report.fail(error)
                     self._kept[entity.name] = error.absent
                 if not self._allow_deletes:
                     self._confirmed[entity.name] = read_losses_again(pull, connection)
@@ -302,13 +302,13 @@ class Pull:
                 note_unreadable(connection, entity.name, pull.failed, run_id=self.run_id, is_whole=is_whole)
                 self._bring_parents(pull, connection)
         except GazelleSyncError as error:
-            report.failure = str(error)
+            report.fail(error)
             log.info("entity failed", reason=str(error))
             if isinstance(error, OperationFailed):
                 forget_features(self._url)  # perhaps the schema is not what it was
             raise
         except Exception as error:
-            report.failure = say_surprise(error)
+            report.fail(error)
             raise
         finally:
             report.seconds_stage = time.perf_counter() - begun

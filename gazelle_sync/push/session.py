@@ -18,7 +18,7 @@ from types import TracebackType
 import structlog
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
@@ -50,6 +50,7 @@ class PushReport:
     Attributes:
         outcomes: One a row.
         stopped: Why the run ended before it had come to all rows, or None.
+        cause: Of that.
         left: Rows that it did not come to.
         requests: Sent to Gazelle.
         seconds: It took.
@@ -57,6 +58,7 @@ class PushReport:
 
     outcomes: list[Outcome] = field(default_factory=list)
     stopped: str | None = None
+    cause: Cause = UNKNOWN
     left: int = 0
     requests: int = 0
     seconds: float = 0.0
@@ -178,7 +180,7 @@ class Push:
                     keys = {outcome.key for outcome in waiting}
                     self.report.outcomes += delivery.undoing.undo(run_id, self._keys, waiting=keys)
                 except RunAborted as stop:
-                    self.report.stopped = str(stop)
+                    self._stop(stop)
         return self.report
 
     def _push(self, pushable: Pushable) -> None:
@@ -186,8 +188,8 @@ class Push:
             try:
                 waiting = delivery.resolve(self._keys)
             except RunAborted as stop:
-                self._stopped_by = stop.__cause__
-                self._give_up(connection, pushable, rows.due(connection, pushable, self._keys), str(stop))
+                self._stop(stop)
+                self._give_up(connection, pushable, rows.due(connection, pushable, self._keys))
                 return
             self.report.outcomes += [*waiting, *self._nameless(connection, pushable)]
             unknown = {outcome.key for outcome in waiting}
@@ -207,7 +209,7 @@ class Push:
                 raise
         if self.report.stopped is not None:
             with self._delivery(pushable) as (connection, _):
-                self._give_up(connection, pushable, left, self.report.stopped)
+                self._give_up(connection, pushable, left)
 
     def _nameless(self, connection: Connection, pushable: Pushable) -> list[Outcome]:
         """Rows of which nobody can tell which record they speak of."""
@@ -239,9 +241,7 @@ class Push:
                     with self._alone(delivery, key):
                         self.report.outcomes.append(delivery.deliver(found[key], reads[key], one.since))
         except RunAborted as stop:
-            self.report.stopped = self.report.stopped or str(stop)
-            self._stopped_by = self._stopped_by or stop.__cause__
-            self._stopped.set()
+            self._stop(stop)
         except BaseException:
             self._stopped.set()
             raise
@@ -255,11 +255,17 @@ class Push:
         except Exception as error:
             self.report.outcomes.append(delivery.unforeseen(key, error))
 
-    def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str], reason: str) -> None:
-        """The run ends here: what it did not come to waits for the next run."""
-        self.report.stopped = reason
+    def _stop(self, stop: RunAborted) -> None:
+        """The run ends here; where several threads met the same outage, the first one counts."""
+        self._stopped.set()
+        if self.report.stopped is None:
+            self._stopped_by = stop.__cause__
+            self.report.stopped, self.report.cause = str(stop), cause_of(stop.__cause__ or stop)
+
+    def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str]) -> None:
+        """What a run that stopped did not come to waits for the next run."""
         self.report.left += len(keys)
-        said = say(self._settings.language, "unreachable", reason=reason)
+        said = say(self._settings.language, "unreachable", reason=str(self.report.stopped))
         rows.fail(connection, pushable, keys, said, is_outage=True)
 
     @contextmanager
@@ -274,10 +280,13 @@ class Push:
 
     def _write_log(self, error: BaseException | None) -> None:
         """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
-        reason = self.report.stopped or (say_error(error) if error else None)
+        reason, cause = self.report.stopped, self.report.cause
+        if reason is None and error is not None:
+            reason, cause = say_error(error), cause_of(error)
         stats = {
             "rows": len(self.report.outcomes), "sent": self.report.sent, "failed": self.report.failed,
             "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,
+            **({"cause": cause.code, "cause_number": cause.number} if reason else {}),
         }  # fmt: skip
         with database_errors(), connect(self._url) as connection:
             connection.execute(
@@ -327,7 +336,7 @@ def _previewed(delivery: Delivery, found: list[Row]) -> Iterator[tuple[Row, Plan
     try:
         reads = delivery.read([delivery.wanted(row) for row in found])
     except RunAborted as stop:
-        raise GazelleSyncError(str(stop)) from stop
+        raise GazelleSyncError(str(stop), cause=cause_of(stop.__cause__ or stop)) from stop
     for row in found:
         remote, reason = delivery.usable(row.key, reads[row.key])
         yield row, delivery.preview(row, remote) if remote else None, reason

@@ -60,6 +60,8 @@ class ReconcileError(GazelleSyncError):
     The message names the field, the value and what is wrong with it; whoever holds the record adds its id.
     """
 
+    cause = "unreadable"
+
 
 def read(body: Body, fields: FieldMap) -> Values:
     """Turn a body's fields into columns.

@@ -24,7 +24,7 @@ from typing import IO, Any
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import DatabaseError, GazelleSyncError
 from gazelle_sync.settings import PROJECT_ROOT, Settings, refuse_unasked_sandbox
 
 SHOP_DATABASE = "gazelle"
@@ -149,7 +149,7 @@ def _start_postgres(data: Path) -> tuple[str, str]:
     try:
         server = pgserver.get_server(data, cleanup_mode=None)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
-        raise GazelleSyncError(
+        raise DatabaseError(
             f"The embedded PostgreSQL does not start ({error}). Its log is {data / 'log'}. Is the disk full? "
             "To use a server of your own, set GAZELLE_DATABASE_URL and GAZELLE_DAGSTER_POSTGRES_URL."
         ) from error

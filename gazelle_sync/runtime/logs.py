@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of, first_line
 from gazelle_sync.settings import Settings
 
 FILE_BYTES = 5_000_000
@@ -192,8 +192,13 @@ def surprises_told() -> Iterator[None]:
         error.args = (masked(str(error)),)
         raise error from None
     except Exception as error:
-        get_logger("gazelle_sync").exception("unexpected error")
-        raise GazelleSyncError(f"{say_surprise(error)}: the log file holds the rest.") from None
+        raise unexpected(error) from None
+
+
+def unexpected(error: Exception) -> UnexpectedError:
+    """An error that nobody expected: all of it goes to the log file, and one sentence of it to whoever raises this."""
+    get_logger("gazelle_sync").exception("unexpected error")
+    return UnexpectedError(f"{say_surprise(error)}: the log file holds the rest.", cause=cause_of(error))
 
 
 def plain_traceback(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import errors, sql
 
-from gazelle_sync.errors import DatabaseError, first_line
+from gazelle_sync.errors import DatabaseError, RoleRefused, first_line
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import locking_out_others
@@ -89,7 +89,7 @@ def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
             connection.execute("SET LOCAL standard_conforming_strings = on")
             connection.execute(path.read_bytes())
     except errors.InsufficientPrivilege as error:
-        raise DatabaseError(
+        raise RoleRefused(
             f"The role {connection.info.user} may not do what sql/migrations/{path.name} does ({first_line(error)}). "
             "Nothing of that file was applied. Run `gazelle-sync migrate` as the owner of the database or of the "
             "tables; a role that is to make them needs GRANT CREATE ON DATABASE … and GRANT CREATE ON SCHEMA public."

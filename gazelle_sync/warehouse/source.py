@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from gazelle_sync.errors import GazelleSyncError, SettingsError
+from gazelle_sync.errors import GazelleSyncError, SettingsError, WrongAccount
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
@@ -64,12 +64,12 @@ def refuse_mixing(connection: Connection, api_url: str) -> None:
     """Refuse an account that the database does not belong to.
 
     Raises:
-        SettingsError: A variable got lost, or names another account's database.
+        WrongAccount: A variable got lost, or names another account's database.
     """
     before = read_setting(connection, SOURCE_SETTING)
     if before in (None, source_of(api_url)):
         return
-    raise SettingsError(
+    raise WrongAccount(
         "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
         "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
         if before == ACCOUNT

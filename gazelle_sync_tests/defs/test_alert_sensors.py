@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from gazelle_sync.definitions import build_defs
+from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.incidents.sensors import alert_sensors, ended_run
+from gazelle_sync.errors import Cause, DatabaseFull
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.receivers import HOOK_TOKEN, PASSWORD, Webhook, mail_server, webhook
 from gazelle_sync_tests.support.shop import Shop
@@ -31,7 +33,7 @@ def hours(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
 
 @dg.op
 def fails() -> None:
-    raise dg.Failure(description="PostgreSQL has no room left (x)", allow_retries=False)
+    raise failure_of(DatabaseFull("PostgreSQL has no room left (x)"))
 
 
 @dg.job
@@ -81,7 +83,7 @@ def test_a_failed_run_says_why_and_one_that_only_a_check_blocked_says_so(instanc
     failed = failing.execute_in_process(instance=instance, raise_on_error=False).dagster_run
     seen = ended_run(instance, failed)
     assert (seen.succeeded, seen.only_checks_failed) == (False, False)
-    assert "no room left" in seen.reason
+    assert seen.cause == Cause("disk")
     job = dg.Definitions(assets=[table], asset_checks=[blocking_hours]).resolve_implicit_global_asset_job_def()
     blocked = job.execute_in_process(instance=instance, raise_on_error=False).dagster_run
     assert ended_run(instance, blocked).only_checks_failed

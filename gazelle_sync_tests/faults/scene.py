@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import UNKNOWN, GazelleSyncError, cause_of
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults.alerts import ReportedTotal, job_of, told_of
@@ -138,7 +138,9 @@ class Scene(Surroundings):
             words += [str(log["error_message"] or ""), json.dumps(log["stats"] or {}, ensure_ascii=False)]
         status = self.status_of(error, log)
         foreign = error is not None and not isinstance(error, (GazelleSyncError, ProcessEnded))
-        ended = ended or EndedRun(run_id or None, job_of(mode), error is None, reason=str(error or ""))
+        ended = ended or EndedRun(
+            run_id or None, job_of(mode), error is None, cause=cause_of(error) if error else UNKNOWN
+        )
         told = told_of(self.shop, ended)
         stack = "".join(traceback.format_exception(error)) if foreign else ""
         run = Run(mode, status, "\n".join(words), told, stack, entities)

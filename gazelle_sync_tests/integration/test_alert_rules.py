@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from gazelle_sync.errors import Cause, cause_of
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
 from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
 from gazelle_sync_tests.support.receivers import Webhook
@@ -126,7 +127,7 @@ def test_a_warning_that_stays_does_not_keep_the_alert_of_a_failed_check_open(des
 
 
 def test_a_run_that_left_no_word_is_told_by_its_job(desk: Desk, hook: Webhook) -> None:
-    ended = EndedRun("r1", "tick", succeeded=False, reason="ValueError: could not convert 'Marie Tremblay'")
+    ended = EndedRun("r1", "tick", succeeded=False, cause=cause_of(ValueError("could not convert 'Marie Tremblay'")))
     desk.look(ended, alert_urls=(hook.url,))
     assert "A run of tick failed" in hook.titles[0]
     assert "Tremblay" not in hook.received[0]["message"]
@@ -136,5 +137,13 @@ def test_a_run_that_left_no_word_is_told_by_its_job(desk: Desk, hook: Webhook) -
 
 def test_a_run_that_sync_logs_tells_is_not_told_a_second_time_by_dagster(desk: Desk, hook: Webhook) -> None:
     run_id = desk.run(clients=UNREACHABLE)
-    desk.look(EndedRun(run_id, "tick", succeeded=False, reason=UNREACHABLE), alert_urls=(hook.url,))
+    desk.look(EndedRun(run_id, "tick", succeeded=False, cause=Cause("unreachable")), alert_urls=(hook.url,))
     assert len(hook.received) == 1
+
+
+def test_a_failure_that_was_stored_before_causes_were_is_told_as_well(desk: Desk, hook: Webhook) -> None:
+    desk.run(clients=UNREACHABLE)
+    desk.query("UPDATE sync_logs SET stats = stats #- '{clients,cause}' #- '{clients,cause_number}'")
+    desk.look(alert_urls=(hook.url,))
+    assert "The sync failed: Clients" in hook.titles[0]
+    assert "A cause that has no name yet" in hook.received[0]["message"]

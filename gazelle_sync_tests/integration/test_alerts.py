@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from gazelle_sync.errors import Cause, EntityFailed, MassDeletion, OperationFailed
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.incidents.watch import Watched, keep_watching
@@ -70,7 +71,7 @@ def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(desk: Desk) -> None
 def test_another_entity_that_fails_meanwhile_is_another_trouble(desk: Desk, hook: Webhook) -> None:
     desk.run(clients=UNREACHABLE)
     desk.look(alert_urls=(hook.url,))
-    desk.run(clients=UNREACHABLE, pianos="pianos: at least 40 records are gone at Gazelle, more than the 20 that pass")
+    desk.run(clients=UNREACHABLE, pianos=MassDeletion("pianos: 40 records are no longer listed", number=40))
     desk.look(alert_urls=(hook.url,))
     assert [title.partition(": ")[2] for title in hook.titles] == [
         "The sync failed: Clients",
@@ -225,11 +226,11 @@ def test_no_password_token_or_particular_of_a_client_is_in_any_text_or_column(
 
     monkeypatch.setattr(delivery, "_instantiate", without_a_pause)
     secrets = (PASSWORD, HOOK_TOKEN, "Tremblay", "514 555-0123")
-    leaky = f"pianos: Gazelle answered with errors: Marie Tremblay 514 555-0123 {PASSWORD} {HOOK_TOKEN}"
+    leaky = f"Marie Tremblay 514 555-0123 {PASSWORD} {HOOK_TOKEN}"
     hook.status = 500
     with mail_server() as mail:
         mail.refuses = True
-        desk.run(clients=leaky, pianos=leaky.replace("answered with errors", "said"))
+        desk.run(clients=OperationFailed("clients", [leaky]), pianos=EntityFailed(leaky))
         assert desk.look(alert_urls=(hook.url, mail.url())).failed == 4
         mail.refuses = False
         hook.status = 200
@@ -246,7 +247,7 @@ def test_no_password_token_or_particular_of_a_client_is_in_any_text_or_column(
 def test_a_database_out_of_reach_is_told_once_and_its_return_as_well(desk: Desk, hook: Webhook) -> None:
     urls = (hook.url,)
     away = f"postgresql://nobody:{PASSWORD}@127.0.0.1:{free_port()}/none"
-    ended = EndedRun(None, "tick", succeeded=False, reason="PostgreSQL cannot be reached")
+    ended = EndedRun(None, "tick", succeeded=False, cause=Cause("database"))
     for _ in range(3):
         desk.look(ended, alert_urls=urls, database_url=away)
     assert len(hook.received) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import MassEmptying
+from gazelle_sync.errors import MassEmptying, MassVanishing
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.support.shop import Shop
 
@@ -83,7 +83,7 @@ def test_a_tick_that_reads_emptied_lists_removes_nothing(shop: Shop, field: str)
             shop.admin.edit(kind, record["id"])
     shop.admin.fault("empty_nested", times=0, field=field)
     outcome = shop.sync(check=False)
-    assert [type(error) for error in outcome.errors.values()] == [MassEmptying]
+    assert [type(error) for error in outcome.errors.values()] == [MassVanishing]
     assert living(shop) == before
     shop.admin.clear_faults()
     shop.sync()

@@ -13,12 +13,16 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import ApiUnreachable, GazelleSyncError
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.support.receivers import Webhook, webhook
 
-UNREACHABLE = "ClientsStamps: Gazelle cannot be reached (refused). Check GAZELLE_API_URL and the network."
+UNREACHABLE = ApiUnreachable(
+    "ClientsStamps", "Gazelle cannot be reached (refused). Check GAZELLE_API_URL and the network."
+)
 
 
 class Desk:
@@ -35,11 +39,14 @@ class Desk:
             cursor = connection.execute(text.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def run(self, *, seconds: float = 1.0, mode: str = "tick", **failures: str) -> str:
+    def run(self, *, seconds: float = 1.0, mode: str = "tick", **failures: GazelleSyncError) -> str:
         """Write down a pull of every entity; those named failed."""
         self._runs += 1
         run_id = f"run-{self._runs}"
-        stats = {e.name: {"failure": failures.get(e.name), "errors": 0} for e in ENTITIES}
+        reports = {e.name: EntityReport() for e in ENTITIES}
+        for name, error in failures.items():
+            reports[name].fail(error)
+        stats = {name: report.as_stats() for name, report in reports.items()}
         self.query(
             "INSERT INTO sync_logs (run_id, task_type, mode, status, duration_s, stats, error_message) "
             "VALUES (%s, 'pull', %s, %s, %s, %s, %s)",
@@ -48,7 +55,7 @@ class Desk:
             "error" if failures else "success",
             seconds,
             Jsonb(stats),
-            "\n".join(failures.values()) or None,
+            "\n".join(map(str, failures.values())) or None,
         )
         return run_id
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from gazelle_sync.defs.failures import cause_of_event
+from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
 from gazelle_sync.incidents.watch import Watched, watch
 from gazelle_sync.notifications.ledger import Severity
@@ -43,15 +45,15 @@ def ended_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> EndedRun:
         run_id=run.run_id,
         job=run.job_name,
         succeeded=succeeded,
-        reason="\n".join(reason for _, reason in failures),
+        cause=failures[0][1] if failures else UNKNOWN,
         checks=tuple(_checks(instance, run.run_id)),
         is_overtaken=run.tags.get(WILL_RETRY_TAG) == "true" or _is_overtaken(instance, run),
         only_checks_failed=bool(failures) and all(kind == CHECK_FAILED for kind, _ in failures),
     )
 
 
-def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
-    """The class and the words of each error that failed the run."""
+def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, Cause]]:
+    """The class and the cause of each error that failed the run."""
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     found = []
     for entry in instance.all_logs(run_id, of_type=kinds):
@@ -59,11 +61,10 @@ def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str,
         if event is None:
             continue
         if event.is_step_failure:
-            data = event.step_failure_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            found.append((data.error.cls_name or "" if data.error else "", said or data.error_display_string))
+            error = event.step_failure_data.error
+            found.append((error.cls_name or "" if error else "", cause_of_event(event)))
         elif not found:
-            found.append(("", event.message or ""))
+            found.append(("", cause_of_event(event)))
     return found
 
 

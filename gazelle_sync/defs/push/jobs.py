@@ -11,7 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.defs.failures import failure_of
+from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
@@ -70,19 +71,21 @@ def send_edits(context: dg.OpExecutionContext) -> None:
             with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
                 report = push.undo(config["undo"]) if config["undo"] else push.run()
     except GazelleSyncError as error:
-        raise dg.Failure(description=log.masked(str(error)), allow_retries=False) from None
+        raise failure_of(error) from None
     except Exception as error:
         # Its own words may quote what people wrote, and Dagster keeps them: where it happened is enough.
         log.get_logger("gazelle_sync.push").error("push died", where="".join(traceback.format_tb(error.__traceback__)))
-        raise dg.Failure(
-            description=f"The push died of a fault of gazelle_sync ({type(error).__name__}). What was sent is noted, "
-            "the rest waits for the next push; the log file says where it happened.",
-            allow_retries=False,
+        raise failure_of(
+            UnexpectedError(
+                f"The push died of a fault of gazelle_sync ({type(error).__name__}). What was sent is noted, "
+                "the rest waits for the next push; the log file says where it happened.",
+                cause=cause_of(error),
+            )
         ) from None
     getattr(context.resources, EAR).report = report
     _tell(context, report)
     if report.stopped is not None:
-        raise dg.Failure(description=report.stopped, allow_retries=False)
+        raise failure_of(GazelleSyncError(report.stopped, cause=report.cause))
 
 
 def _tell(context: dg.OpExecutionContext, report: PushReport) -> None:

@@ -13,9 +13,10 @@ from typing import Any, cast
 
 import dagster as dg
 
+from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import GazelleSyncError, RunStopped
 from gazelle_sync.montreal import day_window, montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay, WithoutStaging
@@ -88,7 +89,7 @@ class RunSession:
         self._pull: Pull | Replay | None = None
         self._trouble: GazelleSyncError | None = None
         self._applies_all = False
-        self._broken_off: str | None = None
+        self._broken_off: GazelleSyncError | None = None
         self.settings: Settings | None = None
 
     def stage(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
@@ -141,19 +142,18 @@ class RunSession:
         try:
             yield
         except GazelleSyncError as error:
-            said = log.masked(str(error))
+            failed = error
         except dg.Failure:
             raise  # a check's verdict: what was read and applied is as the log row says
         except GeneratorExit:
-            self._broken_off = self._broken_off or "Dagster broke a step off: its page in the UI says why."
+            self._broken_off = self._broken_off or RunStopped("Dagster broke a step off: its page in the UI says why.")
             raise
         except Exception as error:
-            said = f"{log.say_surprise(error)}: the log file holds the rest."
-            log.get_logger("gazelle_sync").exception("unexpected error")
+            failed = log.unexpected(error)
         else:
             return
-        self._broken_off = self._broken_off or said
-        raise dg.Failure(description=said, allow_retries=False) from None
+        self._broken_off = self._broken_off or failed
+        raise failure_of(failed) from None
 
     @property
     def reports(self) -> Mapping[str, EntityReport]:
@@ -173,9 +173,9 @@ class RunSession:
         """End the pull; one that was stopped before it had applied everything has failed."""
         error: GazelleSyncError | None = None
         if self._broken_off is not None and not self._told_by_a_report():
-            error = GazelleSyncError(self._broken_off)
+            error = self._broken_off
         elif self._pull is not None and (missing := self._pull.unapplied(self._expected())):
-            error = GazelleSyncError(f"The run was stopped before it had applied {', '.join(missing)}.")
+            error = RunStopped(f"The run was stopped before it had applied {', '.join(missing)}.")
         self._stack.__exit__(type(error) if error else None, error, None)
 
     def _told_by_a_report(self) -> bool:
