@@ -43,7 +43,7 @@ class Row:
         attempts: How often sending it has failed in a row.
         seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
         pulled: What the last pull saw of the record, if one did, and not before our own last push.
-        faults: Column → why nothing of this row can be sent: a key of `words.WORDS`, and what the column holds.
+        faults: Column → why nothing of this row can be sent: a key of `messages.MESSAGES`, and what the column holds.
     """
 
     key: str

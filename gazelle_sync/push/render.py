@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gazelle_sync.i18n.plurals import counted
+from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.conflicts import Conflict
 from gazelle_sync.push.messages import action_name
@@ -16,59 +16,41 @@ from gazelle_sync.push.status import Standing, Waiting
 from gazelle_sync.push.work import Outcome
 
 LONGEST = 200
-TEXTS = {
-    "en": {
-        "nothing": "Nothing to send.",
-        "would": "{rows:# row|# rows}, {actions:# action|# actions}. Nothing was sent.",
-        "done": "{sent} sent, {failed} failed, {seconds:.1f} s, {requests:# request|# requests}.",
-        "stopped": "The push stopped: {reason} {left:# row waits|# rows wait} for the next one.",
-        "follows": "{column}: takes over what Gazelle says: {value}",
-        "empty": "(empty)",
-        "all_there": "Gazelle has everything.",
-        "waits": "{count:# row waits|# rows wait}; {errors} because of an error.",
-        "last_failed": "The last push failed: {reason}",
-        "stays": "hidden: stays here",
-        "missing": "{record}: no row speaks of it, so there is nothing to send. Check the id.",
-        "hidden": "{record}: its row is hidden and stays here until it is shown again.",
-        "sent": "{record}: Gazelle has all that its row says, since {when}.",
-        "doubt": "in doubt: will be looked for at Gazelle before anything is sent again",
-        "due": "due",
-        "next": "next try {when}, after {attempts}",
-        "no_conflict": "No conflict is open.",
-        "conflict": "#{id} {record} {field}: ours {ours}, Gazelle's {theirs}, before {base}; the later edit won "
-        "({winner})",
-        "resolved": "{record} {field}: {side} counts. {then}",
-        "edited": "The next push sends it.",
-        "stands": "It had won already: nothing changes.",
-        "ours": "ours",
-        "theirs": "Gazelle's",
-    },
-    "fr": {
-        "nothing": "Rien à envoyer.",
-        "would": "{rows:# ligne|# lignes}, {actions:# action|# actions}. Rien n'a été envoyé.",
-        "done": "{sent:# envoyée|# envoyées}, {failed} en échec, {seconds:.1f} s, {requests:# requête|# requêtes}.",
-        "stopped": "L'envoi s'est arrêté : {reason} {left:# ligne attend|# lignes attendent} le prochain.",
-        "follows": "{column} : reprend ce que dit Gazelle : {value}",
-        "empty": "(vide)",
-        "all_there": "Gazelle a tout.",
-        "waits": "{count:# ligne attend|# lignes attendent}, dont {errors} à cause d'une erreur.",
-        "last_failed": "Le dernier envoi a échoué : {reason}",
-        "stays": "masquée : reste ici",
-        "missing": "{record} : aucune ligne n'en parle, donc rien à envoyer. Vérifier l'identifiant.",
-        "hidden": "{record} : sa ligne est masquée et reste ici jusqu'à ce qu'on la montre de nouveau.",
-        "sent": "{record} : Gazelle a tout ce que dit sa ligne, depuis le {when}.",
-        "doubt": "dans le doute : on le cherchera chez Gazelle avant de renvoyer quoi que ce soit",
-        "due": "à envoyer",
-        "next": "prochain essai {when}, après {attempts}",
-        "no_conflict": "Aucun conflit n'est ouvert.",
-        "conflict": "nº {id} {record} {field} : ici {ours}, chez Gazelle {theirs}, avant {base} ; la dernière "
-        "modification l'a emporté ({winner})",
-        "resolved": "{record} {field} : {side} compte. {then}",
-        "edited": "Le prochain envoi la fait partir.",
-        "stands": "Elle l'avait déjà emporté : rien ne change.",
-        "ours": "la nôtre",
-        "theirs": "celle de Gazelle",
-    },
+TEXTS: dict[str, Message | Plural] = {
+    "nothing": Message("Nothing to send."),
+    "would": Message("{rows}, {actions}. Nothing was sent."),
+    "done": Plural(
+        "{count} sent, {failed} failed, {seconds} s, {requests}.",
+        "{count} sent, {failed} failed, {seconds} s, {requests}.",
+    ),
+    "stopped": Plural(
+        "The push stopped: {reason} {count} row waits for the next one.",
+        "The push stopped: {reason} {count} rows wait for the next one.",
+    ),
+    "follows": Message("{column}: takes over what Gazelle says: {value}"),
+    "empty": Message("(empty)"),
+    "all_there": Message("Gazelle has everything."),
+    "waits": Plural(
+        "{count} row waits; {errors} because of an error.",
+        "{count} rows wait; {errors} because of an error.",
+    ),
+    "last_failed": Message("The last push failed: {reason}"),
+    "stays": Message("hidden: stays here"),
+    "missing": Message("{record}: no row speaks of it, so there is nothing to send. Check the id."),
+    "hidden": Message("{record}: its row is hidden and stays here until it is shown again."),
+    "sent": Message("{record}: Gazelle has all that its row says, since {when}."),
+    "doubt": Message("in doubt: will be looked for at Gazelle before anything is sent again"),
+    "due": Message("due"),
+    "next": Message("next try {when}, after {attempts}"),
+    "no_conflict": Message("No conflict is open."),
+    "conflict": Message(
+        "#{id} {record} {field}: ours {ours}, Gazelle's {theirs}, before {base}; the later edit won ({winner})"
+    ),
+    "resolved": Message("{record} {field}: {side} counts. {then}"),
+    "edited": Message("The next push sends it."),
+    "stands": Message("It had won already: nothing changes."),
+    "ours": Message("ours"),
+    "theirs": Message("Gazelle's"),
 }
 
 
@@ -92,7 +74,9 @@ def render_preview(language: str, found: Iterable[tuple[Row, Plan | None, str]])
         lines += [f"  ✗ {problem}" for problem in problems.values()]
     if not lines:
         return _say(language, "nothing"), all_well
-    return "\n".join([*lines, _say(language, "would", rows=count, actions=actions)]), all_well
+    rows = translator(language)(Plural("{count} row", "{count} rows"), count=count)
+    what = translator(language)(Plural("{count} action", "{count} actions"), count=actions)
+    return "\n".join([*lines, _say(language, "would", rows=rows, actions=what)]), all_well
 
 
 def render_report(language: str, report: PushReport) -> str:
@@ -101,11 +85,16 @@ def render_report(language: str, report: PushReport) -> str:
     for outcome in report.outcomes:
         lines += _outcome(language, outcome)
     if report.stopped is not None:
-        lines.append("✗ " + _say(language, "stopped", reason=report.stopped, left=report.left))
+        lines.append("✗ " + _say(language, "stopped", reason=report.stopped, count=report.left))
     if not lines:
         return _say(language, "nothing")
     done = _say(
-        language, "done", sent=report.sent, failed=report.failed, seconds=report.seconds, requests=report.requests
+        language,
+        "done",
+        count=report.sent,
+        failed=report.failed,
+        seconds=translator(language).decimal(report.seconds),
+        requests=translator(language)(Plural("{count} request", "{count} requests"), count=report.requests),
     )
     return "\n".join([*lines, done])
 
@@ -203,4 +192,4 @@ def _short(language: str, value: JsonValue) -> str:
 
 
 def _say(language: str, key: str, **values: object) -> str:
-    return counted(language, TEXTS[language][key], **values)
+    return translator(language)(TEXTS[key], **values)
