@@ -70,6 +70,14 @@ class Translator:
 
         return format_decimal(value, format="#,##0.0", locale=self.language)
 
+    def percentage(self, value: float) -> str:
+        """A share with two decimals: `0.07%`, `0,07 %`."""
+        from babel import Locale
+        from babel.numbers import format_percent
+
+        pattern = Locale.parse(self.language).percent_formats[None].pattern.replace("##0", "##0.00")
+        return format_percent(value, format=pattern, locale=self.language)
+
     def day(self, day: date, pattern: str) -> str:
         """A day in words: `Tuesday, December 1`, `mardi 1er décembre`.
 

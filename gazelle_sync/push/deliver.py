@@ -390,7 +390,8 @@ class Delivery:
         when = self._sent_before(work.row, action)
         if when is None:
             return False
-        reason = say(self._language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")
+        sent_at = f"{when:%Y-%m-%d %H:%M} UTC"
+        reason = say(self._language, "already_sent", when=sent_at)
         with self._connection.transaction():
             self._journal.note(work.row.key, action.name, action.field, "skipped", reason, action.key)
             work.row = rows.settle(self._connection, self._pushable, work.row, action.settles)

@@ -16,8 +16,9 @@ import msgspec
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality.context import Check, CheckContext, warning
-from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.quality.published import ENUMS
 from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
@@ -29,53 +30,26 @@ SETTING = "api_schema"
 GOOD_FOR = timedelta(hours=20)
 """Shorter than a day, so that a nightly run that begins a little early asks all the same."""
 
-VALID = Text(
-    "{checked} operations: Gazelle's schema knows every field, argument and value that they use.",
-    "{checked} opérations : le schéma de Gazelle connaît chaque champ, argument et valeur qu'elles utilisent.",
+VALID = Message("{checked} operations: Gazelle's schema knows every field, argument and value that they use.")
+INVALID = Message("Gazelle's schema refuses {count} of {checked} operations: {what}.")
+MEND = Message(
+    "The next run that sends them fails. Adapt gazelle_sync/gazelle/operations and the reconciler, then `gazelle-sync "
+    "sync --full`."
 )
-INVALID = Text(
-    "Gazelle's schema refuses {count} of {checked} operations: {what}.",
-    "Le schéma de Gazelle refuse {count} opérations sur {checked} : {what}.",
+NOT_DEPRECATED = Message("{checked} operations: nothing that they use is about to disappear.")
+DEPRECATED = Message("Gazelle announces that {count} things that we use will disappear: {what}.")
+REPLACE = Message("Replace them in gazelle_sync/gazelle/operations while they still answer.")
+SAME_VALUES = Message("{checked} enums: Gazelle's values are the ones that we know.")
+NEW_VALUES = Message("Gazelle's schema has new values: {what}.")
+LOST_ENUMS = Message("Gone from the schema: {what}.")
+EXPECT = Message(
+    "They will come in the data and be stored as they are. Decide what the shop's programs make of them, then add "
+    "them to gazelle_sync/quality/published.py."
 )
-MEND = Text(
-    "The next run that sends them fails. Adapt gazelle_sync/gazelle/operations and the reconciler, then "
-    "`gazelle-sync sync --full`.",
-    "Le prochain passage qui les envoie échouera. Adaptez gazelle_sync/gazelle/operations et le réconciliateur, puis "
-    "`gazelle-sync sync --full`.",
-)
-NOT_DEPRECATED = Text(
-    "{checked} operations: nothing that they use is about to disappear.",
-    "{checked} opérations : rien de ce qu'elles utilisent n'est sur le point de disparaître.",
-)
-DEPRECATED = Text(
-    "Gazelle announces that {count} things that we use will disappear: {what}.",
-    "Gazelle annonce la disparition de {count} éléments que nous utilisons : {what}.",
-)
-REPLACE = Text(
-    "Replace them in gazelle_sync/gazelle/operations while they still answer.",
-    "Remplacez-les dans gazelle_sync/gazelle/operations tant qu'ils répondent encore.",
-)
-SAME_VALUES = Text(
-    "{checked} enums: Gazelle's values are the ones that we know.",
-    "{checked} énumérations : les valeurs de Gazelle sont celles que nous connaissons.",
-)
-NEW_VALUES = Text("Gazelle's schema has new values: {what}.", "Le schéma de Gazelle a de nouvelles valeurs : {what}.")
-LOST_ENUMS = Text("Gone from the schema: {what}.", "Disparues du schéma : {what}.")
-EXPECT = Text(
-    "They will come in the data and be stored as they are. Decide what the shop's programs make of them, then add them "
-    "to gazelle_sync/quality/published.py.",
-    "Elles arriveront dans les données et seront enregistrées telles quelles. Décidez ce que les programmes de "
-    "l'atelier en font, puis ajoutez-les à gazelle_sync/quality/published.py.",
-)
-REFUSED = Text(
-    "Gazelle's schema cannot be read ({reason}), so nobody knows whether our operations still fit.",
-    "Le schéma de Gazelle ne peut pas être lu ({reason}) : nul ne sait si nos opérations conviennent encore.",
-)
-ASK_AGAIN = Text(
+REFUSED = Message("Gazelle's schema cannot be read ({reason}), so nobody knows whether our operations still fit.")
+ASK_AGAIN = Message(
     "If Gazelle refuses introspection for good, compare with the schema that it publishes. Else look again: "
-    "`gazelle-sync doctor`.",
-    "Si Gazelle refuse l'introspection pour de bon, comparez avec le schéma publié. Sinon, regardez de nouveau : "
-    "`gazelle-sync doctor`.",
+    "`gazelle-sync doctor`."
 )
 
 
@@ -153,23 +127,17 @@ def evaluate_enums(context: CheckContext, check: str) -> Finding:
 CHECKS = (
     Check(
         "conformance_operations",
-        Text(
-            "Gazelle's schema accepts every operation that we send.",
-            "Le schéma de Gazelle accepte chaque opération que nous envoyons.",
-        ),
+        Message("Gazelle's schema accepts every operation that we send."),
         evaluate_operations,
     ),
     Check(
         "conformance_deprecations",
-        Text(
-            "Nothing that we use is about to disappear from Gazelle's schema.",
-            "Rien de ce que nous utilisons n'est sur le point de disparaître du schéma de Gazelle.",
-        ),
+        Message("Nothing that we use is about to disappear from Gazelle's schema."),
         evaluate_deprecations,
     ),
     Check(
         "conformance_enums",
-        Text("Gazelle's schema has no new enum value.", "Le schéma de Gazelle n'a pas de nouvelle valeur énumérée."),
+        Message("Gazelle's schema has no new enum value."),
         evaluate_enums,
     ),
 )

@@ -15,9 +15,9 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.i18n.names import entity_name
-from gazelle_sync.i18n.translator import translator
+from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.quality.finding import Finding, Severity, Text
+from gazelle_sync.quality.finding import Finding, Severity
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -77,9 +77,9 @@ class CheckContext:
         """Of the shop's database."""
         return str(self.settings.database_url)
 
-    def say(self, text: Text, **values: object) -> str:
+    def say(self, text: str | Plural, **values: object) -> str:
         """A sentence in the shop's language."""
-        return text.say(self.language, **values)
+        return translator(self.language)(text, **values)
 
     def name(self, entity: str) -> str:
         """What staff call an entity."""
@@ -154,24 +154,15 @@ class Check:
     """
 
     name: str
-    title: Text
+    title: Message
     judge: Callable[[CheckContext, str], Finding]
     blocking: bool = False
     in_tick: bool = False
 
 
-NOTHING_THERE = Text(
-    "{what}: the table is empty. An empty table proves nothing.",
-    "{what} : la table est vide. Une table vide ne prouve rien.",
-)
-REALLY_NOTHING = Text(
-    "{what}: there are none, here or at Gazelle.",
-    "{what} : il n'y en a pas, ni ici ni chez Gazelle.",
-)
-FILL = Text(
-    "Run `gazelle-sync sync`; if rows were removed by hand, `gazelle-sync replay`.",
-    "Lancez `gazelle-sync sync` ; si des lignes ont été effacées à la main, `gazelle-sync replay`.",
-)
+NOTHING_THERE = Message("{what}: the table is empty. An empty table proves nothing.")
+REALLY_NOTHING = Message("{what}: there are none, here or at Gazelle.")
+FILL = Message("Run `gazelle-sync sync`; if rows were removed by hand, `gazelle-sync replay`.")
 
 
 def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:

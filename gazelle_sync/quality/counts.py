@@ -15,45 +15,30 @@ from gazelle_sync.entities import ENTITIES, Entity, Strategy
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.quality.context import CheckContext, ReportedTotal, empty, warning
-from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 ALL = [entity.name for entity in ENTITIES]
 
-EQUAL = Text(
-    "{checked} kinds of record, {records} records: as many here as at Gazelle.",
-    "{checked} sortes de fiches, {records} fiches : autant ici que chez Gazelle.",
+EQUAL = Message("{checked} kinds of record, {records} records: as many here as at Gazelle.")
+NEWS = Message("Gazelle went on since: {what}. The next run brings it.")
+UNEQUAL = Message("{what} here, {told} at Gazelle")
+OFF = Message("The counts differ: {what}.")
+UNREADABLE_RECORDS = Plural(
+    "{what}: Gazelle has {count} record that it cannot give, or that could not be read.",
+    "{what}: Gazelle has {count} records that it cannot give, or that could not be read.",
 )
-NEWS = Text(
-    "Gazelle went on since: {what}. The next run brings it.",
-    "Gazelle a bougé depuis : {what}. Le prochain passage suivra.",
+CANNOT_ASK = Message("Gazelle cannot be asked how much it has ({reason}).")
+AS_LAST_TIME = Message("Our counts are those of the last run.")
+SYNC = Message(
+    "Run `gazelle-sync sync --full`, then `gazelle-sync check --only integrity_counts`. Rows that were removed by "
+    "hand come back with `gazelle-sync replay`."
 )
-UNEQUAL = Text("{what} here, {told} at Gazelle", "{what} ici, {told} chez Gazelle")
-OFF = Text("The counts differ: {what}.", "Les nombres diffèrent : {what}.")
-UNREADABLE_RECORDS = Text(
-    "{what}: Gazelle has {count:# record|# records} that it cannot give, or that could not be read.",
-    "{what} : Gazelle a {count:# fiche qu'elle ne peut pas donner, ou qui n'a pas pu être lue|"
-    "# fiches qu'elle ne peut pas donner, ou "
-    "qui n'ont pas pu être lues}.",
-)
-CANNOT_ASK = Text(
-    "Gazelle cannot be asked how much it has ({reason}).",
-    "Impossible de demander à Gazelle combien elle en a ({reason}).",
-)
-AS_LAST_TIME = Text("Our counts are those of the last run.", "Nos nombres sont ceux du dernier passage.")
-SYNC = Text(
-    "Run `gazelle-sync sync --full`, then `gazelle-sync check --only integrity_counts`. Rows that were removed by hand "
-    "come back with `gazelle-sync replay`.",
-    "Lancez `gazelle-sync sync --full`, puis `gazelle-sync check --only integrity_counts`. Les lignes effacées à la "
-    "main reviennent avec `gazelle-sync replay`.",
-)
-AGAIN = Text(
-    "Look again when Gazelle answers: `gazelle-sync doctor`.", "Regardez de nouveau quand Gazelle répond : "
-    "`gazelle-sync doctor`.",
-)  # fmt: skip
+AGAIN = Message("Look again when Gazelle answers: `gazelle-sync doctor`.")  # fmt: skip
 
 
 @dataclass
@@ -148,7 +133,8 @@ def _compare(
         return
     counts.lost += len(lost) if lost else abs(short)
     counts.examples += [f"{entity.table.name} {external_id}" for external_id in lost or ()]
-    counts.off.append(context.say(UNEQUAL, what=f"{name} {ours}", told=told.total))
+    held = f"{name} {ours}"
+    counts.off.append(context.say(UNEQUAL, what=held, told=told.total))
 
 
 def _total(client: GazelleClient, entity: Entity) -> int:

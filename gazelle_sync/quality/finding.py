@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gazelle_sync.i18n.plurals import counted
-
 SHOWN = 10
 """Examples that a finding carries: enough to look, not a second copy of the table."""
 
@@ -20,23 +18,6 @@ class Severity(enum.Enum):
     """What the tables say may not be believed."""
     WARNING = "warning"
     """A person should look; the tables say what Gazelle says."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A sentence in both languages of the shop, with `{places}` for what it is about."""
-
-    en: str
-    fr: str
-
-    def say(self, language: str, **values: object) -> str:
-        """The sentence.
-
-        Args:
-            language: `en` or `fr`.
-            values: For the places.
-        """
-        return counted(language, self.fr if language == "fr" else self.en, **values)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from gazelle_sync.entities import ENTITIES, LATE, LOST
+from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.quality.context import Check, CheckContext, warning
-from gazelle_sync.quality.finding import Finding, Severity, Text, some
+from gazelle_sync.quality.finding import Finding, Severity, some
 
 ALL = [entity.name for entity in ENTITIES]
 LATE_MINUTES, LOST_MINUTES = LATE.total_seconds() / 60, LOST.total_seconds() / 60
@@ -24,85 +25,57 @@ LEAST_USUAL = 10
 RUNS_WITHOUT_MOVE = 2
 AHEAD = timedelta(hours=2)
 
-NO_RUN = Text("No run has ended yet.", "Aucun passage n'est encore terminé.")
-RUN_IT = Text("Run `gazelle-sync sync`.", "Lancez `gazelle-sync sync`.")
-NOTHING_WAITS = Text("Nothing waits to be applied.", "Rien n'attend d'être appliqué.")
-WAITS = Text(
-    "{count:# record waits|# records wait} to be applied ({what}), the oldest for {minutes} min.",
-    "{count:# fiche attend d'être appliquée|# fiches attendent d'être appliquées} ({what}), "
-    "la plus ancienne depuis {minutes} min.",
+NO_RUN = Message("No run has ended yet.")
+RUN_IT = Message("Run `gazelle-sync sync`.")
+NOTHING_WAITS = Message("Nothing waits to be applied.")
+WAITS = Plural(
+    "{count} record waits to be applied ({what}), the oldest for {minutes} min.",
+    "{count} records wait to be applied ({what}), the oldest for {minutes} min.",
 )
-APPLY = Text(
-    "The next run applies them, or `gazelle-sync replay` now. If they stay, `gazelle-sync status` says what fails.",
-    "Le prochain passage s'en charge, ou `gazelle-sync replay` maintenant. Si elles restent, `gazelle-sync status` dit "
-    "ce qui échoue.",
+APPLY = Message(
+    "The next run applies them, or `gazelle-sync replay` now. If they stay, `gazelle-sync status` says what fails."
 )  # fmt: skip
-NO_ERRORS = Text("No record is in error.", "Aucune fiche n'est en erreur.")
-ERRORS = Text(
-    "{count:# record is|# records are} in error ({rate} of those that Gazelle has), "
-    "{fresh} of them within the last hour: {reasons}.",
-    "{count:# fiche est|# fiches sont} en erreur ({rate} de celles de Gazelle), "
-    "dont {fresh} depuis moins d'une heure : {reasons}.",
+NO_ERRORS = Message("No record is in error.")
+ERRORS = Plural(
+    "{count} record is in error ({rate} of those that Gazelle has), {fresh} of them within the last hour: {reasons}.",
+    "{count} records are in error ({rate} of those that Gazelle has), {fresh} of them within the last hour: {reasons}.",
 )
-MEND_ERRORS = Text(
+MEND_ERRORS = Message(
     "v_sync_errors says which and why. A newer version from Gazelle replaces them; after a mended reconciler, "
-    "`gazelle-sync replay` applies them.",
-    "La vue v_sync_errors dit lesquelles et pourquoi. Une version plus récente de Gazelle les remplace ; après "
-    "correction d'un réconciliateur, `gazelle-sync replay` les applique.",
+    "`gazelle-sync replay` applies them."
 )
-FRESH = Text(
-    "Every kind of record was read within the last {minutes} min.",
-    "Chaque sorte de fiche a été lue depuis moins de {minutes} min.",
-)
-STALE = Text("Not read for too long: {what}.", "Pas lues depuis trop longtemps : {what}.")
-NEVER = Text("{name} never", "{name} jamais")
-MINUTES = Text("{name} {minutes} min", "{name} {minutes} min")
-START_IT = Text(
+FRESH = Message("Every kind of record was read within the last {minutes} min.")
+STALE = Message("Not read for too long: {what}.")
+NEVER = Message("{name} never")
+MINUTES = Message("{name} {minutes} min")
+START_IT = Message(
     "A tick comes every 15 minutes: is `gazelle-sync up` running? `gazelle-sync status` says what fails, "
-    "`gazelle-sync doctor` why.",
-    "Un passage a lieu toutes les 15 minutes : `gazelle-sync up` est-il en marche ? `gazelle-sync status` dit ce qui "
-    "échoue, `gazelle-sync doctor` pourquoi.",
+    "`gazelle-sync doctor` why."
 )
-MOVING = Text(
-    "Every watermark moved with its last successful run.", "Chaque repère a avancé avec son dernier passage réussi."
-)
-STUCK = Text(
-    "Watermarks that do not move though runs succeed: {what}.",
-    "Repères qui n'avancent pas alors que les passages réussissent : {what}.",
-)
-UNREADABLE_MARK = Text("{name} is not readable", "{name} illisible")
-FUTURE_MARK = Text("{name} lies ahead of the clock ({value})", "{name} en avance sur l'horloge ({value})")
-STUCK_MARK = Text("{name} stands at {value} after {runs} runs", "{name} reste à {value} après {runs} passages")
-MEND_MARK = Text(
+MOVING = Message("Every watermark moved with its last successful run.")
+STUCK = Message("Watermarks that do not move though runs succeed: {what}.")
+UNREADABLE_MARK = Message("{name} is not readable")
+FUTURE_MARK = Message("{name} lies ahead of the clock ({value})")
+STUCK_MARK = Message("{name} stands at {value} after {runs} runs")
+MEND_MARK = Message(
     "Look whether Gazelle's clock (its Date header) stands still: `gazelle-sync doctor`. `gazelle-sync sync --full` "
-    "reads everything, whatever the watermark says.",
-    "Vérifiez si l'horloge de Gazelle (en-tête Date) est arrêtée : `gazelle-sync doctor`. `gazelle-sync sync --full` "
-    "lit tout, quel que soit le repère.",
+    "reads everything, whatever the watermark says."
 )
-USUAL = Text(
-    "{count:# record|# records} came within the last hour; usual for it are {low} to {high}.",
-    "{count:# fiche est arrivée|# fiches sont arrivées} depuis une heure ; d'habitude, de {low} à {high}.",
+USUAL = Plural(
+    "{count} record came within the last hour; usual for it are {low} to {high}.",
+    "{count} records came within the last hour; usual for it are {low} to {high}.",
 )
-LEARNING = Text(
-    "{count:# record|# records} came within the last hour. What is usual for it is not known yet: "
-    "{days} of {needed} days.",
-    "{count:# fiche est arrivée|# fiches sont arrivées} depuis une heure. "
-    "L'habitude n'est pas encore connue : {days:# jour|# jours} sur {needed}.",
+LAST_HOUR = Plural("{count} record came within the last hour.", "{count} records came within the last hour.")
+LEARNING = Plural(
+    "What is usual for it is not known yet: {count} of {needed} days.",
+    "What is usual for it is not known yet: {count} of {needed} days.",
 )
-NO_TICK = Text("No tick ended within the last hour.", "Aucun passage ne s'est terminé depuis une heure.")
-FLOOD = Text(
-    "{count} records came within the last hour, far more than the usual {low} to {high}.",
-    "{count} fiches sont arrivées depuis une heure, bien plus que les {low} à {high} habituelles.",
-)
-DROUGHT = Text(
-    "Nothing came within the last hour, where {low} to {high} records are usual.",
-    "Rien n'est arrivé depuis une heure, alors que {low} à {high} fiches sont habituelles.",
-)
-ASK_GAZELLE = Text(
+NO_TICK = Message("No tick ended within the last hour.")
+FLOOD = Message("{count} records came within the last hour, far more than the usual {low} to {high}.")
+DROUGHT = Message("Nothing came within the last hour, where {low} to {high} records are usual.")
+ASK_GAZELLE = Message(
     "Look at Gazelle: an import or a bulk edit explains a flood, a holiday a drought. If neither, compare with "
-    "`gazelle-sync check --only integrity_counts`.",
-    "Regardez dans Gazelle : une importation ou une modification en masse explique un afflux, un congé un silence. "
-    "Sinon, comparez avec `gazelle-sync check --only integrity_counts`.",
+    "`gazelle-sync check --only integrity_counts`."
 )
 
 
@@ -141,6 +114,7 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
     if not rows:
         return Finding(check, True, context.say(NO_ERRORS), numbers=numbers)
     reasons = Counter(reason_of(message) for _, _, message, _ in rows)
+    most = [f"{reason} ({count})" for reason, count in reasons.most_common(3)]
     is_bad = fresh > ERRORS_AN_HOUR or (rate > ERROR_RATE and len(rows) > ERRORS_AN_HOUR)
     return Finding(
         check,
@@ -150,8 +124,8 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
             ERRORS,
             count=len(rows),
             fresh=fresh,
-            rate=f"{rate:.2%}",
-            reasons="; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3)),
+            rate=translator(context.language).percentage(rate),
+            reasons="; ".join(most),
         ),
         advice=context.say(MEND_ERRORS),
         examples=some(f"{entity} {i}: {reason_of(message)}" for entity, i, message, _ in rows),
@@ -220,9 +194,8 @@ def evaluate_volume(context: CheckContext, check: str) -> Finding:
     if now is None and not context.reports:
         return Finding(check, True, context.say(NO_TICK), numbers=numbers)
     if len(days) < LEAST_DAYS:
-        return Finding(
-            check, True, context.say(LEARNING, count=count, days=len(days), needed=LEAST_DAYS), numbers=numbers
-        )
+        learning = context.say(LEARNING, count=len(days), needed=LEAST_DAYS)
+        return Finding(check, True, f"{context.say(LAST_HOUR, count=count)} {learning}", numbers=numbers)
     is_flood = count > max(MANY_TIMES * high, LEAST_UNUSUAL)
     is_drought = count == 0 and low > 0 and median(days.values()) >= LEAST_USUAL
     text = FLOOD if is_flood else DROUGHT if is_drought else USUAL
@@ -246,36 +219,31 @@ def reason_of(message: str) -> str:
 CHECKS = (
     Check(
         "flow_age",
-        Text(
-            "Every kind of record was read from Gazelle lately.",
-            "Chaque sorte de fiche a été lue récemment chez Gazelle.",
-        ),
+        Message("Every kind of record was read from Gazelle lately."),
         evaluate_age,
         in_tick=True,
     ),
     Check(
         "flow_backlog",
-        Text("What was read is applied at once.", "Ce qui est lu est appliqué aussitôt."),
+        Message("What was read is applied at once."),
         evaluate_backlog,
         in_tick=True,
     ),
     Check(
         "flow_errors",
-        Text("No record is in error.", "Aucune fiche n'est en erreur."),
+        Message("No record is in error."),
         evaluate_errors,
         in_tick=True,
     ),
     Check(
         "flow_watermark",
-        Text("Each successful run moves its watermark.", "Chaque passage réussi fait avancer son repère."),
+        Message("Each successful run moves its watermark."),
         evaluate_watermark,
         in_tick=True,
     ),
     Check(
         "flow_volume",
-        Text(
-            "As many records come as is usual for the hour.", "Il arrive autant de fiches que d'habitude à cette heure."
-        ),
+        Message("As many records come as is usual for the hour."),
         evaluate_volume,
         in_tick=True,
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
 from gazelle_sync.quality.counts import evaluate_counts
-from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.quality.published import COLUMNS, ENUMS
 from gazelle_sync.warehouse.schema_repair import lacking
@@ -16,89 +17,46 @@ from gazelle_sync.warehouse.schema_repair import lacking
 TABLES = [table for entity in ENTITIES for table in entity.tables]
 ALL = [entity.name for entity in ENTITIES]
 
-UNIQUE = Text(
-    "{checked} rows of {tables} tables: every id stands there once.",
-    "{checked} lignes dans {tables} tables : chaque identifiant y figure une seule fois.",
-)
-DROPPED = Text("Tables or views that are not there: {what}.", "Tables ou vues qui n'existent pas : {what}.")
-MAKE_AGAIN = Text(
-    "`gazelle-sync migrate` makes them again and says what to do then.",
-    "`gazelle-sync migrate` les recrée et dit quoi faire ensuite.",
-)
-NOT_UNIQUE = Text(
-    "{count:# id stands|# ids stand} more than once in {tables}.",
-    "{count:# identifiant figure|# identifiants figurent} plusieurs fois dans {tables}.",
-)
-NO_INDEX = Text(
-    "Nothing keeps the ids of {tables} unique: the unique index on external_id is gone.",
-    "Rien ne garantit l'unicité des identifiants de {tables} : l'index unique sur external_id a disparu.",
-)
-MEND_UNIQUE = Text(
+UNIQUE = Message("{checked} rows of {tables} tables: every id stands there once.")
+DROPPED = Message("Tables or views that are not there: {what}.")
+MAKE_AGAIN = Message("`gazelle-sync migrate` makes them again and says what to do then.")
+NOT_UNIQUE = Plural("{count} id stands more than once in {tables}.", "{count} ids stand more than once in {tables}.")
+NO_INDEX = Message("Nothing keeps the ids of {tables} unique: the unique index on external_id is gone.")
+MEND_UNIQUE = Message(
     "Remove the rows that are too many, make the index again (sql/migrations/003_production.sql says on which "
-    "columns), then `gazelle-sync replay`.",
-    "Supprimez les lignes en trop, recréez l'index (sql/migrations/003_production.sql dit sur quelles colonnes), puis "
-    "`gazelle-sync replay`.",
+    "columns), then `gazelle-sync replay`."
 )
-NOTHING_DANGLES = Text(
-    "{checked} kinds of reference: each names a record that is there.",
-    "{checked} sortes de références : chacune désigne une fiche présente.",
+NOTHING_DANGLES = Message("{checked} kinds of reference: each names a record that is there.")
+DANGLES = Plural(
+    "{count} row names a record that is not there: {columns}.",
+    "{count} rows name a record that is not there: {columns}.",
 )
-DANGLES = Text(
-    "{count:# row names|# rows name} a record that is not there: {columns}.",
-    "{count:# ligne désigne|# lignes désignent} une fiche absente : {columns}.",
-)
-MEND_REFERENCES = Text(
+MEND_REFERENCES = Message(
     "`gazelle-sync replay` brings the named records back, as stubs where Gazelle has them no more. Rows were removed "
-    "by hand, or foreign keys switched off.",
-    "`gazelle-sync replay` fait revenir les fiches désignées, réduites à leur identifiant si Gazelle ne les a plus. "
-    "Des lignes ont été effacées à la main, ou des clés étrangères désactivées.",
+    "by hand, or foreign keys switched off."
 )
-KNOWN_VALUES = Text(
-    "{checked} columns with a fixed list of values: no value that was not known.",
-    "{checked} colonnes à liste de valeurs fixe : aucune valeur inconnue.",
+KNOWN_VALUES = Message("{checked} columns with a fixed list of values: no value that was not known.")
+UNKNOWN_VALUES = Message("Gazelle sent values that were never seen before: {what}. They are stored as they came.")
+DECIDE = Message("Decide what the shop's programs make of them, then add them to gazelle_sync/quality/published.py.")
+KEPT = Plural(
+    "{checked} records of which Gazelle says tags: {count} has none here, no more than people remove.",
+    "{checked} records of which Gazelle says tags: {count} have none here, no more than people remove.",
 )
-UNKNOWN_VALUES = Text(
-    "Gazelle sent values that were never seen before: {what}. They are stored as they came.",
-    "Gazelle a envoyé des valeurs jamais vues : {what}. Elles sont enregistrées telles quelles.",
+EMPTIED = Message(
+    "{column} was emptied on {count} of {checked} rows that had something: more than {limit}, more than people remove."
 )
-DECIDE = Text(
-    "Decide what the shop's programs make of them, then add them to gazelle_sync/quality/published.py.",
-    "Décidez ce que les programmes de l'atelier en font, puis ajoutez-les à gazelle_sync/quality/published.py.",
+RESTORE = Message(
+    "Stop what empties it. Restore the column from a backup; without one, set tags = gazelle_tags for these rows "
+    "(what was added here is then lost) and run `gazelle-sync replay`."
 )
-KEPT = Text(
-    "{checked} records of which Gazelle says tags: {count:# has|# have} none here, no more than people remove.",
-    "{checked} fiches auxquelles Gazelle donne des tags : {count:# n'en a|# n'en ont} pas ici, pas plus que ce que des "
-    "personnes retirent.",
+NO_TAGS = Message("No record has tags at Gazelle, so none can have lost them.")
+NO_TWINS = Message("{checked} notes: none that was imported stands there twice.")
+TWINS = Plural(
+    "{count} imported note (tle_) is shown twice: the API's own (tme_) says the same.",
+    "{count} imported notes (tle_) are shown twice: the API's own (tme_) says the same.",
 )
-EMPTIED = Text(
-    "{column} was emptied on {count} of {checked} rows that had something: more than {limit}, more than people remove.",
-    "{column} a été vidée sur {count} des {checked} lignes qui contenaient quelque chose : plus de {limit}, plus que "
-    "ce que des personnes retirent.",
-)
-RESTORE = Text(
-    "Stop what empties it. Restore the column from a backup; without one, set tags = gazelle_tags for these rows (what "
-    "was added here is then lost) and run `gazelle-sync replay`.",
-    "Arrêtez ce qui la vide. Restaurez la colonne depuis une sauvegarde ; à défaut, mettez tags = gazelle_tags sur ces "
-    "lignes (ce qui a été ajouté ici est alors perdu) et lancez `gazelle-sync replay`.",
-)
-NO_TAGS = Text(
-    "No record has tags at Gazelle, so none can have lost them.",
-    "Aucune fiche n'a de tags chez Gazelle : aucune n'a pu en perdre.",
-)
-NO_TWINS = Text(
-    "{checked} notes: none that was imported stands there twice.",
-    "{checked} notes : aucune note importée n'y figure en double.",
-)
-TWINS = Text(
-    "{count:# imported note (tle_) is|# imported notes (tle_) are} shown twice: the API's own (tme_) says the same. "
-    "{astray:# names|# name} a twin that is not there.",
-    "{count:# note importée (tle_) apparaît|# notes importées (tle_) apparaissent} deux fois : celle de l'API (tme_) "
-    "dit la même chose. {astray:# désigne|# désignent} un double qui n'existe pas.",
-)
-FIND_TWINS = Text(
-    "`gazelle-sync replay --only timeline` finds the twins again.",
-    "`gazelle-sync replay --only timeline` retrouve les doubles.",
-)
+ASTRAY = Plural("{count} names a twin that is not there.", "{count} name a twin that is not there.")
+FIND_TWINS = Message("`gazelle-sync replay --only timeline` finds the twins again.")
 
 
 def evaluate_ids(context: CheckContext, check: str) -> Finding:
@@ -223,7 +181,7 @@ def evaluate_twins(context: CheckContext, check: str) -> Finding:
     return Finding(
         check,
         passed=False,
-        summary=context.say(TWINS, count=len(rows) - astray, astray=astray),
+        summary=" ".join([context.say(TWINS, count=len(rows) - astray), context.say(ASTRAY, count=astray)]),
         advice=context.say(FIND_TWINS),
         examples=some(f"{imported} = {own}" for imported, own, _ in rows),
         numbers=numbers,
@@ -233,55 +191,39 @@ def evaluate_twins(context: CheckContext, check: str) -> Finding:
 CHECKS = (
     Check(
         "integrity_production",
-        Text(
-            "Production is what the newest body of every record says: all rows at night, a sample at each tick.",
-            "La production est ce que dit le dernier corps de chaque fiche : toutes les lignes la nuit, un échantillon "
-            "à chaque passage.",
-        ),
+        Message("Production is what the newest body of every record says: all rows at night, a sample at each tick."),
         evaluate_production,
         in_tick=True,
     ),
     Check(
         "integrity_ownership",
-        Text(
-            "What people entered here (tags) was not emptied in bulk.",
-            "Ce que des personnes ont saisi ici (tags) n'a pas été vidé en masse.",
-        ),
+        Message("What people entered here (tags) was not emptied in bulk."),
         evaluate_ownership,
         in_tick=True,
     ),
     Check(
         "integrity_ids",
-        Text(
-            "Every table and view is there, and every record stands in its table once.",
-            "Toutes les tables et vues existent, et chaque fiche figure une seule fois dans sa table.",
-        ),
+        Message("Every table and view is there, and every record stands in its table once."),
         evaluate_ids,
     ),
     Check(
         "integrity_references",
-        Text("Every record that a row names is there.", "Chaque fiche désignée par une ligne est présente."),
+        Message("Every record that a row names is there."),
         evaluate_references,
     ),
     Check(
         "integrity_counts",
-        Text(
-            "There are as many records here as Gazelle says it has.",
-            "Il y a ici autant de fiches que Gazelle dit en avoir.",
-        ),
+        Message("There are as many records here as Gazelle says it has."),
         evaluate_counts,
     ),
     Check(
         "integrity_values",
-        Text(
-            "Gazelle sends no value (type, status) that was never seen before.",
-            "Gazelle n'envoie aucune valeur (type, statut) jamais vue.",
-        ),
+        Message("Gazelle sends no value (type, status) that was never seen before."),
         evaluate_values,
     ),
     Check(
         "integrity_twins",
-        Text("No note is shown twice, as tle_ and as tme_.", "Aucune note n'apparaît deux fois, en tle_ et en tme_."),
+        Message("No note is shown twice, as tle_ and as tme_."),
         evaluate_twins,
     ),
 )

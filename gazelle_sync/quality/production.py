@@ -14,9 +14,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
+from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.versions import hash_of_held
 from gazelle_sync.quality.context import CheckContext, empty
-from gazelle_sync.quality.finding import Finding, Text, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.warehouse.connect import Connection, statement
 
@@ -24,46 +25,26 @@ SAMPLE = 25
 """Records of each entity that a tick compares; a few milliseconds each table."""
 BATCH = 2000
 
-RIGHT = Text(
-    "{records} records compared: production is what Gazelle last said of them.",
-    "{records} fiches comparées : la production est ce que Gazelle en a dit en dernier.",
+RIGHT = Message("{records} records compared: production is what Gazelle last said of them.")
+OFF = Plural(
+    "{count} row is not what Gazelle last said, of {records} records compared: {tables}.",
+    "{count} rows are not what Gazelle last said, of {records} records compared: {tables}.",
 )
-OFF = Text(
-    "{count:# row is|# rows are} not what Gazelle last said, of {records} records compared: {tables}.",
-    "{count:# ligne n'est|# lignes ne sont} pas ce que Gazelle a dit en dernier, "
-    "sur {records} fiches comparées : {tables}.",
+NOTHING_STAGED = Message("{what}: nothing is staged, so production cannot be compared with anything.")
+REPLAY = Message(
+    "`gazelle-sync replay` puts every row right. Then find out who writes these tables: only `tags` may be."
 )
-NOTHING_STAGED = Text(
-    "{what}: nothing is staged, so production cannot be compared with anything.",
-    "{what} : rien en staging, donc rien à quoi comparer la production.",
-)
-REPLAY = Text(
-    "`gazelle-sync replay` puts every row right. Then find out who writes these tables: only `tags` may be.",
-    "`gazelle-sync replay` remet chaque ligne en ordre. Cherchez ensuite qui écrit dans ces tables : seuls les `tags` "
-    "peuvent y être modifiés.",
-)
-READ_AGAIN = Text(
+READ_AGAIN = Message(
     "`gazelle-sync sync --full` reads what was changed in staging, or is missing there, again. Then find out who "
-    "writes these tables, and whether a trigger of theirs does.",
-    "`gazelle-sync sync --full` relit ce qui a été modifié en staging ou y manque. Cherchez ensuite qui écrit dans ces "
-    "tables, et "
-    "si un de leurs déclencheurs le fait.",
+    "writes these tables, and whether a trigger of theirs does."
 )
-MISSING = Text("{table} {id}: is missing", "{table} {id} : manque")
-SURPLUS = Text("{table} {id}: nothing staged speaks of it", "{table} {id} : inconnue du staging")
-UNSTAGED = Text(
-    "{table} {id}: staging holds no version of its record", "{table} {id} : le staging n'a aucune version de sa fiche"
-)
-DIFFERS = Text("{table} {id}: {columns}", "{table} {id} : {columns}")
-CHANGED = Text(
-    "{table} {id}: its body in staging is not the one that Gazelle sent",
-    "{table} {id} : son contenu en staging n'est pas celui que Gazelle a envoyé",
-)
-DELETED = Text("{table} {id}: is marked deleted", "{table} {id} : est marquée supprimée")
-LIVING = Text(
-    "{table} {id}: is gone at Gazelle and not marked deleted", "{table} {id} : n'est plus chez Gazelle et n'est pas "
-    "marquée supprimée",
-)  # fmt: skip
+MISSING = Message("{table} {id}: is missing")
+SURPLUS = Message("{table} {id}: nothing staged speaks of it")
+UNSTAGED = Message("{table} {id}: staging holds no version of its record")
+DIFFERS = Message("{table} {id}: {columns}")
+CHANGED = Message("{table} {id}: its body in staging is not the one that Gazelle sent")
+DELETED = Message("{table} {id}: is marked deleted")
+LIVING = Message("{table} {id}: is gone at Gazelle and not marked deleted")  # fmt: skip
 
 
 @dataclass
@@ -72,10 +53,10 @@ class _Compared:
 
     records: int = 0
     waiting: int = 0
-    wrong: dict[tuple[str, str], Text] = field(default_factory=dict)
+    wrong: dict[tuple[str, str], Message] = field(default_factory=dict)
     columns: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
-    def note(self, table: Table, external_id: str, what: Text, columns: Iterable[str] = ()) -> None:
+    def note(self, table: Table, external_id: str, what: Message, columns: Iterable[str] = ()) -> None:
         self.wrong[table.name, external_id] = what
         self.columns[table.name, external_id] = sorted(columns)
 

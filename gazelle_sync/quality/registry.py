@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality import conformance, flow, integrity, timezone
 from gazelle_sync.quality.context import Check, CheckContext
-from gazelle_sync.quality.finding import Finding, Text
+from gazelle_sync.quality.finding import Finding
 
-UNREADABLE = Text("It could not be looked at: {reason}", "Impossible de regarder : {reason}")
-LOOK = Text(
-    "`gazelle-sync doctor` tells whether the database and Gazelle answer; `gazelle-sync migrate` makes what lacks.",
-    "`gazelle-sync doctor` dit si la base et Gazelle répondent ; `gazelle-sync migrate` crée ce qui manque.",
+UNREADABLE = Message("It could not be looked at: {reason}")
+LOOK = Message(
+    "`gazelle-sync doctor` tells whether the database and Gazelle answer; `gazelle-sync migrate` makes what lacks."
 )
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import cache
 
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import MONTREAL, montreal_day, montreal_time
-from gazelle_sync.quality.finding import Text
 from gazelle_sync.warehouse.calendar_ends import FIRST, LAST, is_end
 
 LEAST_ALIKE = 2
@@ -28,16 +28,16 @@ DAY = timedelta(days=1)
 class Cause(enum.Enum):
     """What went wrong, in words."""
 
-    UTC_READ_AS_LOCAL = Text("UTC read as local time", "UTC pris pour l'heure locale")
-    LOCAL_STORED_AS_UTC = Text("local time stored as UTC", "heure locale enregistrée comme UTC")
-    CONVERTED_TWICE = Text("converted twice", "convertie deux fois")
-    SUMMER_IGNORED = Text("daylight saving ignored", "heure d'été ignorée")
-    WINTER_IGNORED = Text("daylight saving taken for the whole year", "heure d'été appliquée toute l'année")
-    DATE_LOST = Text("the time was moved and the date was not", "l'heure a été déplacée sans la date")
-    DATE_MOVED = Text("the date was moved and the time was not", "la date a été déplacée sans l'heure")
-    CONSTANT = Text("a constant shift", "décalage constant")
-    SCATTERED = Text("without a pattern (edited by hand?)", "sans régularité (modifiées à la main ?)")
-    MISSING = Text("nothing stands there", "rien n'y figure")
+    UTC_READ_AS_LOCAL = Message("UTC read as local time")
+    LOCAL_STORED_AS_UTC = Message("local time stored as UTC")
+    CONVERTED_TWICE = Message("converted twice")
+    SUMMER_IGNORED = Message("daylight saving ignored")
+    WINTER_IGNORED = Message("daylight saving taken for the whole year")
+    DATE_LOST = Message("the time was moved and the date was not")
+    DATE_MOVED = Message("the date was moved and the time was not")
+    CONSTANT = Message("a constant shift")
+    SCATTERED = Message("without a pattern (edited by hand?)")
+    MISSING = Message("nothing stands there")
 
 
 CONVERSIONS = {

@@ -12,10 +12,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
+from gazelle_sync.i18n.translator import Message, translator
 from gazelle_sync.montreal import MONTREAL, montreal_time, parse_instant
 from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
-from gazelle_sync.quality.finding import Finding, Severity, Text, some
+from gazelle_sync.quality.finding import Finding, Severity, some
 from gazelle_sync.quality.shift import (
     STANDARD,
     Diagnosis,
@@ -152,7 +153,7 @@ def evaluate_titles(context: CheckContext, check: str) -> Finding:
             continue
         announcing += 1
         if not said.agrees(shown):
-            line = context.say(texts.ANNOUNCED_SHOWN, id=external_id, said=said, shown=f"{shown:%H:%M}")
+            line = context.say(texts.ANNOUNCED_SHOWN, id=external_id, said=said, shown=shown.isoformat("minutes"))
             off.append((line, said.off_by(shown)))
     numbers = {"checked": total, "announcing": announcing, "off": len(off)}
     if not off:
@@ -204,29 +205,22 @@ def describe(context: CheckContext, diagnosis: Diagnosis) -> str:
 CHECKS = (
     Check(
         "timezone_instants",
-        Text(
-            "The start of every appointment is, in all its columns, the instant that Gazelle sent.",
-            "Le début de chaque rendez-vous est, dans toutes ses colonnes, l'instant envoyé par Gazelle.",
-        ),
+        Message("The start of every appointment is, in all its columns, the instant that Gazelle sent."),
         evaluate_instants,
         blocking=True,
         in_tick=True,
     ),
     Check(
         "timezone_view",
-        Text(
-            "The calendar shows every appointment at the hour of Montreal's clock, also around clock changes.",
-            "Le calendrier montre chaque rendez-vous à l'heure de Montréal, même autour des changements d'heure.",
-        ),
+        Message("The calendar shows every appointment at the hour of Montreal's clock, also around clock changes."),
         evaluate_view,
         blocking=True,
         in_tick=True,
     ),
     Check(
         "timezone_reference",
-        Text(
-            '"Tire le Coyote avant 8h" shows 07:00 and "Tire le Coyote à 18h" shows 18:00, in winter and in summer.',
-            "« Tire le Coyote avant 8h » affiche 07:00 et « Tire le Coyote à 18h » affiche 18:00, hiver comme été.",
+        Message(
+            '"Tire le Coyote avant 8h" shows 07:00 and "Tire le Coyote à 18h" shows 18:00, in winter and in summer.'
         ),
         evaluate_reference,
         blocking=True,
@@ -234,18 +228,12 @@ CHECKS = (
     ),
     Check(
         "timezone_titles",
-        Text(
-            'An hour that a title announces ("à 18h", "9h15") agrees with the time shown.',
-            "L'heure annoncée par un titre (« à 18h », « 9h15 ») concorde avec l'heure affichée.",
-        ),
+        Message('An hour that a title announces ("à 18h", "9h15") agrees with the time shown.'),
         evaluate_titles,
     ),
     Check(
         "timezone_schema",
-        Text(
-            "No trigger moves the hours of appointments, and no table holds local time.",
-            "Aucun déclencheur ne déplace les heures des rendez-vous, et aucune table ne contient d'heure locale.",
-        ),
+        Message("No trigger moves the hours of appointments, and no table holds local time."),
         evaluate_schema,
         blocking=True,
         in_tick=True,
@@ -279,14 +267,14 @@ def _examples(diagnosis: Diagnosis, each: int) -> list[str]:
 def _describe(context: CheckContext, pattern: Pattern, total: int) -> str:
     count = len(pattern.pairs)
     text = texts.SINCE_ROWS if pattern.since else texts.ALL_ROWS if count == total else texts.SOME_ROWS
-    day = texts.written_day(context.language, pattern.since) if pattern.since else ""
+    day = translator(context.language).day(pattern.since, "d MMMM y") if pattern.since else ""
     rows = context.say(text, count=count, total=total, day=day)
     cause = context.say(pattern.cause.value)
     if pattern.shift is not None and pattern.since is None:
         return context.say(texts.SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
-    return context.say(
-        texts.UNEVEN, rows=rows, cause=f"{cause} ({signed_hours(pattern.shift)})" if pattern.shift else cause
-    )
+    if pattern.shift:
+        cause += f" ({signed_hours(pattern.shift)})"
+    return context.say(texts.UNEVEN, rows=rows, cause=cause)
 
 
 def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from datetime import date
 
@@ -12,6 +13,8 @@ from babel.messages.catalog import Catalog, Message
 from gazelle_sync.i18n.translator import Plural, translator
 from gazelle_sync_tests.support.messages import KEYWORDS, PACKAGE, french, said_by_the_code
 
+NO_WORDS = r"[{}\w :→-]*"
+"""Names, units and places: what may be the same in both languages."""
 CHECKS = Plural("{count} check", "{count} checks")
 
 
@@ -54,6 +57,7 @@ def test_every_sentence_is_translated_and_names_the_same_places() -> None:
         translated = texts(message.string)
         assert len(translated) == len(texts(sentence)), sentence
         assert all(translated), sentence
+        assert translated != texts(sentence) or all(re.fullmatch(NO_WORDS, text) for text in translated), sentence
         asked = set().union(*(places(text) for text in texts(sentence)))
         assert [places(text) for text in translated] == [asked] * len(translated), sentence
 
@@ -81,6 +85,7 @@ def test_a_count_takes_the_form_that_its_language_asks_for(language: str, count:
 def test_numbers_and_days_are_written_as_their_language_does() -> None:
     english, french = translator("en"), translator("fr")
     assert (english.decimal(0.72), french.decimal(0.72)) == ("0.7", "0,7")
+    assert (english.percentage(0.0007), french.percentage(0.0007)) == ("0.07%", "0,07\N{NO-BREAK SPACE}%")
     assert english.day(date(2026, 12, 1), "EEEE, MMMM d") == "Tuesday, December 1"
     assert french.day(date(2026, 12, 1), "EEEE d MMMM") == "mardi 1er décembre"
     assert french.day(date(2026, 12, 11), "d MMMM y") == "11 décembre 2026"

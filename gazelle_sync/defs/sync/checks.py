@@ -12,6 +12,7 @@ import dagster as dg
 
 from gazelle_sync.defs.sync.metadata import Metadata
 from gazelle_sync.defs.sync.resources import CHECK, POOL, TICK, RunSession
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.finding import Finding, Severity
 from gazelle_sync.quality.registry import CONFORMANCE, FLOW, INTEGRITY, Group, evaluate
@@ -47,9 +48,9 @@ def table_checks() -> dg.AssetChecksDefinition:
 
 def check_specs(group: Group) -> list[dg.AssetCheckSpec]:
     """The specs of a group's checks, for the op that makes its asset or for one of their own."""
-    language = Settings.for_definitions().language
+    say = translator(Settings.for_definitions().language)
     return [
-        dg.AssetCheckSpec(check.name, asset=group.asset, description=check.title.say(language), blocking=check.blocking)
+        dg.AssetCheckSpec(check.name, asset=group.asset, description=say(check.title), blocking=check.blocking)
         for check in group.checks
     ]
 
