@@ -24,7 +24,7 @@ from gazelle_sync.errors import (
     RequestRefused,
     WriteRefused,
 )
-from gazelle_sync.gazelle.client import may_have_been_taken
+from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.push.journal import Journal, Search
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports import Sent, Transport

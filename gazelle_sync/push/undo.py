@@ -15,7 +15,7 @@ from typing import Any
 
 from gazelle_sync.clock import parse_instant
 from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, SettingsError, WriteRefused
-from gazelle_sync.gazelle.client import may_have_been_taken
+from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.push import rows
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.fields import Block, Measured, Service, StatusTag, day_of

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 from gazelle_sync.clock import earlier, midnight
 from gazelle_sync.errors import ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
-from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.log import get_logger
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports import Sent, Wanted
