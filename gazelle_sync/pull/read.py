@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.log import get_logger
 from gazelle_sync.pull.paths import records_at
+from gazelle_sync.pull.sound import CONNECTION, lacking, twice
 from gazelle_sync.pull.versions import Version, versions_of
 
 PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
@@ -82,7 +84,8 @@ class Reader:
     ) -> None:
         self._client = client
         self._entity = entity
-        self._references = [path[0] for path in entity.parents if path[1:] == ("id",)]
+        asked = documents.asked(entity.name, entity.body_fragment)
+        self._lacking = partial(lacking, asked=asked, never_null=entity.never_null | CONNECTION)
         self._asked_size = page_size
         self._asked_nested = nested_size
         self.page_size = page_size
@@ -180,16 +183,10 @@ class Reader:
 
     def examine(self, bodies: Sequence[Any]) -> None:
         """Note the bodies that lack what was asked for, hold a null that the schema rules out, or share an id."""
-        asked = documents.asked_fields(self._entity.name, self._entity.body_fragment)
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason
-            wrong = set() if asked <= body.keys() else asked - body.keys()
-            wrong |= {name for name in self._entity.never_null if body.get(name, "") is None}
-            wrong |= {
-                f"{name}.id" for name in self._references if isinstance(body.get(name), dict) and "id" not in body[name]
-            }
-            if wrong:
+            if wrong := self._lacking(body):
                 self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
             elif self.unsound:
                 self.unsound.pop(body["id"], None)
@@ -295,9 +292,12 @@ class Reader:
 
         In the order of the declaration: a contact that comes with the rest may itself have more locations than a page.
         """
+        was_cut = False
         for path, operation in self._entity.nested_operations.items():
             for holder in records_at(bodies, path[:-1]):
-                self._complete(holder, path[-1], operation)
+                was_cut = self._complete(holder, path[-1], operation) or was_cut
+        if was_cut:
+            self.examine(bodies)
         return bodies
 
     def refill(self, body: dict[str, Any]) -> bool:
@@ -315,22 +315,26 @@ class Reader:
                 except (OperationFailed, AnswerUnreadable) as error:
                     log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
                 found = found or bool(connection["nodes"])
+        if found:
+            self.examine([body])
         return found
 
-    def _complete(self, holder: dict[str, Any], field: str, operation: str) -> None:
+    def _complete(self, holder: dict[str, Any], field: str, operation: str) -> bool:
+        """Read the rest of one nested list; gives whether there was one to read, and it was."""
         connection = holder.get(field)
         info = connection.get("pageInfo") if isinstance(connection, dict) else None
         if not isinstance(connection, dict) or not isinstance(info, dict) or not info.get("hasNextPage"):
-            return
+            return False
         if not isinstance(holder.get("id"), str):
-            return
+            return False
         try:
             connection["nodes"] = self._nested(operation, holder["id"], field)
         except (OperationFailed, AnswerUnreadable) as error:
             # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
             log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
-            return
+            return False
         info["hasNextPage"] = False
+        return True
 
     def _nested(self, operation: str, external_id: str, field: str) -> list[Any]:
         """All of a nested list. One that its pages left out a row of would pass for a row that somebody removed."""
@@ -382,13 +386,6 @@ class ByIds:
     gone: list[str]
     failed: dict[str, str]
     answer: Answer | None
-
-
-def twice(bodies: Sequence[Any]) -> set[str]:
-    """Ids under which more than one record came: one of them is another's. The same one twice does no harm."""
-    first: dict[str, Any] = {}
-    given = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("id"), str)]
-    return {body["id"] for body in given if first.setdefault(body["id"], body) != body}
 
 
 def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]:

@@ -24,7 +24,8 @@ from gazelle_sync.log import get_logger
 from gazelle_sync.pull.ahead import ahead
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import Fence, fence_limit
-from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
+from gazelle_sync.pull.read import MOVED, Page, page_of, with_versions
+from gazelle_sync.pull.sound import twice
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import (
     Owner,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -82,11 +83,53 @@ def test_a_client_of_a_piano_that_comes_without_its_id_is_said_and_read_again(sh
     piano = shop.admin.create("pianos", clientId=client, make="Pleyel")["id"]
     shop.admin.fault("wrong_type", times=0, field="client", operation="Pianos")
     outcome = shop.sync(mode, check=False)
-    assert "lacks client.id" in " ".join(outcome["pianos"].notes)
+    assert "lacks client.companyName, client.id" in " ".join(outcome["pianos"].notes)
     assert shop.last_log()["status"] == "warning"
     shop.admin.clear_faults()
     shop.sync()
     assert shop.row("gazelle_pianos", piano)["client_external_id"] == client
+    shop.assert_equals_api()
+
+
+SETTLED = "2026-11-20T12:00:00Z"
+LIES = [
+    ("wrong_type", {"field": "allContacts"}, "allContacts.nodes"),
+    ("wrong_type", {"field": "allContacts", "value": {"nodes": None, "pageInfo": {"hasNextPage": False}}},
+     "allContacts.nodes"),
+    ("wrong_type", {"field": "allContacts", "value": {"nodes": [], "pageInfo": None}}, "allContacts.pageInfo"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "lacks"), LIES, ids=["no rows", "null rows", "no end"])
+def test_a_list_inside_a_record_that_says_nothing_of_its_rows_is_said_and_read_again(
+    shop: Shop, kind: str, options: dict[str, Any], lacks: str
+) -> None:
+    """Found by the fault campaign: a new client's contact did not come, and the run was a success."""
+    client = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE", updatedAt=SETTLED)["id"]
+    contact = shop.admin.create("contacts", clientId=client, firstName="Nouvelle", isDefault=True)["id"]
+    shop.admin.fault(kind, times=0, operation="Clients", **options)
+    outcome = shop.sync(check=False)
+    assert shop.row("gazelle_clients", client)["company_name"] == "Nouveau"
+    assert lacks in " ".join(outcome["clients"].notes)
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_contacts", contact)["first_name"] == "Nouvelle"
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
+def test_a_parent_that_was_brought_along_and_lacks_something_is_said_and_read_again(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE", updatedAt=SETTLED)["id"]
+    contact = shop.admin.create("contacts", clientId=client, firstName="Nouvelle", isDefault=True)["id"]
+    shop.admin.create("pianos", clientId=client, make="Pleyel")
+    shop.admin.fault("wrong_type", times=0, field="allContacts", operation="ClientsById")
+    outcome = shop.sync(only=["pianos"], check=False)
+    assert "allContacts.nodes" in " ".join(outcome["clients"].notes)
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_contacts", contact)["first_name"] == "Nouvelle"
     shop.assert_equals_api()
 
 
