@@ -75,7 +75,7 @@ class Entity:
         nested_operations: Path of a connection in the body → operation that reads all of its pages by the id of the
             record that it belongs to; outer connections before those inside them.
         has_window: Whether a tick reads only what starts within the window of days of the settings (the calendar).
-        takes_along: Whether what names one of these goes with it when it is deleted: the fence counts them as one.
+        takes_along: Whether what names one of these goes with it when it is deleted: the fence does not count those.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
     """

@@ -26,6 +26,7 @@ A message says what happened, to which record, and what to do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 
@@ -112,6 +113,11 @@ class RequestRefused(ApiError):
     def __init__(self, operation: str, message: str, *, status: int) -> None:
         super().__init__(operation, message)
         self.status = status
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it is a 403, of one record or one text: where the account itself is let in."""
+        return self.status == HTTPStatus.FORBIDDEN
 
 
 class WriteRefused(RequestRefused):

@@ -242,7 +242,7 @@ class GazelleClient:
             if not (error.is_about_token and self._credentials.refresh(headers)):
                 raise
         except RequestRefused as error:
-            if error.status == httpx.codes.FORBIDDEN:
+            if error.is_forbidden:
                 self._assert_let_in(request.operation)
             raise
         log.info("token refreshed", operation=request.operation)

@@ -32,9 +32,10 @@ from gazelle_sync.log import get_logger, say_surprise
 from gazelle_sync.pull.apply import Applier, Which
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
+from gazelle_sync.pull.nested import NESTED_SIZES
 from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
-from gazelle_sync.pull.read import NESTED_SIZES, Reader
+from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
@@ -295,7 +296,7 @@ class Pull:
                 if entity.name in PARENTS:
                     bring_parents(pull, pull.staging.unanswered())
                 if pull.reader.was_refused:
-                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested_size)
+                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested.size)
                 pull.failed.update(pull.reader.unsound)
                 self._note_failed(pull, connection, pull.failed, is_whole=self._mode is not Mode.BACKFILL)
                 self._bring_parents(pull, connection)
