@@ -59,6 +59,21 @@ def test_a_timeline_that_came_without_ids_is_put_right_by_the_next_deep_run(shop
     shop.assert_equals_api()
 
 
+def test_an_entry_that_came_without_its_day_and_was_deleted_since_is_in_error_no_more(shop: Shop) -> None:
+    """Found by the fault campaign: it was on no day that was compared, and stayed in error for ever."""
+    client = shop.admin.dump("clients")[0]["id"]
+    entry = shop.admin.create("timeline", clientId=client, comment="Sans jour")["id"]
+    shop.admin.fault("missing_field", times=0, field="occurredAt", operation="allTimelineEntries")
+    shop.sync(Mode.DEEP, check=False)
+    assert shop.count("staging_timeline", f"external_id = '{entry}' AND sync_status = 'error'") == 1
+    shop.admin.clear_faults()
+    shop.admin.delete("timeline", entry)
+    shop.sync(Mode.DEEP)
+    assert shop.count("staging_timeline", "sync_status = 'error'") == 0
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
 @pytest.mark.parametrize(("kind", "field"), [("missing_field", "personalNotes"), ("null_field", "allContacts")])
 def test_a_body_that_lacks_what_was_asked_for_is_stored_said_and_read_again(shop: Shop, kind: str, field: str) -> None:
     client = shop.admin.dump("clients")[0]["id"]
