@@ -51,16 +51,18 @@ class Asked(NamedTuple):
     Attributes:
         fields: The response keys that it must have.
         inside: The keys whose values are records, or lists of them, and what is asked of each of these.
+        never_null: Those whose null says nothing.
     """
 
     fields: frozenset[str]
     inside: tuple[tuple[str, Asked], ...]
+    never_null: frozenset[str]
 
 
 @cache
-def asked(entity_name: str, fragment: str) -> Asked:
-    """What a fragment asks of a body."""
-    return _selection(fragment, _definitions(document(entity_name)))
+def asked(entity_name: str, fragment: str, never_null: frozenset[str] = frozenset()) -> Asked:
+    """What a fragment asks of a body, and which of its fields, at whatever depth, say nothing where they are null."""
+    return _selection(fragment, _definitions(document(entity_name)), never_null)
 
 
 @cache
@@ -141,12 +143,12 @@ def _definitions(text: str) -> dict[str, str]:
     return {name: text[start:end].strip() for (start, name), end in zip(starts, ends, strict=True)}
 
 
-def _selection(fragment: str, definitions: dict[str, str]) -> Asked:
+def _selection(fragment: str, definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
     text = definitions[fragment]
-    return _asked_until_brace(iter(_WORD.findall(text, text.index("{") + 1)), definitions)
+    return _asked_until_brace(iter(_WORD.findall(text, text.index("{") + 1)), definitions, never_null)
 
 
-def _asked_until_brace(words: Iterator[str], definitions: dict[str, str]) -> Asked:
+def _asked_until_brace(words: Iterator[str], definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
     fields: set[str] = set()
     inside: dict[str, Asked] = {}
     last = ""
@@ -154,15 +156,15 @@ def _asked_until_brace(words: Iterator[str], definitions: dict[str, str]) -> Ask
         if word == "}":
             break
         if word == "{":
-            inside[last] = _asked_until_brace(words, definitions)
+            inside[last] = _asked_until_brace(words, definitions, never_null)
         elif word.startswith("..."):
-            spread = _selection(word.removeprefix("...").strip(), definitions)
+            spread = _selection(word.removeprefix("...").strip(), definitions, never_null)
             fields |= spread.fields
             inside |= dict(spread.inside)
         elif not word.startswith(("(", "#")):
             fields.add(word)
             last = word
-    return Asked(frozenset(fields), tuple(inside.items()))
+    return Asked(frozenset(fields), tuple(inside.items()), never_null & fields)
 
 
 def _fragments_used(text: str, definitions: dict[str, str]) -> list[str]:

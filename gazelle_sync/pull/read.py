@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from gazelle_sync.entities import Entity
@@ -79,8 +78,7 @@ class Reader:
     ) -> None:
         self._client = client
         self._entity = entity
-        asked = documents.asked(entity.name, entity.body_fragment)
-        self._lacking = partial(lacking, asked=asked, never_null=entity.never_null | CONNECTION)
+        self._asked = documents.asked(entity.name, entity.body_fragment, entity.never_null | CONNECTION)
         self._asked_size = page_size
         self._asked_nested = nested_size
         self.page_size = page_size
@@ -181,7 +179,7 @@ class Reader:
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason
-            if wrong := self._lacking(body):
+            if wrong := lacking(body, self._asked):
                 self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
             elif self.unsound:
                 self.unsound.pop(body["id"], None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gazelle_sync.gazelle.documents import Asked
@@ -11,35 +11,28 @@ CONNECTION = frozenset({"nodes", "pageInfo"})
 """Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
 
 
-def lacking(body: Mapping[str, Any], asked: Asked, never_null: Collection[str]) -> set[str]:
-    """What a body does not say though it was asked for.
-
-    Args:
-        body: As it came.
-        asked: What its fragment asks.
-        never_null: Fields whose null says nothing.
-
-    Returns:
-        Names with their place, as `allContacts.nodes.allLocations`.
-    """
+def lacking(body: Mapping[str, Any], asked: Asked) -> set[str]:
+    """What a body does not say though it was asked for: names with their place, as `allContacts.nodes.firstName`."""
     wrong: set[str] = set()
-    _look_inside(body, asked, never_null, "", wrong)
+    _look_inside(body, asked, "", wrong)
     return wrong
 
 
-def _look_inside(
-    record: Mapping[str, Any], asked: Asked, never_null: Collection[str], place: str, wrong: set[str]
-) -> None:
-    if not asked.fields <= record.keys():
-        wrong.update(place + name for name in asked.fields - record.keys())
+def _look_inside(record: Mapping[str, Any], asked: Asked, place: str, wrong: set[str]) -> None:
+    fields, inside, never_null = asked
+    if not fields <= record.keys():
+        wrong.update(place + name for name in fields - record.keys())
     for name in never_null:
         if record.get(name, "") is None:
             wrong.add(place + name)
-    for name, inside in asked.inside:
+    for name, asked_there in inside:
         value = record.get(name)
-        for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, dict):
-                _look_inside(one, inside, never_null, f"{place}{name}.", wrong)
+        if isinstance(value, dict):
+            _look_inside(value, asked_there, f"{place}{name}.", wrong)
+        elif isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    _look_inside(one, asked_there, f"{place}{name}.", wrong)
 
 
 def twice(bodies: Sequence[Any]) -> set[str]:
