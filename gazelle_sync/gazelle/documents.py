@@ -6,8 +6,10 @@ Many records by id, and many counts, travel in one request as aliases of one fie
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from gazelle_sync.entities import Entity
 
@@ -43,14 +45,24 @@ def operation_names(entity_name: str) -> list[str]:
     return [name for name, text in _definitions(document(entity_name)).items() if not text.startswith("fragment")]
 
 
+class Asked(NamedTuple):
+    """What a selection asks of a record.
+
+    Attributes:
+        fields: The response keys that it must have.
+        inside: The keys whose values are records, or lists of them, and what is asked of each of these.
+        never_null: Those whose null says nothing.
+    """
+
+    fields: frozenset[str]
+    inside: tuple[tuple[str, Asked], ...]
+    never_null: frozenset[str]
+
+
 @cache
-def asked_fields(entity_name: str, fragment: str) -> frozenset[str]:
-    """The response keys that a body must have, since its fragment asks for them."""
-    text = _definitions(document(entity_name))[fragment]
-    inside = text[text.index("{") + 1 : text.rindex("}")]
-    while (outer := _INNERMOST.sub("", inside)) != inside:
-        inside = outer
-    return frozenset(_FIRST_WORD.findall(inside))
+def asked(entity_name: str, fragment: str, never_null: frozenset[str] = frozenset()) -> Asked:
+    """What a fragment asks of a body, and which of its fields, at whatever depth, say nothing where they are null."""
+    return _selection(fragment, _definitions(document(entity_name)), never_null)
 
 
 @cache
@@ -118,8 +130,7 @@ def timeline_counts(count: int) -> str:
 
 
 _NESTED_SIZE = re.compile(r"\bfirst: \d+\b")
-_INNERMOST = re.compile(r"\{[^{}]*\}|\([^()]*\)")
-_FIRST_WORD = re.compile(r"^\s*(\w+)", re.MULTILINE)
+_WORD = re.compile(r"#[^\n]*|\([^()]*\)|\.\.\.\s*\w+|\w+|[{}]")
 _NAME = re.compile(r"^(?:query|mutation|fragment)\s+(\w+)", re.MULTILINE)
 _SPREAD = re.compile(r"\.\.\.\s*(\w+)")
 
@@ -130,6 +141,30 @@ def _definitions(text: str) -> dict[str, str]:
     starts = [(match.start(), match.group(1)) for match in _NAME.finditer(text)]
     ends = [start for start, _ in starts[1:]] + [len(text)]
     return {name: text[start:end].strip() for (start, name), end in zip(starts, ends, strict=True)}
+
+
+def _selection(fragment: str, definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
+    text = definitions[fragment]
+    return _asked_until_brace(iter(_WORD.findall(text, text.index("{") + 1)), definitions, never_null)
+
+
+def _asked_until_brace(words: Iterator[str], definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
+    fields: set[str] = set()
+    inside: dict[str, Asked] = {}
+    last = ""
+    for word in words:
+        if word == "}":
+            break
+        if word == "{":
+            inside[last] = _asked_until_brace(words, definitions, never_null)
+        elif word.startswith("..."):
+            spread = _selection(word.removeprefix("...").strip(), definitions, never_null)
+            fields |= spread.fields
+            inside |= dict(spread.inside)
+        elif not word.startswith(("(", "#")):
+            fields.add(word)
+            last = word
+    return Asked(frozenset(fields), tuple(inside.items()), never_null & fields)
 
 
 def _fragments_used(text: str, definitions: dict[str, str]) -> list[str]:

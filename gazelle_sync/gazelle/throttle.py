@@ -10,7 +10,7 @@ with the same token arrive at least a window apart:
 
 - *In one process*, by its monotonic clock. A request has arrived when its answer is here, or `TRANSIT_S` after it was
   written to an open connection, whichever is sooner; its token is used again a window after that. If opening the
-  connection takes so long that the token was given to another request, or ran out, it is not written: `LeaseEnded`.
+  connection takes so long that the token was given to another request, or ran out, it is written with another one.
 - *In two processes*, by the database's clock. A lease says `until` when the token is ours. We write no request later
   than a window and `TRANSIT_S` before that, so the last one arrives a window before `until`; the next holder writes
   none before `until`.
@@ -53,10 +53,6 @@ LONGEST_ROUND_TRIP_S = 10.0
 """What a term grows by at most: a statement that took longer is not waited for again."""
 PACE = 0.9
 """Requests are at least this share of 1/rate apart: ten written at once would wait for each other on their way."""
-
-
-class LeaseEnded(Exception):
-    """The request was not written while its token could be used; it has to take another one."""
 
 
 @dataclass(slots=True)
@@ -165,19 +161,23 @@ class Throttle:
                 self._renewing = threading.current_thread()
             self._renew()
 
-    def writing(self, token: Token | None) -> None:
-        """The request is about to be written to an open connection.
+    def writing(self, token: Token | None) -> Token | None:
+        """Return when the request may be written to its open connection, and the token that it is written with.
+
+        That is another one, where opening the connection took so long that the first was given to another request, or
+        ran out. The connection stays open for it: one opened anew would take as long again.
 
         Raises:
-            LeaseEnded: The token can be used no more: opening the connection took too long. Take another.
+            DatabaseError: The budget cannot be asked.
         """
-        if token is None:
-            return
-        with self._changed:
-            lease, now = self._leases[token.number], time.monotonic()
-            if lease.use is not token or now > lease.usable_until:
-                raise LeaseEnded
-            lease.free_at = now + TRANSIT_S + self._window_s
+        while token is not None:
+            with self._changed:
+                lease, now = self._leases[token.number], time.monotonic()
+                if lease.use is token and now <= lease.usable_until:
+                    lease.free_at = now + TRANSIT_S + self._window_s
+                    return token
+            token = self.wait()
+        return None
 
     def arrived(self, token: Token | None) -> None:
         """The request's answer (or its failure) is here: its token can be used again a window from now."""

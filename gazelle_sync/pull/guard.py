@@ -245,11 +245,11 @@ def _vanished_rows(
         listed = {row["external_id"] for row in rows[name]}
         for external_id in listed - held[owner].keys():
             found.listed[name][external_id].add(owner)
-        # What lies in a nested row that vanishes itself goes with it, and is not counted beside it.
-        parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
-        gone = {i: of for i, of in held[owner].items() if i not in listed and of in parents}
+        gone = {i: of for i, of in held[owner].items() if i not in listed}
         if gone:
-            empty = set(gone.values()) - {row[column] for row in rows[name]}
+            # The list of a nested row that vanishes itself (a contact's locations) did not come empty: it goes with it.
+            parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
+            empty = (set(gone.values()) & parents) - {row[column] for row in rows[name]}
             emptied = [{i for i, of in gone.items() if of == one} for one in empty]
             yield Loss(bodies[owner][0], owner, place, set(gone), emptied)
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import (
     AnswerUnreadable,
@@ -20,7 +18,8 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
-from gazelle_sync.pull.paths import records_at
+from gazelle_sync.pull.nested import NESTED_SIZES, NestedLists
+from gazelle_sync.pull.sound import CONNECTION, lacking, twice
 from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
 
@@ -28,9 +27,6 @@ PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
 """What is asked for instead of a page that is refused. Gazelle has been seen to accept 1000 and 200, 100 is safe
 (gazelle-facts, "Reading"); the least ones are for a record that cannot be given, or comes too slowly."""
 IDS_PER_REQUEST = 50
-NESTED_SIZES = (100, 50, 25, 10, 5)
-"""Of the pages of lists inside records; the smaller ones are for an API that refuses the first."""
-NESTED_TRIES = 3
 REFUSED_IN_A_ROW = 3
 BAD_IN_A_ROW = 50
 """So many records that cannot be given, and none among them that can: it is not the records (a field that this account
@@ -65,7 +61,7 @@ class Reader:
 
     Attributes:
         page_size: Records asked for at once, by now.
-        nested_size: Rows asked for at once of each list inside a record, by now.
+        nested: Reads the lists inside records to their end, and knows how many rows of each are asked for at once.
         was_refused: Whether one shrank because Gazelle refused a larger page in words, not because it was slow or ill.
         unsound: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
             is stored, and must be read again.
@@ -82,11 +78,11 @@ class Reader:
     ) -> None:
         self._client = client
         self._entity = entity
-        self._references = [path[0] for path in entity.parents if path[1:] == ("id",)]
+        self._asked = documents.asked(entity.name, entity.body_fragment, entity.never_null | CONNECTION)
         self._asked_size = page_size
         self._asked_nested = nested_size
         self.page_size = page_size
-        self.nested_size = nested_size
+        self.nested = NestedLists(client, entity, nested_size)
         self.was_refused = False
         self.unsound: dict[str, str] = {}
         self._tried_inside = False
@@ -107,7 +103,7 @@ class Reader:
             smaller = next((s for s in PAGE_SIZES if s < size), None)
             asked = {**variables, size_name: size}
             try:
-                sized = documents.with_nested_pages(text, self.nested_size)
+                sized = documents.with_nested_pages(text, self.nested.size)
                 answer = self._client.execute(operation, sized, asked, can_ask_for_less=smaller is not None)
                 page = page_of(operation, answer, self._entity.root)
             except ApiError as error:
@@ -133,7 +129,7 @@ class Reader:
     def _note_given(self, operation: str, page: Page) -> None:
         if operation != self._entity.page_operation:
             return
-        if self.nested_size != self._asked_nested and not self._has_given:
+        if self.nested.size != self._asked_nested and not self._has_given:
             self.page_size = self._asked_size  # it was refused for what lies inside the records
         self._has_given = self._has_given or bool(page.nodes)
         self.examine(page.nodes)
@@ -180,16 +176,10 @@ class Reader:
 
     def examine(self, bodies: Sequence[Any]) -> None:
         """Note the bodies that lack what was asked for, hold a null that the schema rules out, or share an id."""
-        asked = documents.asked_fields(self._entity.name, self._entity.body_fragment)
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason
-            wrong = set() if asked <= body.keys() else asked - body.keys()
-            wrong |= {name for name in self._entity.never_null if body.get(name, "") is None}
-            wrong |= {
-                f"{name}.id" for name in self._references if isinstance(body.get(name), dict) and "id" not in body[name]
-            }
-            if wrong:
+            if wrong := lacking(body, self._asked):
                 self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
             elif self.unsound:
                 self.unsound.pop(body["id"], None)
@@ -215,7 +205,7 @@ class Reader:
         asked = [*ids, *witnesses[:1]]
         text, variables = documents.by_ids(self._entity, asked)
         try:
-            sized = documents.with_nested_pages(text, self.nested_size)
+            sized = documents.with_nested_pages(text, self.nested.size)
             answer = self._client.execute(operation, sized, dict(variables), can_ask_for_less=len(asked) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
             yield from self._after_refusal(ids, witnesses, error)
@@ -265,14 +255,14 @@ class Reader:
             return False
         if not isinstance(error, (OperationFailed, RequestRefused)) or not _may_be_the_size(error):
             return False
-        smaller = next((s for s in NESTED_SIZES if s < self.nested_size), None)
+        smaller = next((s for s in NESTED_SIZES if s < self.nested.size), None)
         if documents.with_nested_pages(text, 0) == text or _gives_some(error, self._entity.root):
             return False
         if smaller is None:
-            self.nested_size, self._tried_inside = self._asked_nested, True
+            self.nested.size, self._tried_inside = self._asked_nested, True
             return False
         log.warning("asking for smaller pages of the lists inside records", entity=self._entity.name, size=smaller)
-        self.nested_size, self.was_refused = smaller, True
+        self.nested.size, self.was_refused = smaller, True
         return True
 
     def _is_this_record(self, error: ApiError) -> bool:
@@ -281,7 +271,7 @@ class Reader:
         Raises:
             ApiError: It cannot even tell of the account.
         """
-        is_forbidden = isinstance(error, RequestRefused) and error.status == httpx.codes.FORBIDDEN
+        is_forbidden = isinstance(error, RequestRefused) and error.is_forbidden
         if is_forbidden or isinstance(error, (OperationFailed, AnswerUnreadable)):
             return self._has_answered or self._has_given or self._refused_in_a_row < BAD_IN_A_ROW
         if not (self._has_answered and _may_be_the_size(error)) or self._refused_in_a_row >= BAD_IN_A_ROW:
@@ -291,80 +281,17 @@ class Reader:
         return True
 
     def completed(self, bodies: list[Any]) -> list[Any]:
-        """Read the rest of nested lists that were cut at their first page (an institution's contacts, say).
-
-        In the order of the declaration: a contact that comes with the rest may itself have more locations than a page.
-        """
-        for path, operation in self._entity.nested_operations.items():
-            for holder in records_at(bodies, path[:-1]):
-                self._complete(holder, path[-1], operation)
+        """Read the rest of nested lists that were cut at their first page (an institution's contacts, say)."""
+        if self.nested.complete(bodies):
+            self.examine(bodies)
         return bodies
 
     def refill(self, body: dict[str, Any]) -> bool:
         """Ask the own pages of a record's nested lists that came empty; gives whether any held something."""
-        found = False
-        for path, operation in self._entity.nested_operations.items():
-            for holder in records_at([body], path[:-1]):
-                connection = holder.get(path[-1])
-                if not isinstance(connection, dict) or connection.get("nodes") != []:
-                    continue
-                if not isinstance(holder.get("id"), str):
-                    continue
-                try:
-                    connection["nodes"] = self._nested(operation, holder["id"], path[-1])
-                except (OperationFailed, AnswerUnreadable) as error:
-                    log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
-                found = found or bool(connection["nodes"])
+        found = self.nested.refill(body)
+        if found:
+            self.examine([body])
         return found
-
-    def _complete(self, holder: dict[str, Any], field: str, operation: str) -> None:
-        connection = holder.get(field)
-        info = connection.get("pageInfo") if isinstance(connection, dict) else None
-        if not isinstance(connection, dict) or not isinstance(info, dict) or not info.get("hasNextPage"):
-            return
-        if not isinstance(holder.get("id"), str):
-            return
-        try:
-            connection["nodes"] = self._nested(operation, holder["id"], field)
-        except (OperationFailed, AnswerUnreadable) as error:
-            # The body stays cut, so its reconciler refuses it: one record in error, the others go on.
-            log.warning("a nested list cannot be read", record=holder["id"], reason=str(error))
-            return
-        info["hasNextPage"] = False
-
-    def _nested(self, operation: str, external_id: str, field: str) -> list[Any]:
-        """All of a nested list. One that its pages left out a row of would pass for a row that somebody removed."""
-        for _ in range(NESTED_TRIES):
-            totals: set[int] = set()
-            nodes = list(self._nested_pages(operation, external_id, field, totals))
-            named = {node["id"] for node in nodes if isinstance(node, dict) and isinstance(node.get("id"), str)}
-            nameless = sum(not isinstance(node, dict) or not isinstance(node.get("id"), str) for node in nodes)
-            if not totals or totals == {len(named) + nameless}:
-                return nodes
-            log.warning("a nested list moved while it was read", record=external_id, operation=operation)
-        raise AnswerUnreadable(operation, f"{external_id}: {field} and its count never agreed")
-
-    def _nested_pages(self, operation: str, external_id: str, field: str, totals: set[int]) -> Iterator[Any]:
-        text = documents.with_nested_pages(documents.operation(self._entity.name, operation), self.nested_size)
-        after: str | None = None
-        seen: set[str] = set()
-        while True:
-            variables = {"id": external_id, "first": self.nested_size, **({"after": after} if after else {})}
-            answer = self._client.execute(operation, text, variables)
-            holder = next(iter(answer.data.values()), None)  # the operation has one root: the record by its id
-            connection = holder.get(field) if isinstance(holder, dict) else None
-            if not isinstance(connection, dict):
-                raise AnswerUnreadable(operation, f"{external_id}: the answer holds no {field}")
-            yield from connection.get("nodes") or []
-            if isinstance(connection.get("totalCount"), int):
-                totals.add(connection["totalCount"])
-            info = connection.get("pageInfo") or {}
-            after = info.get("endCursor")
-            if not info.get("hasNextPage"):
-                return
-            if not after or after in seen:
-                raise AnswerUnreadable(operation, f"{external_id}: the pages of {field} have no end")
-            seen.add(after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,13 +309,6 @@ class ByIds:
     gone: list[str]
     failed: dict[str, str]
     answer: Answer | None
-
-
-def twice(bodies: Sequence[Any]) -> set[str]:
-    """Ids under which more than one record came: one of them is another's. The same one twice does no harm."""
-    first: dict[str, Any] = {}
-    given = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("id"), str)]
-    return {body["id"] for body in given if first.setdefault(body["id"], body) != body}
 
 
 def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
@@ -29,9 +29,10 @@ from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
+from gazelle_sync.pull.nested import NESTED_SIZES
 from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
-from gazelle_sync.pull.read import NESTED_SIZES, Reader
+from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog, note_unreadable
@@ -293,13 +294,9 @@ class Pull:
                 if entity.name in PARENTS:
                     bring_parents(pull, pull.staging.unanswered())
                 if pull.reader.was_refused:
-                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested_size)
+                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested.size)
                 pull.failed.update(pull.reader.unsound)
-                report.errors += len(pull.failed)
-                report.notes += [f"{external_id}: {why}" for external_id, why in list(pull.failed.items())[:20]]
-                pull.staging.mark_unsettled(list(pull.failed))
-                is_whole = self._mode is not Mode.BACKFILL
-                note_unreadable(connection, entity.name, pull.failed, run_id=self.run_id, is_whole=is_whole)
+                self._note_failed(pull, connection, pull.failed, is_whole=self._mode is not Mode.BACKFILL)
                 self._bring_parents(pull, connection)
         except GazelleSyncError as error:
             report.fail(error)
@@ -313,6 +310,15 @@ class Pull:
         finally:
             report.seconds_stage = time.perf_counter() - begun
             structlog.contextvars.clear_contextvars()
+
+    def _note_failed(
+        self, pull: EntityPull, connection: Connection, failed: Mapping[str, str], *, is_whole: bool
+    ) -> None:
+        """Say which records were not read as they are, and let the next run read them again."""
+        pull.report.errors += len(failed)
+        pull.report.notes += [f"{external_id}: {why}" for external_id, why in list(failed.items())[:20]]
+        pull.staging.mark_unsettled(list(failed))
+        note_unreadable(connection, pull.entity.name, failed, run_id=self.run_id, is_whole=is_whole)
 
     def _mend_staging(self, pull: EntityPull) -> None:
         """A full run puts right what somebody did to staged versions."""
@@ -354,6 +360,8 @@ class Pull:
                     parent, connection, self.reports.setdefault(parent.name, EntityReport())
                 )
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
+                if parent_pull.reader.unsound:
+                    self._note_failed(parent_pull, connection, parent_pull.reader.unsound, is_whole=False)
                 connection.commit()  # the next that brings parents has to see them
             self._bring_parents(parent_pull, connection)
 

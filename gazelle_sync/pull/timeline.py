@@ -23,7 +23,8 @@ from gazelle_sync.montreal import day_after, day_window, earlier, midnight, mont
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
 from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.read import MOVED, Page, page_of, twice, with_versions
+from gazelle_sync.pull.read import MOVED, Page, page_of, with_versions
+from gazelle_sync.pull.sound import twice
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import (
     Owner,

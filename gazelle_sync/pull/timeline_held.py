@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from types import TracebackType
 
 from gazelle_sync.entities import NAMELESS, Entity
@@ -115,8 +115,10 @@ class SeenIds:
             query = self._connection.execute(statement("pull/timeline_missing"), {"since": since})
             held: dict[str, datetime] = dict(query.fetchall())
             # What a run staged and did not live to apply will be in production by the end of this one.
-            for external_id, said in self._connection.execute(statement("pull/timeline_unapplied_missing")):
+            for external_id, said, read_at in self._connection.execute(statement("pull/timeline_unapplied_missing")):
                 at = parse_instant(said)
+                if at is None and since is None:  # it came without its day: what everything lacks is on none
+                    at = held.get(external_id, read_at.astimezone(UTC))
                 if at is not None and (since is None or at >= since):
                     held[external_id] = at
         return held

@@ -6,43 +6,36 @@ to one row stops only that row, but for what concerns every row (`RunAborted`).
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-import psycopg
-
-from gazelle_sync.errors import ApiError, GazelleSyncError
+from gazelle_sync.errors import ApiError
 from gazelle_sync.montreal import earlier, parse_instant
 from gazelle_sync.push import rows
+from gazelle_sync.push.doubts import Doubts
 from gazelle_sync.push.gist import gist
-from gazelle_sync.push.journal import Journal, Open, Search
+from gazelle_sync.push.journal import Journal, Search
 from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import Action, Known, Plan, Remote, Row
 from gazelle_sync.push.plan import Draft, make_plan, written
 from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.push.send import PATIENCE_S, RunAborted, Sender, Verdict, is_outage, shown
+from gazelle_sync.push.send import RunAborted, Sender, Verdict, shown
 from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
 from gazelle_sync.push.transports.reading import is_measurement
+from gazelle_sync.push.trouble import unforeseen
 from gazelle_sync.push.undo import Undoing
-from gazelle_sync.push.work import Outcome, Unanswered, Work, replaced_by, seen
+from gazelle_sync.push.work import WHOLE, Outcome, Unanswered, Work, replaced_by, seen
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, concerns_all
+from gazelle_sync.warehouse.connect import Connection
 
 ROUNDS = 3
 """How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
 
 BACK = timedelta(days=1)
 """Entries are looked for from a day before the instant that they should carry: clocks differ."""
-
-LONGEST_REASON = 200
-
-WHOLE = "*"
-"""Stands for a row's record where a failure concerns no column."""
 
 log = get_logger("gazelle_sync.push")
 
@@ -77,6 +70,9 @@ class Delivery:
         self._sender = Sender(connection, transport, self._journal, settings, grace_s=grace_s)
         self.undoing = Undoing(
             connection, transport, pushable, self._journal, run_id=run_id, language=settings.language, grace_s=grace_s
+        )
+        self.doubts = Doubts(
+            connection, transport, pushable, self._journal, self._sender, self.undoing, language=settings.language
         )
 
     # ---- reading
@@ -136,97 +132,9 @@ class Delivery:
             return None, say(self._language, "no_record", id=key)
         return None, say(self._language, "unreachable", reason=str(read))
 
-    # ---- what earlier runs left in doubt
-
-    def resolve(self, keys: Sequence[str] | None) -> list[Outcome]:
-        """Find out about the actions that earlier runs left in doubt.
-
-        Returns:
-            One for each record about which nothing could be found out: it waits, and its row says why.
-
-        Raises:
-            RunAborted: Gazelle cannot be asked at all.
-        """
-        waiting: dict[str, Outcome] = {}
-        begun = time.monotonic()
-        for one in self._journal.open(keys):
-            try:
-                waits = self._resolve(one, one.wait_s + begun - time.monotonic())
-            except ApiError as error:
-                reason = say(self._language, "unreachable", reason=str(error))
-                waiting[one.record] = self._defer(one.record, reason, is_outage=is_outage(error))
-                continue
-            except Exception as error:
-                waiting[one.record] = self.unforeseen(one.record, error)
-                continue
-            if waits:
-                waiting[one.record] = self._defer(one.record, waits)
-        return list(waiting.values())
-
-    def _resolve(self, one: Open, left_s: float) -> str | None:
-        """Settle one action in doubt, or say why it has to wait; for `left_s` more it may still arrive."""
-        if one.is_undo:
-            return self.undoing.resolve(replace(one, wait_s=left_s))
-        remote = self._record(one)
-        if remote is None and self._may_say_it_again(one):
-            return say(self._language, "no_record", id=one.record)
-        found = self._found(one, remote)
-        if found is None and 0 < left_s <= PATIENCE_S:
-            time.sleep(left_s)
-            return self._resolve(one, 0.0)
-        if found is None and remote is not None and left_s > 0:
-            until = shown(one.until) if one.until else ""
-            return say(self._language, "still_in_doubt", action=action_name(self._language, one.name), until=until)
-        with self._connection.transaction():
-            if found is None:
-                self._journal.failed(one.id, say(self._language, "not_arrived"))
-            else:
-                self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
-                for row in rows.load(self._connection, self._pushable, [one.record]):
-                    facts = dict(one.settles)
-                    if one.is_update and remote is not None:
-                        facts |= written(row.base, one.stamp, remote.updated_at)
-                    rows.settle(self._connection, self._pushable, row, facts)
-        return None
-
     def unforeseen(self, key: str, error: Exception) -> Outcome:
-        """What nobody thought of concerns one row: the row says so, and the others go on.
-
-        Raises:
-            Exception: The same error, where it concerns every row.
-        """
-        if isinstance(error, (GazelleSyncError, RunAborted)) or concerns_all(error):
-            raise error
-        # Where it happened, not what it says: that may quote what people wrote.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("row could not be dealt with", record=key, error=type(error).__name__, where=where)
-        reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
-        said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
-        return self._defer(key, say(self._language, "unforeseen", reason=said))
-
-    def _record(self, one: Open) -> Remote | None:
-        read = self.read([Wanted(one.record)])[one.record]
-        if isinstance(read, ApiError):
-            raise read
-        return read
-
-    def _may_say_it_again(self, one: Open) -> bool:
-        """Whether it would be doubled if it were believed lost: that its record is not there proves nothing of it."""
-        return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
-
-    def _defer(self, key: str, reason: str, *, is_outage: bool = False) -> Outcome:
-        rows.fail(self._connection, self._pushable, [key], reason, is_outage=is_outage)
-        return Outcome(key, failed={WHOLE: reason}, is_outage=is_outage)
-
-    def _found(self, one: Open, remote: Remote | None) -> str | None:
-        """What shows that an action arrived, or None."""
-        if remote is None:
-            return None
-        if one.is_update:
-            now = remote.as_before()
-            wanted = {"notes" if name == "observations" else name: value for name, value in one.payload.items()}
-            return remote.id if all(now.get(name) == value for name, value in wanted.items()) else None
-        return self._sender.look(one.record, one.name, one.payload, one.search)
+        """See `trouble.unforeseen`."""
+        return unforeseen(self._connection, self._pushable, self._language, key, error)
 
     # ---- delivering
 

@@ -200,21 +200,8 @@ class Journal:
         for log_id, record, name, request, wait_s, until, stamp in self._connection.execute(
             statement("push/open"), given
         ):
-            said = request or {}
-            search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
-            found.append(
-                Open(
-                    log_id,
-                    record,
-                    name,
-                    said.get("payload") or {},
-                    said.get("settles") or {},
-                    search,
-                    wait_s or 0.0,
-                    until.astimezone(UTC) if until else None,
-                    parse_instant(stamp),
-                )
-            )
+            ends = until.astimezone(UTC) if until else None
+            found.append(Open(log_id, record, name, *as_requested(request), wait_s or 0.0, ends, parse_instant(stamp)))
         return found
 
     def said(self, record: str, facts: Sequence[str], *, before_id: int | None = None) -> dict[str, Said]:
@@ -249,6 +236,15 @@ class Journal:
                 "before": _json(before.as_before()) if before is not None else None,
             },
         )
+
+
+def as_requested(
+    request: Mapping[str, Any] | None,
+) -> tuple[Mapping[str, JsonValue], Mapping[str, JsonValue], Search]:
+    """What a row of the log sent, what becomes base by it, and how its result is told from what looks the same."""
+    said = request or {}
+    search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
+    return said.get("payload") or {}, said.get("settles") or {}, search
 
 
 def _json(value: Any) -> Jsonb:

@@ -23,7 +23,7 @@ from gazelle_sync.errors import (
     RequestRefused,
     WriteRefused,
 )
-from gazelle_sync.gazelle.client import may_have_been_taken
+from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.journal import Journal, Search
 from gazelle_sync.push.messages import action_name, say
@@ -107,8 +107,7 @@ class Sender:
             return Result(Verdict.SENT, log_id, self._transport.send(action, remote))
         except RequestRefused as error:
             said = error.reason if isinstance(error, WriteRefused) else str(error)
-            is_forbidden = error.status == httpx.codes.FORBIDDEN
-            return self._failed(log_id, self._say("forbidden" if is_forbidden else "refused", action, said))
+            return self._failed(log_id, self._say("forbidden" if error.is_forbidden else "refused", action, said))
         except ApiError as error:
             if isinstance(error, CredentialsRefused) or not may_have_been_taken(error):
                 self._failed(log_id, self._say("failed", action, str(error)))

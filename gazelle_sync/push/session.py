@@ -175,7 +175,7 @@ class Push:
         for pushable in PUSHABLES:
             with self._delivery(pushable, settings) as (connection, delivery):
                 try:
-                    waiting = delivery.resolve(touched(connection, pushable, run_id, self._keys))
+                    waiting = delivery.doubts.resolve(touched(connection, pushable, run_id, self._keys))
                     self.report.outcomes += waiting
                     keys = {outcome.key for outcome in waiting}
                     self.report.outcomes += delivery.undoing.undo(run_id, self._keys, waiting=keys)
@@ -186,7 +186,7 @@ class Push:
     def _push(self, pushable: Pushable) -> None:
         with self._delivery(pushable) as (connection, delivery):
             try:
-                waiting = delivery.resolve(self._keys)
+                waiting = delivery.doubts.resolve(self._keys)
             except RunAborted as stop:
                 self._stop(stop)
                 self._give_up(connection, pushable, rows.due(connection, pushable, self._keys))

@@ -8,6 +8,9 @@ from datetime import datetime
 from gazelle_sync.push.model import Action, JsonValue, Remote, Row
 from gazelle_sync.push.transports.protocol import Sent
 
+WHOLE = "*"
+"""Stands for a row's record where a failure concerns no column."""
+
 
 @dataclass
 class Outcome:

@@ -15,6 +15,7 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import first_line
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.limits import locking_out_others
 from gazelle_sync.warehouse.migrate import apply_again, migration_files
 from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS, open_doors, say_doors
 
@@ -108,9 +109,7 @@ def validate_keys(connection: Connection) -> None:
     ).fetchall():
         query = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name))
         try:
-            with connection.transaction():
-                connection.execute("SET LOCAL lock_timeout = '5s'")
-                connection.execute("SET LOCAL statement_timeout = 0")
+            with locking_out_others(connection):
                 connection.execute(query)
         except (errors.ForeignKeyViolation, errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
             log.info("a foreign key is not validated yet", table=table, key=name, reason=first_line(error))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from gazelle_sync.incidents.watch import watch
 from gazelle_sync.runtime.signals import SENTENCE
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync_tests.faults.ground import new_home
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.pushing import Office
 
@@ -80,19 +82,27 @@ def test_a_push_that_is_stopped_while_it_sends(person: Person) -> None:
         office.assert_clean(piano)
 
 
-def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path) -> None:
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """Not pytest's own: whenever another session begins, that is closed to the user whom the server runs as."""
+    home = new_home()
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path, open_home: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAZELLE_", "DAGSTER_"))}
     with (tmp_path / "out").open("w") as out:
         serving = subprocess.Popen(
             [sys.executable, "-m", "gazelle_sync.cli.app", "metrics", "--port", "0"],
-            env=kept | {"GAZELLE_SYNC_HOME": str(tmp_path / "home")}, stdout=out, stderr=out,
+            env=kept | {"GAZELLE_SYNC_HOME": str(open_home)}, stdout=out, stderr=out,
         )  # fmt: skip
     wait_until(lambda: "Ctrl-C stops it" in (tmp_path / "out").read_text() or serving.poll() is not None)
-    assert (tmp_path / "home" / "postgres" / "postmaster.pid").exists()
+    assert (open_home / "postgres" / "postmaster.pid").exists()
     serving.terminate()
     ended = subprocess.CompletedProcess([], serving.wait(PATIENCE_S), (tmp_path / "out").read_text(), "")
     assert_stopped(ended, signal.SIGTERM)
-    assert not (tmp_path / "home" / "postgres" / "postmaster.pid").exists()
+    assert not (open_home / "postgres" / "postmaster.pid").exists()
 
 
 def test_a_command_that_is_stopped_at_any_moment_says_the_same(person: Person) -> None:
@@ -121,7 +131,7 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
     for after_s in (0.0, 0.02, 0.1, 0.3, 0.7, 1.2):
         with (person.directory / "out").open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gazelle_sync.cli", "sync"], env=environment, stdout=out, stderr=out,
+                [sys.executable, "-m", "gazelle_sync.cli.app", "sync"], env=environment, stdout=out, stderr=out,
                 cwd=person.directory, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
         wait_until(lambda pid=process.pid: has_begun(pid))  # type: ignore[misc] # bound here
@@ -135,4 +145,4 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
 
 def test_the_installed_program_begins_with_the_module_that_answers_signals() -> None:
     program = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert program["project"]["scripts"] == {"gazelle-sync": "gazelle_sync.cli:main"}
+    assert program["project"]["scripts"] == {"gazelle-sync": "gazelle_sync.cli.app:main"}

@@ -13,9 +13,11 @@ from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.incidents.sensors import ended_run
 from gazelle_sync.defs.push.jobs import POOL, PUSH_JOB, push_config
 from gazelle_sync.defs.push.sensors import evaluate, push_every_hour, push_when_edited
+from gazelle_sync.errors import ApiError
 from gazelle_sync.incidents.watch import watch
 from gazelle_sync.monitoring.status import push_status
-from gazelle_sync.push import rows
+from gazelle_sync.push import outage, rows
+from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.processes import Person
@@ -57,9 +59,22 @@ def test_the_sensor_asks_for_a_run_only_when_a_row_is_due(office: Office, instan
     assert "every edit" in asked(office, instance)
 
 
+IDLE = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%%' "
+    "AND pid <> pg_backend_pid() AND 0 = %s"
+)
+
+
 def test_after_an_outage_the_sensor_starts_a_run_only_once_gazelle_answers(
-    office: Office, instance: dg.DagsterInstance
+    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look, idle = outage.look, []
+
+    def look_and_count(settings: Settings) -> ApiError | None:
+        idle.append(office.shop.value(IDLE, 0))
+        return look(settings)
+
+    monkeypatch.setattr(outage, "look", look_and_count)
     office.edit(office.piano(), notes="Accordé")
     office.shop.admin.fault("status", code=503, times=0)
     assert office.push(at_once=False).stopped
@@ -81,6 +96,7 @@ def test_after_an_outage_the_sensor_starts_a_run_only_once_gazelle_answers(
     assert office.push(at_once=False).succeeded
     office.edit(office.piano(), notes="Encore")
     assert asked(office, instance) == "run"
+    assert idle == [0, 0, 0], "no transaction is open while Gazelle is asked"
 
 
 def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: Office, instance: dg.DagsterInstance) -> None:

@@ -40,6 +40,7 @@ class Services:
         self.port = free_port()
         self.workspace = directory / "workspace.yaml"
         self.workspace.write_text(WORKSPACE.format(port=self.port))
+        self.processes: list[subprocess.Popen[str]] = []
         self.environment = environment(self.home) | {
             "GAZELLE_DATABASE_URL": shop.url,
             "GAZELLE_DAGSTER_POSTGRES_URL": dagster_url,
@@ -69,10 +70,12 @@ class Services:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         with (self.directory / name).open("a") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 arguments, env=self.environment, cwd=PROJECT_ROOT, stdout=output, stderr=output, text=True,
                 start_new_session=True,
             )  # fmt: skip
+        self.processes.append(process)
+        return process
 
     def code_server(self) -> subprocess.Popen[str]:
         place = ["--host", "127.0.0.1", "--port", str(self.port)]
@@ -95,6 +98,8 @@ def services(shop: Shop, dagster_url: str, directory: Path) -> Iterator[Services
         for number in processes_of(found.home):
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
+        for process in found.processes:
+            process.wait()
 
 
 @pytest.mark.slow
@@ -118,7 +123,7 @@ def test_a_run_whose_whole_process_tree_gets_a_sigterm_is_run_again_when_the_cod
             shop.admin.reset_stats()
             assert wait_for(lambda: shop.admin.stats()["arrivals"] > 3, 60), parts.said()
             os.killpg(code.pid, signal.SIGTERM)
-            code.wait(60)
+            assert wait_for(lambda: code.poll() is not None, 60), parts.said()
             shop.admin.settings(latency_ms=0)
             code = parts.code_server()
             assert wait_for(lambda: len(new_runs()) == 2 and all(run.is_finished for run in new_runs()), 150), (

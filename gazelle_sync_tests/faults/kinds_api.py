@@ -240,7 +240,8 @@ def _inside_records(fault: str, *, is_full: bool) -> Strike:
         field = scene.draw.choice(["", *INSIDE])
         if not is_full:
             for kind in ("clients", "pianos", "invoices", "events"):
-                for record in scene.draw.sample(admin.dump(kind), 12):
+                records = admin.dump(kind)
+                for record in scene.draw.sample(records, min(EDITED_BEFORE_A_TICK, len(records))):
                     admin.edit(kind, record["id"])
         options: dict[str, Any] = {"field": field} if field else {}
         if fault == "thin_nested":
@@ -253,6 +254,8 @@ def _inside_records(fault: str, *, is_full: bool) -> Strike:
     return strike
 
 
+EDITED_BEFORE_A_TICK = 12
+"""Records of each kind; people may have left fewer."""
 INSIDE = ("allContacts", "allLocations", "allPianoMeasurements", "allInvoiceItems", "allEventPianos")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_a_timeline_that_came_without_ids_is_put_right_by_the_next_deep_run(shop
     shop.assert_equals_api()
 
 
+def test_an_entry_that_came_without_its_day_and_was_deleted_since_is_in_error_no_more(shop: Shop) -> None:
+    """Found by the fault campaign: it was on no day that was compared, and stayed in error for ever."""
+    client = shop.admin.dump("clients")[0]["id"]
+    entry = shop.admin.create("timeline", clientId=client, comment="Sans jour")["id"]
+    shop.admin.fault("missing_field", times=0, field="occurredAt", operation="allTimelineEntries")
+    shop.sync(Mode.DEEP, check=False)
+    assert shop.count("staging_timeline", f"external_id = '{entry}' AND sync_status = 'error'") == 1
+    shop.admin.clear_faults()
+    shop.admin.delete("timeline", entry)
+    shop.sync(Mode.DEEP)
+    assert shop.count("staging_timeline", "sync_status = 'error'") == 0
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
 @pytest.mark.parametrize(("kind", "field"), [("missing_field", "personalNotes"), ("null_field", "allContacts")])
 def test_a_body_that_lacks_what_was_asked_for_is_stored_said_and_read_again(shop: Shop, kind: str, field: str) -> None:
     client = shop.admin.dump("clients")[0]["id"]
@@ -81,11 +97,53 @@ def test_a_client_of_a_piano_that_comes_without_its_id_is_said_and_read_again(sh
     piano = shop.admin.create("pianos", clientId=client, make="Pleyel")["id"]
     shop.admin.fault("wrong_type", times=0, field="client", operation="Pianos")
     outcome = shop.sync(mode, check=False)
-    assert "lacks client.id" in " ".join(outcome["pianos"].notes)
+    assert "lacks client.companyName, client.id" in " ".join(outcome["pianos"].notes)
     assert shop.last_log()["status"] == "warning"
     shop.admin.clear_faults()
     shop.sync()
     assert shop.row("gazelle_pianos", piano)["client_external_id"] == client
+    shop.assert_equals_api()
+
+
+SETTLED = "2026-11-20T12:00:00Z"
+LIES = [
+    ("wrong_type", {"field": "allContacts"}, "allContacts.nodes"),
+    ("wrong_type", {"field": "allContacts", "value": {"nodes": None, "pageInfo": {"hasNextPage": False}}},
+     "allContacts.nodes"),
+    ("wrong_type", {"field": "allContacts", "value": {"nodes": [], "pageInfo": None}}, "allContacts.pageInfo"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "lacks"), LIES, ids=["no rows", "null rows", "no end"])
+def test_a_list_inside_a_record_that_says_nothing_of_its_rows_is_said_and_read_again(
+    shop: Shop, kind: str, options: dict[str, Any], lacks: str
+) -> None:
+    """Found by the fault campaign: a new client's contact did not come, and the run was a success."""
+    client = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE", updatedAt=SETTLED)["id"]
+    contact = shop.admin.create("contacts", clientId=client, firstName="Nouvelle", isDefault=True)["id"]
+    shop.admin.fault(kind, times=0, operation="Clients", **options)
+    outcome = shop.sync(check=False)
+    assert shop.row("gazelle_clients", client)["company_name"] == "Nouveau"
+    assert lacks in " ".join(outcome["clients"].notes)
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_contacts", contact)["first_name"] == "Nouvelle"
+    assert shop.last_log()["status"] == "success"
+    shop.assert_equals_api()
+
+
+def test_a_parent_that_was_brought_along_and_lacks_something_is_said_and_read_again(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Nouveau", status="ACTIVE", updatedAt=SETTLED)["id"]
+    contact = shop.admin.create("contacts", clientId=client, firstName="Nouvelle", isDefault=True)["id"]
+    shop.admin.create("pianos", clientId=client, make="Pleyel")
+    shop.admin.fault("wrong_type", times=0, field="allContacts", operation="ClientsById")
+    outcome = shop.sync(only=["pianos"], check=False)
+    assert "allContacts.nodes" in " ".join(outcome["clients"].notes)
+    assert shop.last_log()["status"] == "warning"
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.row("gazelle_contacts", contact)["first_name"] == "Nouvelle"
     shop.assert_equals_api()
 
 

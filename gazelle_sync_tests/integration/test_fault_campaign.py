@@ -18,6 +18,7 @@ from gazelle_sync_tests.faults.case import Result, run_case
 from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off
 from gazelle_sync_tests.faults.people import People
+from gazelle_sync_tests.faults.scene import Scene
 from gazelle_sync_tests.faults.truth import Truth
 from gazelle_sync_tests.support.shop import Shop
 
@@ -37,6 +38,19 @@ def test_a_case_of_the_campaign_ends_with_nothing_lost(ground: Ground, name: str
     print("\n".join(result.story))  # noqa: T201 - shown where the test fails
     assert result.crash == ""
     assert result.figures.examples == []
+
+
+@pytest.mark.parametrize("name", ["nested emptied in a tick", "nested cut in a tick"])
+def test_a_kind_that_edits_records_takes_as_many_as_people_have_left(ground: Ground, shop: Shop, name: str) -> None:
+    for piano in shop.admin.dump("pianos")[3:]:
+        shop.admin.delete("pianos", piano["id"])
+    draw = random.Random(1)  # noqa: S311 - a dice
+    scene = Scene(ground, shop, People(shop, draw), draw)
+    try:
+        PULL[name].strike(scene)
+    finally:
+        scene.heal()
+    assert len(scene.runs) == 1
 
 
 # ---- the judge

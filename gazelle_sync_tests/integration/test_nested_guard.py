@@ -169,6 +169,43 @@ def test_many_removals_are_confirmed_by_the_next_full_run_where_other_lists_are_
     shop.assert_equals_api()
 
 
+def contact_with_locations(shop: Shop, count: int) -> str:
+    """A contact who is not its client's first, with so many locations; production holds them."""
+    contacts = shop.admin.dump("contacts")
+    contact = next(c for c in contacts if not c["isDefault"])["id"]
+    one = next(c["locations"][0] for c in contacts if c["locations"])
+    locations = [{**one, "id": f"loc_{n:020}"} for n in range(count)]
+    shop.admin.edit("contacts", contact, locations=locations)
+    shop.sync(Mode.DEEP)
+    assert living_locations(shop, contact) == count
+    return str(contact)
+
+
+def living_locations(shop: Shop, contact: str) -> int:
+    return shop.count("gazelle_locations", f"contact_external_id = '{contact}' AND deleted_at IS NULL")
+
+
+def test_what_one_contact_takes_along_counts_in_its_own_table(shop: Shop) -> None:
+    contact = contact_with_locations(shop, 12)
+    shop.admin.delete("contacts", contact)
+    said = str(shop.sync(Mode.NIGHTLY, check=False).errors["clients"])
+    assert "leaves out 12 rows of gazelle_locations" in said
+    assert living_locations(shop, contact) == 12
+    assert shop.row("gazelle_contacts", contact)["deleted_at"] is None
+    shop.sync(Mode.NIGHTLY)  # it reads the same by id: a person did it
+    assert living_locations(shop, contact) == 0
+    shop.assert_equals_api()
+    assert shop.count("v_sync_errors") == 0
+
+
+def test_a_contact_takes_its_few_locations_along_at_once(shop: Shop) -> None:
+    contact = contact_with_locations(shop, 4)
+    shop.admin.delete("contacts", contact)
+    shop.sync(Mode.NIGHTLY)
+    assert living_locations(shop, contact) == 0
+    shop.assert_equals_api()
+
+
 def test_allow_deletes_lets_emptied_lists_through_at_once(shop: Shop) -> None:
     for measurement in shop.admin.dump("measurements"):
         shop.admin.delete("measurements", measurement["id"])

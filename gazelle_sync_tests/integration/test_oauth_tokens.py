@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gazelle_sync.errors import CredentialsRefused, SettingsError
-from gazelle_sync.gazelle.auth import TokenFile, credentials_from, newer_token_file, token_file_in_use
+from gazelle_sync.gazelle.auth import TokenFile, _overwrite, credentials_from, newer_token_file, token_file_in_use
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.pull.context import Mode
@@ -219,6 +220,23 @@ def test_what_a_person_saves_in_the_token_file_counts_before_an_older_token_that
     assert credentials_from(oauth_shop.settings).headers() != {"Authorization": "Bearer kept"}
     os.utime(path, (0, 0))
     assert credentials_from(oauth_shop.settings).headers() == {"Authorization": "Bearer kept"}
+
+
+def test_a_token_that_is_written_in_place_is_whole_at_every_moment(tmp_path: Path) -> None:
+    path = tmp_path / "token.json"
+    path.write_text(json.dumps({"access_token": "a" * 2000}) + " " * 8192, encoding="utf-8")
+    written: list[str] = []
+
+    class Watched(FileIO):
+        def write(self, data: Any) -> int:
+            count = super().write(data)
+            written.append(path.read_text(encoding="utf-8"))
+            return count
+
+    with Watched(path, "r+b") as file:
+        _overwrite(file, {"access_token": "short"})
+    assert [json.loads(text) for text in written] == [{"access_token": "short"}]
+    assert path.read_text(encoding="utf-8") == json.dumps({"access_token": "short"}, indent=2)
 
 
 IN_A_CLOSED_FOLDER = """

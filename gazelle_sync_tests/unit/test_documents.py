@@ -52,10 +52,17 @@ def test_what_has_no_by_id_query_says_so(entity: Entity) -> None:
         documents.by_ids(entity, ["x"])
 
 
-def test_the_fields_that_a_body_must_have_are_the_outer_ones_of_its_fragment() -> None:
-    assert documents.asked_fields("timeline", "TimelineBody") == {
+def test_what_a_body_must_have_is_what_its_fragment_asks_at_every_depth() -> None:
+    entries = documents.asked("timeline", "TimelineBody")
+    assert entries.fields == {
         "id", "occurredAt", "type", "summary", "comment", "client", "piano", "user", "invoice", "estimate",
     }  # fmt: skip
-    clients = documents.asked_fields("clients", "ClientBody")
-    assert {"id", "updatedAt", "tags", "allContacts", "defaultContact"} <= clients
-    assert not {"nodes", "pageInfo", "first", "includeArchived"} & clients
+    assert dict(entries.inside)["user"].fields == {"id", "firstName", "lastName"}
+    clients = documents.asked("clients", "ClientBody")
+    assert {"id", "updatedAt", "tags", "allContacts", "defaultContact"} <= clients.fields
+    assert not {"nodes", "pageInfo", "first", "includeArchived"} & clients.fields
+    contacts = dict(clients.inside)["allContacts"]
+    assert contacts.fields == {"pageInfo", "nodes"}
+    contact = dict(contacts.inside)["nodes"]
+    assert {"firstName", "archived", "allLocations"} <= contact.fields
+    assert "street1" in dict(dict(contact.inside)["allLocations"].inside)["nodes"].fields

@@ -63,6 +63,7 @@ def _held_back(connection: Connection, settings: Settings) -> str | None:
         return None
     if left > timedelta(0):
         return f"The last push reached nobody: Gazelle is asked again in {left.total_seconds():.0f} s."
+    connection.commit()  # no transaction is open for as long as Gazelle takes
     try:
         error = outage.look(settings)
     except GazelleSyncError:

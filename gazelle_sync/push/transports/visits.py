@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
-from gazelle_sync.gazelle.client import GazelleClient, may_have_been_taken
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.montreal import earlier, midnight
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports.graphql import GraphqlTransport
@@ -32,7 +33,7 @@ MINUTES = 60
 PIANOS_AT_ONCE = 25
 PAGE_SIZE = 100
 PIANOS = "the visit's pianos"
-SURVIVES = documents.asked_fields("push", "PushedVisit") - {"id", "location", "client", "user", "allEventPianos"}
+SURVIVES = documents.asked("push", "PushedVisit").fields - {"id", "location", "client", "user", "allEventPianos"}
 """`updateEvent` replaces the event: all of it is sent again, these fields as they came."""
 
 NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."

@@ -5,10 +5,10 @@ WITH unseen AS MATERIALIZED (
     EXCEPT
     SELECT external_id FROM seen
 )
-SELECT unseen.external_id, newest.raw_data ->> 'occurredAt'
+SELECT unseen.external_id, newest.raw_data ->> 'occurredAt', newest.fetched_at
 FROM unseen
 CROSS JOIN LATERAL (
-    SELECT s.raw_data, s.sync_status
+    SELECT s.raw_data, s.sync_status, s.fetched_at
     FROM staging_timeline AS s
     WHERE s.external_id = unseen.external_id AND s.rejected_at IS NULL
     ORDER BY s.fetched_at DESC

@@ -1,0 +1,57 @@
+"""Which requests are sent again: a read whatever may pass by itself, a write only what certainly was not taken."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import httpx
+
+from gazelle_sync.errors import AnswerUnreadable, ApiError, ApiUnavailable, ApiUnreachable, OperationFailed
+from gazelle_sync.runtime.logs import get_logger
+
+LONGEST_RETRY_AFTER_S = 120.0
+REFUSALS_BELIEVED = 2
+
+Wait = Callable[[Exception], bool | float]
+"""Stamina's hook: whether to try again, or after how many seconds."""
+
+log = get_logger("gazelle_sync.gazelle")
+
+
+def may_have_been_taken(error: ApiError) -> bool:
+    """Whether a write that ended so may have been done at Gazelle all the same."""
+    if isinstance(error, ApiUnreachable):
+        return error.was_sent
+    if isinstance(error, ApiUnavailable):
+        return error.status != httpx.codes.TOO_MANY_REQUESTS
+    return isinstance(error, (AnswerUnreadable, OperationFailed))
+
+
+def wait_before_retry(error: Exception) -> bool | float:
+    """The hook of a read: what may pass by itself is tried again."""
+    if not isinstance(error, ApiError) or not error.retryable:
+        return False
+    log.info("request failed", operation=error.operation, reason=str(error))
+    if isinstance(error, ApiUnavailable) and error.retry_after_s is not None:
+        return error.retry_after_s if error.retry_after_s <= LONGEST_RETRY_AFTER_S else False
+    return True
+
+
+def wait_before_next_write(error: Exception) -> bool | float:
+    """The hook of a write: only what certainly was not taken is sent again."""
+    if isinstance(error, ApiError) and may_have_been_taken(error):
+        return False
+    return wait_before_retry(error)
+
+
+def wait_unless_refused_twice() -> Wait:
+    """The hook of one request that can be made smaller: GraphQL errors that come twice are about its size, perhaps."""
+    errors = itertools.count(1)
+
+    def wait(error: Exception) -> bool | float:
+        if isinstance(error, OperationFailed) and next(errors) == REFUSALS_BELIEVED:
+            return False
+        return wait_before_retry(error)
+
+    return wait

@@ -1,0 +1,42 @@
+"""Whether a body is what was asked for: nothing left out, at whatever depth, and no two under one id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gazelle_sync.gazelle.documents import Asked
+
+CONNECTION = frozenset({"nodes", "pageInfo"})
+"""Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
+
+
+def lacking(body: Mapping[str, Any], asked: Asked) -> set[str]:
+    """What a body does not say though it was asked for: names with their place, as `allContacts.nodes.firstName`."""
+    wrong: set[str] = set()
+    _look_inside(body, asked, "", wrong)
+    return wrong
+
+
+def _look_inside(record: Mapping[str, Any], asked: Asked, place: str, wrong: set[str]) -> None:
+    fields, inside, never_null = asked
+    if not fields <= record.keys():
+        wrong.update(place + name for name in fields - record.keys())
+    for name in never_null:
+        if record.get(name, "") is None:
+            wrong.add(place + name)
+    for name, asked_there in inside:
+        value = record.get(name)
+        if isinstance(value, dict):
+            _look_inside(value, asked_there, f"{place}{name}.", wrong)
+        elif isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    _look_inside(one, asked_there, f"{place}{name}.", wrong)
+
+
+def twice(bodies: Sequence[Any]) -> set[str]:
+    """Ids under which more than one record came: one of them is another's. The same one twice does no harm."""
+    first: dict[str, Any] = {}
+    given = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("id"), str)]
+    return {body["id"] for body in given if first.setdefault(body["id"], body) != body}
