@@ -18,6 +18,7 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard
 from gazelle_sync.pull.prefetch import prefetch
+from gazelle_sync.pull.proof import Proof, prove
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
@@ -26,6 +27,8 @@ from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
 BATCH = 2000
+NAMED = 10
+"""So many of the rows that a full run put right are named."""
 
 log = get_logger("gazelle_sync.pull")
 
@@ -36,7 +39,7 @@ class StagedSelection(enum.Enum):
     PENDING = "pull/staging_pending"
     """Those that are waiting: the ordinary stage 2."""
     ALL = "pull/staging_all"
-    """The newest of every record: replay, and the proof of a full run that production is what staging says."""
+    """The newest of every record: replay, and a full run where production is not what staging says."""
 
 
 class Applier:
@@ -225,6 +228,41 @@ class Applier:
                 guard.set_aside(connection, self._entity, doubted)
             self._report.errors += len({loss.external_id for loss in doubted})
         return doubted
+
+
+def prove_and_mend(database: Reused, entity: Entity, report: EntityReport, progress: Progress) -> None:
+    """Prove that production is what staging says; where it is not, apply every record once more and name the rows.
+
+    Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
+
+    Args:
+        database: Written to only where something differs.
+        entity: Which.
+        report: What was put right and the proof go there.
+        progress: Told how far it is.
+    """
+    found = report.proof = _prove(database, entity)
+    if found.wrong or found.waiting:
+        mended = EntityReport()
+        Applier(database, entity, mended, progress).apply(StagedSelection.ALL)
+        report.errors = max(report.errors, mended.errors)
+        report.changed += mended.changed
+        report.proof = _prove(database, entity)
+        if right := [key for key in found.wrong if key not in report.proof.wrong]:
+            names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
+            more = ", …" if len(right) > NAMED else ""
+            report.notes.append(
+                f"rows that differed from what Gazelle last said, put right: {len(right)} ({names}{more})"
+            )
+    else:
+        with database.use() as connection:
+            report.changed += TableWriter(connection, entity).find_twins(None)
+
+
+def _prove(database: Reused, entity: Entity) -> Proof:
+    with database.use() as connection:
+        allow_time(connection)
+        return prove(connection, entity)
 
 
 def _text(value: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gazelle_sync.errors import UNKNOWN, Cause, EntityFailed, cause_of
+from gazelle_sync.pull.proof import Proof
 from gazelle_sync.runtime.logs import say_error
 
 
@@ -33,6 +34,7 @@ class EntityReport:
         cause: The failure's code (`gazelle_sync.errors.Cause`), or None.
         cause_number: The count or HTTP status that belongs to it, or None.
         notes: What a person should know besides.
+        proof: What a full run found of production, after it mended what differed; `sync_logs` does not keep it.
     """
 
     total: int | None = None
@@ -53,6 +55,7 @@ class EntityReport:
     cause: str | None = None
     cause_number: int | None = None
     notes: list[str] = field(default_factory=list)
+    proof: Proof | None = None
 
     def fail(self, error: BaseException) -> None:
         """Note why the entity failed."""
@@ -65,7 +68,8 @@ class EntityReport:
 
     def as_stats(self) -> dict[str, Any]:
         """The part of it that `sync_logs.stats` keeps."""
-        stats = asdict(self)
+        stats = asdict(replace(self, proof=None))
+        del stats["proof"]
         stats["seconds_stage"] = round(self.seconds_stage, 3)
         stats["seconds_apply"] = round(self.seconds_apply, 3)
         return stats

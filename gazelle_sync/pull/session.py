@@ -26,7 +26,7 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
-from gazelle_sync.pull.apply import Applier, StagedSelection
+from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.nested import NESTED_SIZES
@@ -215,7 +215,7 @@ class Pull:
             if self._mode is Mode.BACKFILL:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
-                self._verify(entity, report)
+                prove_and_mend(self._database, entity, report, self.progress)
         except GazelleSyncError as error:
             if report.failure is None:
                 report.fail(error)
@@ -252,15 +252,6 @@ class Pull:
             self.reports[parent.name] = report
         if is_last:
             self._settled.add(parent.name)
-
-    def _verify(self, entity: Entity, report: EntityReport) -> None:
-        """A full run also proves that production is what staging says, and mends what is not."""
-        proof = EntityReport()
-        Applier(self._database, entity, proof, self.progress).apply(StagedSelection.ALL)
-        report.errors = max(report.errors, proof.errors)
-        if proof.changed:
-            report.changed += proof.changed
-            report.notes.append(f"rows that differed from what Gazelle last said, put right: {proof.changed}")
 
     def _mover(self, entity: Entity, report: EntityReport) -> Callable[[Connection], None]:
         def move(connection: Connection) -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gazelle_sync.pull import proof
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality import production
+from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import SAMPLE
 from gazelle_sync_tests.support.looking import assert_passes, look_at
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
@@ -96,6 +98,24 @@ def test_a_deleted_record_that_lives_is_found(lived_in: Shop) -> None:
     assert found.examples == (f"gazelle_timeline_entries {gone}: is gone at Gazelle and not marked deleted",)
 
 
+def test_a_full_run_proves_production_once_and_the_check_shows_what_stays_wrong(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = shop.value("SELECT min(external_id) FROM gazelle_clients WHERE NOT is_stub")
+    shop.query(
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.city := 'abîmé'; RETURN NEW; END$$; "
+        "CREATE TRIGGER spoil BEFORE UPDATE ON gazelle_clients FOR EACH ROW EXECUTE FUNCTION spoil()"
+    )
+    shop.query("UPDATE gazelle_clients SET company_name = 'abîmé' WHERE external_id = %s", client)
+    reports = shop.sync(Mode.DEEP).reports
+    monkeypatch.setattr(production, "prove", None)  # another comparison would be an error
+    with CheckContext(shop.settings, reports=reports) as context:
+        found = production.evaluate_production(context, "integrity_production")
+    assert found.is_failure
+    assert found.examples == (f"gazelle_clients {client}: city",)
+    assert found.numbers["checked"] > len(shop.admin.dump("clients"))
+
+
 def test_a_sample_finds_what_is_wrong_everywhere(shop: Shop) -> None:
     shop.query("UPDATE gazelle_timeline_entries SET title = 'abîmé'")
     found = look_at(shop, "integrity_production", thorough=False)
@@ -117,7 +137,7 @@ def test_tags_that_were_added_here_and_versions_that_wait_are_no_faults(shop: Sh
 def test_a_contact_that_moved_to_another_client_is_no_fault(
     shop: Shop, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(production, "BATCH", batch)
+    monkeypatch.setattr(proof, "BATCH", batch)
     contact = next(c for c in shop.admin.dump("contacts") if not c["isDefault"])
     other = next(c for c in shop.admin.dump("clients") if c["id"] != contact["clientId"])
     shop.admin.edit("contacts", contact["id"], clientId=other["id"])

@@ -136,7 +136,7 @@ GROWS = {
     "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted", "warehouse/staging_index",
     "pull/timeline_count", "pull/timeline_days", "pull/timeline_between", "pull/timeline_missing",
     "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless",
-    "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "quality/newest",
+    "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
     "pull/staging_mark_pages",
 }  # fmt: skip
 """Statements that read or write a table from end to end: what they take grows with a shop's history."""

@@ -61,7 +61,9 @@ def test_a_deep_run_puts_damaged_rows_right_as_well(lived_in: Shop) -> None:
         lived_in.query(statement)
     outcome = lived_in.sync(Mode.DEEP)
     assert lived_in.fingerprint() == before
-    assert "put right" in " ".join(outcome["clients"].notes)
+    notes = " ".join(outcome["clients"].notes)
+    assert "put right" in notes
+    assert "gazelle_clients cli_" in notes
 
 
 def forget_what_vanished(shop: Shop) -> None:

@@ -1,0 +1,217 @@
+"""Production is what the reconcilers make of the newest staged bodies: compared row by row, without the upsert's help.
+
+A full run proves it once and mends what differs (`gazelle_sync.pull.session`); the check `integrity_production` shows
+that proof, makes one of its own where it runs alone, and proves a sample in a tick. A merged column (`tags`) is of both
+sides and is left out; what Gazelle said last of it (`gazelle_tags`) is compared.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from gazelle_sync.entities import NAMELESS, Entity, Table
+from gazelle_sync.i18n.translator import Message
+from gazelle_sync.pull.versions import hash_of_held
+from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
+from gazelle_sync.warehouse.connect import Connection, statement
+
+BATCH = 2000
+
+
+class Difference(enum.Enum):
+    """How a row of production is not what staging says, in words."""
+
+    MISSING = Message("{table} {id}: is missing")
+    SURPLUS = Message("{table} {id}: nothing staged speaks of it")
+    UNSTAGED = Message("{table} {id}: staging holds no version of its record")
+    COLUMNS = Message("{table} {id}: {columns}")
+    CHANGED = Message("{table} {id}: its body in staging is not the one that Gazelle sent")
+    DELETED = Message("{table} {id}: is marked deleted")
+    LIVING = Message("{table} {id}: is gone at Gazelle and not marked deleted")
+
+
+@dataclass
+class Proof:
+    """What a comparison has found.
+
+    Attributes:
+        records: How many were compared.
+        waiting: How many say nothing of production: they are not applied yet, or cannot be.
+        wrong: Table and id → how the row differs.
+        columns: Of those, which columns differ.
+    """
+
+    records: int = 0
+    waiting: int = 0
+    wrong: dict[tuple[str, str], Difference] = field(default_factory=dict)
+    columns: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def note(self, table: Table, external_id: str, what: Difference, columns: Iterable[str] = ()) -> None:
+        """A row differs."""
+        self.wrong[table.name, external_id] = what
+        self.columns[table.name, external_id] = sorted(columns)
+
+    def add(self, other: Proof) -> None:
+        """Take in what was found of another entity."""
+        self.records += other.records
+        self.waiting += other.waiting
+        self.wrong |= other.wrong
+        self.columns |= other.columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    external_id: str
+    body: Any
+    last_body: Any
+    status: str
+    fetched_at: datetime
+    content_hash: bytes | None
+
+
+def prove(connection: Connection, entity: Entity, ids: list[str] | None = None) -> Proof:
+    """Compare production with the newest staged versions of an entity's records.
+
+    Args:
+        connection: In a transaction with the time that history takes.
+        entity: Which.
+        ids: Of the records to compare; None: all, and the rows that staging knows nothing of.
+    """
+    proof = Proof()
+    for batch in _batches(connection, entity, ids):
+        _compare(connection, entity, batch, proof)
+    if ids is None:
+        _find_unstaged(connection, entity, proof)
+    _forgive_moved(connection, entity, proof)
+    return proof
+
+
+def _batches(connection: Connection, entity: Entity, ids: list[str] | None) -> Iterator[list[_Newest]]:
+    query = sql.SQL(statement("pull/newest")).format(staging=sql.Identifier(entity.staging_table))
+    with connection.cursor(name=f"newest_{entity.name}") as cursor:
+        cursor.execute(query, {"ids": ids})
+        while rows := cursor.fetchmany(BATCH):
+            yield [_Newest(*row) for row in rows]
+
+
+def _compare(connection: Connection, entity: Entity, batch: Sequence[_Newest], proof: Proof) -> None:
+    """Compare one batch; versions that are not applied (or cannot be) say nothing of production."""
+    applied = [
+        newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)
+    ]
+    proof.waiting += len(batch) - len(applied)
+    proof.records += len(applied)
+    reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
+    for newest in applied:
+        if newest.body is not None and hash_of_held(newest.body) != newest.content_hash:
+            proof.note(entity.table, newest.external_id, Difference.CHANGED)
+    for table in entity.tables:
+        expected = _expected(table, reconciled)
+        held = _held(connection, table, [newest.external_id for newest in applied])
+        for external_id, (newest, values) in expected.items():
+            _compare_row(table, newest, values, held.get(external_id), proof)
+        if table is entity.table:
+            _compare_bare_tombstones(table, applied, expected, held, proof)
+        else:
+            silent = {newest.external_id for newest, rows in reconciled if table.name not in rows}
+            for external_id in held.keys() - expected.keys():
+                row = held[external_id]
+                if row[str(table.owner)] not in silent and row["deleted_at"] is None and not row["is_stub"]:
+                    proof.note(table, external_id, Difference.SURPLUS)
+
+
+def _expected(table: Table, reconciled: Sequence[tuple[_Newest, Rows]]) -> dict[str, tuple[_Newest, Values]]:
+    """What a table should hold of some records; of a row that two of them list, what was read last.
+
+    What a record listed that is gone counts only where no other has it.
+    """
+    expected: dict[str, tuple[_Newest, Values]] = {}
+    for newest, rows in sorted(reconciled, key=lambda found: (found[0].body is not None, found[0].fetched_at)):
+        expected |= {row["external_id"]: (newest, row) for row in rows.get(table.name, ())}
+    return expected
+
+
+def _rows_of(entity: Entity, newest: _Newest) -> Rows:
+    body = newest.body if newest.body is not None else newest.last_body
+    if body is None:
+        return {}
+    try:
+        return entity.reconcile(body)
+    except ReconcileError:
+        return {}  # only of a tombstone: a living body that cannot be read is in error and not compared
+
+
+def _compare_row(table: Table, newest: _Newest, wanted: Values, held: Values | None, proof: Proof) -> None:
+    external_id = wanted["external_id"]
+    if held is None:
+        proof.note(table, external_id, Difference.MISSING)
+    elif newest.body is None and held["deleted_at"] is None:
+        proof.note(table, external_id, Difference.LIVING)
+    elif newest.body is not None and held["deleted_at"] is not None:
+        proof.note(table, external_id, Difference.DELETED)
+    elif wrong := [c for c, value in wanted.items() if c not in table.merged and held[c] != value]:
+        proof.note(table, external_id, Difference.COLUMNS, wrong)
+
+
+def _compare_bare_tombstones(
+    table: Table,
+    applied: Sequence[_Newest],
+    expected: dict[str, tuple[_Newest, Values]],
+    held: dict[str, Values],
+    proof: Proof,
+) -> None:
+    """Records that are gone and of which no body is held, or none that can be read: they are stubs, marked deleted."""
+    for newest in applied:
+        if newest.external_id in expected:
+            continue
+        row = held.get(newest.external_id)
+        if newest.body is None and row is not None and row["deleted_at"] is None:
+            proof.note(table, newest.external_id, Difference.LIVING)
+        elif newest.body is not None:
+            proof.note(table, newest.external_id, Difference.MISSING)
+
+
+def _held(connection: Connection, table: Table, ids: list[str]) -> dict[str, Values]:
+    columns = dict.fromkeys([*table.columns, "deleted_at", "is_stub"])
+    query = sql.SQL(statement("pull/held_rows")).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        table=sql.Identifier(table.name),
+        key=sql.Identifier(table.owner or "external_id"),
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return {row["external_id"]: row for row in cursor.execute(query, {"ids": ids})}
+
+
+def _find_unstaged(connection: Connection, entity: Entity, proof: Proof) -> None:
+    """Living rows that no staged version speaks of: somebody put them there."""
+    for table in entity.tables:
+        query = sql.SQL(statement("pull/unstaged_ids")).format(
+            table=sql.Identifier(table.name),
+            staging=sql.Identifier(entity.staging_table),
+            key=sql.Identifier(table.owner or "external_id"),
+        )
+        for (external_id,) in connection.execute(query):
+            proof.note(table, external_id, Difference.UNSTAGED)
+
+
+def _forgive_moved(connection: Connection, entity: Entity, proof: Proof) -> None:
+    """A contact that moved to another client is missing at the one that lists it no more in fact, but did last say so.
+
+    The body that was read last has the say: where the row is held under another owner, it is that one's.
+    """
+    for table in entity.tables:
+        if table.owner is None:
+            continue
+        ids = [i for (name, i), what in proof.wrong.items() if name == table.name and what is Difference.MISSING]
+        if not ids:
+            continue
+        query = sql.SQL("SELECT external_id FROM {} WHERE external_id = ANY (%s)").format(sql.Identifier(table.name))
+        for (external_id,) in connection.execute(query, [ids]):
+            del proof.wrong[table.name, external_id]
