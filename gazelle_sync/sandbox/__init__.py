@@ -4,7 +4,7 @@ What belongs here: the API's types, its data, its semantics and its bad days. No
 no import of Dagster. Everything that the server holds is invented.
 
 - `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of seed 004.
-- `dataset`, `calendar_of_events`, `trade`, `vocabulary`: a shop that never was, from a number.
+- `dataset` (people, pianos, timeline), `events`, `billing`, `drawing`, `vocabulary`: the invented records.
 - `store`: the state, in memory and in one SQLite file.
 - `execution`, `plan`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
 - `mutations`: what is written; `rest`: the endpoints of seed 000.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.sandbox.access import Access, RateLimit
-from gazelle_sync.sandbox.dataset import Volume, invent
+from gazelle_sync.sandbox.dataset import invent
+from gazelle_sync.sandbox.drawing import Volume
 from gazelle_sync.sandbox.encoding import Record, decode, encode
 from gazelle_sync.sandbox.execution import Engine, Served
 from gazelle_sync.sandbox.faults import Fault, Faults, bend, overriding, spoil
