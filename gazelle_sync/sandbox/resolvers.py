@@ -43,14 +43,6 @@ COMPANY = {
     "countryName": "Canada",
     "createdAt": "2016-01-04T15:00:00Z",
 }
-CURRENCY = {
-    "id": "cur_CAD",
-    "code": "CAD",
-    "label": "Dollar canadien",
-    "symbol": "$",
-    "decimalDigits": 2,
-    "divisor": 100,
-}
 
 
 def client(store: Store, client_id: str | None) -> Record | None:
@@ -79,8 +71,6 @@ _BY_ID: dict[str, Callable[[Store, str | None], Record | None]] = {
     "PrivatePiano": _of_kind("pianos"),
     "PrivateUser": user,
 }
-_ALIKE = {"PrivateCompany": COMPANY, "CoreCurrency": CURRENCY}
-"""Types of which there is one value."""
 
 
 def resolver_of(parent: str, field: str, kind: str) -> Resolver | None:
@@ -96,8 +86,8 @@ def resolver_of(parent: str, field: str, kind: str) -> Resolver | None:
     """
     if (parent, field) in RESOLVERS:
         return RESOLVERS[parent, field]
-    if kind in _ALIKE:
-        return lambda *_: _ALIKE[kind]
+    if kind == "PrivateCompany":
+        return lambda *_: COMPANY
     if kind not in _BY_ID:
         return None
     find, reference = _BY_ID[kind], f"{field}Id"
