@@ -23,7 +23,7 @@ from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.mutations import MUTATIONS, Writer, problem
 from gazelle_sync.sandbox.pages import Refused
 from gazelle_sync.sandbox.plan import Document, Field, NullRefused, Planner, Reader
-from gazelle_sync.sandbox.resolvers import KIND_OF_ROOT
+from gazelle_sync.sandbox.resolvers import KIND_OF_TYPE
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.store import Store
 
@@ -156,7 +156,7 @@ def _refusal(message: str, name: str = "") -> Served:
 
 
 def _count(field: Field, value: Json, served: Served) -> None:
-    kind = KIND_OF_ROOT.get(field.name)
+    kind = KIND_OF_TYPE.get(field.of_type.removesuffix("Connection"))
     if kind is None or value is None:
         return
     asked = _asked(field)
