@@ -11,7 +11,7 @@ from gazelle_sync.sandbox.access import Access, RateLimit
 from gazelle_sync.sandbox.counters import Counters
 from gazelle_sync.sandbox.dataset import invent
 from gazelle_sync.sandbox.drawing import Volume
-from gazelle_sync.sandbox.encoding import Record, decode, encode
+from gazelle_sync.sandbox.encoding import decode, encode
 from gazelle_sync.sandbox.execution import Engine, Served
 from gazelle_sync.sandbox.faults import Fault, Faults, change_answer, change_request, overriding
 from gazelle_sync.sandbox.mutations import Writer
@@ -100,7 +100,3 @@ class Account:
         while self._answers_size > _REMEMBERED_BYTES:
             _, (oldest, _) = self._answers.popitem(last=False)
             self._answers_size -= len(oldest)
-
-    def stats(self) -> Record:
-        """What was asked and served."""
-        return self.counters.read()

@@ -52,7 +52,7 @@ class Control:
         """The routes, to be mounted under `/_sandbox`."""
         account = self._account
         reads: dict[str, Callable[[Request], Json]] = {
-            "/stats": lambda _: account.stats(),
+            "/stats": lambda _: account.counters.read(),
             "/settings": lambda _: account.settings.as_record(),
             "/faults": lambda _: account.faults.listed(),
             "/tokens": lambda _: account.access.tokens(),

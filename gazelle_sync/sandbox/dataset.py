@@ -299,8 +299,8 @@ class Inventor(Draw):
         # Two pianos with the same note at the same instant are no twins.
         yield twin | {"id": self.id("tme"), "pianoId": other["id"], "clientId": other["clientId"]}
         for days in (45, 400, 1200):
-            ghost = self._entry("USER_COMMENT", self.now_s - days * DAY_S, piano, user)
-            yield ghost | {"clientId": self.ghost_client_id}
+            entry = self._entry("USER_COMMENT", self.now_s - days * DAY_S, piano, user)
+            yield entry | {"clientId": self.deleted_client_id}
         former = self._entry("SERVICE_ENTRY_MANUAL", long_ago - DAY_S, piano, self.made["former_users"][0])
         yield former | {"comment": "Note écrite trois semaines après la visite. 20°, 41%, 440Hz"}
         empty = self._entry("USER_COMMENT", long_ago - 2 * DAY_S, piano, user)

@@ -95,6 +95,6 @@ class Draw:
         return self.ago(created), self.ago(self.random.uniform(2, created))
 
     @property
-    def ghost_client_id(self) -> str:
+    def deleted_client_id(self) -> str:
         """A client that was deleted; visits and entries still name it."""
         return "cli_0Fantome000000000000"

@@ -125,9 +125,11 @@ class Calendar:
 
     def _of_the_clients(self) -> Iterator[Record]:
         midnight = datetime(self._today.year, self._today.month, self._today.day, tzinfo=MONTREAL)
-        ghost = self._draw.ghost_client_id
-        yield self._event(midnight - timedelta(days=8, hours=10), "Accord (client supprimé)", clientId=ghost)
-        yield self._event(midnight - timedelta(days=500), "Accord (client supprimé)", clientId=ghost, status="COMPLETE")
+        deleted = self._draw.deleted_client_id
+        yield self._event(midnight - timedelta(days=8, hours=10), "Accord (client supprimé)", clientId=deleted)
+        yield self._event(
+            midnight - timedelta(days=500), "Accord (client supprimé)", clientId=deleted, status="COMPLETE"
+        )
         pianos = self._draw.made["pianos"]
         several = [{"pianoId": piano["id"], "isTuning": place == 0} for place, piano in enumerate(pianos[:5])]
         owner = pianos[0]["clientId"]

@@ -1,4 +1,4 @@
-"""What the API's mutations do, traps included.
+"""What the API's mutations do, with the behaviour that surprises their callers.
 
 `updatePiano` replaces the tags, `updateEvent` replaces the event, a create that comes twice makes two, and what is
 wrong with the input comes back as `mutationErrors` with HTTP 200. An edit moves the record's own `updatedAt`, never its

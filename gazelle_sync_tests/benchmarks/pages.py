@@ -71,7 +71,7 @@ def write_pages(directory: Path, entries: int) -> Pages:
             out.write(msgspec.json.encode({"data": {"allTimelineEntries": {"nodes": nodes}}}) + b"\n")
     named = {name: [record["id"] for record in account[name]] for name in PARENTS}
     named["users"] = list(people)
-    named["clients"].append(inventor.ghost_client_id)
+    named["clients"].append(inventor.deleted_client_id)
     return Pages(path, entries, named)
 
 
