@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -146,7 +145,7 @@ def test_the_report_shows_the_week_in_montreal_time_and_is_whole_by_itself(shop:
         "AT TIME ZONE 'America/Toronto' WHERE id = (SELECT min(id) FROM gazelle_appointments)"
     )
     path = tmp_path / "rapport.html"
-    write_report(replace(shop.settings, language="fr"), path)
+    write_report(shop.settings.replace(language="fr"), path)
     text = path.read_text(encoding="utf-8")
     assert "07:05" in text
     assert "&lt;b&gt;Accord&lt;/b&gt; &amp; réglage" in text

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.i18n.translator import translator
@@ -14,18 +13,6 @@ from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
 
 LEAST_FREE_BYTES = 1_000_000_000
-
-
-class _Recorder(dict[str, str]):
-    """An environment that notes which variables are asked for, so that there is no second list of them."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        super().__init__(environ)
-        self.asked: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return super().get(key, default)
 
 
 def environment() -> dict[str, str]:
@@ -36,9 +23,8 @@ def environment() -> dict[str, str]:
 
 def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]:
     """The findings, and the variables that make no sense."""
-    empty = _Recorder({})
-    Settings.load(empty)
     say = translator(Settings.for_definitions(environ).language)
+    known = sorted(Settings.variables().values())
     findings: list[Finding] = []
     broken: set[str] = set()
     for name, value in sorted(environ.items()):
@@ -48,9 +34,8 @@ def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]
             broken.add(name)
             advice = say("Correct it in the environment or in .env.")
             findings.append(Finding("settings", False, f"{error}. {advice}"))
-        if name not in empty.asked:
-            known = ", ".join(sorted(empty.asked))
-            text = say("{name} is not known. Is it mistyped? There are: {known}.", name=name, known=known)
+        if name not in known:
+            text = say("{name} is not known. Is it mistyped? There are: {known}.", name=name, known=", ".join(known))
             findings.append(Finding("settings", False, text))
     if not findings:
         said = ", ".join(sorted(environ)) or say("nothing is set")
