@@ -140,7 +140,7 @@ _SENTENCES = {
     "float_parsing": "should be a number",
     "int_parsing": "should be a whole number",
     "int_from_float": "should be a whole number",
-    "literal_error": "should be one of {expected}",
+    "literal_error": "should be one of {choices}",
 }
 """What is said of pydantic's own refusals."""
 
@@ -278,7 +278,8 @@ class Settings(BaseSettings):
         name = cls.variables().get(name, name)
         if first["type"] == "value_error":
             return f"{name} {first['ctx']['error']}"
-        said = _SENTENCES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+        choices = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
+        said = _SENTENCES.get(first["type"], first["msg"]).format(choices=choices)
         return f"{name} {said}, not {first['input']!r}"
 
     def replace(self, **changes: Any) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -17,7 +16,7 @@ from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.columns import FILE
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.support.columns import read_columns, written
 
@@ -71,7 +70,7 @@ def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: 
     assert list(tmp_path.iterdir()) == [], "loading writes nothing"
 
 
-VARIABLES = sorted(set(re.findall(r"GAZELLE_[A-Z_]+", (PROJECT_ROOT / "gazelle_sync" / "settings.py").read_text())))
+VARIABLES = sorted(Settings.variables().values())
 
 LOADER = """
 import os, sys
