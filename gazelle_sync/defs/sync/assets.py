@@ -51,18 +51,16 @@ def _entity_assets(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> 
         can_subset=True,
         pool=POOL,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={"pull"},
     )
-    def sync(context: dg.AssetExecutionContext) -> Made:
-        session: RunSession = context.resources.pull
-        with session.failures():
-            yield from _staged(context, session, entity)
-            yield from _applied(context, session, entity)
+    def sync(context: dg.AssetExecutionContext, pull: dg.ResourceParam[RunSession]) -> Made:
+        with pull.failures():
+            yield from _staged(context, pull, entity)
+            yield from _applied(context, pull, entity)
             found: dict[str, Finding] = {}
             for group in groups:
-                yield from evaluations(context, session, group, found)
+                yield from evaluations(context, pull, group, found)
             for view in views:
-                yield from _vouched_for(context, session, groups, view, found)
+                yield from _vouched_for(context, pull, groups, view, found)
 
     return sync
 
