@@ -34,8 +34,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """
     partitions = daily_partitions()
     with warnings.catch_warnings():
-        # Dagster calls single-run backfills young, once for each asset; we mean them, and the tests run them.
-        warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
+        # Dagster calls single-run backfills and code references young, once for each asset; we mean them, and the
+        # tests load them.
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *entity_assets(partitions),
             *control_tables(),
@@ -44,12 +45,13 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     if environment_is_sandbox():
         tags = {SOURCE_TAG: SANDBOX.upper()}
         assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
+    sync_jobs = jobs(tags)
     return dg.Definitions(
         assets=assets,
         asset_checks=[table_checks()],
-        jobs=[*jobs(tags), push_job(tags), prune_job()],
+        jobs=[*sync_jobs, push_job(tags), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
-        sensors=[push_when_edited, again_after_a_signal, *alert_sensors()],
+        sensors=[push_when_edited, again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
         # must be one process.

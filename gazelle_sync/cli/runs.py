@@ -64,12 +64,12 @@ def entities_from(only: str | None) -> list[str] | None:
 
 
 def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> RunResult:
-    """Run the job `tick`, or `full` in its deep mode."""
+    """Run the job `tick`, or `deep`."""
     from gazelle_sync.defs.sync.jobs import run_config
     from gazelle_sync.defs.sync.partitions import range_tags, tick_days
-    from gazelle_sync.defs.sync.resources import FULL, TICK
+    from gazelle_sync.defs.sync.resources import DEEP, TICK
 
-    job_name = FULL if full else TICK
+    job_name = DEEP if full else TICK
     with _alert_if_start_fails(settings, job_name):
         migrate(str(settings.database_url))
         with database_errors(), connect(str(settings.database_url)) as connection:

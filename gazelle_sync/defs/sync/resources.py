@@ -32,8 +32,14 @@ from gazelle_sync.warehouse.lock import WAIT_S
 
 POOL = "gazelle_api"
 REPLAY = "replay"
-TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
-PULL_JOBS = (TICK, FULL, REPLAY_JOB)
+TICK, NIGHTLY, DEEP, FULL, REPLAY_JOB, CHECK = "tick", "nightly", "deep", "full", "replay", "check"
+FULL_JOBS = (NIGHTLY, DEEP, FULL)
+"""`full` is the older name of both: it runs in either mode."""
+PULL_JOBS = (TICK, *FULL_JOBS, REPLAY_JOB)
+MODE_TAG = "gazelle_sync/mode"
+"""What a run does, as `sync_logs.mode` says it."""
+SCHEDULE_TAG = "dagster/schedule_name"
+"""Dagster's own, on the runs that a schedule asked for."""
 FULL_LOCK_WAIT_S = 900.0
 """A full run that meets a pull of the command line waits for it: skipped, it would be missed for a day."""
 
@@ -56,6 +62,8 @@ class KeepOrDelete(StrEnum):
 
 MODES_OF: Mapping[str, tuple[RunMode, ...]] = {
     TICK: (RunMode.tick,),
+    NIGHTLY: (RunMode.nightly,),
+    DEEP: (RunMode.deep,),
     FULL: (RunMode.nightly, RunMode.deep),
     REPLAY_JOB: (RunMode.replay,),
 }
@@ -221,9 +229,13 @@ class RunSession:
         tune_gc()
         mode = self._mode()
         start, end = utc_window(context.partition_time_window)
-        is_past = end <= datetime.now(UTC)
+        # A run that a schedule asked for late, after the day had ended, reads all that changed until now all the same.
+        is_past = end <= datetime.now(UTC) and SCHEDULE_TAG not in self._run.tags
         # A run that stages nothing has nothing to ask of Gazelle, and needs neither its answer nor its key.
         is_replay = mode is RunMode.replay or not self._selected()
+        done = REPLAY if is_replay else Mode.BACKFILL.value if is_past else mode.value
+        if self._run.tags.get(MODE_TAG) != done:  # as for the Materialize button, or `full` in its other mode
+            context.instance.add_run_tags(self._run.run_id, {MODE_TAG: done})
         settings = self.services(api=not is_replay)
         if is_replay:
             days = self._days() or ((start, end) if is_past and mode is not RunMode.replay else None)
