@@ -121,7 +121,7 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
     for after_s in (0.0, 0.02, 0.1, 0.3, 0.7, 1.2):
         with (person.directory / "out").open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gazelle_sync.cli", "sync"], env=environment, stdout=out, stderr=out,
+                [sys.executable, "-m", "gazelle_sync.cli.app", "sync"], env=environment, stdout=out, stderr=out,
                 cwd=person.directory, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
         wait_until(lambda pid=process.pid: has_begun(pid))  # type: ignore[misc] # bound here
