@@ -16,7 +16,7 @@ from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.settings import Settings
+from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_with_columns, written
 from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
