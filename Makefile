@@ -46,7 +46,7 @@ bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
 
-columns: setup  ## Write the columns that the UI shows of each table, after a migration changed one
+columns: setup  ## Write the columns of each table for the UI and docs/data-dictionary.md, after a migration
 	@$(BIN)/python -W ignore -m gazelle_sync_tests.support.columns
 
 messages: setup  ## Bring the French catalogue up to date with what the code says

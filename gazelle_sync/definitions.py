@@ -9,16 +9,17 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync.defs.incidents.sensors import alert_sensors
-from gazelle_sync.defs.push.jobs import EAR, ear_resource, push_job
+from gazelle_sync.defs.push.jobs import push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
 from gazelle_sync.defs.sync.assets import control_tables, entity_assets
 from gazelle_sync.defs.sync.checks import table_checks
 from gazelle_sync.defs.sync.jobs import jobs
 from gazelle_sync.defs.sync.partitions import daily_partitions
-from gazelle_sync.defs.sync.resources import pull_resource
+from gazelle_sync.defs.sync.resources import PullResource
 from gazelle_sync.defs.sync.schedules import schedules
 from gazelle_sync.defs.sync.sensors import again_after_a_signal
+from gazelle_sync.pull.report import Progress
 from gazelle_sync.warehouse.source import SANDBOX, environment_is_sandbox
 
 SOURCE_TAG = "gazelle_sync/source"
@@ -33,8 +34,9 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """
     partitions = daily_partitions()
     with warnings.catch_warnings():
-        # Dagster calls single-run backfills young, once for each asset; we mean them, and the tests run them.
-        warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
+        # Dagster calls single-run backfills and code references young, once for each asset; we mean them, and the
+        # tests load them.
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *entity_assets(partitions),
             *control_tables(),
@@ -43,13 +45,14 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     if environment_is_sandbox():
         tags = {SOURCE_TAG: SANDBOX.upper()}
         assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
+    sync_jobs = jobs(tags)
     return dg.Definitions(
         assets=assets,
         asset_checks=[table_checks()],
-        jobs=[*jobs(tags), push_job(tags), prune_job()],
+        jobs=[*sync_jobs, push_job(tags), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
-        sensors=[push_when_edited, again_after_a_signal, *alert_sensors()],
-        resources={"pull": pull_resource(), EAR: ear_resource(), **(resource_overrides or {})},
+        sensors=[push_when_edited, again_after_a_signal(sync_jobs), *alert_sensors()],
+        resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
         # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
         # must be one process.
         executor=dg.in_process_executor,

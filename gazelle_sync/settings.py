@@ -1,7 +1,7 @@
-"""Every environment variable, typed, with its default and its meaning.
+"""Every environment variable: its type, its default, its meaning, the values that make sense.
 
 Nothing is read at import: `Settings.load()` reads the environment (and `.env`, which never overrides it) once, when a
-command or a run begins. Dagster definitions load with nothing set.
+command or a run begins. Dagster definitions load with nothing set, and with anything set wrongly.
 """
 
 from __future__ import annotations
@@ -10,82 +10,207 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.montreal import montreal_day
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-LONGEST_DAYS = 36_500
-LONGEST_TIMEOUT_S = 3600
-SLOWEST_RATE_PER_S = 0.01
-MOST_RATE_PER_S = 1000
 GRAPHQL_PATH = "/graphql/private/"
-DEFAULT_PARTITIONS_START = date(2026, 1, 1)
-LANGUAGES = ("en", "fr")
-DEFAULT_UI_URL = "http://127.0.0.1:3000"
 TOKEN_PLACE = "config/token.json"  # noqa: S105 - a path
 OURS = "GAZELLE_"
 """What the names of our variables begin with."""
 PATHS = ("GAZELLE_TOKEN_FILE", "GAZELLE_SYNC_HOME")
 SANDBOX_BY_NAME = "sandbox"
 _TOKEN = re.compile(r"(?=.*[0-9]|.{20})[\w%+=-]{8,}")
+_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the environment says.
+# ---- what makes sense. A ValueError's sentence follows the variable's name; other errors show the value as well.
 
-    Attributes:
-        api_url: Base URL of Gazelle, without a trailing slash; None: the sandbox of our own.
-        wants_sandbox: Whether the sandbox was asked for by name (`GAZELLE_API_URL=sandbox`).
-        api_token: API key (shorter than 50 characters) or access token.
-        client_id: OAuth client.
-        client_secret: OAuth client secret.
-        token_file: OAuth answer as JSON; refreshed and rewritten in place.
-        database_url: The shop's PostgreSQL; None: embedded.
-        dagster_postgres_url: Dagster's own storage; None: embedded.
-        home: Where embedded data, logs and state live.
-        page_size: Records asked for at once; a page that Gazelle refuses is asked for again in smaller ones.
-        rate_per_s: Requests a second, over all processes; 0: no limit of ours.
-        timeout_s: Seconds to wait for an answer.
-        window_past_days: Ticks read appointments from this many days ago.
-        window_future_days: … to this many days ahead.
-        partitions_start: First daily partition (a Montreal day).
-        retention_days: How long superseded staged versions are kept.
-        dagster_retention_days: How long Dagster's runs and events are kept.
-        language: `en` or `fr`, for what shop staff read.
-        push_transport: `graphql` or `rest`: how edits are sent.
-        push_service: `comment` or `event`: what becomes of work that was done.
-        alert_urls: Apprise addresses that alerts go to; none: alerts are logged and stand in `alert_log`.
-        ui_url: Where a browser finds the Dagster UI, without a trailing slash: alerts link to runs there.
+
+def _within(least: float, most: float = float("inf"), *, or_zero: bool = False) -> AfterValidator:
+    limits = f"{least:g} or more" if most == float("inf") else f"between {least:g} and {most:g}"
+
+    def check(value: float) -> float:
+        is_within = least <= value <= most and value != float("inf")
+        if not is_within and not (or_zero and value == 0):
+            raise PydanticCustomError("limits", f"should be {'0 (no limit) or ' if or_zero else ''}{limits}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _day(value: object) -> date:
+    try:
+        day = value if isinstance(value, date) else date.fromisoformat(str(value))
+    except ValueError:
+        raise PydanticCustomError("day", "should be a day such as 2016-01-01") from None
+    if day > montreal_day(datetime.now(UTC)):
+        raise PydanticCustomError("day", "lies ahead: it should be today or a day before")
+    return day
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("is not a web address: it should look like https://gazelleapp.io")
+    if "?" in value or "#" in value:
+        raise ValueError("should end before the ? or the #: it should look like https://gazelleapp.io")
+    return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
+
+
+def _postgres_address(value: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("is not a PostgreSQL address: it should begin with postgresql://")
+    try:
+        value = _without_foreign_parameters(value)
+        is_readable = "@" not in str(conninfo_to_dict(value).get("host", ""))
+    except (ProgrammingError, ValueError):
+        is_readable = False
+    if not is_readable:
+        raise ValueError(
+            "cannot be read as a PostgreSQL address. Letters such as @ : / % [ ] in a user's name or a password are "
+            "written in percent form: %40 %3A %2F %25 %5B %5D."
+        )
+    return value
+
+
+def _without_foreign_parameters(url: str) -> str:
+    """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
+    parts = urlsplit(url)
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(key, value) for key, value in parameters if key not in _FOREIGN_PARAMETERS]
+    return url if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _key(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("holds a letter that no key has (an accent, a line break): copy it again.")
+    return value
+
+
+def _alert_addresses(value: object) -> object:
+    """Addresses, with commas or white space between them (an address may hold commas of its own)."""
+    if not isinstance(value, str):
+        return value
+    urls = [part.strip(" ,;") for part in re.split(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)", value)]
+    for number, url in enumerate(filter(None, urls), start=1):
+        try:
+            is_address = "://" in url and bool(urlsplit(url).scheme)
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise ValueError(
+                f"has an address that cannot be read, number {number}. It should look like "
+                "mailtos://name:password@example.com or slack://…; letters such as @ : / in a password are written in "
+                "percent form."
+            )
+    return tuple(filter(None, urls))
+
+
+Days = Annotated[int, _within(0, 36_500)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+PostgresAddress = Annotated[str, AfterValidator(_postgres_address)]
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+
+_SENTENCES = {
+    "float_parsing": "should be a number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "literal_error": "should be one of {choices}",
+}
+"""What is said of pydantic's own refusals."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. A field is the variable `GAZELLE_<FIELD>` unless it names another.
+
+    An instance made by hand holds its arguments and the defaults: only `load` reads the environment.
     """
 
-    api_url: str | None = None
-    api_token: str | None = field(default=None, repr=False)
-    client_id: str | None = field(default=None, repr=False)
-    client_secret: str | None = field(default=None, repr=False)
-    token_file: Path = Path("config/token.json")
-    database_url: str | None = field(default=None, repr=False)
-    dagster_postgres_url: str | None = field(default=None, repr=False)
-    home: Path = Path(".gazelle_sync")
-    page_size: int = 1000
-    rate_per_s: float = 10.0
-    timeout_s: float = 30.0
-    window_past_days: int = 30
-    window_future_days: int = 365
-    partitions_start: date = DEFAULT_PARTITIONS_START
-    retention_days: int = 90
-    dagster_retention_days: int = 30
-    language: str = "en"
-    push_transport: str = "graphql"
-    push_service: str = "comment"
-    alert_urls: tuple[str, ...] = field(default=(), repr=False)
-    ui_url: str = DEFAULT_UI_URL
+    model_config = SettingsConfigDict(
+        env_prefix=OURS, extra="ignore", frozen=True, populate_by_name=True, validate_default=True
+    )
+
+    api_url: WebAddress | None = None
+    """Base URL of Gazelle, without a trailing slash; None: the sandbox of our own."""
+    api_token: Annotated[str, AfterValidator(_key)] | None = Field(default=None, repr=False)
+    """API key (shorter than 50 characters) or access token."""
+    client_id: str | None = Field(default=None, repr=False)
+    """OAuth client."""
+    client_secret: str | None = Field(default=None, repr=False)
+    """OAuth client secret."""
+    token_file: AbsolutePath = Path(TOKEN_PLACE)
+    """OAuth answer as JSON; refreshed and rewritten in place."""
+    database_url: PostgresAddress | None = Field(default=None, repr=False)
+    """The shop's PostgreSQL; None: embedded."""
+    dagster_postgres_url: PostgresAddress | None = Field(default=None, repr=False)
+    """Dagster's own storage; None: embedded."""
+    home: AbsolutePath = Field(default=PROJECT_ROOT / ".gazelle_sync", validation_alias="GAZELLE_SYNC_HOME")
+    """Where embedded data, logs and state live."""
+    page_size: Annotated[int, _within(1)] = 1000
+    """Records asked for at once; a page that Gazelle refuses is asked for again in smaller ones."""
+    rate_per_s: Annotated[float, _within(0.01, 1000, or_zero=True)] = 10.0
+    """Requests a second, over all processes; 0: no limit of ours."""
+    timeout_s: Annotated[float, _within(0.1, 3600)] = 30.0
+    """Seconds to wait for an answer."""
+    window_past_days: Days = 30
+    """Ticks read appointments from this many days ago."""
+    window_future_days: Days = 365
+    """… to this many days ahead."""
+    partitions_start: Annotated[date, BeforeValidator(_day)] = date(2026, 1, 1)
+    """First daily partition (a Montreal day)."""
+    retention_days: Days = 90
+    """How long superseded staged versions are kept."""
+    dagster_retention_days: Annotated[int, _within(1, 36_500)] = 30
+    """How long Dagster's runs and events are kept."""
+    language: Annotated[Literal["en", "fr"], lowered] = Field(default="en", validation_alias="GAZELLE_LANG")
+    """For what shop staff read."""
+    push_transport: Annotated[Literal["graphql", "rest"], lowered] = "graphql"
+    """How edits are sent."""
+    push_service: Annotated[Literal["comment", "event"], lowered] = "comment"
+    """What becomes of work that was done."""
+    alert_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_alert_addresses)] = Field(default=(), repr=False)
+    """Apprise addresses that alerts go to; none: alerts are logged and stand in `alert_log`."""
+    ui_url: WebAddress = "http://127.0.0.1:3000"
+    """Where a browser finds the Dagster UI, without a trailing slash: alerts link to runs there."""
+
     wants_sandbox: bool = False
+    """Whether the sandbox was asked for by name (`GAZELLE_API_URL=sandbox`); no variable of its own."""
+
+    @model_validator(mode="after")
+    def _visits_need_graphql(self) -> Settings:
+        if (self.push_transport, self.push_service) == ("rest", "event"):
+            raise ValueError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
+        return self
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only; `load` adds what the environment says."""
+        return (sources["init_settings"],)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -100,37 +225,20 @@ class Settings:
         if environ is None:
             load_dot_env()
             environ = os.environ
-        read = _Reader(environ)
-        wants_sandbox = (read.text("GAZELLE_API_URL") or "").lower() == SANDBOX_BY_NAME
-        transport = read.choice("GAZELLE_PUSH_TRANSPORT", "graphql", ("graphql", "rest"))
-        service = read.choice("GAZELLE_PUSH_SERVICE", "comment", ("comment", "event"))
-        if (transport, service) == ("rest", "event"):
-            raise SettingsError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
-        home = Path(read.text("GAZELLE_SYNC_HOME") or PROJECT_ROOT / ".gazelle_sync").absolute()
-        return cls(
-            api_url=None if wants_sandbox else read.base_url("GAZELLE_API_URL"),
-            wants_sandbox=wants_sandbox,
-            api_token=read.secret("GAZELLE_API_TOKEN"),
-            client_id=read.text("GAZELLE_CLIENT_ID"),
-            client_secret=read.text("GAZELLE_CLIENT_SECRET"),
-            token_file=Path(read.text("GAZELLE_TOKEN_FILE") or TOKEN_PLACE).absolute(),
-            database_url=read.postgres_url("GAZELLE_DATABASE_URL"),
-            dagster_postgres_url=read.postgres_url("GAZELLE_DAGSTER_POSTGRES_URL"),
-            home=home,
-            page_size=int(read.number("GAZELLE_PAGE_SIZE", 1000, least=1)),
-            rate_per_s=read.rate("GAZELLE_RATE_PER_S", 10),
-            timeout_s=read.number("GAZELLE_TIMEOUT_S", 30, least=0.1, most=LONGEST_TIMEOUT_S),
-            window_past_days=int(read.number("GAZELLE_WINDOW_PAST_DAYS", 30, least=0, most=LONGEST_DAYS)),
-            window_future_days=int(read.number("GAZELLE_WINDOW_FUTURE_DAYS", 365, least=0, most=LONGEST_DAYS)),
-            partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START),
-            retention_days=int(read.number("GAZELLE_RETENTION_DAYS", 90, least=0, most=LONGEST_DAYS)),
-            dagster_retention_days=int(read.number("GAZELLE_DAGSTER_RETENTION_DAYS", 30, least=1, most=LONGEST_DAYS)),
-            language=read.choice("GAZELLE_LANG", "en", LANGUAGES),
-            push_transport=transport,
-            push_service=service,
-            alert_urls=read.alert_urls("GAZELLE_ALERT_URLS"),
-            ui_url=read.base_url("GAZELLE_UI_URL") or _last_ui(home) or DEFAULT_UI_URL,
-        )
+        source = EnvSettingsSource(cls)
+        source.env_vars = {
+            name.lower(): value for name in cls.variables().values() if (value := environ.get(name, "").strip())
+        }
+        said = source()
+        if said.get("api_url", "").lower() == SANDBOX_BY_NAME:
+            said |= {"api_url": None, "wants_sandbox": True}
+        try:
+            settings = cls(**said)
+        except ValidationError as error:
+            raise SettingsError(cls._sentence(error)) from None  # without pydantic's words, which quote secrets
+        if "ui_url" not in said and (last := _last_ui(settings.home)):
+            settings = settings.replace(ui_url=last)
+        return settings
 
     @classmethod
     def for_definitions(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -146,15 +254,37 @@ class Settings:
             with suppress(SettingsError, OSError):
                 load_dot_env()
             environ = os.environ
-        read = _Reader(environ)
         settings = cls()
-        with suppress(SettingsError):
-            settings = replace(settings, language=read.choice("GAZELLE_LANG", "en", LANGUAGES))
-        with suppress(SettingsError):
-            settings = replace(
-                settings, partitions_start=read.day("GAZELLE_PARTITIONS_START", DEFAULT_PARTITIONS_START)
-            )
+        for field in ("language", "partitions_start"):
+            variable = cls.variables()[field]
+            with suppress(SettingsError):
+                said = cls.load({variable: environ.get(variable, "")})
+                settings = settings.replace(**{field: getattr(said, field)})
         return settings
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Field → the variable that sets it."""
+        fields = {name: field for name, field in cls.model_fields.items() if name != "wants_sandbox"}
+        return {name: str(field.validation_alias or f"{OURS}{name.upper()}") for name, field in fields.items()}
+
+    @classmethod
+    def _sentence(cls, error: ValidationError) -> str:
+        """What is wrong with the first variable that makes no sense."""
+        first = error.errors(include_url=False)[0]
+        if not first["loc"]:
+            return str(first["ctx"]["error"])
+        name = str(first["loc"][0])
+        name = cls.variables().get(name, name)
+        if first["type"] == "value_error":
+            return f"{name} {first['ctx']['error']}"
+        choices = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
+        said = _SENTENCES.get(first["type"], first["msg"]).format(choices=choices)
+        return f"{name} {said}, not {first['input']!r}"
+
+    def replace(self, **changes: Any) -> Settings:
+        """The same settings but for some fields, which are taken as they are."""
+        return self.model_copy(update=changes)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -231,22 +361,13 @@ def _read_dot_env(path: Path) -> dict[str, str | None]:
     from dotenv import dotenv_values
 
     try:
-        return dotenv_values(path)
-    except UnicodeDecodeError:
-        lines = path.read_bytes().splitlines()
-        number = next(n for n, line in enumerate(lines, start=1) if not _is_utf8(line))
+        return dotenv_values(stream=StringIO(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
         raise SettingsError(  # without the line: it may hold a secret
             f"{path} cannot be read: line {number} holds a letter in another encoding than UTF-8. Save the file as "
             "UTF-8."
         ) from None
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def secrets_of_alert_url(url: str) -> tuple[str, ...]:
@@ -259,132 +380,3 @@ def secrets_of_alert_url(url: str) -> tuple[str, ...]:
     tokens = [word for word in words if _TOKEN.fullmatch(word)]
     found = [url, parts.password, *tokens]
     return tuple(dict.fromkeys(form for secret in found if secret for form in (secret, unquote(secret))))
-
-
-_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
-
-
-def _without_foreign_parameters(url: str) -> str:
-    """Drop `pgbouncer=true` and its like, which Supabase's page adds for another library and libpq refuses."""
-    parts = urlsplit(url)
-    if not any(key in _FOREIGN_PARAMETERS for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        return url
-    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in _FOREIGN_PARAMETERS]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
-
-
-def _is_readable(url: str) -> bool:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        parts = conninfo_to_dict(url)
-    except (ProgrammingError, ValueError):
-        return False
-    return "@" not in str(parts.get("host", ""))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    environ: Mapping[str, str]
-
-    def text(self, name: str) -> str | None:
-        return self.environ.get(name, "").strip() or None
-
-    def base_url(self, name: str) -> str | None:
-        value = self.text(name)
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            is_address = False
-        if not is_address:
-            raise SettingsError(f"{name} is not a web address: it should look like https://gazelleapp.io")
-        if "?" in value or "#" in value:
-            raise SettingsError(f"{name} should end before the ? or the #: it should look like https://gazelleapp.io")
-        return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
-
-    def postgres_url(self, name: str) -> str | None:
-        value = self.text(name)
-        if value is not None and not value.startswith(("postgresql://", "postgres://")):
-            raise SettingsError(f"{name} is not a PostgreSQL address: it should begin with postgresql://")
-        if value is None:
-            return None
-        try:
-            value = _without_foreign_parameters(value)
-        except ValueError:
-            value = ""
-        if not value or not _is_readable(value):
-            raise SettingsError(  # without the value: it holds a password
-                f"{name} cannot be read as a PostgreSQL address. Letters such as @ : / % [ ] in a user's name or a "
-                "password are written in percent form: %40 %3A %2F %25 %5B %5D."
-            )
-        return value
-
-    def secret(self, name: str) -> str | None:
-        value = self.text(name)
-        if value is not None and not (value.isascii() and value.isprintable()):
-            raise SettingsError(f"{name} holds a letter that no key has (an accent, a line break): copy it again.")
-        return value
-
-    def alert_urls(self, name: str) -> tuple[str, ...]:
-        """Addresses, with commas or white space between them (an address may hold commas of its own)."""
-        value = self.text(name) or ""
-        urls = [part.strip(" ,;") for part in re.split(r"[\s,;]+(?=[A-Za-z][\w+.-]*://)", value)]
-        for number, url in enumerate(filter(None, urls), start=1):
-            try:
-                is_address = "://" in url and bool(urlsplit(url).scheme)
-            except ValueError:
-                is_address = False
-            if not is_address:  # without the value: it holds a password
-                raise SettingsError(
-                    f"{name}: address {number} cannot be read. It should look like "
-                    "mailtos://name:password@example.com or slack://…; letters such as @ : / in a password are "
-                    "written in percent form."
-                )
-        return tuple(filter(None, urls))
-
-    def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
-        value = self.text(name)
-        if value is None:
-            return default
-        try:
-            number = float(value)
-        except ValueError:
-            raise SettingsError(f"{name} should be a number, not {value!r}") from None
-        if not least <= number <= most or number == float("inf"):
-            limits = f"{least:g} or more" if most == float("inf") else f"between {least:g} and {most:g}"
-            raise SettingsError(f"{name} should be {limits}, not {value!r}")
-        return number
-
-    def rate(self, name: str, default: float) -> float:
-        """Requests a second: 0, or so many that a run comes to an end."""
-        rate = self.number(name, default, least=0, most=MOST_RATE_PER_S)
-        if 0 < rate < SLOWEST_RATE_PER_S:
-            raise SettingsError(
-                f"{name} should be 0 (no limit) or between {SLOWEST_RATE_PER_S:g} and {MOST_RATE_PER_S:g}, "
-                f"not {self.text(name)!r}"
-            )
-        return rate
-
-    def day(self, name: str, default: date) -> date:
-        value = self.text(name)
-        if value is None:
-            return default
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            raise SettingsError(f"{name} should be a day such as 2016-01-01, not {value!r}") from None
-        if day > montreal_day(datetime.now(UTC)):
-            raise SettingsError(f"{name} lies ahead: it should be today or a day before, not {value!r}")
-        return day
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        value = self.text(name)
-        if value is None:
-            return default
-        if value.lower() not in choices:
-            raise SettingsError(f"{name} should be one of {', '.join(choices)}, not {value!r}")
-        return value.lower()

@@ -16,6 +16,7 @@ from gazelle_sync.cli.frame import Commands, report_errors, services
 from gazelle_sync.cli.monitoring import errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
 from gazelle_sync.cli.sandbox import sandbox
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.signals import unwind_when_stopped
 
 INCIDENTS_EVERY_S = 20.0
@@ -100,20 +101,21 @@ def migrate() -> None:
     from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
 
     with report_errors(), services(api=False) as settings:
+        say = translator(settings.language)
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
-            click.echo(f"applied {name}")
+            click.echo(say("applied {name}", name=name))
         restored = restore(str(settings.database_url))
         for name in restored.made:
-            click.echo(f"made again: {name}")
+            click.echo(say("made again: {name}", name=name))
         for name in restored.lacking:
-            click.secho(f"✗ still lacking: {name}", fg="red")
-        for advice in restored.advice():
+            click.secho("✗ " + say("still lacking: {name}", name=name), fg="red")
+        for advice in restored.advice(say):
             click.echo(advice)
-        if doors := read_open_doors(str(settings.database_url)):
+        if doors := read_open_doors(str(settings.database_url), say):
             click.secho(f"⚠ {doors}", fg="yellow")
         if not applied and not restored.made and not restored.lacking:
-            click.echo("The database is up to date.")
+            click.echo(say("The database is up to date."))
         sys.exit(1 if restored.lacking else 0)
 
 

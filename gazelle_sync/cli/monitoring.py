@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gazelle_sync.cli.frame import report_errors, services
+from gazelle_sync.i18n.translator import translator
 
 
 @click.command()
@@ -25,6 +26,7 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
     is_json = as_json or external_id is not None
     with report_errors(), services(api=False, for_machines=is_json) as settings:
         migrate(str(settings.database_url))
+        say = translator(settings.language)
         if external_id is not None:
             click.echo(json.dumps(failures.show_record(settings, external_id), indent=2, ensure_ascii=False))
             return
@@ -37,12 +39,12 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
             click.echo(ended.text, err=as_json)
         elif retry:
             click.echo(
-                "Nothing waits for another try here; what Gazelle could not give, each sync asks for again.",
+                say("Nothing waits for another try here; what Gazelle could not give, each sync asks for again."),
                 err=as_json,
             )
         reasons = failures.read_reasons(settings)
         as_text = json.dumps([reason.as_json() for reason in reasons], indent=2, ensure_ascii=False)
-        click.echo(as_text if as_json else failures.render_reasons(reasons))
+        click.echo(as_text if as_json else failures.render_reasons(settings.language, reasons))
         sys.exit(0 if succeeded else 1)
 
 
@@ -57,7 +59,8 @@ def metrics(port: int, host: str) -> None:
 
     with report_errors(), services(api=False) as settings:
         server, thread = serve_metrics(settings, host, port)
-        click.echo(f"Metrics are at http://{host}:{server.server_port}/metrics. Ctrl-C stops it.")
+        url = f"http://{host}:{server.server_port}/metrics"
+        click.echo(translator(settings.language)("Metrics are at {url}. Ctrl-C stops it.", url=url))
         thread.join()
 
 
@@ -65,7 +68,6 @@ def metrics(port: int, host: str) -> None:
 @click.option("--html", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def report(path: Path) -> None:
     """Write a page with plots: volumes, durations, errors, backlog, the coming week. It needs nothing else."""
-    from gazelle_sync.i18n.translator import translator
     from gazelle_sync.monitoring.report import write_report
 
     with report_errors(), services(api=False) as settings:

@@ -28,7 +28,11 @@ def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | 
 
     keys = _ids(pianos)
     if show_status + dry_run + (undo is not None) > 1:
-        raise click.UsageError("--dry-run, --status and --undo exclude each other.")
+        from gazelle_sync.i18n.translator import translator
+        from gazelle_sync.settings import Settings
+
+        say = translator(Settings.for_definitions().language)
+        raise click.UsageError(say("--dry-run, --status and --undo exclude each other."))
     if show_status:
         with report_errors(), services(api=False) as settings:
             sys.exit(_status(settings, keys))

@@ -64,12 +64,12 @@ def entities_from(only: str | None) -> list[str] | None:
 
 
 def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> RunResult:
-    """Run the job `tick`, or `full` in its deep mode."""
+    """Run the job `tick`, or `deep`."""
     from gazelle_sync.defs.sync.jobs import run_config
     from gazelle_sync.defs.sync.partitions import range_tags, tick_days
-    from gazelle_sync.defs.sync.resources import FULL, TICK
+    from gazelle_sync.defs.sync.resources import DEEP, TICK
 
-    job_name = FULL if full else TICK
+    job_name = DEEP if full else TICK
     with _alert_if_start_fails(settings, job_name):
         migrate(str(settings.database_url))
         with database_errors(), connect(str(settings.database_url)) as connection:
@@ -187,10 +187,10 @@ def _run(
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.defs.sync.checks import finding_of
         from gazelle_sync.defs.sync.jobs import asset_keys
-        from gazelle_sync.defs.sync.resources import pull_resource
+        from gazelle_sync.defs.sync.resources import PullResource
 
         progress = Progress()
-        job = build_defs({"pull": pull_resource(progress)}).resolve_job_def(job_name)
+        job = build_defs({"pull": PullResource(progress=progress)}).resolve_job_def(job_name)
         selection = asset_keys(entities, with_staging=with_staging) if entities else None
         with draw_progress(progress, settings.language):
             run = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
@@ -210,7 +210,7 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
     """
     with _quietly():
         from gazelle_sync.definitions import build_defs
-        from gazelle_sync.defs.push.jobs import EAR, PUSH_JOB, Ear, ear_resource, push_config
+        from gazelle_sync.defs.push.jobs import PUSH_JOB, REPORTS, push_config
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push.undo import assert_undoable
 
@@ -218,13 +218,13 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
             with _alert_if_start_fails(settings, PUSH_JOB):
                 migrate(str(settings.database_url))
                 assert_undoable(settings, undo, keys)
-        ear = Ear()
-        job = build_defs({EAR: ear_resource(ear)}).resolve_job_def(PUSH_JOB)
+        job = build_defs().resolve_job_def(PUSH_JOB)
         config = push_config(pianos=keys, at_once=True, undo=undo)
         run = _execute(settings, job, run_config=config)
-    if ear.report is not None:
-        return RunResult(run.succeeded and ear.report.succeeded, render_report(settings.language, ear.report))
-    return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
+    report = REPORTS.pop(run.run_id, None)
+    if report is None:
+        return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
+    return RunResult(run.succeeded and report.succeeded, render_report(settings.language, report))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`gazelle-sync sandbox`: serve the sandbox, and do to its account what users and bad networks do to a real one."""
+"""`gazelle-sync sandbox`: serve the sandbox, edit its records as users would, and arm its faults."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def list_records(kind: str, most: int) -> None:
 @sandbox.command()
 @click.option("--seed", default=1, show_default=True)
 def day(seed: int) -> None:
-    """Make the changes of an ordinary day: 5 clients, 2 pianos, 25 visits, 30 notes (seed 004)."""
+    """Make the changes of an ordinary day: 5 clients, 2 pianos, 25 visits, 30 notes."""
     with _admin() as admin:
         _show({kind: len(ids) for kind, ids in admin.random_edits(seed=seed).items()})
 

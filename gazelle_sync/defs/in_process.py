@@ -12,9 +12,13 @@ from typing import Any
 
 import dagster as dg
 import psycopg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from sqlalchemy.exc import DBAPIError
 
-from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, ended_run
+from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, PROCESS_TAG, ended_run
 from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.runtime.signals import interrupts_heard
@@ -22,8 +26,11 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import pull_is_running
 
-PROCESS_TAG = "gazelle_sync/process"
-"""`host:pid` of the process that runs it: the next one can tell whether it is alive."""
+CODE_LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("gazelle_sync"), SINGLETON_REPOSITORY_NAME)
+"""The code location of `workspace.yaml`, by its name alone. The UI lists a run under its job, and in the job's
+timeline, only when the run names the code location; `JobDefinition.execute_in_process` names none."""
+NO_RETRIES = {"dagster/max_retries": "0"}
+"""Dagster's daemon would run again what was stopped or killed: whoever typed the command decides that."""
 
 
 @dataclass(frozen=True)
@@ -46,28 +53,42 @@ class InProcessRun:
 
 
 def execute(
-    settings: Settings, job: dg.JobDefinition, *, tags: Mapping[str, str] | None = None, **options: Any
+    settings: Settings,
+    job: dg.JobDefinition,
+    *,
+    run_config: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+    asset_selection: Sequence[dg.AssetKey] | None = None,
 ) -> InProcessRun:
     """Run a job in this process.
 
     Args:
         settings: With both databases named.
         job: Of `build_defs()`.
-        tags: Of the run, besides ours.
-        options: Of `JobDefinition.execute_in_process`.
+        run_config: Of the run.
+        tags: Of the run, besides ours and the job's.
+        asset_selection: Which of the job's assets; None: all.
 
     Raises:
         GazelleSyncError: Dagster's own database cannot be used.
         KeyboardInterrupt: The run was stopped, and has written down that it was.
     """
     own = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+    if asset_selection is not None:
+        job = job.get_subset(asset_selection=frozenset(asset_selection))
     with _instance(settings) as instance:
         run_id = str(uuid.uuid4())
         try:
             with interrupts_heard():
-                result = job.execute_in_process(
-                    instance=instance, raise_on_error=False, run_id=run_id, tags={**(tags or {}), **own}, **options
+                created = instance.create_run_for_job(
+                    job,
+                    run_id=run_id,
+                    run_config=run_config,
+                    tags={**job.run_tags, **(tags or {}), **own, **NO_RETRIES},
+                    asset_selection=frozenset(asset_selection) if asset_selection is not None else None,
+                    remote_job_origin=CODE_LOCATION.get_job_origin(job.name),
                 )
+                result = execute_run(InMemoryJob(job), created, instance)
         except KeyboardInterrupt:
             _note_stopped(settings, run_id)
             raise
@@ -83,7 +104,7 @@ def execute(
         )
 
 
-def _reasons(result: dg.ExecuteInProcessResult) -> list[str]:
+def _reasons(result: dg.JobExecutionResult) -> list[str]:
     """Our own sentence where it is ours, else Dagster's."""
     reasons = []
     for event in result.all_events:

@@ -16,7 +16,9 @@ ERRORS_AN_HOUR = 10
 SLOW_FACTOR = 3
 SLOW_LEAST_S = 120.0
 """A run is slow when it takes three times the usual, and two minutes more than that: a tick of 2 s may take 20."""
-PULLED = ("tick", "full")
+FULL = ("nightly", "deep", "full")
+"""Each reads what the others read, or what was missed: the success of one ends the trouble of all."""
+PULLED = ("tick", *FULL)
 ONE_OFF = ("replay", "__ASSET_JOB")
 """Runs that a person starts and need not start again: the next successful tick or full run ends their trouble."""
 
@@ -51,7 +53,10 @@ def failed_job(facts: Facts) -> Assessment | None:
     if run is None or run.is_overtaken:
         return None
     if run.succeeded:
-        return Assessment("failed_job", judged=frozenset({run.job, *(ONE_OFF if run.job in PULLED else ())}))
+        return Assessment(
+            "failed_job",
+            judged=frozenset({run.job, *(FULL if run.job in FULL else ()), *(ONE_OFF if run.job in PULLED else ())}),
+        )
     if run.only_checks_failed or run.run_id in facts.told_runs:
         return None
     trouble = Trouble(run.job, details=cause_details(run.cause), run_id=run.run_id)

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 
@@ -122,15 +123,16 @@ def set_pending(settings: Settings) -> list[str]:
     return concerned
 
 
-def render_reasons(reasons: list[Reason]) -> str:
+def render_reasons(language: str, reasons: list[Reason]) -> str:
     """The list for a terminal: a reason, how many, and the first ids."""
+    say = translator(language)
     if not reasons:
-        return "✓ No record is in error."
+        return "✓ " + say("No record is in error.")
     lines = []
     for reason in reasons:
         ids = [record.external_id for record in reason.records]
-        more = f" … and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
-        aside = " (set aside: see docs/operations.md)" if reason.records[0].is_set_aside else ""
+        more = " " + say("… and {count} more", count=len(ids) - IDS_SHOWN) if len(ids) > IDS_SHOWN else ""
+        aside = " " + say("(set aside: see docs/operations.md)") if reason.records[0].is_set_aside else ""
         lines += [f"{len(ids):6}  {reason.entity}: {reason.text}{aside}", f"        {', '.join(ids[:IDS_SHOWN])}{more}"]
-    lines.append("One of them: gazelle-sync errors --show ID. Another try: gazelle-sync errors --retry.")
+    lines.append(say("One of them: gazelle-sync errors --show ID. Another try: gazelle-sync errors --retry."))
     return "\n".join(lines)

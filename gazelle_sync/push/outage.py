@@ -6,7 +6,6 @@ starts a run: a night without network is a few small requests, not hundreds of f
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from gazelle_sync.errors import ApiError, ApiUnavailable
@@ -53,7 +52,7 @@ def look(settings: Settings) -> ApiError | None:
     Raises:
         GazelleSyncError: There are no credentials to ask with.
     """
-    client = client_for(replace(settings, timeout_s=min(settings.timeout_s, LOOK_TIMEOUT_S)))
+    client = client_for(settings.replace(timeout_s=min(settings.timeout_s, LOOK_TIMEOUT_S)))
     try:
         client.read_account(attempts=1)
     except ApiError as error:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import structlog
@@ -171,7 +171,7 @@ class Push:
             DatabaseError: The database went away.
         """
         assert_undoable(self._settings, run_id, self._keys)
-        settings = replace(self._settings, push_transport="graphql", push_service="comment")
+        settings = self._settings.replace(push_transport="graphql", push_service="comment")
         for pushable in PUSHABLES:
             with self._delivery(pushable, settings) as (connection, delivery):
                 try:

@@ -17,7 +17,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,8 +63,7 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
             lock = _share(home / "postgres.lock")
             held.append(lock)
             shop, dagster = _start_postgres(home / "postgres")
-            settings = replace(
-                settings,
+            settings = settings.replace(
                 database_url=settings.database_url or shop,
                 dagster_postgres_url=settings.dagster_postgres_url or dagster,
             )
@@ -73,7 +71,7 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
             from gazelle_sync.sandbox import SANDBOX_API_KEY
 
             held.append(_share(home / "sandbox.lock"))
-            settings = replace(settings, api_url=_start_sandbox(home), api_token=SANDBOX_API_KEY)
+            settings = settings.replace(api_url=_start_sandbox(home), api_token=SANDBOX_API_KEY)
         with _environment(settings):
             yield settings
     finally:

@@ -1,4 +1,6 @@
-"""Structured logs: a readable line to the terminal, a JSON line to a rotating file under `GAZELLE_SYNC_HOME`.
+"""Structured logs: a readable line to the terminal, a JSON line to a file under `GAZELLE_SYNC_HOME`.
+
+Each process has a file of its own, so none waits for another to write a line.
 
 Every line of a run carries its `run_id`, which is the Dagster run's, so that a line in the file, a row of `sync_logs`
 and a page of the UI can be laid side by side. Secrets are masked in both, wherever they stand in a line.
@@ -6,15 +8,16 @@ and a page of the UI can be laid side by side. Secrets are masked in both, where
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import logging.handlers
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,8 @@ from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of, fir
 from gazelle_sync.settings import Settings
 
 FILE_BYTES = 5_000_000
-FILE_COUNT = 5
+KEPT_FILES, KEPT_DAYS = 500, 30
+"""How many log files of ended processes are kept at most, and for how long: a tick is one, 96 a day."""
 LEAST_SECRET = 4
 HIDDEN = "•••"
 _SECRET_BY_FORM = (
@@ -43,7 +47,7 @@ def get_logger(name: str) -> Any:
 
 
 def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> Path:
-    """Send log lines to the terminal (standard error) and to `<home>/logs/gazelle_sync.log`.
+    """Send log lines to the terminal (standard error) and to `<home>/logs/gazelle_sync-<begin>-<pid>.log`.
 
     Args:
         settings: For the home and the secrets to mask.
@@ -54,9 +58,9 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     """
     directory = settings.home / "logs"
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "gazelle_sync.log"
+    _remove_old(directory)
+    path = directory / f"gazelle_sync-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     _secrets[:] = settings.secrets
-    mask = _Mask(settings.secrets)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -68,33 +72,12 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    file = SharedRotatingFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
-    file.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _plain_exception,
-                mask,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
-            ],
-            foreign_pre_chain=shared,
-        )
-    )
+    file = logging.handlers.RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
+    file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer(ensure_ascii=False)))
     file.setLevel(logging.INFO)
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _plain_exception,
-                mask,
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-                ),
-            ],
-            foreign_pre_chain=shared,
-        )
-    )
+    plain = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    terminal.setFormatter(_formatter(shared, plain))
     terminal.setLevel(terminal_level)
     ours = logging.getLogger("gazelle_sync")
     for handler in list(ours.handlers):
@@ -107,40 +90,43 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     return path
 
 
+def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[remove_meta, _plain_exception, _without_secrets, renderer], foreign_pre_chain=shared
+    )
+
+
 def configure_once(settings: Settings) -> None:
     """`configure`, unless this process did it already (a run that Dagster launched has not)."""
     if not logging.getLogger("gazelle_sync").handlers:
         configure(settings)
 
 
-class SharedRotatingFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that several processes write to: the UI, a run, a command.
+def _remove_old(directory: Path) -> None:
+    """Remove log files that are too old or too many, but for those of processes that live: they may write again."""
+    changed_at: dict[Path, float] = {}
+    for path in directory.glob("gazelle_sync*.log*"):
+        with suppress(FileNotFoundError):  # another process removes old ones as well
+            changed_at[path] = path.stat().st_mtime
+    oldest = time.time() - KEPT_DAYS * 86_400
+    for number, path in enumerate(sorted(changed_at, key=changed_at.__getitem__, reverse=True)):
+        if (number >= KEPT_FILES or changed_at[path] < oldest) and not _is_written(path):
+            path.unlink(missing_ok=True)
 
-    Each line is written under a lock beside the file, and to the file that bears the name by then: another process may
-    have rotated it since the last line, and what is written to a file that was put aside goes with it.
-    """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; a trouble is told as the base class tells it."""
-        path = Path(self.baseFilename)
-        try:
-            with path.with_name(f".{path.name}.lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                self._follow(path)
-                super().emit(record)
-        except OSError:
-            self.handleError(record)
-
-    def _follow(self, path: Path) -> None:
-        if self.stream is None:
-            return
-        try:
-            is_ours = os.path.samestat(path.stat(), os.fstat(self.stream.fileno()))
-        except FileNotFoundError:
-            is_ours = False
-        if not is_ours:
-            self.stream.close()
-            self.stream = self._open()
+def _is_written(path: Path) -> bool:
+    """Whether the process lives that a log file is named after."""
+    found = re.search(r"-(\d+)\.log", path.name)
+    if found is None:
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
@@ -228,20 +214,12 @@ def _plain_exception(_logger: object, _method: str, event: Any) -> Any:
     return event
 
 
-class _Mask:
-    """Replaces every secret in every value of a line."""
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        self._secrets = secrets
-
-    def __call__(self, _logger: object, _method: str, event: Any) -> Any:
-        return self._clean(event)
-
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return masked(value, self._secrets)
-        if isinstance(value, dict):
-            return {key: self._clean(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._clean(item) for item in value]
-        return value
+def _without_secrets(_logger: object, _method: str, event: Any) -> Any:
+    """Replace every secret in every value of a line."""
+    if isinstance(event, str):
+        return masked(event)
+    if isinstance(event, dict):
+        return {key: _without_secrets(_logger, _method, item) for key, item in event.items()}
+    if isinstance(event, (list, tuple)):
+        return [_without_secrets(_logger, _method, item) for item in event]
+    return event

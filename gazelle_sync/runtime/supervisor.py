@@ -25,6 +25,7 @@ from typing import IO
 import click
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.settings import PROJECT_ROOT, Settings, ui_file
 
 HOST = "127.0.0.1"
@@ -59,14 +60,15 @@ def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event],
     Raises:
         GazelleSyncError: The port is taken, this home's UI runs already, or the UI does not start.
     """
+    say = translator(settings.language)
     with _alone(settings.home / "up.lock"):
         _assert_free(port)
         ui_file(settings.home).write_text(f"http://{HOST}:{port}\n", encoding="utf-8")
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
-            click.echo(f"Starting the Dagster UI; its log is {log}")
+            click.echo(say("Starting the Dagster UI; its log is {log}", log=log))
             with _done_beside(beside), _guarded(settings, port, log) as guard:
-                return _watch(guard, port, lines, asked)
+                return _watch(guard, port, lines, asked, say)
 
 
 @contextmanager
@@ -95,7 +97,7 @@ def _done_beside(task: Callable[[threading.Event], None] | None) -> Iterator[Non
         thread.join(BESIDE_ENDS_S)
 
 
-def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int]) -> int:
+def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int], say: Translator) -> int:
     """Show what matters of the log, until we are told to stop or Dagster ends by itself."""
     deadline = time.monotonic() + START_TIMEOUT_S
     is_answering = False
@@ -103,23 +105,29 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
         for line in _important(log):
             click.echo(line)
         if guard.poll() is not None:
-            return _tell_death(log)
+            return _tell_death(log, say)
         if not is_answering and _answers(port):
             is_answering = True
-            click.echo(f"The UI is at http://{HOST}:{port} (schedules on). Ctrl-C stops all of it.")
+            url = f"http://{HOST}:{port}"
+            click.echo(say("The UI is at {url} (schedules on). Ctrl-C stops all of it.", url=url))
         if not is_answering and time.monotonic() > deadline:
             raise GazelleSyncError(f"The UI does not answer after {START_TIMEOUT_S:g} s. Read {log.name}.")
         with suppress(InterruptedError):
             time.sleep(WATCH_EVERY_S)
-    click.echo("Stopping …")
+    click.echo(say("Stopping …"))
     return 0
 
 
-def _tell_death(log: IO[str]) -> int:
+def _tell_death(log: IO[str], say: Translator) -> int:
     log.seek(0)
     deaths = _DEATH.findall(log.read())
-    who = f"{deaths[-1][0]} (exit status {deaths[-1][1]})" if deaths else "dagster dev"
-    click.secho(f"✗ {who} died, so everything was stopped. Read {log.name}, then start again.", fg="red", err=True)
+    who = (
+        say("{process} (exit status {status})", process=deaths[-1][0], status=deaths[-1][1])
+        if deaths
+        else "dagster dev"
+    )
+    said = say("{process} died, so everything was stopped. Read {log}, then start again.", process=who, log=log.name)
+    click.secho(f"✗ {said}", fg="red", err=True)
     return 1
 
 

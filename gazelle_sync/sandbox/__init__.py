@@ -1,16 +1,17 @@
 """A Gazelle of our own: a real HTTP server on loopback that behaves as the published API does.
 
-What belongs here: the API's types, its data, its semantics and its bad days. Nothing of the synchronisation itself, and
+What belongs here: the API's types, its data, its semantics and its faults. Nothing of the synchronisation itself, and
 no import of Dagster. Everything that the server holds is invented.
 
-- `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of seed 004.
-- `dataset`, `calendar_of_events`, `trade`, `vocabulary`: a shop that never was, from a number.
+- `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of an older API.
+- `dataset` (people, pianos, timeline), `events`, `billing`, `drawing`, `vocabulary`: the invented records.
 - `store`: the state, in memory and in one SQLite file.
 - `execution`, `plan`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
-- `mutations`: what is written; `rest`: the endpoints of seed 000.
-- `access`: credentials, tokens and the rate limit; `faults`: what users and networks break.
-- `ledger`: what was asked and served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.
-- `account`: all of it put together; `server`: the application and its process; `running`: a sandbox for a test.
+- `mutations`: what is written; `rest`: the REST endpoints.
+- `access`: credentials, tokens and the rate limit.
+- `faults`: what can go wrong on request, with `wrong_answers` (data) and `wire` (responses).
+- `counters`: requests and records served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.
+- `account`: these parts of one account; `server`: the application and its process; `running`: a sandbox for a test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may ask, and how often: API key, rotating OAuth tokens, rate limit."""
+"""Authentication and rate limit: API key, rotating OAuth tokens, requests a second."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Access:
         self._tokens["expires_at"] = 0.0
         self._store.set_meta("tokens", self._tokens)
 
-    def lets_in(self, headers: Mapping[str, str]) -> bool:
+    def is_authorized(self, headers: Mapping[str, str]) -> bool:
         """Whether a request carries the key or a living access token."""
         key = headers.get("x-gazelle-api-key")
         if key is not None:

@@ -1,4 +1,4 @@
-"""Everything that one running sandbox is made of, put together: state, engines, access, faults, counts."""
+"""An account: its records, and the parts that answer requests about them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.sandbox.access import Access, RateLimit
-from gazelle_sync.sandbox.dataset import Volume, invent
-from gazelle_sync.sandbox.encoding import Record, decode, encode
+from gazelle_sync.sandbox.counters import Counters
+from gazelle_sync.sandbox.dataset import invent
+from gazelle_sync.sandbox.drawing import Volume
+from gazelle_sync.sandbox.encoding import decode, encode
 from gazelle_sync.sandbox.execution import Engine, Served
-from gazelle_sync.sandbox.faults import Fault, Faults, bend, overriding, spoil
-from gazelle_sync.sandbox.ledger import Ledger
-from gazelle_sync.sandbox.mutations import Desk
+from gazelle_sync.sandbox.faults import Fault, Faults, change_answer, change_request, overriding
+from gazelle_sync.sandbox.mutations import Writer
 from gazelle_sync.sandbox.settings import INSTANT, Settings
 from gazelle_sync.sandbox.store import Snapshot, Store
 
@@ -33,8 +34,8 @@ class Account:
         self.access = Access(self.store, settings, api_key)
         self.rate_limit = RateLimit(settings)
         self.faults = Faults()
-        self.ledger = Ledger()
-        self.desk = Desk(self.store, settings)
+        self.counters = Counters()
+        self.writer = Writer(self.store, settings)
         self.snapshots: dict[str, Snapshot] = {}
         self._engines: dict[str, Engine] = {}
         self._answers: OrderedDict[bytes, tuple[bytes, Served]] = OrderedDict()
@@ -60,7 +61,7 @@ class Account:
     def answer(self, body: bytes, faults: list[Fault]) -> bytes:
         """Answer the body of a GraphQL request, data faults included.
 
-        A question that comes again while nothing has changed gets the bytes it got before.
+        A body that comes again while neither records nor settings have changed gets the bytes that it got before.
 
         Raises:
             ValueError: The body is no JSON object.
@@ -78,19 +79,19 @@ class Account:
                 raise ValueError("the body is not a JSON object")
             if faults:
                 for fault in faults:
-                    bend(request, fault)
+                    change_request(request, fault)
                 with overriding(self.settings, faults):
                     served = self.engine().serve(request)
             else:
                 served = self.engine().serve(request)
             for fault in faults:
-                spoil(served.payload, fault)
+                change_answer(served.payload, fault)
             answer = encode(served.payload)
             served.payload = {}
             if not faults and not served.mutated:
                 self._remember(body, answer, served)
-        self.ledger.named(served.operation)
-        self.ledger.served(served, len(answer))
+        self.counters.named(served.operation)
+        self.counters.served(served, len(answer))
         return answer
 
     def _remember(self, body: bytes, answer: bytes, served: Served) -> None:
@@ -99,7 +100,3 @@ class Account:
         while self._answers_size > _REMEMBERED_BYTES:
             _, (oldest, _) = self._answers.popitem(last=False)
             self._answers_size -= len(oldest)
-
-    def stats(self) -> Record:
-        """What was asked and served."""
-        return self.ledger.read()

@@ -25,7 +25,7 @@ def plain_client(base_url: str, *, timeout_s: float = 30.0) -> httpx.Client:
 
 
 class SandboxAdmin:
-    """Does to a running sandbox what users and bad days do to Gazelle."""
+    """Reads and edits the records of a running sandbox, and arms its faults."""
 
     def __init__(self, base_url: str, *, timeout_s: float = 30.0) -> None:
         self.base_url = base_url.rstrip("/")
@@ -75,7 +75,7 @@ class SandboxAdmin:
         found: list[Record] = self._get(f"/dump/{kind}")
         return found
 
-    # ---- what people do
+    # ---- edits, as users make them
 
     def edit(self, kind: str, record_id: str, *, touch: bool | str = True, **values: Json) -> Record:
         """Change fields of a record.
@@ -115,7 +115,7 @@ class SandboxAdmin:
         """Go back to a state that was kept."""
         self._post("/restore", {"name": name})
 
-    # ---- what bad days do
+    # ---- faults, settings, tokens
 
     def fault(
         self,

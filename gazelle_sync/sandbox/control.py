@@ -1,4 +1,4 @@
-"""The routes under `/_sandbox/`: what a user, a bad day or a test does to the account. No credentials; loopback only.
+"""The routes under `/_sandbox/`: edits of users, faults, settings, counters. No credentials; loopback only.
 
 `admin` holds the typed client of them.
 """
@@ -52,7 +52,7 @@ class Control:
         """The routes, to be mounted under `/_sandbox`."""
         account = self._account
         reads: dict[str, Callable[[Request], Json]] = {
-            "/stats": lambda _: account.stats(),
+            "/stats": lambda _: account.counters.read(),
             "/settings": lambda _: account.settings.as_record(),
             "/faults": lambda _: account.faults.listed(),
             "/tokens": lambda _: account.access.tokens(),
@@ -60,7 +60,7 @@ class Control:
             "/dump/{kind}": self._dump,
         }
         writes: dict[str, Callable[[Record], Json]] = {
-            "/stats/reset": lambda _: account.ledger.reset(),
+            "/stats/reset": lambda _: account.counters.reset(),
             "/settings": account.settings.change,
             "/fault": account.faults.arm,
             "/tokens/expire": lambda _: account.access.expire(),
@@ -100,12 +100,12 @@ class Control:
 
     def _delete(self, body: Record) -> bool:
         kind, record = self._found(body)
-        return self._account.desk.delete(kind, record["id"])
+        return self._account.writer.delete(kind, record["id"])
 
     def _create(self, body: Record) -> Record:
         kind = _kind(body["kind"])
         now = self._account.settings.now()
-        record: Record = {"id": self._account.desk.new_id(PREFIXES[kind])}
+        record: Record = {"id": self._account.writer.new_id(PREFIXES[kind])}
         record |= {name: [] for name in _LISTS.get(kind, ())}
         if kind == "timeline":
             record |= {"occurredAt": now, "type": "USER_COMMENT"}
@@ -132,12 +132,12 @@ class Control:
             changed[kind] = draw.sample(ids, min(body.get(kind, default), len(ids)))
             for record_id in changed[kind]:
                 record = account.store.get(kind, record_id) or {}
-                account.desk.edit(kind, record, {field: f"Modifié nº {draw.randrange(10**9)}"})
+                account.writer.edit(kind, record, {field: f"Modifié nº {draw.randrange(10**9)}"})
         changed["timeline"] = []
         pianos = account.store.ids("pianos")
         for _ in range(body.get("timeline", 30) if pianos else 0):
             piano = account.store.get("pianos", draw.choice(pianos)) or {}
-            entry = account.desk.entry(
+            entry = account.writer.entry(
                 "USER_COMMENT",
                 instant(account.settings.now_s() - draw.uniform(0, 600)),
                 clientId=piano["clientId"],

@@ -1,22 +1,20 @@
-"""A shop that never was: every record of an account, invented from a number.
+"""The dataset: every record of an invented account.
 
-The same seed, volume and `now` give the same account. Its sizes are those of seed 004, or of a real shop; its oddities
-are those that broke the programs before this one.
+The same seed, volume and `now` give the same account. Its sizes are those that an earlier program was measured with
+(`seed`), or those of a real shop (`shop`). Its odd records are those that broke the programs before this one.
 """
 
 from __future__ import annotations
 
 import gc
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from gazelle_sync.sandbox.calendar_of_events import Calendar
+from gazelle_sync.sandbox import billing
+from gazelle_sync.sandbox.drawing import DAY_S, HISTORY_DAYS, Draw, Volume
 from gazelle_sync.sandbox.encoding import Record
-from gazelle_sync.sandbox.mutations import ALPHABET
+from gazelle_sync.sandbox.events import Calendar
 from gazelle_sync.sandbox.settings import instant
-from gazelle_sync.sandbox.trade import HISTORY_DAYS, Trade
 from gazelle_sync.sandbox.vocabulary import (
     CITIES,
     CLIENT_TAGS,
@@ -33,44 +31,8 @@ from gazelle_sync.sandbox.vocabulary import (
     TIMELINE_TYPES,
 )
 
-DAY_S = 86_400
 TAXES = (("TPS", 5000), ("TVQ", 9975))
 INSTITUTION_CONTACTS = 120
-
-
-@dataclass(frozen=True)
-class Volume:
-    """How many records there are.
-
-    Attributes:
-        window_events: Listed events from 30 days back to 365 ahead, Montreal days.
-        older_events: Listed events before that.
-        recent_entries: Timeline entries of the last 30 days, of `timeline`.
-    """
-
-    clients: int
-    pianos: int
-    window_events: int
-    older_events: int
-    recent_entries: int
-    timeline: int
-    invoices: int
-    users: int = 8
-    products: int = 60
-
-    @classmethod
-    def of(cls, scale: str | float, timeline: int | None = None) -> Volume:
-        """The volume that `--scale` and `--timeline` stand for: `seed`, `shop`, or a multiple of the seed."""
-        if scale == "shop":
-            found = cls(4011, 1031, 600, 10_860, 2500, 282_669, 6231)
-        else:
-            times = 1.0 if scale == "seed" else float(scale)
-            sizes = (1344, 1031, 267, 1500, 123, 20_790, 2000)
-            least = (24, 12, 60, 60, 12, 60, 12)
-            found = cls(*(max(round(size * times), floor) for size, floor in zip(sizes, least, strict=True)))
-        if timeline is None:
-            return found
-        return cls(**(found.__dict__ | {"timeline": timeline, "recent_entries": min(found.recent_entries, timeline)}))
 
 
 def invent(volume: Volume, *, now: datetime, seed: int = 1) -> dict[str, list[Record]]:
@@ -85,70 +47,29 @@ def invent(volume: Volume, *, now: datetime, seed: int = 1) -> dict[str, list[Re
             gc.enable()
 
 
-class Inventor:
+class Inventor(Draw):
     """Draws the account, parents before children."""
-
-    def __init__(self, volume: Volume, now: datetime, seed: int) -> None:
-        self.volume = volume
-        self.now_s = int(now.timestamp())
-        self.random = random.Random(seed)  # noqa: S311  nothing here is secret
-        self.made: dict[str, list[Record]] = {}
-        # Drawing sixteen letters takes longer than the rest of an entry: ids are put together from syllables.
-        self._syllables = ["".join(self.random.choices(ALPHABET, k=4)) for _ in range(4096)]
 
     def account(self) -> dict[str, list[Record]]:
         """Draw everything."""
-        made, trade = self.made, Trade(self)
+        made = self.made
         made["taxes"] = [
             {"id": self.id("tax"), "name": name, "rate": rate, "default": True, "activeOrHistorical": "ACTIVE"}
             for name, rate in TAXES
         ]
         people = [self._user(number) for number in range(self.volume.users + 2)]
         made["users"], made["former_users"] = people[: self.volume.users], people[self.volume.users :]
-        made["product_groups"] = [trade.product_group(place) for place in range(len(PRODUCT_GROUPS))]
-        made["products"] = [trade.product(place) for place in range(self.volume.products)]
+        made["product_groups"] = [billing.product_group(self, place) for place in range(len(PRODUCT_GROUPS))]
+        made["products"] = [billing.product(self, place) for place in range(self.volume.products)]
         made["clients"] = sorted(map(self._client, range(self.volume.clients)), key=lambda row: str(row["createdAt"]))
         made["contacts"] = [contact for client in made["clients"] for contact in self._contacts(client)]
         made["pianos"] = [self._piano(place) for place in range(self.volume.pianos)]
         made["measurements"] = [row for piano in made["pianos"] for row in self._measurements(piano)]
         made["events"] = Calendar(self).events()
-        made["invoices"] = [trade.invoice(number) for number in range(1, self.volume.invoices + 1)]
+        made["invoices"] = [billing.invoice(self, number) for number in range(1, self.volume.invoices + 1)]
         made["client_logs"] = []
-        made["timeline"] = list(self._timeline())
+        made["timeline"] = list(self.timeline())
         return made
-
-    # ---- small things
-
-    def id(self, prefix: str) -> str:
-        """A fresh id."""
-        bits = self.random.getrandbits(60)
-        parts = self._syllables
-        return (
-            f"{prefix}_{parts[bits & 4095]}{parts[bits >> 12 & 4095]}{parts[bits >> 24 & 4095]}"
-            f"{parts[bits >> 36 & 4095]}{parts[bits >> 48]}"
-        )
-
-    def ago(self, days: float) -> str:
-        """An instant, some days before now."""
-        return instant(self.now_s - days * DAY_S)
-
-    def day(self, days: int) -> str:
-        """A date, some days before now."""
-        return (datetime.fromtimestamp(self.now_s, UTC).date() - timedelta(days=days)).isoformat()
-
-    def chance(self, share: float) -> bool:
-        """True this often."""
-        return self.random.random() < share
-
-    def stamps(self, oldest_days: float) -> tuple[str, str]:
-        """When a record was made and last changed."""
-        created = self.random.uniform(40, oldest_days)
-        return self.ago(created), self.ago(self.random.uniform(2, created))
-
-    @property
-    def ghost_client_id(self) -> str:
-        """A client that was deleted; visits and entries still name it."""
-        return "cli_0Fantome000000000000"
 
     # ---- people
 
@@ -324,7 +245,8 @@ class Inventor:
 
     # ---- the timeline
 
-    def _timeline(self) -> Iterator[Record]:
+    def timeline(self) -> Iterator[Record]:
+        """Entries of the timeline, for pianos, users, events and invoices that exist."""
         volume, draw = self.volume, self.random
         types, weights = zip(*TIMELINE_TYPES, strict=True)
         recent = volume.recent_entries
@@ -377,8 +299,8 @@ class Inventor:
         # Two pianos with the same note at the same instant are no twins.
         yield twin | {"id": self.id("tme"), "pianoId": other["id"], "clientId": other["clientId"]}
         for days in (45, 400, 1200):
-            ghost = self._entry("USER_COMMENT", self.now_s - days * DAY_S, piano, user)
-            yield ghost | {"clientId": self.ghost_client_id}
+            entry = self._entry("USER_COMMENT", self.now_s - days * DAY_S, piano, user)
+            yield entry | {"clientId": self.deleted_client_id}
         former = self._entry("SERVICE_ENTRY_MANUAL", long_ago - DAY_S, piano, self.made["former_users"][0])
         yield former | {"comment": "Note écrite trois semaines après la visite. 20°, 41%, 440Hz"}
         empty = self._entry("USER_COMMENT", long_ago - 2 * DAY_S, piano, user)

@@ -1,4 +1,4 @@
-"""The two dialects of the API: the published type system, and the one that seed 004 was written against.
+"""The two dialects of the API: `published`, and the older `seed` with a sort by `UPDATED_AT` and a filter `startGte`.
 
 `schema.graphql` holds the published part that the project uses. Nothing is added to it by hand: the seed dialect is
 that text with a few lines more, made here.

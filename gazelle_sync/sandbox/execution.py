@@ -20,10 +20,10 @@ from graphql.execution.values import get_variable_values
 
 from gazelle_sync.sandbox.dialects import schema_for
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.mutations import MUTATIONS, Desk, problem
+from gazelle_sync.sandbox.mutations import MUTATIONS, Writer, problem
 from gazelle_sync.sandbox.pages import Refused
 from gazelle_sync.sandbox.plan import Document, Field, NullRefused, Planner, Reader
-from gazelle_sync.sandbox.resolvers import KIND_OF_ROOT
+from gazelle_sync.sandbox.resolvers import KIND_OF_TYPE
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.store import Store
 
@@ -59,7 +59,7 @@ class Engine:
         self._settings = settings
         self._schema = schema_for(dialect)
         self._document = lru_cache(_REMEMBERED)(lambda text: Document.read(self._schema, text))
-        self._desk = Desk(store, settings)
+        self._writer = Writer(store, settings)
 
     def serve(self, request: Record) -> Served:
         """Answer one request: `query`, `variables`, `operationName`."""
@@ -135,7 +135,7 @@ class Engine:
         if self._settings.mutation_error:
             return {"mutationErrors": [problem("base", self._settings.mutation_error)]}
         with self._store.transaction():
-            return MUTATIONS[field.name](self._desk, **field.arguments)
+            return MUTATIONS[field.name](self._writer, **field.arguments)
 
     def _introspect(
         self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Json], name: str
@@ -156,7 +156,7 @@ def _refusal(message: str, name: str = "") -> Served:
 
 
 def _count(field: Field, value: Json, served: Served) -> None:
-    kind = KIND_OF_ROOT.get(field.name)
+    kind = KIND_OF_TYPE.get(field.of_type.removesuffix("Connection"))
     if kind is None or value is None:
         return
     asked = _asked(field)

@@ -1,9 +1,9 @@
-"""Bad days on order: what networks, proxies and the API itself have been seen to do.
+"""Faults: what networks, proxies and the API itself have been seen to do wrong, injected on request.
 
 A fault is armed through the control routes and strikes requests that match it. `BEFORE` faults answer instead of the
-API, `LATE` ones answer badly while the API goes on with the request, `OVERRIDES` make it refuse, `REQUEST` and `DATA`
-faults (`gazelle_sync.sandbox.lies`) change what it hears and answers, `WIRE` faults (`gazelle_sync.sandbox.wire`) spoil
-the answer on its way.
+API, `LATE` ones fail at once while the API goes on with the request, `OVERRIDES` make it refuse. `REQUEST` and `DATA`
+faults (`gazelle_sync.sandbox.wrong_answers`) change the variables and the data of the answer, `WIRE` faults
+(`gazelle_sync.sandbox.wire`) damage the response that is sent.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.lies import DATA, REQUEST
 from gazelle_sync.sandbox.settings import Settings
+from gazelle_sync.sandbox.wrong_answers import DATA, REQUEST
 
 BEFORE = {
     "status",
@@ -141,13 +141,13 @@ def overriding(settings: Settings, faults: list[Fault]) -> Iterator[None]:
         settings.change(before)
 
 
-def bend(request: Record, fault: Fault) -> None:
+def change_request(request: Record, fault: Fault) -> None:
     """Change what a request asks for in place, as a `REQUEST` fault does."""
     if fault.kind in REQUEST and isinstance(request.get("variables"), dict):
         REQUEST[fault.kind](request["variables"], fault.options)
 
 
-def spoil(payload: Record, fault: Fault) -> None:
+def change_answer(payload: Record, fault: Fault) -> None:
     """Change the data of an answer in place, as a `DATA` fault does."""
     if fault.kind in DATA and isinstance(payload.get("data"), dict):
         DATA[fault.kind](payload, fault.options)

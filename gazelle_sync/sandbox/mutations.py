@@ -1,4 +1,4 @@
-"""What the API's mutations do, traps included.
+"""What the API's mutations do, with the behaviour that surprises their callers.
 
 `updatePiano` replaces the tags, `updateEvent` replaces the event, a create that comes twice makes two, and what is
 wrong with the input comes back as `mutationErrors` with HTTP 200. An edit moves the record's own `updatedAt`, never its
@@ -34,8 +34,8 @@ EVENT_DEFAULTS: Record = {
 }
 
 
-class Desk:
-    """One who writes into the account, by the server's clock."""
+class Writer:
+    """Writes records, with ids and stamps of the server's clock."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
@@ -103,46 +103,46 @@ def _without_reference(values: Record) -> Record:
     return {name: value for name, value in values.items() if name != "errorReferenceId"}
 
 
-def _update_piano(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002  the API's own names
-    piano = desk.store.get("pianos", id)
+def _update_piano(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002  the API's own names
+    piano = writer.store.get("pianos", id)
     if piano is None:
         return _missing("piano", id)
     values = _without_reference(input)
     client_id = values.get("clientId", piano.get("clientId"))
-    if client_id != piano.get("clientId") and desk.store.get("clients", client_id) is None:
+    if client_id != piano.get("clientId") and writer.store.get("clients", client_id) is None:
         return _failed(problem("clientId", "Client does not exist"))
     values["tags"] = values.get("tags", piano["tags"]) or []
     if values.get("manualLastService"):
         values["calculatedLastService"] = max(values["manualLastService"], piano.get("eventLastService") or "")
-    return _done(piano=desk.edit("pianos", piano, values))
+    return _done(piano=writer.edit("pianos", piano, values))
 
 
-def _update_client(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
-    client = desk.store.get("clients", id)
+def _update_client(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
+    client = writer.store.get("clients", id)
     if client is None:
         return _missing("client", id)
     values = _without_reference(input)
     values["tags"] = values.get("tags", client["tags"]) or []
-    return _done(client=desk.edit("clients", client, values))
+    return _done(client=writer.edit("clients", client, values))
 
 
-def _event_from(desk: Desk, values: Record) -> tuple[Record, list[Record]]:
+def _event_from(writer: Writer, values: Record) -> tuple[Record, list[Record]]:
     """The stored form of an event's input, and what is wrong with it."""
     wrong = []
     event = EVENT_DEFAULTS | {name: value for name, value in values.items() if name not in _EVENT_NOT_STORED}
-    user = desk.store.get("users", values.get("userId"))
+    user = writer.store.get("users", values.get("userId"))
     if user is None or not user["isSchedulable"]:
         wrong.append(problem("userId", "User must be schedulable"))
     if not values.get("start"):
         wrong.append(problem("start", "can't be blank"))
     else:
         event["start"] = utc(values["start"])
-    if values.get("clientId") and desk.store.get("clients", values["clientId"]) is None:
+    if values.get("clientId") and writer.store.get("clients", values["clientId"]) is None:
         wrong.append(problem("clientId", "Client does not exist"))
     event["pianos"] = [
         {"pianoId": row["pianoId"], "isTuning": bool(row.get("isTuning"))} for row in values.get("pianos") or ()
     ]
-    unknown = [row["pianoId"] for row in event["pianos"] if desk.store.get("pianos", row["pianoId"]) is None]
+    unknown = [row["pianoId"] for row in event["pianos"] if writer.store.get("pianos", row["pianoId"]) is None]
     wrong += [problem("pianos", f"Piano {piano_id!r} does not exist") for piano_id in unknown]
     return event, wrong
 
@@ -167,36 +167,36 @@ _EVENT_INPUT = {
 }
 
 
-def _create_event(desk: Desk, input: Record) -> Record:  # noqa: A002
-    event, wrong = _event_from(desk, input)
+def _create_event(writer: Writer, input: Record) -> Record:  # noqa: A002
+    event, wrong = _event_from(writer, input)
     if wrong:
         return _failed(*wrong)
-    now = desk.settings.now()
-    own = {"id": desk.new_id("evt"), "createdAt": now, "updatedAt": now, "createdById": desk.actor_id()}
-    return _done(event=desk.store.put("events", event | own))
+    now = writer.settings.now()
+    own = {"id": writer.new_id("evt"), "createdAt": now, "updatedAt": now, "createdById": writer.actor_id()}
+    return _done(event=writer.store.put("events", event | own))
 
 
-def _update_event(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
-    old = desk.store.get("events", id)
+def _update_event(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
+    old = writer.store.get("events", id)
     if old is None:
         return _missing("event", id)
-    event, wrong = _event_from(desk, input)
+    event, wrong = _event_from(writer, input)
     if wrong:
         return _failed(*wrong)
     # What no input can say stays; all the rest is what the input says, or the default.
     own = {name: value for name, value in old.items() if name not in _EVENT_INPUT}
-    return _done(event=desk.edit("events", event, own))
+    return _done(event=writer.edit("events", event, own))
 
 
-def _cancel_event(desk: Desk, eventId: str) -> Record:  # noqa: N803
-    event = desk.store.get("events", eventId)
+def _cancel_event(writer: Writer, eventId: str) -> Record:  # noqa: N803
+    event = writer.store.get("events", eventId)
     if event is None:
         return _missing("event", eventId)
-    return _done(event=desk.edit("events", event, {"status": "CANCELED"}))
+    return _done(event=writer.edit("events", event, {"status": "CANCELED"}))
 
 
-def _complete_event(desk: Desk, eventId: str, input: Record | None = None) -> Record:  # noqa: A002, N803
-    event = desk.store.get("events", eventId)
+def _complete_event(writer: Writer, eventId: str, input: Record | None = None) -> Record:  # noqa: A002, N803
+    event = writer.store.get("events", eventId)
     if event is None:
         return _missing("event", eventId)
     values = input or {"resultType": "COMPLETE"}
@@ -205,45 +205,45 @@ def _complete_event(desk: Desk, eventId: str, input: Record | None = None) -> Re
     wrong = [
         found
         for row in (*notes, *measurements)
-        if (found := _unfit_piano(desk, row.get("pianoId"), "serviceHistoryNotes")) is not None
+        if (found := _unfit_piano(writer, row.get("pianoId"), "serviceHistoryNotes")) is not None
     ]
     if wrong:
         return _failed(*wrong)
     for row in notes:
-        _enter_service(desk, event, row["pianoId"], row["notes"])
+        _enter_service(writer, event, row["pianoId"], row["notes"])
     for row in measurements:
-        _create_piano_measurement(desk, row)
+        _create_piano_measurement(writer, row)
     if values.get("clientTimelineComment") and event.get("clientId"):
-        desk.entry(
+        writer.entry(
             "USER_COMMENT",
-            desk.settings.now(),
+            writer.settings.now(),
             clientId=event["clientId"],
             summary="Commentaire",
             comment=values["clientTimelineComment"],
         )
-    _note_client(desk, event, values)
+    _note_client(writer, event, values)
     status = {"COMPLETE": "COMPLETE", "NO_SHOW": "NO_SHOW", "CANCELED": "CANCELED"}.get(
         values["resultType"], "COMPLETE"
     )
-    return _done(event=desk.edit("events", event, {"status": status}))
+    return _done(event=writer.edit("events", event, {"status": status}))
 
 
-def _note_client(desk: Desk, event: Record, values: Record) -> None:
-    client = desk.store.get("clients", event.get("clientId"))
+def _note_client(writer: Writer, event: Record, values: Record) -> None:
+    client = writer.store.get("clients", event.get("clientId"))
     notes = {"personalNotes": values.get("clientPersonalNotes"), "preferenceNotes": values.get("clientPreferenceNotes")}
     given = {name: value for name, value in notes.items() if value is not None}
     if client is not None and given:
-        desk.edit("clients", client, given)
+        writer.edit("clients", client, given)
 
 
-def _enter_service(desk: Desk, event: Record, piano_id: str, notes: str) -> None:
-    piano = desk.store.get("pianos", piano_id)
+def _enter_service(writer: Writer, event: Record, piano_id: str, notes: str) -> None:
+    piano = writer.store.get("pianos", piano_id)
     if piano is None:
         return
-    start = event.get("start") or desk.settings.now()
+    start = event.get("start") or writer.settings.now()
     # A service is dated by the day it was done in Montreal.
     day = datetime.fromisoformat(start).astimezone(MONTREAL).date().isoformat()
-    desk.entry(
+    writer.entry(
         "SERVICE_ENTRY_MANUAL",
         start,
         clientId=event.get("clientId") or piano.get("clientId"),
@@ -255,11 +255,11 @@ def _enter_service(desk: Desk, event: Record, piano_id: str, notes: str) -> None
     )
     last = max(day, piano.get("eventLastService") or "")
     calculated = max(last, piano.get("manualLastService") or "")
-    desk.edit("pianos", piano, {"eventLastService": last, "calculatedLastService": calculated})
+    writer.edit("pianos", piano, {"eventLastService": last, "calculatedLastService": calculated})
 
 
-def _unfit_piano(desk: Desk, piano_id: str | None, field_name: str) -> Record | None:
-    piano = desk.store.get("pianos", piano_id)
+def _unfit_piano(writer: Writer, piano_id: str | None, field_name: str) -> Record | None:
+    piano = writer.store.get("pianos", piano_id)
     if piano is None:
         return problem(field_name, f"Piano {piano_id!r} does not exist", kind="NOT_FOUND")
     if piano.get("status") == "INACTIVE":
@@ -267,20 +267,20 @@ def _unfit_piano(desk: Desk, piano_id: str | None, field_name: str) -> Record | 
     return None
 
 
-def create_client_log(desk: Desk, clientId: str, input: Record, pianoId: str | None = None) -> Record:  # noqa: A002, N803
+def create_client_log(writer: Writer, clientId: str, input: Record, pianoId: str | None = None) -> Record:  # noqa: A002, N803
     """A comment on a client or a piano: a log and its entry in the timeline."""
-    if desk.store.get("clients", clientId) is None:
+    if writer.store.get("clients", clientId) is None:
         return _failed(problem("clientId", "Client does not exist", kind="NOT_FOUND"))
     if pianoId is not None:
-        wrong = _unfit_piano(desk, pianoId, "pianoId")
+        wrong = _unfit_piano(writer, pianoId, "pianoId")
         if wrong is not None:
             return _failed(wrong)
     if not (input.get("comment") or "").strip():
         return _failed(problem("comment", "can't be blank"))
-    now = desk.settings.now()
+    now = writer.settings.now()
     created_at = utc(input["createdAt"]) if input.get("createdAt") else now
     log = {
-        "id": desk.new_id("log"),
+        "id": writer.new_id("log"),
         "clientId": clientId,
         "pianoId": pianoId,
         "type": "COMMENT",
@@ -289,10 +289,10 @@ def create_client_log(desk: Desk, clientId: str, input: Record, pianoId: str | N
         "verbose": False,
         "createdAt": created_at,
         "updatedAt": now,
-        "createdById": desk.actor_id(),
+        "createdById": writer.actor_id(),
     }
-    desk.store.put("client_logs", log)
-    desk.entry(
+    writer.store.put("client_logs", log)
+    writer.entry(
         "USER_COMMENT",
         created_at,
         clientId=clientId,
@@ -306,36 +306,36 @@ def create_client_log(desk: Desk, clientId: str, input: Record, pianoId: str | N
     return _done(clientLog=log)
 
 
-def _update_client_log(desk: Desk, id: str, clientId: str, input: Record) -> Record:  # noqa: A002, N803
-    log = desk.store.get("client_logs", id)
+def _update_client_log(writer: Writer, id: str, clientId: str, input: Record) -> Record:  # noqa: A002, N803
+    log = writer.store.get("client_logs", id)
     if log is None or log["clientId"] != clientId:
         return _missing("client log", id)
     values = {name: value for name, value in input.items() if value is not None}
-    for entry in desk.store.children("timeline", "clientLogId", id):
-        desk.store.put("timeline", entry | {"comment": values.get("comment", entry.get("comment"))})
-    return _done(clientLog=desk.edit("client_logs", log, values))
+    for entry in writer.store.children("timeline", "clientLogId", id):
+        writer.store.put("timeline", entry | {"comment": values.get("comment", entry.get("comment"))})
+    return _done(clientLog=writer.edit("client_logs", log, values))
 
 
-def _create_piano_measurement(desk: Desk, input: Record) -> Record:  # noqa: A002
-    wrong = _unfit_piano(desk, input.get("pianoId"), "pianoId")
+def _create_piano_measurement(writer: Writer, input: Record) -> Record:  # noqa: A002
+    wrong = _unfit_piano(writer, input.get("pianoId"), "pianoId")
     if wrong is not None:
         return _failed(wrong)
-    now = desk.settings.now()
-    own = {"id": desk.new_id("msr"), "createdAt": now, "updatedAt": now}
-    dated = {"takenOn": desk.settings.today()} | _without_reference(input)
-    return _done(pianoMeasurement=desk.store.put("measurements", dated | own))
+    now = writer.settings.now()
+    own = {"id": writer.new_id("msr"), "createdAt": now, "updatedAt": now}
+    dated = {"takenOn": writer.settings.today()} | _without_reference(input)
+    return _done(pianoMeasurement=writer.store.put("measurements", dated | own))
 
 
-def _update_piano_measurement(desk: Desk, id: str, input: Record) -> Record:  # noqa: A002
-    measurement = desk.store.get("measurements", id)
+def _update_piano_measurement(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
+    measurement = writer.store.get("measurements", id)
     if measurement is None:
         return _missing("piano measurement", id)
-    return _done(pianoMeasurement=desk.edit("measurements", measurement, _without_reference(input)))
+    return _done(pianoMeasurement=writer.edit("measurements", measurement, _without_reference(input)))
 
 
 def _deletion(kind: str) -> Callable[..., Record]:
-    def delete(desk: Desk, id: str, **_: Json) -> Record:  # noqa: A002
-        return _done(isDeleted=True) if desk.delete(kind, id) else _missing(kind, id)
+    def delete(writer: Writer, id: str, **_: Json) -> Record:  # noqa: A002
+        return _done(isDeleted=True) if writer.delete(kind, id) else _missing(kind, id)
 
     return delete
 

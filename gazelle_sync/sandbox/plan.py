@@ -49,6 +49,7 @@ class Field(NamedTuple):
     Attributes:
         key: Its name in the answer.
         name: Its name in the type `parent`.
+        of_type: Name of its own type, without list and non-null.
         required: Whether it must not be null.
         rows_required: Whether the rows of its list must not be null.
         resolve: Where its value comes from; None: from the record, under `name`.
@@ -58,6 +59,7 @@ class Field(NamedTuple):
     key: str
     name: str
     parent: str
+    of_type: str
     required: bool
     rows_required: bool
     resolve: Resolver | None
@@ -141,7 +143,7 @@ class Planner:
         """
         name = nodes[0].name.value
         if name == "__typename":
-            return Field(key, name, parent.name, True, False, lambda *_: parent.name, {}, None)
+            return Field(key, name, parent.name, "String", True, False, lambda *_: parent.name, {}, None)
         definition = parent.fields[name]
         kind, nullable = get_named_type(definition.type), get_nullable_type(definition.type)
         resolve = resolver_of(parent.name, name, kind.name)
@@ -151,6 +153,7 @@ class Planner:
             key=key,
             name=name,
             parent=parent.name,
+            of_type=kind.name,
             required=is_non_null_type(definition.type),
             rows_required=is_list_type(nullable) and is_non_null_type(nullable.of_type),
             resolve=resolve,
@@ -206,7 +209,7 @@ class Reader:
         found: Record = {}
         get, store = record.get, self.store
         for planned in plan:
-            key, name, parent, required, _, resolve, arguments, below = planned
+            key, name, parent, _, required, _, resolve, arguments, below = planned
             value = get(name) if resolve is None else resolve(store, record, arguments)
             if value is None:
                 if required:

@@ -43,68 +43,54 @@ COMPANY = {
     "countryName": "Canada",
     "createdAt": "2016-01-04T15:00:00Z",
 }
-CURRENCY = {
-    "id": "cur_CAD",
-    "code": "CAD",
-    "label": "Dollar canadien",
-    "symbol": "$",
-    "decimalDigits": 2,
-    "divisor": 100,
+
+
+KIND_OF_TYPE = {
+    "PrivateClient": "clients",
+    "PrivateContact": "contacts",
+    "PrivateEvent": "events",
+    "PrivateInvoice": "invoices",
+    "PrivateMasterServiceGroup": "product_groups",
+    "PrivateMasterServiceItem": "products",
+    "PrivatePiano": "pianos",
+    "PrivatePianoMeasurement": "measurements",
+    "PrivateTimelineEntry": "timeline",
+    "PrivateUser": "users",
 }
 
 
-def client(store: Store, client_id: str | None) -> Record | None:
-    """A client by id, or what is left of one that was deleted and is still named: its id."""
-    if client_id is None:
-        return None
-    return store.get("clients", client_id) or {"id": client_id, "tags": []}
+def _named(store: Store, kind: str, record_id: str | None) -> Record | None:
+    """The record that an id names. Of a client that was deleted, the id is left; a user who left still answers."""
+    found = store.get(kind, record_id)
+    if found is not None or record_id is None:
+        return found
+    if kind == "users":
+        return store.get("former_users", record_id)
+    return {"id": record_id, "tags": []} if kind == "clients" else None
 
 
-def user(store: Store, user_id: str | None) -> Record | None:
-    """A user by id, one that `allUsers` no longer lists included."""
-    return store.get("users", user_id) or store.get("former_users", user_id)
-
-
-def _of_kind(kind: str) -> Callable[[Store, str | None], Record | None]:
-    return lambda store, record_id: store.get(kind, record_id)
-
-
-_BY_ID: dict[str, Callable[[Store, str | None], Record | None]] = {
-    "PrivateClient": client,
-    "PrivateContact": _of_kind("contacts"),
-    "PrivateEvent": _of_kind("events"),
-    "PrivateInvoice": _of_kind("invoices"),
-    "PrivateMasterServiceGroup": _of_kind("product_groups"),
-    "PrivateMasterServiceItem": _of_kind("products"),
-    "PrivatePiano": _of_kind("pianos"),
-    "PrivateUser": user,
-}
-_ALIKE = {"PrivateCompany": COMPANY, "CoreCurrency": CURRENCY}
-"""Types of which there is one value."""
-
-
-def resolver_of(parent: str, field: str, kind: str) -> Resolver | None:
+def resolver_of(parent: str, field: str, of_type: str) -> Resolver | None:
     """Where a field gets its value from.
 
     Args:
         parent: Name of the type that has the field.
         field: Its name.
-        kind: Name of its own type, without list and non-null.
+        of_type: Name of its own type, without list and non-null.
 
     Returns:
         None where the value is stored in the record, under the field's name.
     """
     if (parent, field) in RESOLVERS:
         return RESOLVERS[parent, field]
-    if kind in _ALIKE:
-        return lambda *_: _ALIKE[kind]
-    if kind not in _BY_ID:
+    if of_type == "PrivateCompany":
+        return lambda *_: COMPANY
+    if of_type not in KIND_OF_TYPE:
         return None
-    find, reference = _BY_ID[kind], f"{field}Id"
+    kind, reference = KIND_OF_TYPE[of_type], f"{field}Id"
 
     def resolve(store: Store, record: Record, _: dict[str, Json]) -> Json:
         held = record.get(field)
-        return find(store, record.get(reference)) if held is None else held
+        return _named(store, kind, record.get(reference)) if held is None else held
 
     return resolve
 
@@ -262,21 +248,3 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("PrivateMasterServiceItem", "allUsers"): _all("users"),
     ("PrivateMasterServiceGroup", "allMasterServiceItems"): _children("products", "masterServiceGroupId"),
 }
-KIND_OF_ROOT = {
-    "allClients": "clients",
-    "allEvents": "events",
-    "allEventsBatched": "events",
-    "allInvoices": "invoices",
-    "allMasterServiceItems": "products",
-    "allPianos": "pianos",
-    "allTimelineEntries": "timeline",
-    "allUsers": "users",
-    "client": "clients",
-    "contact": "contacts",
-    "event": "events",
-    "invoice": "invoices",
-    "piano": "pianos",
-    "pianoMeasurement": "measurements",
-    "user": "users",
-}
-"""Roots whose records are counted, and what they are counted as."""

@@ -32,7 +32,7 @@ from gazelle_sync.sandbox.encoding import Json, Record, encode
 from gazelle_sync.sandbox.faults import LATE, Fault
 from gazelle_sync.sandbox.rest import ENDPOINTS
 from gazelle_sync.sandbox.settings import Settings
-from gazelle_sync.sandbox.wire import Gone, spoiled
+from gazelle_sync.sandbox.wire import ConnectionReset, damaged
 
 HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll be right back</h1></body></html>"
 NOT_FOUND = b"<!DOCTYPE html><html><body><h1>The page you were looking for doesn't exist (404)</h1></body></html>"
@@ -41,12 +41,12 @@ UNAUTHORIZED: Record = {"error": "unauthorized", "message": "Invalid or missing 
 Handler = Callable[[Request, bytes, list[Fault]], Response]
 
 
-class Front:
-    """The public side of one account: GraphQL, tokens, REST."""
+class PublicApi:
+    """The public routes of one account: GraphQL, tokens, REST."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._late_tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
         """Every public route; all else is an HTML page with 404, as at Gazelle."""
@@ -63,11 +63,11 @@ class Front:
         account = self._account
 
         async def endpoint(request: Request) -> Response:
-            account.ledger.arrived()
+            account.counters.arrived()
             body = await request.body()
             wait_s = account.rate_limit.retry_after()
             if wait_s is not None:
-                account.ledger.refused(429)
+                account.counters.refused(429)
                 return _json({"error": "Too many requests"}, 429, {"Retry-After": str(wait_s)})
             if account.settings.latency_ms:
                 await asyncio.sleep(account.settings.latency_ms / 1000)
@@ -75,16 +75,16 @@ class Front:
             for fault in faults:
                 answer = await self._instead(fault)
                 if answer is not None:
-                    account.ledger.refused(answer.status_code)
+                    account.counters.refused(answer.status_code)
                     return answer
-            if guarded and not account.access.lets_in(request.headers):
-                account.ledger.refused(401)
+            if guarded and not account.access.is_authorized(request.headers):
+                account.counters.refused(401)
                 return _json(UNAUTHORIZED, 401)
             if (late := next((fault for fault in faults if fault.kind in LATE), None)) is not None:
                 return self._late(late, lambda: handle(request, body, []))
             answer = handle(request, body, faults)
             for fault in faults:
-                answer = spoiled(answer, fault, account.settings)
+                answer = damaged(answer, fault, account.settings)
             return answer
 
         return endpoint
@@ -96,7 +96,7 @@ class Front:
             return _json({"errors": [{"message": f"The body could not be read: {problem}"}]}, 400)
 
     def _token(self, _: Request, body: bytes, __: list[Fault]) -> Response:
-        self._account.ledger.named("oauth token")
+        self._account.counters.named("oauth token")
         status, answer = self._account.access.refresh(dict(parse_qsl(body.decode("utf-8", "replace"))))
         return _json(answer, status)
 
@@ -104,7 +104,7 @@ class Front:
         account = self._account
 
         def handle(request: Request, body: bytes, _: list[Fault]) -> Response:
-            account.ledger.named(f"{request.method} {request.url.path}")
+            account.counters.named(f"{request.method} {request.url.path}")
             try:
                 given = json.loads(body)
             except ValueError:
@@ -112,7 +112,7 @@ class Front:
             if not isinstance(given, dict):
                 return _json({"errors": [{"fieldName": "base", "messages": ["The body is not a JSON object"]}]}, 422)
             with account.store.transaction():
-                status, record = answer(account.desk, request.path_params["id"], given)
+                status, record = answer(account.writer, request.path_params["id"], given)
             return _json(record, status)
 
         return handle
@@ -125,12 +125,12 @@ class Front:
             work()
 
         task = asyncio.create_task(done_later())
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        self._late_tasks.add(task)
+        task.add_done_callback(self._late_tasks.discard)
         code = fault.options.get("code")
         if code is None:
-            return Gone()
-        self._account.ledger.refused(int(code))
+            return ConnectionReset()
+        self._account.counters.refused(int(code))
         return _json({"error": "The sandbox was told to fail"}, int(code))
 
     async def _instead(self, fault: Fault) -> Response | None:
@@ -154,7 +154,7 @@ class Front:
             location = options.get("location", "/users/sign_in")
             return Response(b"", int(options.get("code", 302)), {"Location": location}, media_type="text/html")
         elif fault.kind == "reset":
-            return Gone()
+            return ConnectionReset()
         return None
 
 
@@ -162,8 +162,8 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encode(value), status, headers, media_type="application/json")
 
 
-class Clock:
-    """Puts the server's own date on every answer."""
+class DateHeader:
+    """Puts the date of the server's own clock on every answer."""
 
     def __init__(self, app: Json, settings: Settings) -> None:
         self._app = app
@@ -191,12 +191,12 @@ def create_app(account: Account) -> Starlette:
         return Response(NOT_FOUND, 404, media_type="text/html")
 
     app = Starlette(
-        routes=[Mount("/_sandbox", routes=Control(account).routes()), *Front(account).routes()],
+        routes=[Mount("/_sandbox", routes=Control(account).routes()), *PublicApi(account).routes()],
         exception_handlers={404: not_found, 405: not_found},
     )
     # A missing trailing slash is a 404 at Gazelle, not a redirection.
     app.router.redirect_slashes = False
-    app.add_middleware(Clock, settings=account.settings)
+    app.add_middleware(DateHeader, settings=account.settings)
     app.state.account = account
     return app
 

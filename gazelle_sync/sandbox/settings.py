@@ -21,7 +21,7 @@ class Settings:
     """Settings of a running sandbox.
 
     Attributes:
-        dialect: `published`, or `seed` with the sorts and filters of seed 004.
+        dialect: `published`, or `seed` with the sorts and filters of an older API.
         rate_per_s: Requests answered in any second; the next gets 429. 0 is no limit.
         latency_ms: Wait before each answer.
         max_page_size: A larger `first` or `last` is cut to it in silence.

@@ -1,92 +1,27 @@
-"""The words that the invented shop is made of. Nobody here is real: first and last names are drawn apart."""
+"""Names, notes, titles and products of the invented shop. Nobody here is real: first and last names are drawn apart."""
 
 from __future__ import annotations
 
 FIRST_NAMES = (
-    "Amélie",
-    "Zoé",
-    "Félix",
-    "Éloïse",
-    "Noémie",
-    "Léa",
-    "Théo",
-    "Maïka",
-    "Loïc",
-    "Gaëlle",
-    "Cédric",
-    "Océane",
-    "Benoît",
-    "Hélène",
-    "Jérôme",
-    "Mélodie",
-    "André",
-    "Solène",
-    "Rémi",
-    "Cécile",
-    "Étienne",
-    "Maëva",
-    "Frédéric",
-    "Geneviève",
-    "Hervé",
-    "Joëlle",
-    "Aurélie",
-    "Stéphane",
-    "Raphaël",
-    "Anaïs",
-    "Clément",
-    "Béatrice",
-)
+    "Amélie", "Zoé", "Félix", "Éloïse", "Noémie", "Léa", "Théo", "Maïka", "Loïc", "Gaëlle", "Cédric", "Océane",
+    "Benoît", "Hélène", "Jérôme", "Mélodie", "André", "Solène", "Rémi", "Cécile", "Étienne", "Maëva", "Frédéric",
+    "Geneviève", "Hervé", "Joëlle", "Aurélie", "Stéphane", "Raphaël", "Anaïs", "Clément", "Béatrice",
+)  # fmt: skip
 LAST_NAMES = (
-    "Beausoleil",
-    "Clairefontaine",
-    "Dubosquet",
-    "Lavallière",
-    "Montbrillant",
-    "Rochebelle",
-    "Vertefeuille",
-    "Grandmaître",
-    "Belhumeur",
-    "Sansregret",
-    "Tournesol",
-    "Larivière-Doré",
-    "Passepoil",
-    "Bonenfance",
-    "Chantelune",
-    "Grisebois",
-    "Hautecœur",
-    "Jolivent",
-    "Malenfance",
-    "Petitclair-Roy",
-    "Quatresous",
-    "Ravissart",
-    "Sainte-Brume",
-    "Tranchemontagne",
-    "Vadeboncoin",
-    "Ysembour",
-    "L'Heureux-Ménard",
-    "D'Entremer",
-)
+    "Beausoleil", "Clairefontaine", "Dubosquet", "Lavallière", "Montbrillant", "Rochebelle", "Vertefeuille",
+    "Grandmaître", "Belhumeur", "Sansregret", "Tournesol", "Larivière-Doré", "Passepoil", "Bonenfance", "Chantelune",
+    "Grisebois", "Hautecœur", "Jolivent", "Malenfance", "Petitclair-Roy", "Quatresous", "Ravissart", "Sainte-Brume",
+    "Tranchemontagne", "Vadeboncoin", "Ysembour", "L'Heureux-Ménard", "D'Entremer",
+)  # fmt: skip
 CITIES = (
-    ("Montréal", "H2X"),
-    ("Laval", "H7N"),
-    ("Longueuil", "J4K"),
-    ("Brossard", "J4Z"),
-    ("Saint-Jérôme", "J7Z"),
-    ("Terrebonne", "J6W"),
-    ("Repentigny", "J5Y"),
-    ("Châteauguay", "J6J"),
-    ("L'Île-Perrot", "J7V"),
-    ("Boucherville", "J4B"),
-    ("Saint-Eustache", "J7P"),
-    ("Vaudreuil-Dorion", "J7V"),
-)
+    ("Montréal", "H2X"), ("Laval", "H7N"), ("Longueuil", "J4K"), ("Brossard", "J4Z"), ("Saint-Jérôme", "J7Z"),
+    ("Terrebonne", "J6W"), ("Repentigny", "J5Y"), ("Châteauguay", "J6J"), ("L'Île-Perrot", "J7V"),
+    ("Boucherville", "J4B"), ("Saint-Eustache", "J7P"), ("Vaudreuil-Dorion", "J7V"),
+)  # fmt: skip
 STREETS = (
-    "rue des Érables",
-    "avenue du Parc-Imaginaire",
-    "boulevard Sans-Nom",
-    "chemin de la Côte-Douce",
+    "rue des Érables", "avenue du Parc-Imaginaire", "boulevard Sans-Nom", "chemin de la Côte-Douce",
     "rue du Clavecin",
-)
+)  # fmt: skip
 INSTITUTIONS = (
     "Conservatoire Imaginaire de Musique",
     "École de musique des Trois-Marteaux",
@@ -128,14 +63,9 @@ NOTES = (
     "Rien à signaler.",
 )
 TITLES = (
-    "Accord",
-    "Accord et réglage",
-    "Accord avant concert",
-    "Réparation",
-    "Évaluation",
-    "Entretien annuel",
+    "Accord", "Accord et réglage", "Accord avant concert", "Réparation", "Évaluation", "Entretien annuel",
     "Place des Songes",
-)
+)  # fmt: skip
 PRODUCT_GROUPS = ("Accords", "Réglages", "Réparations", "Pièces", "Humidité", "Déplacement")
 PRODUCTS = (
     ("Accord de piano droit", "Upright tuning"),
@@ -168,19 +98,8 @@ SUMMARIES = {
     "SCHEDULED_MESSAGE_EMAIL": "Courriel planifié",
 }
 TIMELINE_TYPES = (
-    ("APPOINTMENT", 24),
-    ("APPOINTMENT_LOG", 12),
-    ("SERVICE_ENTRY_MANUAL", 18),
-    ("SERVICE_ENTRY_AUTOMATED", 4),
-    ("USER_COMMENT", 8),
-    ("CONTACT_EMAIL_AUTOMATED", 12),
-    ("CONTACT_EMAIL_MANUAL", 2),
-    ("CONTACT_SMS_AUTOMATED", 6),
-    ("CONTACT_PHONE_MANUAL_TALKED", 2),
-    ("INVOICE", 4),
-    ("INVOICE_LOG", 3),
-    ("INVOICE_PAYMENT", 2),
-    ("ESTIMATE", 1),
-    ("PIANO_MEASUREMENT", 1),
-    ("SYSTEM_MESSAGE", 1),
-)
+    ("APPOINTMENT", 24), ("APPOINTMENT_LOG", 12), ("SERVICE_ENTRY_MANUAL", 18), ("SERVICE_ENTRY_AUTOMATED", 4),
+    ("USER_COMMENT", 8), ("CONTACT_EMAIL_AUTOMATED", 12), ("CONTACT_EMAIL_MANUAL", 2), ("CONTACT_SMS_AUTOMATED", 6),
+    ("CONTACT_PHONE_MANUAL_TALKED", 2), ("INVOICE", 4), ("INVOICE_LOG", 3), ("INVOICE_PAYMENT", 2), ("ESTIMATE", 1),
+    ("PIANO_MEASUREMENT", 1), ("SYSTEM_MESSAGE", 1),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `WIRE` faults do to an answer on its way."""
+"""What `WIRE` faults do to a response."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gazelle_sync.sandbox.encoding import Json
 from gazelle_sync.sandbox.faults import Fault
 from gazelle_sync.sandbox.settings import Settings
 
-WIRED = "application/json"
+MEDIA_TYPE = "application/json"
 
 
-class Gone(Response):
-    """No answer at all: the connection is reset."""
+class ConnectionReset(Response):
+    """No response at all: the connection is reset."""
 
     async def __call__(self, scope: Json, receive: Json, send: Json) -> None:
         """Reset the connection and wait until the server noticed."""
-        await _hang_up(scope, receive)
+        await _reset_connection(scope, receive)
 
 
-class CutShort(Response):
+class TruncatedBody(Response):
     """Half of the body that was announced, and then no connection any more."""
 
     async def __call__(self, scope: Json, receive: Json, send: Json) -> None:
@@ -31,26 +31,26 @@ class CutShort(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
         await asyncio.sleep(0.01)  # or the reset would overtake what was sent
-        await _hang_up(scope, receive)
+        await _reset_connection(scope, receive)
 
 
-async def _hang_up(scope: Json, receive: Json) -> None:
+async def _reset_connection(scope: Json, receive: Json) -> None:
     scope["app"].state.reset_connection(scope)
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def spoiled(answer: Response, fault: Fault, settings: Settings) -> Response:
+def damaged(answer: Response, fault: Fault, settings: Settings) -> Response:
     """What a `WIRE` fault leaves of an answer; two that both break it do not add up."""
-    if isinstance(answer, (Gone, CutShort, StreamingResponse)):
+    if isinstance(answer, (ConnectionReset, TruncatedBody, StreamingResponse)):
         return answer
     body, seconds = bytes(answer.body), fault.options.get("seconds")
     if fault.kind in _BODIES:
-        return Response(_BODIES[fault.kind](body), answer.status_code, media_type=WIRED)
+        return Response(_BODIES[fault.kind](body), answer.status_code, media_type=MEDIA_TYPE)
     if fault.kind == "close_after":
-        return Gone()
+        return ConnectionReset()
     if fault.kind == "cut_short":
-        return CutShort(body, answer.status_code, media_type=WIRED)
+        return TruncatedBody(body, answer.status_code, media_type=MEDIA_TYPE)
     if fault.kind == "bad_encoding":
         answer.headers["Content-Encoding"] = "gzip"
     if fault.kind == "clock_skew":
@@ -60,7 +60,7 @@ def spoiled(answer: Response, fault: Fault, settings: Settings) -> Response:
     if fault.kind in _PAUSES:
         parts, whole_s = _PAUSES[fault.kind]
         pause_s = float(whole_s if seconds is None else seconds) / parts
-        return StreamingResponse(_in_parts(body, parts, pause_s), answer.status_code, media_type=WIRED)
+        return StreamingResponse(_in_parts(body, parts, pause_s), answer.status_code, media_type=MEDIA_TYPE)
     return answer
 
 

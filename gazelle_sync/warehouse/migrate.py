@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors, sql
 
 from gazelle_sync.errors import DatabaseError, RoleRefused, first_line
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import locking_out_others
@@ -53,7 +54,7 @@ def migrate(url: str) -> list[str]:
                 connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
             applied.append(path.name)
         if visitors and (doors := open_doors(connection)):
-            log.warning("tables are open to the public", advice=say_doors(doors))
+            log.warning("tables are open to the public", advice=say_doors(doors, translator("en")))
     return applied
 
 

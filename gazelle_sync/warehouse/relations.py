@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import RowsHidden
+from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.warehouse.connect import Connection, statement
 
 EDITS = "vincent_dindy_piano_updates"
@@ -65,11 +66,15 @@ def open_doors(connection: Connection, relations: Sequence[str] | None = None) -
     return found
 
 
-def say_doors(doors: Mapping[str, Sequence[str]]) -> str:
+def say_doors(doors: Mapping[str, Sequence[str]], say: Translator) -> str:
     """What is open, and what to do about it."""
-    held = "; ".join(f"{role} has rights on {', '.join(names)}" for role, names in doors.items())
-    return (
-        f"{held}. Whoever holds the public key of the hosted project reaches that over HTTP, with nothing else. Say as "
-        f"the owner: REVOKE ALL ON … FROM {', '.join(doors)} (functions: FROM PUBLIC as well); give a table to people "
-        "who sign up only under row-level security."
+    held = "; ".join(
+        say("{role} has rights on {names}", role=role, names=", ".join(names)) for role, names in doors.items()
     )
+    advice = say(
+        "Whoever holds the public key of the hosted project reaches that over HTTP, with nothing else. Say as the "
+        "owner: REVOKE ALL ON … FROM {roles} (functions: FROM PUBLIC as well); give a table to people who sign up only "
+        "under row-level security.",
+        roles=", ".join(doors),
+    )
+    return f"{held}. {advice}"

@@ -13,6 +13,7 @@ from psycopg import errors, sql
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import first_line
+from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import locking_out_others
@@ -41,20 +42,26 @@ class Restored:
     made: list[str]
     lacking: list[str]
 
-    def advice(self) -> list[str]:
+    def advice(self, say: Translator) -> list[str]:
         """What to do now, one sentence each; empty where nothing is left to do."""
         found = []
         if any(name in STAGING for name in self.made):
-            found.append("A staging table is empty now: `gazelle-sync sync --full` reads everything again.")
+            found.append(say("A staging table is empty now: `gazelle-sync sync --full` reads everything again."))
         elif any(name in PRODUCTION for name in self.made):
             found.append(
-                "A production table is empty now: `gazelle-sync replay` fills it from staging; after it `gazelle-sync "
-                "migrate` holds the foreign keys against all rows."
+                say(
+                    "A production table is empty now: `gazelle-sync replay` fills it from staging; after it "
+                    "`gazelle-sync migrate` holds the foreign keys against all rows."
+                )
             )
         if EDITS in self.made:
-            found.append(f"{EDITS} is empty now: what people had written in it is in a backup, if anywhere.")
+            found.append(
+                say("{table} is empty now: what people had written in it is in a backup, if anywhere.", table=EDITS)
+            )
         if UNIQUE in self.lacking:
-            found.append(f"Several rows of {EDITS} speak of one piano: `gazelle-sync doctor` says which.")
+            found.append(
+                say("Several rows of {table} speak of one piano: `gazelle-sync doctor` says which.", table=EDITS)
+            )
         return found
 
 
@@ -115,7 +122,7 @@ def validate_keys(connection: Connection) -> None:
             log.info("a foreign key is not validated yet", table=table, key=name, reason=first_line(error))
 
 
-def read_open_doors(url: str) -> str | None:
+def read_open_doors(url: str, say: Translator) -> str | None:
     """What of ours a hosted database's Data API lets people at, and what to do; None where nothing is open.
 
     Raises:
@@ -123,7 +130,7 @@ def read_open_doors(url: str) -> str | None:
     """
     with database_errors(), connect(url) as connection:
         doors = open_doors(connection)
-    return say_doors(doors) if doors else None
+    return say_doors(doors, say) if doors else None
 
 
 def _indexes() -> list[str]:

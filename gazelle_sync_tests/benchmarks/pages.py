@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 from psycopg import sql
 
-from gazelle_sync.sandbox.dataset import Inventor, Volume
+from gazelle_sync.sandbox.dataset import Inventor
+from gazelle_sync.sandbox.drawing import Volume
 from gazelle_sync.warehouse.connect import connect
 
 PAGE_SIZE = 1000
@@ -64,13 +65,13 @@ def write_pages(directory: Path, entries: int) -> Pages:
     inventor.volume = replace(volume, timeline=entries, recent_entries=123)
     path = directory / f"timeline_{entries}.jsonl"
     people = {user["id"]: user for user in [*account["users"], *account["former_users"]]}
-    bodies = (_body(entry, people) for entry in inventor._timeline())
+    bodies = (_body(entry, people) for entry in inventor.timeline())
     with path.open("wb") as out:
         while nodes := list(islice(bodies, PAGE_SIZE)):
             out.write(msgspec.json.encode({"data": {"allTimelineEntries": {"nodes": nodes}}}) + b"\n")
     named = {name: [record["id"] for record in account[name]] for name in PARENTS}
     named["users"] = list(people)
-    named["clients"].append(inventor.ghost_client_id)
+    named["clients"].append(inventor.deleted_client_id)
     return Pages(path, entries, named)
 
 

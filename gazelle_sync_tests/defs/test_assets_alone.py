@@ -15,7 +15,7 @@ from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.checks import finding_of
 from gazelle_sync.defs.sync.jobs import check_keys
 from gazelle_sync.defs.sync.partitions import range_tags
-from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
+from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync_tests.defs.test_checks import MOVE
@@ -251,6 +251,8 @@ def test_staging_that_could_not_be_read_is_not_materialized(named_shop: Shop, pe
     ("job", "config", "mode"),
     [
         (TICK, {}, "tick"),
+        (NIGHTLY, {}, "nightly"),
+        (DEEP, {}, "deep"),
         (FULL, {}, "nightly"),
         (FULL, {"mode": "deep"}, "deep"),
         (REPLAY_JOB, {}, "replay"),
@@ -267,6 +269,7 @@ def test_a_job_without_a_partition_is_todays_and_has_its_own_mode(
     run = person.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags["dagster/partition"] == today
+    assert run.tags["gazelle_sync/mode"] == mode
 
 
 def test_a_run_of_the_daemons_without_a_partition_is_todays(

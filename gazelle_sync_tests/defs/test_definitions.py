@@ -1,12 +1,11 @@
-"""What Dagster knows of the project: it loads with nothing set, and its graph is the one below."""
+"""What Dagster knows of the project: it loads with nothing set, and its graph is that of the snapshot."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from collections import defaultdict
+import tomllib
 from pathlib import Path
 
 import dagster as dg
@@ -14,37 +13,13 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.sync.assets import CALENDAR
-from gazelle_sync.defs.sync.columns import FILE
-from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
+from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
+from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync_tests.support.columns import read_columns, written
-
-GRAPH = {
-    "staging_users": [],
-    "staging_products": [],
-    "staging_clients": [],
-    "staging_pianos": [],
-    "staging_invoices": [],
-    "staging_appointments": [],
-    "staging_timeline": [],
-    "gazelle_users": ["staging_users"],
-    "gazelle_products": ["staging_products"],
-    "gazelle_clients": ["staging_clients"],
-    "gazelle_contacts": ["staging_clients"],
-    "gazelle_locations": ["staging_clients"],
-    "gazelle_pianos": ["staging_pianos"],
-    "gazelle_piano_measurements": ["staging_pianos"],
-    "gazelle_invoices": ["staging_invoices"],
-    "gazelle_invoice_items": ["staging_invoices"],
-    "gazelle_appointments": ["staging_appointments"],
-    "gazelle_appointment_pianos": ["staging_appointments"],
-    "gazelle_timeline_entries": ["staging_timeline"],
-    "v_appointments_montreal": ["gazelle_appointments"],
-}
-"""Asset → what it depends on: what it is computed of. Foreign keys tie tables, not computations."""
-
+from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_with_columns, written
+from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
 
 CONTROL_TABLES = {"external_id_mapping", "sync_logs", "gazelle_api"}
 """What no asset of ours makes: checks are shown there."""
@@ -67,11 +42,11 @@ def test_the_definitions_load_in_a_fresh_interpreter_with_nothing_set(tmp_path: 
         [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert int(ended.stdout) >= len(GRAPH)
+    assert int(ended.stdout) == 23
     assert list(tmp_path.iterdir()) == [], "loading writes nothing"
 
 
-VARIABLES = sorted(set(re.findall(r"GAZELLE_[A-Z_]+", (PROJECT_ROOT / "gazelle_sync" / "settings.py").read_text())))
+VARIABLES = sorted(Settings.variables().values())
 
 LOADER = """
 import os, sys
@@ -123,10 +98,9 @@ def test_what_is_set_wrongly_is_said_by_the_run_that_needs_it(
 
 
 def test_the_columns_that_the_ui_shows_are_those_of_the_database(definitions: dg.Definitions, database: str) -> None:
-    names = [spec.key.to_user_string() for assets in made(definitions) for spec in assets.specs]
     with connect(database) as connection:
-        current = written(read_columns(connection, names))
-    assert FILE.read_text(encoding="utf-8") == current, "run `make columns`"
+        current = written(read_columns(connection, tables_with_columns(definitions)))
+    assert TYPES.read_text(encoding="utf-8") == current, "run `make columns`"
     for assets in made(definitions):
         for spec in assets.specs:
             schema = spec.metadata["dagster/column_schema"]
@@ -134,21 +108,55 @@ def test_the_columns_that_the_ui_shows_are_those_of_the_database(definitions: dg
             assert {"external_id", "id"} & {column.name for column in schema.columns}, spec.key
 
 
+def test_every_column_is_described_once_and_nothing_else_is(definitions: dg.Definitions) -> None:
+    used: set[tuple[str, str]] = set()
+    sections = tomllib.loads(DICTIONARY.read_text(encoding="utf-8"))
+    for spec in definitions.resolve_all_asset_specs():
+        schema = spec.metadata.get("dagster/column_schema")
+        table = spec.key.to_user_string()
+        if not isinstance(schema, dg.TableSchema):
+            assert table == "gazelle_api", "the one asset that is no table"
+            continue
+        for column in schema.columns:
+            assert column.description, f"{table}.{column.name} has no sentence in {DICTIONARY.name}"
+            assert column.description.endswith("."), f"{table}.{column.name}"
+            section = table if column.name in sections.get(table, {}) else f"{table.partition('_')[0]}_*"
+            used.add((section, column.name))
+    assert used == {(section, name) for section, columns in sections.items() for name in columns}
+
+
+def test_the_page_of_the_data_dictionary_says_the_same() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make columns`"
+
+
 def test_each_asset_can_be_made_alone(definitions: dg.Definitions) -> None:
     assert all(assets.can_subset for assets in made(definitions))
 
 
-def test_the_asset_graph_is_the_one_that_is_drawn_here(definitions: dg.Definitions) -> None:
-    found: dict[str, set[str]] = defaultdict(set)
+def test_the_asset_graph_and_what_starts_it_are_those_of_the_snapshot(definitions: dg.Definitions) -> None:
+    """An asset depends on what it is computed of: foreign keys tie tables, not computations."""
+    assert drawn(definitions) == SNAPSHOT.read_text(encoding="utf-8"), "python -m gazelle_sync_tests.support.graph"
+
+
+def test_every_table_of_every_entity_has_an_asset(definitions: dg.Definitions) -> None:
+    tables = {table.name for entity in ENTITIES for table in entity.tables}
+    found = {spec.key.to_user_string() for assets in made(definitions) for spec in assets.specs}
+    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} == found
+
+
+def test_every_asset_names_its_code_by_a_path_in_the_project(definitions: dg.Definitions) -> None:
+    versions: dict[str, set[str | None]] = {}
     for assets in made(definitions):
         for spec in assets.specs:
-            found[spec.key.to_user_string()] |= {dep.asset_key.to_user_string() for dep in spec.deps}
-    assert {key: sorted(deps) for key, deps in found.items() if key in GRAPH} == GRAPH
-
-
-def test_every_table_of_every_entity_has_an_asset() -> None:
-    tables = {table.name for entity in ENTITIES for table in entity.tables}
-    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} == set(GRAPH)
+            value = spec.metadata["dagster/code_references"]
+            assert isinstance(value, dg.CodeReferencesMetadataValue)
+            (source,) = value.code_references
+            assert isinstance(source, dg.LocalFileCodeReference)
+            assert (PROJECT_ROOT / source.file_path).is_file()
+            versions.setdefault(source.file_path, set()).add(spec.code_version)
+            assert str(PROJECT_ROOT) not in str(spec.metadata)
+    assert all(len(found) == 1 and None not in found for found in versions.values())
+    assert len({str(found) for found in versions.values()}) == len(versions), "each file has a version of its own"
 
 
 def test_what_checks_are_shown_at_explains_itself_and_is_materialized_by_nobody(definitions: dg.Definitions) -> None:
@@ -176,7 +184,7 @@ def test_the_days_are_montreals_and_today_is_one_of_them(definitions: dg.Definit
     assert partitions.end_offset == 1
 
 
-@pytest.mark.parametrize("name", [TICK, FULL, REPLAY_JOB, CHECK])
+@pytest.mark.parametrize("name", [TICK, NIGHTLY, DEEP, FULL, REPLAY_JOB, CHECK])
 def test_each_job_runs_in_one_process(definitions: dg.Definitions, name: str) -> None:
     job = definitions.resolve_job_def(name)
     assert job.executor_def is dg.in_process_executor

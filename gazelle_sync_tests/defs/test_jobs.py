@@ -11,7 +11,7 @@ import pytest
 
 from gazelle_sync.defs.sync.jobs import asset_keys, run_config
 from gazelle_sync.defs.sync.partitions import range_tags
-from gazelle_sync.defs.sync.resources import FULL, REPLAY_JOB, TICK
+from gazelle_sync.defs.sync.resources import FULL, REPLAY_JOB, SCHEDULE_TAG, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync_tests.support.shop import Shop
@@ -32,6 +32,7 @@ class Runner:
         first: datetime | None = None,
         last: datetime | None = None,
         entities: list[str] | None = None,
+        tags: Mapping[str, str] | None = None,
         **config: Any,
     ) -> dg.ExecuteInProcessResult:
         now = datetime.now(UTC)
@@ -39,7 +40,7 @@ class Runner:
             run_config=run_config(mode, **config),
             instance=self.instance,
             raise_on_error=False,
-            tags=range_tags(montreal_day(first or now), montreal_day(last or now)),
+            tags={**range_tags(montreal_day(first or now), montreal_day(last or now)), **(tags or {})},
             asset_selection=asset_keys(entities, with_staging=job != REPLAY_JOB) if entities else None,
         )
 
@@ -164,6 +165,16 @@ def test_a_backfill_reads_the_records_of_those_days_again_and_moves_no_watermark
     assert named_shop.row("gazelle_timeline_entries", entry)["title"] == "après"
     assert named_shop.watermarks() == marks
     assert named_shop.admin.stats()["bodies"]["clients"] == 1
+
+
+def test_a_run_that_a_schedule_asked_for_late_is_no_backfill_of_the_day_that_it_was_due_on(
+    named_shop: Shop, runner: Runner
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    named_shop.admin.random_edits(clients=2)
+    assert runner.run(first=yesterday, last=yesterday, tags={SCHEDULE_TAG: "tick_every_15_minutes"}).success
+    assert named_shop.last_log()["mode"] == "tick"
+    named_shop.assert_equals_api()
 
 
 def test_a_backfill_puts_damaged_rows_of_its_days_right(named_shop: Shop, runner: Runner) -> None:

@@ -110,11 +110,11 @@ def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: Office, insta
 def test_the_sensor_says_what_it_lacks(office: Office, instance: dg.DagsterInstance, databases: Databases) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     for url, said in ((None, "no database"), (nowhere, "cannot be asked")):
-        found = evaluate(instance, replace(office.shop.settings, database_url=url))
+        found = evaluate(instance, office.shop.settings.replace(database_url=url))
         assert isinstance(found, dg.SkipReason)
         assert said in str(found.skip_message)
     with databases.temporary("template1") as empty:
-        found = evaluate(instance, replace(office.shop.settings, database_url=empty))
+        found = evaluate(instance, office.shop.settings.replace(database_url=empty))
         assert isinstance(found, dg.SkipReason)
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from gazelle_sync.defs.sync.jobs import run_config
 from gazelle_sync.defs.sync.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
-from gazelle_sync.defs.sync.resources import FULL, TICK
-from gazelle_sync.defs.sync.sensors import AGAIN_TAG, again_after_a_signal, broken_off
+from gazelle_sync.defs.sync.resources import DEEP, FULL, MODE_TAG, NIGHTLY, TICK
+from gazelle_sync.defs.sync.sensors import AGAIN_TAG, broken_off
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.support.shop import Shop
 
 MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
+"""Schedule → the mode of its run, which is also the name of its job."""
 
 
 @pytest.fixture
@@ -23,10 +24,14 @@ def instance(findable_instance: dg.DagsterInstance) -> dg.DagsterInstance:
     return findable_instance
 
 
-def evaluate(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
+def evaluate(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str, at: datetime | None = None
+) -> dg.RunRequest | dg.SkipReason:
     schedule = next(s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name == name)
     with dg.build_schedule_context(  # left behind open, it would keep its dead instance current for the next test
-        instance=instance, scheduled_execution_time=datetime.now(UTC), repository_def=definitions.get_repository_def()
+        instance=instance,
+        scheduled_execution_time=at or datetime.now(UTC),
+        repository_def=definitions.get_repository_def(),
     ) as context:
         data = schedule.evaluate_tick(context)
     if data.skip_message:
@@ -48,6 +53,9 @@ def test_each_schedule_asks_for_a_run_in_its_mode_on_todays_partition(
     request = evaluate(definitions, instance, name)
     assert isinstance(request, dg.RunRequest)
     assert request.run_config["resources"]["pull"]["config"]["mode"] == MODES[name]
+    schedule = next(s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name == name)
+    assert schedule.job_name == MODES[name]
+    assert definitions.resolve_job_def(schedule.job_name).tags[MODE_TAG] == MODES[name]
     days = request.partition_key or request.tags[RANGE_END_TAG]
     assert days == today()
 
@@ -61,6 +69,16 @@ def test_after_an_outage_one_run_covers_the_days_since_the_last(
     assert isinstance(request, dg.RunRequest)
     assert request.tags[RANGE_START_TAG] == montreal_day(since).isoformat()
     assert request.tags[RANGE_END_TAG] == today()
+
+
+@pytest.mark.usefixtures("named_shop")
+def test_a_schedule_that_is_late_asks_for_the_day_that_it_was_due_on(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    due = datetime.now(UTC) - timedelta(days=2)
+    request = evaluate(definitions, instance, "full_at_night", at=due)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == montreal_day(due).isoformat()
 
 
 def test_while_a_pull_holds_the_lock_the_tick_is_skipped_with_a_reason(
@@ -107,6 +125,7 @@ def test_an_unreachable_database_does_not_break_the_schedule(
 BROKEN_OFF = {"dagster/failure_reason": "UNEXPECTED_TERMINATION", "dagster/will_retry": "false"}
 
 
+@pytest.mark.parametrize("job", [DEEP, FULL])
 @pytest.mark.parametrize(
     ("status", "tags", "is_run_again"),
     [
@@ -124,17 +143,20 @@ def test_a_full_run_that_a_signal_broke_off_is_run_again_once_on_todays_partitio
     status: dg.DagsterRunStatus,
     tags: dict[str, str],
     is_run_again: bool,
+    job: str,
 ) -> None:
     config = run_config("deep")
     run = instance.create_run_for_job(
-        definitions.resolve_job_def(FULL), run_config=config, tags={PARTITION_TAG: "2026-01-05", **tags}, status=status
+        definitions.resolve_job_def(job), run_config=config, tags={PARTITION_TAG: "2026-01-05", **tags}, status=status
     )
+    sensor = next(one for one in definitions.sensors or () if one.name == "again_after_a_signal")
     with dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def()) as context:
-        asked = again_after_a_signal.evaluate_tick(context)
+        asked = sensor.evaluate_tick(context)
     requests = list(asked.run_requests or ())
     assert len(requests) == is_run_again
     for request in requests:
         assert request.run_key == run.run_id
+        assert request.job_name == job
         assert request.run_config == config
         assert request.partition_key == today()
 
@@ -142,7 +164,7 @@ def test_a_full_run_that_a_signal_broke_off_is_run_again_once_on_todays_partitio
 def test_a_full_run_that_a_newer_one_has_overtaken_is_not_run_again(
     definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
-    job = definitions.resolve_job_def(FULL)
-    instance.create_run_for_job(job, tags=BROKEN_OFF, status=dg.DagsterRunStatus.FAILURE)
-    instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    nightly, deep = (definitions.resolve_job_def(name) for name in (NIGHTLY, DEEP))
+    instance.create_run_for_job(nightly, tags=BROKEN_OFF, status=dg.DagsterRunStatus.FAILURE)
+    instance.create_run_for_job(deep, status=dg.DagsterRunStatus.STARTED)
     assert broken_off(instance) is None

@@ -125,7 +125,10 @@ def test_the_ui_says_that_it_is_a_sandboxs(shop: Shop, set_environment: pytest.M
         set_environment.setenv("GAZELLE_API_URL", url)
         found = build_defs()
         specs = found.resolve_all_asset_specs()
-        jobs = [found.resolve_job_def(name) for name in ("tick", "full", "replay", "check", "push_to_gazelle")]
+        jobs = [
+            found.resolve_job_def(name)
+            for name in ("tick", "nightly", "deep", "full", "replay", "check", "push_to_gazelle")
+        ]
         return {(spec.description or "").startswith("SANDBOX: ") for spec in specs if spec.group_name != "default"}, {
             job.tags.get(SOURCE_TAG) for job in jobs
         }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gazelle_sync.defs.sync.resources import FULL, TICK
+from gazelle_sync.defs.sync.resources import DEEP, NIGHTLY, TICK
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun
@@ -51,7 +51,7 @@ class ReportedTotal:
 
 def job_of(mode: Mode) -> str:
     """The Dagster job that pulls in a mode."""
-    return TICK if mode is Mode.TICK else FULL
+    return {Mode.TICK: TICK, Mode.NIGHTLY: NIGHTLY, Mode.DEEP: DEEP}[mode]
 
 
 def told_of(shop: Shop, ended: EndedRun) -> ReportedTotal:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -283,7 +282,7 @@ def test_up_tells_of_an_outage_and_of_its_end_without_dagster(
     monkeypatch.setattr(outage, "LASTS", timedelta(seconds=0.5))
     port = free_port()
     with far_away(desk.url, 0.0, port=port) as way:
-        settings = replace(desk.settings, database_url=way.url, alert_urls=(hook.url,))
+        settings = desk.settings.replace(database_url=way.url, alert_urls=(hook.url,))
     stopped = threading.Event()
     watching = threading.Thread(target=keep_watching, args=(settings, stopped, 0.1))
     watching.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gazelle_sync.monitoring.report import render_report
@@ -25,7 +23,7 @@ STAMPS = {
 
 
 def look(shop: Shop) -> str:
-    settings = replace(shop.settings, language="fr")
+    settings = shop.settings.replace(language="fr")
     with connect(shop.url) as connection:
         standing(connection)
     render_report(settings)

@@ -67,7 +67,7 @@ def test_a_schema_that_cannot_be_read_is_a_warning_and_no_pass(shop: Shop, fault
         case "no schema":
             shop.admin.fault("status", code=200, body='{"data": {}}', times=0, operation="IntrospectionQuery")
         case _:
-            asked = replace(shop, settings=replace(shop.settings, api_url="http://127.0.0.1:9", timeout_s=0.5))
+            asked = replace(shop, settings=shop.settings.replace(api_url="http://127.0.0.1:9", timeout_s=0.5))
     found = look_at(asked, NAMES[0])
     assert not found.passed
     assert not found.is_failure

@@ -204,7 +204,7 @@ def test_what_came_since_the_last_run_is_news_and_no_fault(shop: Shop) -> None:
 
 
 def test_a_gazelle_that_cannot_be_asked_is_no_proof(shop: Shop) -> None:
-    deaf = replace(shop, settings=replace(shop.settings, api_url="http://127.0.0.1:9", timeout_s=0.5))
+    deaf = replace(shop, settings=shop.settings.replace(api_url="http://127.0.0.1:9", timeout_s=0.5))
     found = look_at(deaf, "integrity_counts")
     assert not found.passed
     assert not found.is_failure

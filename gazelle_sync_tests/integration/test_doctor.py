@@ -57,6 +57,15 @@ def use_oauth(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GAZELLE_CLIENT_SECRET", SANDBOX_CLIENT_SECRET)
 
 
+def test_a_doctor_of_a_french_shop_speaks_french(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("GAZELLE_LANG", "fr")
+    environment.setenv("GAZELLE_RATE_PERS", "2")
+    said = {finding.check: finding.summary for finding in found()}
+    assert "GAZELLE_RATE_PERS est inconnue. Une faute de frappe ?" in said["settings"]
+    assert "s'accordent à" in said["clock"]
+    assert said["Dagster's storage"] == "répond"
+
+
 @pytest.mark.usefixtures("environment")
 def test_a_healthy_shop_has_every_check_pass_in_order() -> None:
     findings = found()

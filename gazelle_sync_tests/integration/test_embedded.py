@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -25,7 +24,7 @@ from gazelle_sync.settings import Settings
 @contextmanager
 def standing(home: Path) -> Iterator[str]:
     """The address of the shop's embedded database."""
-    with embedded_services(replace(Settings.load({}), home=home), api=False) as settings:
+    with embedded_services(Settings.load({}).replace(home=home), api=False) as settings:
         assert settings.database_url is not None
         yield settings.database_url
 
@@ -61,7 +60,7 @@ def test_a_home_that_no_server_can_lie_in_is_refused_with_what_to_do(tmp_path: P
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_who_comes_while_an_idle_sandbox_ends_waits_for_its_end_and_starts_another(tmp_path: Path) -> None:
-    settings = replace(Settings.load({}), home=tmp_path / "home")
+    settings = Settings.load({}).replace(home=tmp_path / "home")
     ready, lock = sandbox_ready_file(settings), settings.home / "sandbox.lock"
     with sandbox_standing(settings) as url:
         admin = SandboxAdmin(url)

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from gazelle_sync.cli.doctor.database import _server
 from gazelle_sync.errors import DatabaseError
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import SQL_ROOT, connect
 from gazelle_sync.warehouse.migrate import migrate, pending
@@ -186,7 +187,7 @@ def test_a_database_in_another_encoding_is_refused_before_anything_is_made(datab
             assert "predecessor" not in str(caught.value)
             assert schema_of(databases.uri(name)) == []
             with connect(databases.uri(name)) as looking:
-                told = _server(looking, Settings())
+                told = _server(looking, Settings(), translator("en"))
             assert not told.passed
             assert "LATIN1" in told.summary
         finally:

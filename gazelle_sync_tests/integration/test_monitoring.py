@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -107,7 +106,7 @@ def test_records_in_error_are_shown_by_reason_and_one_beside_its_body(shop: Shop
     (reason,) = read_reasons(shop.settings)
     assert (reason.entity, len(reason.records)) == ("pianos", 3)
     assert not any(external_id in reason.text for external_id in ids)
-    assert "3  pianos: year" in render_reasons([reason])
+    assert "3  pianos: year" in render_reasons("en", [reason])
     shown = show_record(shop.settings, ids[0])
     assert shown["raw_data"]["id"] == ids[0]
     assert ids[0] in shown["error_message"]
@@ -122,7 +121,7 @@ def test_what_the_guard_set_aside_is_not_tried_again(shop: Shop) -> None:
     shop.query("UPDATE staging_pianos SET sync_status = 'error', error_message = 'set aside', rejected_at = now() "
                "WHERE id = (SELECT id FROM staging_pianos LIMIT 1)")  # fmt: skip
     assert set_pending(shop.settings) == []
-    assert "set aside" in render_reasons(read_reasons(shop.settings))
+    assert "set aside" in render_reasons("en", read_reasons(shop.settings))
 
 
 def test_a_record_that_cannot_be_read_by_id_stands_among_the_errors_until_it_can(shop: Shop) -> None:
@@ -146,7 +145,7 @@ def test_the_report_shows_the_week_in_montreal_time_and_is_whole_by_itself(shop:
         "AT TIME ZONE 'America/Toronto' WHERE id = (SELECT min(id) FROM gazelle_appointments)"
     )
     path = tmp_path / "rapport.html"
-    write_report(replace(shop.settings, language="fr"), path)
+    write_report(shop.settings.replace(language="fr"), path)
     text = path.read_text(encoding="utf-8")
     assert "07:05" in text
     assert "&lt;b&gt;Accord&lt;/b&gt; &amp; réglage" in text

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,8 @@ def write_token(shop: Shop) -> Path:
 def oauth_shop(shop: Shop) -> Iterator[Shop]:
     """A shop with a token file instead of a key."""
     write_token(shop)
-    shop.settings = replace(
-        shop.settings, api_token=None, client_id=SANDBOX_CLIENT_ID, client_secret=SANDBOX_CLIENT_SECRET
+    shop.settings = shop.settings.replace(
+        api_token=None, client_id=SANDBOX_CLIENT_ID, client_secret=SANDBOX_CLIENT_SECRET
     )
     yield shop
     shop.admin.reset_tokens()
@@ -138,7 +137,7 @@ def test_a_token_endpoint_that_is_down_keeps_the_refresh_token(oauth_shop: Shop)
 
 
 def test_without_client_secret_an_expired_token_is_said_clearly(oauth_shop: Shop) -> None:
-    oauth_shop.settings = replace(oauth_shop.settings, client_id=None, client_secret=None)
+    oauth_shop.settings = oauth_shop.settings.replace(client_id=None, client_secret=None)
     oauth_shop.admin.expire_token()
     with pytest.raises(CredentialsRefused, match="401"):
         ask(oauth_shop)

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.cli.doctor.database import _edits, _migrations
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.push.status import read_waiting
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
@@ -63,7 +64,8 @@ def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> No
     assert older.push(at_once=False).outcomes == [], "they wait like others"
 
     with connect(older.shop.url) as connection:
-        told, lacks = _edits(connection, older.shop.settings), _migrations(connection, older.shop.settings)
+        parts = (connection, older.shop.settings, translator("en"))
+        told, lacks = _edits(*parts), _migrations(*parts)
     assert not told.passed
     assert f"{twice} (2)" in told.summary
     assert "no gazelle_id (1)" in told.summary

@@ -14,6 +14,7 @@ import pytest
 from psycopg import errors
 
 from gazelle_sync.cli.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_doors
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
@@ -83,7 +84,7 @@ def held(url: str) -> set[str]:
 
 def doors(url: str) -> Finding:
     with connect(url) as connection:
-        return _public_doors(connection, Settings(database_url=url))
+        return _public_doors(connection, Settings(database_url=url), translator("en"))
 
 
 def test_what_the_migrations_make_is_closed_and_what_was_there_is_not_touched(hosted: str) -> None:
@@ -107,7 +108,7 @@ def test_a_table_of_edits_that_was_there_before_is_left_as_it_is_and_named(hoste
     assert not found.passed
     assert f"anon has rights on {EDITS}; authenticated has rights on {EDITS}." in found.summary
     assert "REVOKE" in found.summary
-    assert found.summary.startswith(str(read_open_doors(hosted)))
+    assert found.summary.startswith(str(read_open_doors(hosted, translator("en"))))
     run(hosted, f"REVOKE ALL ON {EDITS} FROM anon, authenticated")
     assert doors(hosted).passed
 
@@ -143,9 +144,9 @@ def test_row_level_security_lets_people_in_who_signed_up_and_nobody_else(hosted:
 
 def test_dagsters_storage_beside_the_shops_tables_is_found_open(hosted: str) -> None:
     migrate(hosted)
-    assert _dagster_storage(hosted).passed
+    assert _dagster_storage(hosted, translator("en")).passed
     run(hosted, "CREATE TABLE runs (id int); CREATE TABLE event_logs (id int)")
-    found = _dagster_storage(hosted)
+    found = _dagster_storage(hosted, translator("en"))
     assert not found.passed
     assert "anon has rights on event_logs, runs" in found.summary
     assert "a database of its own" in found.summary
@@ -173,6 +174,6 @@ def test_the_reader_sees_no_body_in_the_log_of_what_was_sent(database: str) -> N
 
 
 def test_a_server_without_such_roles_has_no_public_door(database: str, tmp_path: Path) -> None:
-    assert read_open_doors(database) is None
+    assert read_open_doors(database, translator("en")) is None
     with connect(database) as connection:
-        assert _public_doors(connection, Settings(database_url=database, home=tmp_path)).passed
+        assert _public_doors(connection, Settings(database_url=database, home=tmp_path), translator("en")).passed

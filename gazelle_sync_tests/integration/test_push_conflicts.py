@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
 
 
 def undo(office: Office, run_id: str) -> PushReport:
-    with Push(replace(office.shop.settings, push_transport=office.transport)) as push:
+    with Push(office.shop.settings.replace(push_transport=office.transport)) as push:
         return push.undo(run_id)
 
 
@@ -151,7 +150,7 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> No
     office.edit("pno_nowhere", status="top")
     before, remote = office.shop.physical(), office.record(piano)
     text, all_well = render_preview(
-        "en", preview(replace(office.shop.settings, push_transport=office.transport), keys=None)
+        "en", preview(office.shop.settings.replace(push_transport=office.transport), keys=None)
     )
     assert "- GRAND, TOP + GRAND, NORMAL" in text
     assert "+ Accordé" in text
@@ -166,7 +165,7 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> No
 
 def test_a_dry_run_announces_nothing_that_gazelle_has_from_a_row_that_was_removed(office: Office) -> None:
     piano = office.piano()
-    settings = replace(office.shop.settings, push_transport=office.transport)
+    settings = office.shop.settings.replace(push_transport=office.transport)
     office.edit(piano, notes="Accordé, 21°C", travail="Cordes")
     assert office.push().succeeded
     office.shop.query("DELETE FROM vincent_dindy_piano_updates")

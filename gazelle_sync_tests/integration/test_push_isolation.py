@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -50,7 +49,7 @@ def test_an_instant_that_no_program_can_hold_stops_only_its_own_row(office: Offi
         office.edit(piano, notes="Autre")
         without_trigger(office, piano, column, instant)
     office.edit(good, notes="Accordé")
-    shown, all_well = render_preview("fr", preview(replace(office.shop.settings, language="fr"), keys=None))
+    shown, all_well = render_preview("fr", preview(office.shop.settings.replace(language="fr"), keys=None))
     assert f"{column} contient '20226-07-01" in shown
     assert not all_well
     assert office.push().failed == len(INSTANTS)

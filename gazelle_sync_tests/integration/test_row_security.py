@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -37,7 +36,7 @@ def writer(shop: Shop) -> Iterator[Settings]:
     with psycopg.connect(shop.url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE gazelle_writer").format(role))
         try:
-            yield replace(shop.settings, database_url=shop.url.replace("postgres:@", f"{name}:@"))
+            yield shop.settings.replace(database_url=shop.url.replace("postgres:@", f"{name}:@"))
         finally:
             connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
             connection.execute(sql.SQL("DROP ROLE {}").format(role))

@@ -190,7 +190,7 @@ def test_introspection_tells_the_dialects_apart(sandbox: RunningSandbox, dialect
     assert graphql.build_client_schema(answer).query_type is not None
 
 
-def test_the_seed_account_has_the_sizes_of_seed_004(tmp_path: Path) -> None:
+def test_the_seed_account_has_its_documented_sizes(tmp_path: Path) -> None:
     today = datetime.now(MONTREAL).date()
     window = f'dateGet: "{today - timedelta(days=30)}", dateLet: "{today + timedelta(days=365)}"'
     month = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")

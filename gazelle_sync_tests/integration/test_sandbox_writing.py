@@ -184,7 +184,7 @@ def test_measurements_are_created_changed_and_deleted(sandbox: RunningSandbox) -
     assert (sandbox.admin.record("pianos", piano["id"]) or {})["updatedAt"] == piano["updatedAt"]
 
 
-def test_the_rest_endpoints_of_seed_000_write_the_same_piano(sandbox: RunningSandbox) -> None:
+def test_the_rest_endpoints_write_the_same_piano(sandbox: RunningSandbox) -> None:
     piano = active_piano(sandbox)
     sandbox.admin.reset_tokens()
     path = f"/api/v1/pianos/{piano['id']}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def test_a_run_in_progress_is_told_from_one_that_died(shop: Shop) -> None:
 
 def test_the_screen_speaks_french_with_its_accents(shop: Shop) -> None:
     last_synced(shop, "clients", timedelta(hours=30))
-    text = screen(replace(shop.settings, language="fr"))
+    text = screen(shop.settings.replace(language="fr"))
     assert "à Montréal" in text
     assert "dernière synchro" in text
     assert "30 h" in text

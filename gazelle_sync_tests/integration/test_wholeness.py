@@ -8,6 +8,7 @@ import pytest
 
 from gazelle_sync.cli.doctor.database import _migrations
 from gazelle_sync.errors import DatabaseError
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.monitoring.report import write_report
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
@@ -34,7 +35,7 @@ def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
         assert "gazelle-sync migrate" in (found.advice or "")
         assert found.summary.count(",") == n
     with connect(shop.url) as connection:
-        told = _migrations(connection, shop.settings)
+        told = _migrations(connection, shop.settings, translator("en"))
     assert not told.passed
     assert "gazelle.timeline_entries" in told.summary
     assert restore(shop.url).made == list(VIEWS)
@@ -58,7 +59,7 @@ def test_a_table_that_is_dropped_comes_back_with_what_is_to_be_done(
     restored = restore(shop.url)
     assert table in restored.made
     assert restored.lacking == []
-    (said,) = restored.advice()
+    (said,) = restored.advice(translator("en"))
     assert advice in said
     if advice == "sync --full":
         shop.sync(Mode.DEEP)
@@ -74,7 +75,7 @@ def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop
     before = new_shop.value(marks)
     new_shop.query("DROP FUNCTION gazelle_mark_edit CASCADE")
     restored = restore(new_shop.url)
-    assert (restored.made, restored.lacking, restored.advice()) == ([TRIGGER], [], [])
+    assert (restored.made, restored.lacking, restored.advice(translator("en"))) == ([TRIGGER], [], [])
     assert new_shop.value(marks) == before, "as the last migration left it, not the first"
     office.edit("pno_a", notes="x", needs_sync=False)
     assert office.row("pno_a")["needs_sync"]
@@ -113,7 +114,7 @@ def test_a_dropped_table_comes_back_with_the_foreign_keys_of_others_its_indexes_
         assert name in found.summary
     restored = restore(shop.url)
     assert restored.lacking == []
-    (said,) = restored.advice()
+    (said,) = restored.advice(translator("en"))
     assert "`gazelle-sync replay`" in said
     assert "`gazelle-sync migrate`" in said
     assert {text.removesuffix(" NOT VALID") for text in catalogue(shop)} == {
@@ -140,7 +141,7 @@ def test_each_foreign_key_and_each_named_index_that_is_dropped_is_named_and_made
     for (name,) in indexes:
         shop.query(f"DROP INDEX {name}")
     with connect(shop.url) as connection:
-        told = _migrations(connection, shop.settings)
+        told = _migrations(connection, shop.settings, translator("en"))
     assert not told.passed
     assert told.summary.count("the foreign key ") == len(keys)
     assert told.summary.count("the index ") == len(indexes)

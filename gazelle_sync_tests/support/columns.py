@@ -1,20 +1,34 @@
-"""`make columns` writes the columns that the UI shows of each table, read from a migrated database."""
+"""`make columns` writes what is known of the columns of each table, for the UI and for docs/data-dictionary.md."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
-from gazelle_sync.defs.sync.assets import entity_assets
-from gazelle_sync.defs.sync.columns import FILE, Column
-from gazelle_sync.defs.sync.partitions import daily_partitions
+import dagster as dg
+
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.defs.sync.columns import TYPES, Column, descriptions_of, known_columns
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.migrate import migrate
 
 QUERY = (PROJECT_ROOT / "gazelle_sync_tests" / "support" / "columns.sql").read_text(encoding="utf-8")
+PAGE = PROJECT_ROOT / "docs" / "data-dictionary.md"
+HEAD = """# Data dictionary
+
+What each column of each table and view holds that Dagster shows. `make columns` makes this page of
+`gazelle_sync/data_dictionary.toml`, the declarations of `gazelle_sync/entities.py` and a migrated database; a test
+compares them. All instants are aware (UTC).
+"""
+
+
+def tables_with_columns(definitions: dg.Definitions) -> list[str]:
+    """The tables and views that are assets."""
+    names = (spec.metadata.get("dagster/table_name") for spec in definitions.resolve_all_asset_specs())
+    return sorted(str(name).removeprefix("public.") for name in names if name is not None)
 
 
 def read_columns(connection: Connection, tables: Iterable[str]) -> dict[str, list[Column]]:
@@ -26,21 +40,43 @@ def read_columns(connection: Connection, tables: Iterable[str]) -> dict[str, lis
 def written(columns: dict[str, list[Column]]) -> str:
     """The text of the file: a column a line."""
     parts = [
-        f" {json.dumps(table)}: [\n"
-        + ",\n".join(f"  {json.dumps(column, ensure_ascii=False)}" for column in rows)
-        + "]"
+        f" {json.dumps(table)}: [\n" + ",\n".join(f"  {json.dumps(column)}" for column in rows) + "]"
         for table, rows in columns.items()
     ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def write(path: Path = FILE) -> None:
-    """Write the file anew."""
-    names = [key.to_user_string() for assets in entity_assets(daily_partitions()) for key in assets.keys]
+def page() -> str:
+    """The text of docs/data-dictionary.md."""
+    parts = [HEAD, "```mermaid", "erDiagram", *_relations(), "```"]
+    for table, columns in known_columns().items():
+        described = descriptions_of(table)
+        parts += ["", f"## {table}", "", "| column | type | null | |", "|---|---|---|---|"]
+        parts += [
+            f"| `{name}` | {kind} | {'yes' if nullable else 'no'} | {described[name].replace('|', chr(92) + '|')} |"
+            for name, kind, nullable in columns
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _relations() -> list[str]:
+    """A line a foreign key: each row of the second table may name one of the first."""
+    return [
+        f"    {target} |o--o{{ {table.name} : {column}"
+        for entity in ENTITIES
+        for table in entity.tables
+        for column, target in table.references.items()
+    ]
+
+
+def write() -> None:
+    """Write both files anew."""
     with embedded_services(Settings.load(), api=False) as settings:
         migrate(str(settings.database_url))
         with connect(str(settings.database_url)) as shop:
-            path.write_text(written(read_columns(shop, names)), encoding="utf-8")
+            TYPES.write_text(written(read_columns(shop, tables_with_columns(build_defs()))), encoding="utf-8")
+    known_columns.cache_clear()
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ class Desk:
 
     def look(self, ended: EndedRun | None = None, **changes: Any) -> Watched:
         """Look after the alerts, with some settings changed."""
-        return watch(replace(self.settings, **changes), ended)
+        return watch(self.settings.replace(**changes), ended)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """What stands in `alert_log`."""

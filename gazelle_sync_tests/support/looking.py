@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from gazelle_sync.quality.context import CheckContext
@@ -13,7 +12,7 @@ from gazelle_sync_tests.support.shop import Shop
 
 def look_at(shop: Shop, name: str, *, language: str = "en", **check_context: Any) -> Finding:
     """What one check finds."""
-    with CheckContext(replace(shop.settings, language=language), **check_context) as given:
+    with CheckContext(shop.settings.replace(language=language), **check_context) as given:
         return evaluate(CHECKS[name], given)
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,21 +79,21 @@ class Office:
         changes = {name: options.pop(name) for name in list(options) if hasattr(self.shop.settings, name)}
         changes = {"push_transport": self.transport, "push_service": self.service, **changes}
         options = {"grace_s": 0.2, **options}
-        with Push(replace(self.shop.settings, **changes), keys=keys, at_once=at_once, **options) as push:
+        with Push(self.shop.settings.replace(**changes), keys=keys, at_once=at_once, **options) as push:
             return push.run()
 
     def undo(self, run_id: str, **options: Any) -> PushReport:
         """Put a run back, in this process."""
         changes = {name: options.pop(name) for name in list(options) if hasattr(self.shop.settings, name)}
         changes = {"push_transport": self.transport, "push_service": self.service, **changes}
-        with Push(replace(self.shop.settings, **changes), **{"grace_s": 0.2, **options}) as push:
+        with Push(self.shop.settings.replace(**changes), **{"grace_s": 0.2, **options}) as push:
             return push.undo(run_id)
 
     def pushed(self, piano: str, **values: Any) -> str:
         """Edit a row and push; gives the run's id."""
         self.edit(piano, **values)
         with Push(
-            replace(self.shop.settings, push_transport=self.transport, push_service=self.service),
+            self.shop.settings.replace(push_transport=self.transport, push_service=self.service),
             at_once=True,
             grace_s=0.2,
         ) as push:

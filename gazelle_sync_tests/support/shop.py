@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class Shop:
             return
         before = self.settings
         with far_away(self.url, round_trip_s) as far:
-            self.settings = replace(before, database_url=far.url)
+            self.settings = before.replace(database_url=far.url)
             try:
                 yield self
             finally:
@@ -124,7 +124,7 @@ class Shop:
         """
         changes = {name: options.pop(name) for name in list(options) if hasattr(self.settings, name)}
         errors: dict[str, GazelleSyncError] = {}
-        with Pull(replace(self.settings, **changes), mode=mode, entities=only, **options) as pull:
+        with Pull(self.settings.replace(**changes), mode=mode, entities=only, **options) as pull:
             for step in (pull.stage, pull.apply):
                 for entity in pull.entities:
                     try:
@@ -333,7 +333,7 @@ class Shop:
     @contextmanager
     def client(self) -> Iterator[GazelleClient]:
         """A client of the tests' own."""
-        settings = replace(self.settings, api_token=SANDBOX_API_KEY)
+        settings = self.settings.replace(api_token=SANDBOX_API_KEY)
         with closing(client_for(settings)) as client:
             yield client
 

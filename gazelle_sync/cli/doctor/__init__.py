@@ -17,6 +17,7 @@ from gazelle_sync.cli.doctor.api import api_findings, credentials_findings, open
 from gazelle_sync.cli.doctor.database import database_findings
 from gazelle_sync.cli.doctor.variables import environment, home_findings, settings_findings
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.runtime.logs import masked
 from gazelle_sync.settings import Settings
@@ -41,19 +42,24 @@ def line(finding: Finding) -> str:
 
 
 def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
+    say = translator(settings.language)
     yield from home_findings(settings)
     with ExitStack() as stack:
         standing = settings
         try:
             standing = stack.enter_context(_stand(settings, api="GAZELLE_API_URL" not in broken))
         except GazelleSyncError as error:
-            yield Finding("embedded parts", False, f"{error} What needs them is not examined.")
+            unseen = say("What needs them is not examined.")
+            yield Finding("embedded parts", False, f"{error} {unseen}")
         except OSError as error:
             yield Finding(
                 "embedded parts",
                 False,
-                f"they cannot be started ({error}). Set GAZELLE_SYNC_HOME to a folder of yours with 1 GB free. What "
-                "needs them is not examined.",
+                say(
+                    "they cannot be started ({error}). Set GAZELLE_SYNC_HOME to a folder of yours with 1 GB free. What "
+                    "needs them is not examined.",
+                    error=error,
+                ),
             )
         api = None
         if standing.api_url is not None:
@@ -61,12 +67,12 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
             api = open_api(stack, standing)
         database = yield from database_findings(stack, standing, broken)
         ahead: dict[str, timedelta] = {}
-        if api is not None and (gazelle := (yield from api_findings(api))) is not None:
-            ahead["Gazelle's"] = gazelle
-            yield from schema_findings(api)
+        if api is not None and (gazelle := (yield from api_findings(api, say))) is not None:
+            ahead[say("Gazelle's")] = gazelle
+            yield from schema_findings(api, say)
         if database is not None:
-            yield from _database_clock(database, ahead)
-        yield _clocks(ahead)
+            yield from _database_clock(database, ahead, say)
+        yield _clocks(ahead, say)
 
 
 def _stand(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:
@@ -77,7 +83,7 @@ def _stand(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]
     return embedded_services(settings, api=api)
 
 
-def _database_clock(connection: Connection, ahead: dict[str, timedelta]) -> Iterator[Finding]:
+def _database_clock(connection: Connection, ahead: dict[str, timedelta], say: Translator) -> Iterator[Finding]:
     """Note how far the database's clock is ahead of ours."""
     asked_at = datetime.now(UTC)
     try:
@@ -87,44 +93,42 @@ def _database_clock(connection: Connection, ahead: dict[str, timedelta]) -> Iter
         yield Finding("clock", False, str(error))
         return
     if row is not None:
-        ahead["the database's"] = row[0].astimezone(UTC) - asked_at
+        ahead[say("the database's")] = row[0].astimezone(UTC) - asked_at
 
 
-def _clocks(ahead: dict[str, timedelta]) -> Finding:
+def _clocks(ahead: dict[str, timedelta], say: Translator) -> Finding:
     """Hold the clocks against each other; the one that stands alone is the one to set.
 
     Args:
         ahead: Whose clock → how far it is ahead of this machine's.
+        say: The translator.
     """
     if not ahead:
-        return Finding(
-            "clock", True, "neither Gazelle nor the database answered, so there is nothing to hold it against"
-        )
+        nobody = say("neither Gazelle nor the database answered, so there is nothing to hold it against")
+        return Finding("clock", True, nobody)
     off = {whose: difference for whose, difference in ahead.items() if abs(difference) > CLOCKS_MAY_DIFFER}
     if not off:
         furthest = max(abs(difference.total_seconds()) for difference in ahead.values())
-        return Finding("clock", True, f"{', '.join(ahead)} and this machine's agree within {furthest + 1:.0f} s")
-    said = ", ".join(f"{whose} is {_ahead(difference)} this machine's" for whose, difference in off.items())
+        text = say("{clocks} and this machine's agree within {n} s", clocks=", ".join(ahead), n=round(furthest + 1))
+        return Finding("clock", True, text)
+    said = ", ".join(_ahead(whose, difference, say) for whose, difference in off.items())
     if off.keys() == ahead.keys():
-        return Finding("clock", False, f"{said}. Set this machine's clock (timedatectl set-ntp true), then look again.")
-    if "Gazelle's" in off:
-        return Finding(
-            "clock",
-            False,
-            f"{said}. Nothing has to be set here, since the sync goes by Gazelle's clock. If it lasts, tell Gazelle.",
-        )
-    return Finding(
-        "clock", False, f"{said}. Have the database server's clock set (NTP): ages in `status` are off by it."
-    )
+        advice = say("Set this machine's clock (timedatectl set-ntp true), then look again.")
+    elif say("Gazelle's") in off:
+        advice = say("Nothing has to be set here, since the sync goes by Gazelle's clock. If it lasts, tell Gazelle.")
+    else:
+        advice = say("Have the database server's clock set (NTP): ages in `status` are off by it.")
+    return Finding("clock", False, f"{said}. {advice}")
 
 
-def _ahead(difference: timedelta) -> str:
+def _ahead(whose: str, difference: timedelta, say: Translator) -> str:
     seconds = abs(difference.total_seconds())
-    span = (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
-    return f"{span} {'ahead of' if difference > timedelta(0) else 'behind'}"
+    if seconds < 120:
+        span = say("{n} s", n=round(seconds))
+    elif seconds < 7200:
+        span = say("{n} min", n=round(seconds / 60))
+    else:
+        span = say("{n} h", n=say.decimal(seconds / 3600))
+    if difference > timedelta(0):
+        return say("{clock} is {span} ahead of this machine's", clock=whose, span=span)
+    return say("{clock} is {span} behind this machine's", clock=whose, span=span)

@@ -15,6 +15,7 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError, first_line
 from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from, token_file_in_use
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 
@@ -24,19 +25,22 @@ COUNT = "query DoctorCount { allClients { totalCount } }"
 
 def credentials_findings(settings: Settings, *, is_sandbox: bool) -> Iterator[Finding]:
     """Which credentials there are, and whether they are good."""
+    say = translator(settings.language)
     if is_sandbox:
-        yield Finding("credentials", True, "the sandbox has its own (set GAZELLE_API_URL to use an account)")
+        yield Finding("credentials", True, say("the sandbox has its own (set GAZELLE_API_URL to use an account)"))
         return
     if settings.api_token:
-        kind = "an API key" if len(settings.api_token) < API_KEY_LENGTH else "an access token, which is not refreshed"
-        yield Finding("credentials", True, f"GAZELLE_API_TOKEN holds {kind}")
+        text = say("GAZELLE_API_TOKEN holds an access token, which is not refreshed")
+        if len(settings.api_token) < API_KEY_LENGTH:
+            text = say("GAZELLE_API_TOKEN holds an API key")
+        yield Finding("credentials", True, text)
         return
     try:
         credentials_from(settings)
     except GazelleSyncError as error:
         yield Finding("credentials", False, str(error))
         return
-    yield from _token_file(settings)
+    yield from _token_file(settings, say)
 
 
 def open_api(stack: ExitStack, settings: Settings) -> GazelleClient | None:
@@ -54,7 +58,7 @@ def open_api(stack: ExitStack, settings: Settings) -> GazelleClient | None:
     return client
 
 
-def api_findings(client: GazelleClient) -> Generator[Finding, None, timedelta | None]:
+def api_findings(client: GazelleClient, say: Translator) -> Generator[Finding, None, timedelta | None]:
     """The finding; returns how far Gazelle's clock is ahead of ours, if it answered."""
     begun, asked_at = time.perf_counter(), datetime.now(UTC)
     try:
@@ -64,17 +68,20 @@ def api_findings(client: GazelleClient) -> Generator[Finding, None, timedelta | 
         yield Finding("API", False, str(error))
         return None
     except ApiError as error:
-        yield Finding("API", False, f"{error} Is {client.url} Gazelle's address (https://gazelleapp.io)?")
+        question = say("Is {url} Gazelle's address (https://gazelleapp.io)?", url=client.url)
+        yield Finding("API", False, f"{error} {question}")
         return None
     except (KeyError, TypeError):
-        yield Finding("API", False, f"{client.url} answers, but not as Gazelle does. Check GAZELLE_API_URL.")
+        text = say("{url} answers, but not as Gazelle does. Check GAZELLE_API_URL.", url=client.url)
+        yield Finding("API", False, text)
         return None
-    milliseconds = (time.perf_counter() - begun) * 1000
-    yield Finding("API", True, f"{client.url} lets us in: {clients} clients, {milliseconds:.0f} ms")
+    milliseconds = round((time.perf_counter() - begun) * 1000)
+    text = say("{url} lets us in: {clients} clients, {n} ms", url=client.url, clients=clients, n=milliseconds)
+    yield Finding("API", True, text)
     return answer.not_before - asked_at
 
 
-def schema_findings(client: GazelleClient) -> Iterator[Finding]:
+def schema_findings(client: GazelleClient, say: Translator) -> Iterator[Finding]:
     """Whether the endpoint knows every field that we ask for."""
     from graphql import build_client_schema, get_introspection_query, parse, validate
 
@@ -85,8 +92,11 @@ def schema_findings(client: GazelleClient) -> Iterator[Finding]:
         yield Finding(
             "schema",
             True,
-            f"the endpoint does not tell its schema ({first_line(error)}), so our operations are tried by the first "
-            "sync; watch what `gazelle-sync status` says after it",
+            say(
+                "the endpoint does not tell its schema ({reason}), so our operations are tried by the first sync; "
+                "watch what `gazelle-sync status` says after it",
+                reason=first_line(error),
+            ),
         )
         return
     texts = _operations()
@@ -95,11 +105,16 @@ def schema_findings(client: GazelleClient) -> Iterator[Finding]:
         yield Finding(
             "schema",
             False,
-            f"Gazelle would refuse {name}: {first_line(errors[0])} Its API has changed: a newer gazelle-sync is "
-            "needed; what is stored stays as it is.",
+            say(
+                "Gazelle would refuse {name}: {reason} Its API has changed: a newer gazelle-sync is needed; what is "
+                "stored stays as it is.",
+                name=name,
+                reason=first_line(errors[0]),
+            ),
         )
     if not refused:
-        yield Finding("schema", True, f"every operation of ours is accepted ({len(texts)}); {_features(schema)}")
+        accepted = say("every operation of ours is accepted ({n})", n=len(texts))
+        yield Finding("schema", True, f"{accepted}; {_features(schema, say)}")
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -113,43 +128,51 @@ def secrets_of(settings: Settings) -> list[str]:
     return found
 
 
-def _token_file(settings: Settings) -> Iterator[Finding]:
+def _token_file(settings: Settings, say: Translator) -> Iterator[Finding]:
     path = token_file_in_use(settings.token_file)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        yield Finding("credentials", False, f"{path} can be read by other users (mode {mode:o}). Run: chmod 600 {path}")
+        octal = format(mode, "o")
+        text = say("{path} can be read by other users (mode {mode}). Run: chmod 600 {path}", path=path, mode=octal)
+        yield Finding("credentials", False, text)
     can_refresh = bool(settings.client_id and settings.client_secret)
     if not can_refresh:
         yield Finding(
             "credentials",
             False,
-            f"{path} cannot be refreshed: set GAZELLE_CLIENT_ID and GAZELLE_CLIENT_SECRET, or the access token ends "
-            "without another.",
+            say(
+                "{path} cannot be refreshed: set GAZELLE_CLIENT_ID and GAZELLE_CLIENT_SECRET, or the access token ends "
+                "without another.",
+                path=path,
+            ),
         )
-    yield _token_age(path, can_refresh=can_refresh)
+    yield _token_age(path, say, can_refresh=can_refresh)
 
 
-def _token_age(path: Path, *, can_refresh: bool) -> Finding:
+def _token_age(path: Path, say: Translator, *, can_refresh: bool) -> Finding:
     token = json.loads(path.read_text(encoding="utf-8"))
     try:
         created = datetime.fromtimestamp(float(token["created_at"]), UTC)
         expires = created + timedelta(seconds=float(token["expires_in"]))
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return Finding("credentials", True, f"{path} does not say until when its token is good")
+        return Finding("credentials", True, say("{path} does not say until when its token is good", path=path))
     now = datetime.now(UTC)
     can_refresh = can_refresh and bool(token.get("refresh_token"))
     if now < expires:
-        return Finding("credentials", True, f"the access token in {path} is good until {_say(expires)}")
+        text = say("the access token in {path} is good until {when}", path=path, when=_shown(expires))
+        return Finding("credentials", True, text)
     if can_refresh and now < created + REFRESH_TOKEN_LIVES:
-        return Finding("credentials", True, f"the access token in {path} ended {_say(expires)}; a sync refreshes it")
-    return Finding(
-        "credentials",
-        False,
-        f"the token in {path} of {_say(created)} has ended. Authorize the application again and save the answer there.",
+        text = say("the access token in {path} ended {when}; a sync refreshes it", path=path, when=_shown(expires))
+        return Finding("credentials", True, text)
+    text = say(
+        "the token in {path} of {when} has ended. Authorize the application again and save the answer there.",
+        path=path,
+        when=_shown(created),
     )
+    return Finding("credentials", False, text)
 
 
-def _say(instant: datetime) -> str:
+def _shown(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
@@ -167,7 +190,7 @@ def _operations() -> dict[str, str]:
     return texts
 
 
-def _features(schema: Any) -> str:
+def _features(schema: Any, say: Translator) -> str:
     from gazelle_sync.pull.features import UPDATED_AT_DESC
 
     sorted_by_change = [
@@ -176,5 +199,5 @@ def _features(schema: Any) -> str:
         if entity.sort_enum and UPDATED_AT_DESC in getattr(schema.get_type(entity.sort_enum), "values", {})
     ]
     if sorted_by_change:
-        return f"newest changes first for {', '.join(sorted_by_change)}: a tick stops early"
-    return "no order by change: a tick reads all stamps"
+        return say("newest changes first for {names}: a tick stops early", names=", ".join(sorted_by_change))
+    return say("no order by change: a tick reads all stamps")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, RowsHidden
+from gazelle_sync.i18n.translator import Message, Translator, translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
@@ -40,6 +41,7 @@ def database_findings(
     stack: ExitStack, settings: Settings, broken: set[str]
 ) -> Generator[Finding, None, Connection | None]:
     """The findings; returns the connection, if there is one."""
+    say = translator(settings.language)
     connection = None
     if settings.database_url is not None and "GAZELLE_DATABASE_URL" not in broken:
         try:
@@ -50,33 +52,37 @@ def database_findings(
         for check in (_server, _abilities, _visible_rows, _migrations, _rights, _public_doors, _triggers, _edits):
             try:
                 with database_errors():
-                    yield check(connection, settings)
+                    yield check(connection, settings, say)
             except RowsHidden:
                 continue  # said by the check of visible rows: what looks at rows cannot judge
             except (GazelleSyncError, psycopg.Error) as error:
-                yield Finding("database", False, f"{error} Correct this first, then run `gazelle-sync doctor` again.")
+                advice = say("Correct this first, then run `gazelle-sync doctor` again.")
+                yield Finding("database", False, f"{error} {advice}")
     if settings.dagster_postgres_url is not None and "GAZELLE_DAGSTER_POSTGRES_URL" not in broken:
-        yield _dagster_storage(settings.dagster_postgres_url)
+        yield _dagster_storage(settings.dagster_postgres_url, say)
     return connection
 
 
-def _server(connection: Connection, _settings: Settings) -> Finding:
+def _server(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     version = connection.info.server_version
-    said = f"PostgreSQL {version // 10_000}.{version % 10_000}"
+    server = f"PostgreSQL {version // 10_000}.{version % 10_000}"
     if version // 10_000 < LEAST_VERSION:
-        return Finding("database", False, f"{said} is too old: use PostgreSQL {LEAST_VERSION} or newer.")
+        text = say("{server} is too old: use PostgreSQL {least} or newer.", server=server, least=LEAST_VERSION)
+        return Finding("database", False, text)
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", None):
-        return Finding(
-            "database", False, f"its encoding is {encoding}, which cannot hold every letter: make another one in UTF8."
+        text = say(
+            "its encoding is {encoding}, which cannot hold every letter: make another one in UTF8.", encoding=encoding
         )
+        return Finding("database", False, text)
     # A pooler answers the handshake with a process id of its own.
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     is_pooled = row is None or row[0] != connection.info.backend_pid
-    return Finding("database", True, f"{said} answers, {'through a pooler' if is_pooled else 'directly'}")
+    text = Message("{server} answers, through a pooler") if is_pooled else Message("{server} answers, directly")
+    return Finding("database", True, say(text, server=server))
 
 
-def _abilities(connection: Connection, _settings: Settings) -> Finding:
+def _abilities(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     """What a pull does with a connection, tried in a transaction that is taken back."""
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL lock_timeout = '5s'")
@@ -86,81 +92,93 @@ def _abilities(connection: Connection, _settings: Settings) -> Finding:
             copy.write_row((1,))
         row = connection.execute("SELECT count(*) FROM doctor_batch").fetchone()
     well = row == (1,)
-    text = "temporary tables, COPY and advisory locks work"
-    return Finding("database", well, text if well else "COPY lost a row. Use PostgreSQL's own address, not this proxy.")
+    text = say("temporary tables, COPY and advisory locks work")
+    if not well:
+        text = say("COPY lost a row. Use PostgreSQL's own address, not this proxy.")
+    return Finding("database", well, text)
 
 
-def _visible_rows(connection: Connection, _settings: Settings) -> Finding:
+def _visible_rows(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     try:
         present_tables(connection)
     except RowsHidden as error:
         return Finding("row-level security", False, str(error))
-    return Finding("row-level security", True, "no row of our tables is hidden from this role")
+    return Finding("row-level security", True, say("no row of our tables is hidden from this role"))
 
 
-def _migrations(connection: Connection, settings: Settings) -> Finding:
+def _migrations(connection: Connection, settings: Settings, say: Translator) -> Finding:
     from gazelle_sync.warehouse.migrate import pending
 
     missing = pending(str(settings.database_url))
     if not missing:
-        return _wholeness(connection)
+        return _wholeness(connection, say)
     may_create, _, _ = _rights_of(connection)
-    text = f"{len(missing)} to apply ({missing[0]} …)" if len(missing) > 1 else f"{missing[0]} is to be applied"
+    what = say("{first} is to be applied", first=missing[0])
+    if len(missing) > 1:
+        what = say("{n} to apply ({first} …)", n=len(missing), first=missing[0])
     if may_create:
-        return Finding("migrations", True, f"{text}: the next sync does it, or `gazelle-sync migrate`")
-    return Finding(
-        "migrations",
-        False,
-        f"{text}, and this role may not create tables in schema public. Run `gazelle-sync migrate` as the owner.",
+        return Finding("migrations", True, say("{what}: the next sync does it, or `gazelle-sync migrate`", what=what))
+    text = say(
+        "{what}, and this role may not create tables in schema public. Run `gazelle-sync migrate` as the owner.",
+        what=what,
     )
+    return Finding("migrations", False, text)
 
 
-def _wholeness(connection: Connection) -> Finding:
+def _wholeness(connection: Connection, say: Translator) -> Finding:
     from gazelle_sync.warehouse.schema_repair import lacking
 
     if found := ", ".join(lacking(connection)):
-        said = f"applied, but this is not there: {found}"
-        return Finding("migrations", False, f"{said}. `gazelle-sync migrate` makes it again and says what to do then.")
-    return Finding("migrations", True, "up to date")
+        text = say(
+            "applied, but this is not there: {what}. `gazelle-sync migrate` makes it again and says what to do then.",
+            what=found,
+        )
+        return Finding("migrations", False, text)
+    return Finding("migrations", True, say("up to date"))
 
 
-def _edits(connection: Connection, settings: Settings) -> Finding:
+def _edits(connection: Connection, settings: Settings, say: Translator) -> Finding:
     from gazelle_sync.warehouse.migrate import pending
     from gazelle_sync.warehouse.schema_repair import doubtful_edits
 
     if pending(str(settings.database_url)):
-        return Finding("edits", True, "not looked at before the migrations are applied")
+        return Finding("edits", True, say("not looked at before the migrations are applied"))
     doubtful = doubtful_edits(connection)
     if not doubtful:
-        return Finding("edits", True, f"every row of {EDITS} speaks of a piano of its own")
-    shown = ", ".join(f"{key or 'no gazelle_id'} ({count})" for key, count in doubtful[:MOST_SHOWN])
+        return Finding("edits", True, say("every row of {table} speaks of a piano of its own", table=EDITS))
+    nobody = say("no gazelle_id")
+    shown = ", ".join(f"{key or nobody} ({count})" for key, count in doubtful[:MOST_SHOWN])
     return Finding(
         "edits",
         False,
-        f"rows of {EDITS} that nobody can assign to a piano, so none of them is sent: {shown}. Put what counts into "
-        "one row a piano, fill in what is empty, delete the others, then run `gazelle-sync migrate`.",
+        say(
+            "rows of {table} that nobody can assign to a piano, so none of them is sent: {shown}. Put what counts into "
+            "one row a piano, fill in what is empty, delete the others, then run `gazelle-sync migrate`.",
+            table=EDITS,
+            shown=shown,
+        ),
     )
 
 
-def _rights(connection: Connection, _settings: Settings) -> Finding:
+def _rights(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     _, may_create_temporary, refused = _rights_of(connection)
     if not may_create_temporary:
-        return Finding(
-            "rights", False, "this role may not make temporary tables. Grant it gazelle_writer (sql/migrations)."
-        )
+        text = say("this role may not make temporary tables. Grant it gazelle_writer (sql/migrations).")
+        return Finding("rights", False, text)
     if refused:
-        return Finding(
-            "rights",
-            False,
-            f"this role may not read and write {', '.join(refused)}. Grant it gazelle_writer (sql/migrations).",
+        text = say(
+            "this role may not read and write {tables}. Grant it gazelle_writer (sql/migrations).",
+            tables=", ".join(refused),
         )
-    return Finding("rights", True, "this role may read and write what it needs")
+        return Finding("rights", False, text)
+    return Finding("rights", True, say("this role may read and write what it needs"))
 
 
-def _public_doors(connection: Connection, _settings: Settings) -> Finding:
+def _public_doors(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     if doors := open_doors(connection):
-        return Finding("public doors", False, f"{say_doors(doors)} What is written there would be sent to Gazelle.")
-    return Finding("public doors", True, "no role of a hosted database's Data API has a right to what is ours")
+        consequence = say("What is written there would be sent to Gazelle.")
+        return Finding("public doors", False, f"{say_doors(doors, say)} {consequence}")
+    return Finding("public doors", True, say("no role of a hosted database's Data API has a right to what is ours"))
 
 
 def _rights_of(connection: Connection) -> tuple[bool, bool, list[str]]:
@@ -169,25 +187,30 @@ def _rights_of(connection: Connection) -> tuple[bool, bool, list[str]]:
     return row if row else (False, False, [])
 
 
-def _triggers(connection: Connection, _settings: Settings) -> Finding:
+def _triggers(connection: Connection, _settings: Settings, say: Translator) -> Finding:
     found = [name for (name,) in connection.execute(statement("doctor/triggers"))]
     if found:
         return Finding(
             "old trigger",
             False,
-            f"{', '.join(found)}: hours of appointments are changed as they are stored. Remove it as "
-            "sql/migrations/004_remove_timezone_trigger.sql does, then run `gazelle-sync replay`.",
+            say(
+                "{names}: hours of appointments are changed as they are stored. Remove it as "
+                "sql/migrations/004_remove_timezone_trigger.sql does, then run `gazelle-sync replay`.",
+                names=", ".join(found),
+            ),
         )
-    return Finding("old trigger", True, "none: instants are stored as Gazelle sends them")
+    return Finding("old trigger", True, say("none: instants are stored as Gazelle sends them"))
 
 
-def _dagster_storage(url: str) -> Finding:
+def _dagster_storage(url: str, say: Translator) -> Finding:
     if urlsplit(url).port == POOLER_PORT:
         return Finding(
             "Dagster's storage",
             False,
-            "GAZELLE_DAGSTER_POSTGRES_URL is a transaction-mode pooler (port 6543), where Dagster's LISTEN does not "
-            "work. Use the direct address, or the session pooler (port 5432).",
+            say(
+                "GAZELLE_DAGSTER_POSTGRES_URL is a transaction-mode pooler (port 6543), where Dagster's LISTEN does "
+                "not work. Use the direct address, or the session pooler (port 5432)."
+            ),
         )
     try:
         with database_errors(), connect(url) as connection:
@@ -196,9 +219,6 @@ def _dagster_storage(url: str) -> Finding:
         said = str(error).replace("GAZELLE_DATABASE_URL", "GAZELLE_DAGSTER_POSTGRES_URL")
         return Finding("Dagster's storage", False, said)
     if doors:
-        return Finding(
-            "Dagster's storage",
-            False,
-            f'{say_doors(doors)} Better: give Dagster a database of its own (README, "Run it for a shop").',
-        )
-    return Finding("Dagster's storage", True, "answers")
+        better = say('Better: give Dagster a database of its own (README, "Run it for a shop").')
+        return Finding("Dagster's storage", False, f"{say_doors(doors, say)} {better}")
+    return Finding("Dagster's storage", True, say("answers"))

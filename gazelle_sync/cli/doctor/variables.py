@@ -6,25 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 from gazelle_sync.errors import SettingsError
+from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
 
 LEAST_FREE_BYTES = 1_000_000_000
-
-
-class _Recorder(dict[str, str]):
-    """An environment that notes which variables are asked for, so that there is no second list of them."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        super().__init__(environ)
-        self.asked: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
-        return super().get(key, default)
 
 
 def environment() -> dict[str, str]:
@@ -35,8 +23,8 @@ def environment() -> dict[str, str]:
 
 def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]:
     """The findings, and the variables that make no sense."""
-    empty = _Recorder({})
-    Settings.load(empty)
+    say = translator(Settings.for_definitions(environ).language)
+    known = sorted(Settings.variables().values())
     findings: list[Finding] = []
     broken: set[str] = set()
     for name, value in sorted(environ.items()):
@@ -44,14 +32,15 @@ def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]
             Settings.load({name: value})
         except SettingsError as error:
             broken.add(name)
-            findings.append(Finding("settings", False, f"{error}. Correct it in the environment or in .env."))
-        if name not in empty.asked:
-            known = ", ".join(sorted(empty.asked))
-            findings.append(Finding("settings", False, f"{name} is not known. Is it mistyped? There are: {known}."))
+            advice = say("Correct it in the environment or in .env.")
+            findings.append(Finding("settings", False, f"{error}. {advice}"))
+        if name not in known:
+            text = say("{name} is not known. Is it mistyped? There are: {known}.", name=name, known=", ".join(known))
+            findings.append(Finding("settings", False, text))
     if not findings:
-        said = ", ".join(sorted(environ)) or "nothing is set"
-        findings.append(Finding("settings", True, f"every variable makes sense ({said})"))
-    parts = {"PostgreSQL": "GAZELLE_DATABASE_URL", "Dagster's storage": "GAZELLE_DAGSTER_POSTGRES_URL"}
+        said = ", ".join(sorted(environ)) or say("nothing is set")
+        findings.append(Finding("settings", True, say("every variable makes sense ({names})", names=said)))
+    parts = {"PostgreSQL": "GAZELLE_DATABASE_URL", say("Dagster's storage"): "GAZELLE_DAGSTER_POSTGRES_URL"}
     embedded = [part for part, name in parts.items() if not environ.get(name)]
     settings = Settings.load({name: value for name, value in environ.items() if name not in broken})
     try:
@@ -59,24 +48,31 @@ def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]
     except SettingsError as error:
         if "GAZELLE_API_URL" not in broken:
             return [*findings, Finding("parts", False, str(error))], broken | {"GAZELLE_API_URL"}
-    embedded += [] if settings.api_url else ["the SANDBOX, a Gazelle with invented clients"]
-    text = f"embedded: {', '.join(embedded)}" if embedded else "nothing is embedded: all of it is yours"
+    embedded += [] if settings.api_url else [say("the SANDBOX, a Gazelle with invented clients")]
+    text = say("nothing is embedded: all of it is yours")
+    if embedded:
+        text = say("embedded: {parts}", parts=", ".join(embedded))
     return [*findings, Finding("parts", True, text)], broken
 
 
 def home_findings(settings: Settings) -> Iterator[Finding]:
     """Whether the home can be written and has room."""
-    home = settings.home
+    home, say = settings.home, translator(settings.language)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home) as file:
             file.write(b"room?")
         free = shutil.disk_usage(home).free
     except OSError as error:
-        yield Finding(
-            "home", False, f"{home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of yours."
+        text = say(
+            "{path} cannot be written ({error}). Set GAZELLE_SYNC_HOME to a folder of yours.",
+            path=home,
+            error=error.strerror,
         )
+        yield Finding("home", False, text)
         return
     enough = free >= LEAST_FREE_BYTES
-    text = f"{home} can be written, {free / 1e9:.1f} GB free"
-    yield Finding("home", enough, text if enough else f"{text}. Free some: logs and embedded data need 1 GB.")
+    text = say("{path} can be written, {gigabytes} GB free", path=home, gigabytes=say.decimal(free / 1e9))
+    if not enough:
+        text += ". " + say("Free some: logs and embedded data need 1 GB.")
+    yield Finding("home", enough, text)

@@ -1,7 +1,7 @@
 """When alerts are looked after: as each run ends, and every minute for what no run announces.
 
-A failed check that does not block leaves its run a success, so both ends of a run are watched. Runs of the command line
-belong to no code location: `gazelle_sync.cli.runs` brings those itself, by the same `ended_run`.
+A failed check that does not block leaves its run a success, so both ends of a run are watched. A run of the command
+line is left out here: `gazelle_sync.cli.runs` brings it itself, by the same `ended_run`, with or without a daemon.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from gazelle_sync.settings import Settings
 EVERY_S = 60
 AFTER_A_RUN_S = 30
 WILL_RETRY_TAG = "dagster/will_retry"
+PROCESS_TAG = "gazelle_sync/process"
+"""Of a run of the command line: `host:pid` of the process that runs it, so that the next one can tell whether it is
+alive."""
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 OVERTAKEN_WITHIN = 10
 """A run that ended so many runs of its job ago is old news."""
@@ -111,7 +114,7 @@ def alert_sensors() -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def failed(context: dg.RunFailureSensorContext) -> None:
-        _look(ended_run(context.instance, context.dagster_run))
+        _look_after(context)
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -121,7 +124,7 @@ def alert_sensors() -> list[dg.SensorDefinition]:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def succeeded(context: dg.RunStatusSensorContext) -> None:
-        _look(ended_run(context.instance, context.dagster_run))
+        _look_after(context)
 
     @dg.sensor(
         name="alert_watch",
@@ -140,6 +143,11 @@ def alert_sensors() -> list[dg.SensorDefinition]:
         )
 
     return [failed, succeeded, every_minute]
+
+
+def _look_after(context: dg.RunStatusSensorContext) -> None:
+    if PROCESS_TAG not in context.dagster_run.tags:
+        _look(ended_run(context.instance, context.dagster_run))
 
 
 def _look(ended: EndedRun | None = None) -> Watched | None:

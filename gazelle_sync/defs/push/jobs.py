@@ -6,10 +6,10 @@ the database, whoever runs, and one push at a time is a matter of the push's loc
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
@@ -20,37 +20,22 @@ from gazelle_sync.settings import Settings
 
 PUSH_JOB = "push_to_gazelle"
 POOL = "gazelle_push"
-EAR = "push_ear"
 OP = "send_edits"
 MOST_SHOWN = 50
 LONGEST_PUSH_S = 2 * 3600
 """A push that takes longer hangs: Dagster ends it, so that the next may start."""
 
-CONFIG = {
-    "pianos": dg.Field(dg.Noneable([str]), default_value=None, is_required=False, description="Only these ids."),
-    "at_once": dg.Field(
-        bool, default_value=True, description="Also rows whose next try lies ahead because the last one failed."
-    ),
-    "undo": dg.Field(
-        dg.Noneable(str), default_value=None, is_required=False, description="Put back what this run changed instead."
-    ),
-}
+REPORTS: dict[str, PushReport] = {}
+"""Run id → what came of each push of this process: the command line prints that of the run that it started. A report
+holds what people wrote, so it is no output of the op, which Dagster would keep."""
 
 
-@dataclass
-class Ear:
-    """Hears what came of a push: the command line prints it.
+class PushConfig(dg.Config):
+    """What to push, and how."""
 
-    Attributes:
-        report: Of the push that ended.
-    """
-
-    report: PushReport | None = None
-
-
-def ear_resource(ear: Ear | None = None) -> dg.ResourceDefinition:
-    """The resource that hears; None: nobody listens."""
-    return dg.ResourceDefinition.hardcoded_resource(ear or Ear(), description="Hears what came of a push.")
+    pianos: list[str] | None = Field(default=None, description="Only these ids.")
+    at_once: bool = Field(default=True, description="Also rows whose next try lies ahead because the last one failed.")
+    undo: str | None = Field(default=None, description="Put back what this run changed instead.")
 
 
 def push_config(**options: Any) -> dict[str, Any]:
@@ -61,15 +46,14 @@ def push_config(**options: Any) -> dict[str, Any]:
     }
 
 
-@dg.op(name=OP, pool=POOL, config_schema=CONFIG, required_resource_keys={EAR})
-def send_edits(context: dg.OpExecutionContext) -> None:
+@dg.op(name=OP, pool=POOL)
+def send_edits(context: dg.OpExecutionContext, config: PushConfig) -> None:
     """Every row of the shop's tables that was edited since Gazelle had it last."""
-    config = context.op_config
     try:
         with embedded_services(Settings.load()) as settings:
             log.configure_once(settings)
-            with Push(settings, keys=config["pianos"], at_once=config["at_once"], run_id=context.run_id) as push:
-                report = push.undo(config["undo"]) if config["undo"] else push.run()
+            with Push(settings, keys=config.pianos, at_once=config.at_once, run_id=context.run_id) as push:
+                report = push.undo(config.undo) if config.undo else push.run()
     except GazelleSyncError as error:
         raise failure_of(error) from None
     except Exception as error:
@@ -82,7 +66,7 @@ def send_edits(context: dg.OpExecutionContext) -> None:
                 cause=cause_of(error),
             )
         ) from None
-    getattr(context.resources, EAR).report = report
+    REPORTS[context.run_id] = report
     _tell(context, report)
     if report.stopped is not None:
         raise failure_of(GazelleSyncError(report.stopped, cause=report.cause))

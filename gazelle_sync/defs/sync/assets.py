@@ -6,7 +6,11 @@ costs Dagster's storage two events and its process a tenth of a second, and the 
 by threads of the run's pull.
 """
 
+import hashlib
+import inspect
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,6 +22,7 @@ from gazelle_sync.defs.sync.resources import POOL, RunSession
 from gazelle_sync.entities import ENTITIES, LATE, LOST, Entity, Table
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.quality.registry import CHECKS, GROUPS, Group
+from gazelle_sync.settings import PROJECT_ROOT
 
 STAGING, NORMALIZED, VIEWS, CONTROL = "staging", "normalized", "views", "books"
 """The groups of assets in the UI; the last one keeps its first name, since people's selections name it."""
@@ -51,18 +56,16 @@ def _entity_assets(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> 
         can_subset=True,
         pool=POOL,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={"pull"},
     )
-    def sync(context: dg.AssetExecutionContext) -> Made:
-        session: RunSession = context.resources.pull
-        with session.failures():
-            yield from _staged(context, session, entity)
-            yield from _applied(context, session, entity)
+    def sync(context: dg.AssetExecutionContext, pull: dg.ResourceParam[RunSession]) -> Made:
+        with pull.failures():
+            yield from _staged(context, pull, entity)
+            yield from _applied(context, pull, entity)
             found: dict[str, Finding] = {}
             for group in groups:
-                yield from evaluations(context, session, group, found)
+                yield from evaluations(context, pull, group, found)
             for view in views:
-                yield from _vouched_for(context, session, groups, view, found)
+                yield from _vouched_for(context, pull, groups, view, found)
 
     return sync
 
@@ -122,7 +125,8 @@ def staging_spec(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> dg
         owners=OWNERS,
         partitions_def=partitions,
         freshness_policy=READ_FROM_GAZELLE,
-        metadata=metadata_of(entity.staging_table),
+        code_version=code_version(operations_of(entity)),
+        metadata={**metadata_of(entity.staging_table), **code_references(operations_of(entity))},
     )
 
 
@@ -140,8 +144,10 @@ def table_spec(entity: Entity, table: Table, partitions: dg.PartitionsDefinition
         kinds={"python", "postgres"},
         owners=OWNERS,
         partitions_def=partitions,
+        code_version=code_version(reconciler_of(entity)),
         metadata={
             **metadata_of(table.name),
+            **code_references(reconciler_of(entity)),
             "refers to": ", ".join(sorted(set(table.references.values()))) or "—",
         },
     )
@@ -158,8 +164,41 @@ def view_spec(entity: Entity, view: str, partitions: dg.PartitionsDefinition[str
         kinds={"postgres", "view"},
         owners=OWNERS,
         partitions_def=partitions,
-        metadata=metadata_of(view),
+        code_version=code_version(migration_of(view)),
+        metadata={**metadata_of(view), **code_references(migration_of(view))},
     )
+
+
+def operations_of(entity: Entity) -> Path:
+    """The file of the GraphQL operations that read an entity."""
+    return PROJECT_ROOT / "gazelle_sync" / "gazelle" / "operations" / f"{entity.name}.graphql"
+
+
+def reconciler_of(entity: Entity) -> Path:
+    """The module that makes rows of an entity's bodies."""
+    return Path(inspect.getfile(entity.reconcile))
+
+
+@cache
+def migration_of(view: str) -> Path:
+    """The newest migration that creates a view."""
+    creates = f"VIEW public.{view} AS"
+    return max(
+        path
+        for path in (PROJECT_ROOT / "sql" / "migrations").glob("*.sql")
+        if creates in path.read_text(encoding="utf-8")
+    )
+
+
+def code_version(path: Path) -> str:
+    """Changes with the file that decides what an asset holds, so that the UI marks what older code made."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def code_references(path: Path) -> dict[str, Any]:
+    """Metadata that names the file, by its path in the project: nothing of the machine goes into the definitions."""
+    source = dg.LocalFileCodeReference(file_path=path.resolve().relative_to(PROJECT_ROOT).as_posix())
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[source])}
 
 
 def control_tables() -> list[dg.AssetSpec]:
@@ -171,7 +210,7 @@ def control_tables() -> list[dg.AssetSpec]:
             group_name=CONTROL,
             kinds={"postgres", "view"},
             owners=OWNERS,
-            metadata={"dagster/table_name": "public.external_id_mapping"},
+            metadata=metadata_of("external_id_mapping"),
         ),
         dg.AssetSpec(
             "sync_logs",
@@ -179,7 +218,7 @@ def control_tables() -> list[dg.AssetSpec]:
             group_name=CONTROL,
             kinds={"postgres", "table"},
             owners=OWNERS,
-            metadata={"dagster/table_name": "public.sync_logs"},
+            metadata=metadata_of("sync_logs"),
         ),
         dg.AssetSpec(
             "gazelle_api",

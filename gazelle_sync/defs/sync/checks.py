@@ -33,15 +33,15 @@ def table_checks() -> dg.AssetChecksDefinition:
         name="checks",
         specs=[spec for group in TABLE_GROUPS for spec in check_specs(group)],
         can_subset=True,
-        required_resource_keys={"pull"},
         op_tags={"dagster/priority": LAST},
         pool=POOL,
     )
-    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        session: RunSession = context.resources.pull
-        with session.failures():
+    def checks(
+        context: dg.AssetCheckExecutionContext, pull: dg.ResourceParam[RunSession]
+    ) -> Iterator[dg.AssetCheckResult]:
+        with pull.failures():
             for group in TABLE_GROUPS:
-                yield from evaluations(context, session, group, {})
+                yield from evaluations(context, pull, group, {})
 
     return checks
 

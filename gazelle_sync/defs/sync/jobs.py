@@ -1,4 +1,4 @@
-"""The jobs: a tick, a full run, a replay, the checks. Each is a selection of the same assets with another mode."""
+"""The jobs: a tick, two full runs, a replay, the checks. Each is a selection of the same assets with another mode."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync.defs.sync.assets import ENTITIES_SHOWN, NORMALIZED, STAGING, VIEWS
-from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY, REPLAY_JOB, TICK
+from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, MODE_TAG, NIGHTLY, REPLAY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality.registry import GROUPS
@@ -19,6 +19,7 @@ LONGEST_TICK_S = 2 * 3600
 
 STAGED = dg.AssetSelection.groups(STAGING)
 PRODUCED = dg.AssetSelection.groups(NORMALIZED, VIEWS)
+EVERYTHING = STAGED | PRODUCED | dg.AssetSelection.all_asset_checks()
 
 
 def run_config(mode: str, **more: Any) -> dict[str, Any]:
@@ -66,13 +67,29 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
             selection=(STAGED | PRODUCED).without_checks() | dg.AssetSelection.checks(*check_keys(only_in_tick=True)),
             description="What changed since the last run. Every 15 minutes.",
             config=run_config(Mode.TICK.value),
-            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S), **tags},
+            tags={MAX_RUNTIME_TAG: str(LONGEST_TICK_S), MODE_TAG: Mode.TICK.value, **tags},
+        ),
+        dg.define_asset_job(
+            NIGHTLY,
+            selection=EVERYTHING,
+            description="Every body with a stamp and 45 days of the timeline; then the proof that production is what "
+            "staging says. At 03:00, Monday to Saturday.",
+            config=run_config(Mode.NIGHTLY.value),
+            tags={MODE_TAG: Mode.NIGHTLY.value, **tags},
+        ),
+        dg.define_asset_job(
+            DEEP,
+            selection=EVERYTHING,
+            description="Every body of everything; then the proof that production is what staging says. On Sundays at "
+            "03:00.",
+            config=run_config(Mode.DEEP.value),
+            tags={MODE_TAG: Mode.DEEP.value, **tags},
         ),
         dg.define_asset_job(
             FULL,
-            selection=STAGED | PRODUCED | dg.AssetSelection.all_asset_checks(),
-            description="Every body with a stamp and 45 days of the timeline (nightly), or every body of everything "
-            "(deep, weekly); then the proof that production is what staging says.",
+            selection=EVERYTHING,
+            description="The older name of `nightly`, and of `deep` where its config says `mode: deep`. It stays for "
+            "those who know it; no schedule starts it.",
             config=run_config(Mode.NIGHTLY.value),
             tags=tags,
         ),
@@ -81,7 +98,7 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
             selection=PRODUCED,
             description="Production again from staging, without one call to Gazelle.",
             config=run_config(REPLAY),
-            tags=tags,
+            tags={MODE_TAG: REPLAY, **tags},
         ),
         dg.define_asset_job(
             CHECK,

@@ -4,14 +4,14 @@ It begins when the first asset asks for it and ends with the run, so that a run 
 connections, whatever was selected. A failed read fails its own asset, and only what depends on it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from enum import StrEnum
+from typing import cast
 
 import dagster as dg
+from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
@@ -32,44 +32,77 @@ from gazelle_sync.warehouse.lock import WAIT_S
 
 POOL = "gazelle_api"
 REPLAY = "replay"
-TICK, FULL, REPLAY_JOB, CHECK = "tick", "full", "replay", "check"
-PULL_JOBS = (TICK, FULL, REPLAY_JOB)
+TICK, NIGHTLY, DEEP, FULL, REPLAY_JOB, CHECK = "tick", "nightly", "deep", "full", "replay", "check"
+FULL_JOBS = (NIGHTLY, DEEP, FULL)
+"""`full` is the older name of both: it runs in either mode."""
+PULL_JOBS = (TICK, *FULL_JOBS, REPLAY_JOB)
+MODE_TAG = "gazelle_sync/mode"
+"""What a run does, as `sync_logs.mode` says it."""
+SCHEDULE_TAG = "dagster/schedule_name"
+"""Dagster's own, on the runs that a schedule asked for."""
 FULL_LOCK_WAIT_S = 900.0
 """A full run that meets a pull of the command line waits for it: skipped, it would be missed for a day."""
-MODES = (*(mode.value for mode in Mode if mode is not Mode.BACKFILL), REPLAY)
-MODES_OF: Mapping[str, tuple[str, ...]] = {
-    TICK: (Mode.TICK.value,),
-    FULL: (Mode.NIGHTLY.value, Mode.DEEP.value),
-    REPLAY_JOB: (REPLAY,),
+
+
+class RunMode(StrEnum):
+    """The mode of a run, named as in its run config: there Dagster reads the names of an enumeration."""
+
+    tick = Mode.TICK.value
+    nightly = Mode.NIGHTLY.value
+    deep = Mode.DEEP.value
+    replay = REPLAY
+
+
+class KeepOrDelete(StrEnum):
+    """What becomes of rows of which staging holds no version, named as in a run config."""
+
+    keep = WithoutStaging.KEEP.value
+    delete = WithoutStaging.DELETE.value
+
+
+MODES_OF: Mapping[str, tuple[RunMode, ...]] = {
+    TICK: (RunMode.tick,),
+    NIGHTLY: (RunMode.nightly,),
+    DEEP: (RunMode.deep,),
+    FULL: (RunMode.nightly, RunMode.deep),
+    REPLAY_JOB: (RunMode.replay,),
 }
 """Job → its modes, the one that it has without being told first. Other runs may have any, and are ticks."""
 
-CONFIG = {
-    "mode": dg.Field(
-        dg.Noneable(dg.Enum("Mode", [dg.EnumValue(mode) for mode in MODES])),
-        default_value=None,
-        is_required=False,
+
+class PullResource(dg.ConfigurableResource["RunSession"]):
+    """The pull (or replay) that the assets of a run share."""
+
+    progress: dg.ResourceDependency[Progress]
+    mode: RunMode | None = Field(
+        default=None,
         description="tick: what changed. nightly: every body with a stamp, 45 days of the timeline. deep: every body "
         "of everything. replay: no call to Gazelle, production again from staging. Unset: the job's own.",
-    ),
-    "allow_deletes": dg.Field(
-        bool, default_value=False, description="Let mass deletion and mass emptying through the fences, once."
-    ),
-    "only_pending": dg.Field(
-        bool, default_value=False, description="Of a replay: apply what waits, and leave the rest as it is."
-    ),
-    "without_staging": dg.Field(
-        dg.Noneable(dg.Enum("WithoutStaging", [dg.EnumValue(choice.value) for choice in WithoutStaging])),
-        default_value=None,
-        is_required=False,
+    )
+    allow_deletes: bool = Field(
+        default=False, description="Let mass deletion and mass emptying through the fences, once."
+    )
+    only_pending: bool = Field(default=False, description="Of a replay: apply what waits, and leave the rest as it is.")
+    without_staging: KeepOrDelete | None = Field(
+        default=None,
         description="Of a replay: what becomes of living rows of which staging holds no version. keep: they stay as "
         "they are. delete: they are marked deleted. Unset: a few are kept, with more the replay is refused.",
-    ),
-    "from_day": dg.Field(
-        dg.Noneable(str), default_value=None, is_required=False, description="Of a replay: first day, as 2026-11-01."
-    ),
-    "to_day": dg.Field(dg.Noneable(str), default_value=None, is_required=False, description="Of a replay: last day."),
-}
+    )
+    from_day: str | None = Field(default=None, description="Of a replay: first day, as 2026-11-01.")
+    to_day: str | None = Field(default=None, description="Of a replay: last day.")
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunSession"]:
+        """Open the session of a run, and end its pull with it."""
+        if context.run is None:
+            raise dg.DagsterInvariantViolationError("the pull belongs to a run")
+        if context.instance is not None:
+            on_todays_partition(context.instance, context.run)
+        session = RunSession(context.run, self)
+        try:
+            yield session
+        finally:
+            session.close()
 
 
 class RunSession:
@@ -77,14 +110,12 @@ class RunSession:
 
     Args:
         run: The Dagster run.
-        config: As `CONFIG`.
-        progress: Told how far it is.
+        options: Its run config, and who is told how far it is.
     """
 
-    def __init__(self, run: dg.DagsterRun, config: dict[str, Any], progress: Progress) -> None:
+    def __init__(self, run: dg.DagsterRun, options: PullResource) -> None:
         self._run = run
-        self._config = config
-        self._progress = progress
+        self._options = options
         self._stack = ExitStack()
         self._pull: Pull | Replay | None = None
         self._trouble: GazelleSyncError | None = None
@@ -198,15 +229,19 @@ class RunSession:
         tune_gc()
         mode = self._mode()
         start, end = utc_window(context.partition_time_window)
-        is_past = end <= datetime.now(UTC)
+        # A run that a schedule asked for late, after the day had ended, reads all that changed until now all the same.
+        is_past = end <= datetime.now(UTC) and SCHEDULE_TAG not in self._run.tags
         # A run that stages nothing has nothing to ask of Gazelle, and needs neither its answer nor its key.
-        is_replay = mode == REPLAY or not self._selected()
+        is_replay = mode is RunMode.replay or not self._selected()
+        done = REPLAY if is_replay else Mode.BACKFILL.value if is_past else mode.value
+        if self._run.tags.get(MODE_TAG) != done:  # as for the Materialize button, or `full` in its other mode
+            context.instance.add_run_tags(self._run.run_id, {MODE_TAG: done})
         settings = self.services(api=not is_replay)
         if is_replay:
-            days = self._days() or ((start, end) if is_past and mode != REPLAY else None)
-            only_pending = self._config["only_pending"] or (mode != REPLAY and not is_past)
+            days = self._days() or ((start, end) if is_past and mode is not RunMode.replay else None)
+            only_pending = self._options.only_pending or (mode is not RunMode.replay and not is_past)
             self._applies_all = not only_pending
-            choice = self._config["without_staging"]
+            choice = self._options.without_staging
             return self._stack.enter_context(
                 Replay(
                     settings,
@@ -214,7 +249,7 @@ class RunSession:
                     entities=self._expected(),
                     days=days,
                     without_staging=WithoutStaging(choice) if choice else None,
-                    progress=self._progress,
+                    progress=self._options.progress,
                     only_pending=only_pending,
                 )
             )
@@ -226,22 +261,22 @@ class RunSession:
                 window=(start, end) if is_past else None,
                 entities=self._selected(),
                 run_id=self._run.run_id,
-                allow_deletes=self._config["allow_deletes"],
-                progress=self._progress,
-                lock_wait_s=WAIT_S if mode == Mode.TICK.value else FULL_LOCK_WAIT_S,
+                allow_deletes=self._options.allow_deletes,
+                progress=self._options.progress,
+                lock_wait_s=WAIT_S if mode is RunMode.tick else FULL_LOCK_WAIT_S,
             )
         )
 
-    def _mode(self) -> str:
+    def _mode(self) -> RunMode:
         """The mode that the run was given, or that its job has."""
-        modes = MODES_OF.get(self._run.job_name, MODES)
-        mode = self._config["mode"] or modes[0]
+        modes = MODES_OF.get(self._run.job_name, tuple(RunMode))
+        mode = self._options.mode or modes[0]
         if mode not in modes:
             raise GazelleSyncError(
                 f"The job {self._run.job_name} has no mode {mode}: it runs as {' or '.join(modes)}. Set "
                 "resources.pull.config.mode to that, or start another job."
             )
-        return str(mode)
+        return mode
 
     def _selected(self) -> list[str]:
         """The entities whose staging table is part of the run."""
@@ -256,19 +291,19 @@ class RunSession:
         ]
 
     def _days(self) -> tuple[datetime, datetime] | None:
-        first, last = (self._day(name) for name in ("from_day", "to_day"))
+        first, last = _day("from_day", self._options.from_day), _day("to_day", self._options.to_day)
         if first is None and last is None:
             return None
         start, _ = day_window(first or date.min)
         _, end = day_window(last or date.max)
         return start, end or datetime.max.replace(tzinfo=UTC)
 
-    def _day(self, name: str) -> date | None:
-        value = self._config[name]
-        try:
-            return date.fromisoformat(value) if value else None
-        except ValueError:
-            raise GazelleSyncError(f"{name} should be a day such as 2026-11-01, not {value!r}.") from None
+
+def _day(name: str, value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise GazelleSyncError(f"{name} should be a day such as 2026-11-01, not {value!r}.") from None
 
 
 def on_todays_partition(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
@@ -281,25 +316,3 @@ def on_todays_partition(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Non
         today = range_tags(*[montreal_day(datetime.now(UTC))] * 2)
         instance.add_run_tags(run.run_id, today)
         cast("dict[str, str]", run.tags).update(today)
-
-
-def pull_resource(progress: Progress | None = None) -> dg.ResourceDefinition:
-    """The resource `pull`.
-
-    Args:
-        progress: For whoever draws a bar; None: nobody looks.
-    """
-
-    @dg.resource(config_schema=CONFIG, description="The pull (or replay) that the assets of a run share.")
-    def pull(context: dg.InitResourceContext) -> Iterator[RunSession]:
-        if context.run is None:
-            raise dg.DagsterInvariantViolationError("the pull belongs to a run")
-        if context.instance is not None:
-            on_todays_partition(context.instance, context.run)
-        session = RunSession(context.run, context.resource_config, progress or Progress())
-        try:
-            yield session
-        finally:
-            session.close()
-
-    return pull

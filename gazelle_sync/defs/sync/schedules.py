@@ -6,7 +6,7 @@ import dagster as dg
 
 from gazelle_sync.defs.sync.jobs import run_config
 from gazelle_sync.defs.sync.partitions import range_tags, tick_days
-from gazelle_sync.defs.sync.resources import FULL, PULL_JOBS, TICK
+from gazelle_sync.defs.sync.resources import DEEP, NIGHTLY, PULL_JOBS, TICK
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.pull.context import Mode
@@ -26,8 +26,7 @@ def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest
     # A full run that is due while a tick works waits in the pool's queue: skipped, it would be missed for a day.
     if mode is Mode.TICK and (busy := _busy(context.instance, settings)):
         return dg.SkipReason(busy)
-    now = datetime.now(UTC)
-    first, last = tick_days(_watermark(settings), now, settings.partitions_start)
+    first, last = tick_days(_watermark(settings), context.scheduled_execution_time, settings.partitions_start)
     if first == last:
         return dg.RunRequest(partition_key=last.isoformat(), run_config=run_config(mode.value))
     return dg.RunRequest(tags=range_tags(first, last), run_config=run_config(mode.value))
@@ -84,6 +83,6 @@ def schedules() -> list[dg.ScheduleDefinition]:
     """All schedules; they are on by default."""
     return [
         _schedule("tick_every_15_minutes", "*/15 * * * *", TICK, Mode.TICK, "What changed, every 15 minutes."),
-        _schedule("full_at_night", "0 3 * * 1-6", FULL, Mode.NIGHTLY, "Full run at 03:00 Montreal."),
-        _schedule("deep_on_sunday", "0 3 * * 0", FULL, Mode.DEEP, "Every body of everything, Sundays at 03:00."),
+        _schedule("full_at_night", "0 3 * * 1-6", NIGHTLY, Mode.NIGHTLY, "Full run at 03:00 Montreal."),
+        _schedule("deep_on_sunday", "0 3 * * 0", DEEP, Mode.DEEP, "Every body of everything, Sundays at 03:00."),
     ]

@@ -1,4 +1,4 @@
-"""Lists, counts, cursors and values that lie: what `DATA` faults make of an answer, and `REQUEST` faults of a question.
+"""Wrong answers: what `DATA` faults do to lists, counts, cursors and values, and `REQUEST` faults to variables.
 
 Each function changes its first argument in place; `options` are those of the fault.
 """
@@ -14,7 +14,7 @@ from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.pages import cursor, position
 from gazelle_sync.sandbox.settings import INSTANT
 
-Lie = Callable[[Record, Record], None]
+Change = Callable[[Record, Record], None]
 
 
 def _row_lists(payload: Record) -> Iterator[tuple[str, list[Json]]]:
@@ -139,7 +139,7 @@ def _partial(payload: Record, options: Record) -> None:
     payload.setdefault("errors", []).append({"message": message, "path": [first]})
 
 
-# ---- lists that lie
+# ---- lists
 
 
 def _null_rows(payload: Record, options: Record) -> None:
@@ -171,12 +171,12 @@ def _cursor_loop(payload: Record, _: Record) -> None:
             connection["pageInfo"] |= {"hasNextPage": True, "endCursor": "MQ"}
 
 
-def _lacks(name: str) -> Lie:
-    def lie(payload: Record, _: Record) -> None:
+def _lacks(name: str) -> Change:
+    def change(payload: Record, _: Record) -> None:
         for connection in _connections(payload):
             connection.pop(name, None)
 
-    return lie
+    return change
 
 
 def _duplicate_id(payload: Record, _: Record) -> None:
@@ -206,7 +206,7 @@ def _not_found(payload: Record, _: Record) -> None:
         payload.setdefault("errors", []).append({"message": "Couldn't find the record", "path": [key]})
 
 
-# ---- values that lie
+# ---- values
 
 
 def _null_field(payload: Record, options: Record) -> None:
@@ -225,12 +225,12 @@ def _wrong_type(payload: Record, options: Record) -> None:
 
 
 def _shifted_stamps(payload: Record, options: Record) -> None:
-    """Every `updatedAt` lies `seconds` away."""
+    """Every `updatedAt` is `seconds` off."""
     _shift(payload, "updatedAt", float(options.get("seconds", 86_400)))
 
 
 def _shifted_starts(payload: Record, options: Record) -> None:
-    """Every `start` lies `seconds` away, as where UTC was read as local time."""
+    """Every `start` is `seconds` off, as where UTC was read as local time."""
     _shift(payload, "start", float(options.get("seconds", 18_000)))
 
 
@@ -307,7 +307,7 @@ def _repeated_page(variables: Record, _: Record) -> None:
     variables.pop("after", None)
 
 
-DATA: dict[str, Lie] = {
+DATA: dict[str, Change] = {
     "repeat_row": _repeat_row,
     "skip_row": _skip_row,
     "order_violation": _order_violation,
@@ -338,5 +338,5 @@ DATA: dict[str, Lie] = {
     "thin_nested": _thin_nested,
     "null_nested": _null_nested,
 }
-REQUEST: dict[str, Lie] = {"moved_page": _moved_page, "repeated_page": _repeated_page}
+REQUEST: dict[str, Change] = {"moved_page": _moved_page, "repeated_page": _repeated_page}
 """Applied to the variables of a request, before it is answered."""

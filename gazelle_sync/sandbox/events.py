@@ -1,4 +1,4 @@
-"""The invented shop's calendar: ordinary visits, and the events that broke programs before this one.
+"""Events of the calendar: ordinary visits, and those that broke programs before this one.
 
 Those are: early and late visits in winter and in summer ("Tire le Coyote"), events around both changes of the clock,
 blocks of 48 hours, whole days, events without client, of a deleted client, of a user who left, with several pianos, and
@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.sandbox.drawing import Draw
 from gazelle_sync.sandbox.encoding import Record
 from gazelle_sync.sandbox.mutations import EVENT_DEFAULTS
 from gazelle_sync.sandbox.settings import INSTANT
 from gazelle_sync.sandbox.vocabulary import NOTES, TITLES
-
-if TYPE_CHECKING:
-    from gazelle_sync.sandbox.dataset import Inventor
 
 WINDOW_PAST_DAYS = 30
 WINDOW_FUTURE_DAYS = 365
@@ -27,15 +24,15 @@ WINDOW_FUTURE_DAYS = 365
 class Calendar:
     """Draws the events of an account whose people and pianos exist."""
 
-    def __init__(self, inventor: Inventor) -> None:
-        self._inventor = inventor
-        self._random = inventor.random
-        self._now = datetime.fromtimestamp(inventor.now_s, UTC)
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
+        self._random = draw.random
+        self._now = datetime.fromtimestamp(draw.now_s, UTC)
         self._today = self._now.astimezone(MONTREAL).date()
 
     def events(self) -> list[Record]:
         """Every event; those that are listed fill the volume exactly, cancelled ones come on top."""
-        volume = self._inventor.volume
+        volume = self._draw.volume
         odd = list(self._odd())
         inside = sum(map(self._is_in_window, odd))
         made = [*odd]
@@ -61,7 +58,7 @@ class Calendar:
     def _visit(self, day: date) -> Record:
         hour, minute = self._random.randint(7, 19), self._random.choice((0, 15, 30, 45))
         start = datetime(day.year, day.month, day.day, hour, minute, tzinfo=MONTREAL)
-        piano = self._random.choice(self._inventor.made["pianos"])
+        piano = self._random.choice(self._draw.made["pianos"])
         past = start < self._now
         return self._event(
             start,
@@ -72,18 +69,17 @@ class Calendar:
         )
 
     def _event(self, start: datetime, title: str, **values: object) -> Record:
-        inventor = self._inventor
-        now = self._now
+        draw, now = self._draw, self._now
         created = min(start.astimezone(UTC), now) - timedelta(days=self._random.uniform(2, 60))
         updated = min(start.astimezone(UTC), now) - timedelta(days=self._random.uniform(1, 2))
         event: Record = EVENT_DEFAULTS | {
-            "id": inventor.id("evt"),
+            "id": draw.id("evt"),
             "start": start.astimezone(UTC).strftime(INSTANT),
             "title": title,
             "notes": self._random.choice(NOTES) if self._random.random() < 0.4 else None,
             "duration": self._random.choice((45, 60, 60, 90, 120)),
-            "userId": self._random.choice(inventor.made["users"][: max(1, inventor.volume.users - 2)])["id"],
-            "createdById": inventor.made["users"][0]["id"],
+            "userId": self._random.choice(draw.made["users"][: max(1, draw.volume.users - 2)])["id"],
+            "createdById": draw.made["users"][0]["id"],
             "clientId": None,
             "pianos": [],
             "createdAt": created.strftime(INSTANT),
@@ -107,7 +103,7 @@ class Calendar:
         yield from self._of_the_clients()
 
     def _tire_le_coyote(self) -> Iterator[Record]:
-        client = self._inventor.made["clients"][0]
+        client = self._draw.made["clients"][0]
         for month in (1, 7):
             year = self._today.year + (date(self._today.year, month, 15) < self._today)
             for hour, title in ((7, "Tire le Coyote avant 8h"), (18, "Tire le Coyote à 18h")):
@@ -122,22 +118,24 @@ class Calendar:
             midnight + timedelta(days=20), "Salon du piano", type="PERSONAL", isAllDay=True, duration=24 * 60
         )
         yield self._event(midnight + timedelta(days=5, hours=12), "Appeler l'atelier ☎️", type="MEMO", duration=0)
-        former = self._inventor.made["former_users"][0]["id"]
+        former = self._draw.made["former_users"][0]["id"]
         yield self._event(midnight - timedelta(days=12), "Accord", userId=former, status="COMPLETE")
         unknown = self._event(midnight - timedelta(days=13), "Calendrier synchronisé", type="SYNCED")
-        yield unknown | {"userId": self._inventor.made["former_users"][1]["id"], "title": None}
+        yield unknown | {"userId": self._draw.made["former_users"][1]["id"], "title": None}
 
     def _of_the_clients(self) -> Iterator[Record]:
         midnight = datetime(self._today.year, self._today.month, self._today.day, tzinfo=MONTREAL)
-        ghost = self._inventor.ghost_client_id
-        yield self._event(midnight - timedelta(days=8, hours=10), "Accord (client supprimé)", clientId=ghost)
-        yield self._event(midnight - timedelta(days=500), "Accord (client supprimé)", clientId=ghost, status="COMPLETE")
-        pianos = self._inventor.made["pianos"]
+        deleted = self._draw.deleted_client_id
+        yield self._event(midnight - timedelta(days=8, hours=10), "Accord (client supprimé)", clientId=deleted)
+        yield self._event(
+            midnight - timedelta(days=500), "Accord (client supprimé)", clientId=deleted, status="COMPLETE"
+        )
+        pianos = self._draw.made["pianos"]
         several = [{"pianoId": piano["id"], "isTuning": place == 0} for place, piano in enumerate(pianos[:5])]
         owner = pianos[0]["clientId"]
         yield self._event(midnight + timedelta(days=6, hours=9), "Cinq pianos", clientId=owner, pianos=several)
         # A joint visit is two events: one has one user.
-        for user in self._inventor.made["users"][:2]:
+        for user in self._draw.made["users"][:2]:
             start = midnight + timedelta(days=7, hours=13)
             yield self._event(start, "Visite à deux", clientId=owner, pianos=several[:1], userId=user["id"])
 

@@ -1,4 +1,4 @@
-"""What was asked and what was served: the counts that tests and measurements read."""
+"""Counters of requests and of records served, for tests and measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gazelle_sync.sandbox.execution import Served
 _KEPT_ARRIVALS = 200_000
 
 
-class Ledger:
+class Counters:
     """Counts since the start, or since the last reset."""
 
     def __init__(self) -> None:
