@@ -53,8 +53,8 @@ HOURS: dict[float, Cause] = {
     **dict.fromkeys((8, 9, 10, -8, -9, -10), Cause.CONVERTED_TWICE),
 }
 """Hours by which all rows were moved → what that is called."""
-Explanation = tuple[Cause, timedelta | None]
-"""A cause, and by how much, where that is the same for all rows."""
+Explanation = tuple[Cause, timedelta | None, int]
+"""A cause, by how much where that is the same for all rows, and otherwise by which conversion (0: by none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,11 @@ def diagnose(pairs: Sequence[Pair]) -> Diagnosis:
         # Of two that explain as many rows the first is taken, and each row names the one that says most first.
         ((best, _),) = Counter(explanation for _, named in left for explanation in named).most_common(1)
         explained = tuple(pair for pair, named in left if best in named or _is_beyond(pair))
+        cause, shift, _ = best
         if len(explained) < LEAST_ALIKE and len(left) > 1:
             patterns.append(Pattern(Cause.SCATTERED, None, None, tuple(pair for pair, _ in left)))
             break
-        patterns.append(Pattern(*best, _since(best[0], explained) if has_right else None, explained))
+        patterns.append(Pattern(cause, shift, _since(cause, explained) if has_right else None, explained))
         left = [(pair, named) for pair, named in left if best not in named and not _is_beyond(pair)]
     if missing:
         patterns.append(Pattern(Cause.MISSING, None, None, missing))
@@ -176,15 +177,15 @@ def _explanations(pair: Pair, found: datetime) -> list[Explanation]:
     named: list[Explanation] = []
     if abs(shift) == HOUR:
         is_winter = montreal_offset(pair.instant) == STANDARD
-        named.append((Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift))
+        named.append((Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift, 0))
     if found == datetime.combine(montreal_day(pair.instant), pair.expected.timetz()):
-        named.append((Cause.DATE_MOVED, None))
-    named.append((_cause_of(shift), shift))
-    named += [(cause, None) for times, cause in CONVERSIONS.items() if shift in spans[times]]
+        named.append((Cause.DATE_MOVED, None, 0))
+    named.append((_cause_of(shift), shift, 0))
+    named += [(cause, None, times) for times, cause in CONVERSIONS.items() if shift in spans[times]]
     if found.date() == pair.expected.date():
-        named.append((Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2))  # +19 h is 5 h less whose date stayed
-        if any((shift - span) % DAY == timedelta() for span in spans[-1] + spans[1]):
-            named.append((Cause.DATE_LOST, None))
+        named.append((Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2, 0))  # +19 h is 5 h less whose date stayed
+        once = [times for times in (-1, 1) if any((shift - span) % DAY == timedelta() for span in spans[times])]
+        named += [(Cause.DATE_LOST, None, times) for times in once]
     return named
 
 

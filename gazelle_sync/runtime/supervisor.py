@@ -3,6 +3,9 @@
 Dagster is four processes and one more for each run. A guard of our own stands between them and us: it holds the far
 end of a pipe, and when the pipe ends (we were told to stop, or died however we died) it stops every one of them. So
 there is one way to stop, and it also works after `kill -9`.
+
+`dagster dev` ends when its webserver or daemon dies, but goes on without its code server: nothing would be evaluated
+any more. So the webserver is asked whether the code server answers, and all of Dagster is started again if it does not.
 """
 
 from __future__ import annotations
@@ -39,11 +42,23 @@ BESIDE_ENDS_S = 2.0
 """How long what is done beside the UI may take to end once it is asked."""
 LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
+CODE_SERVER_ASKED_EVERY_S = 5.0
+RESTARTS_AN_HOUR = 3
+CODE_SERVER = """
+{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError {
+  ... on PythonError { className }
+} } } } }
+"""
+UNREACHABLE = "DagsterUserCodeUnreachableError"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TROUBLE = re.compile(r" - (ERROR|CRITICAL) - ")
 _LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of .*|.*[Ss]kip.*)")
 _DEATH = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
+
+
+class _CodeServerGone(Exception):
+    """The webserver cannot reach the code server."""
 
 
 def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event], None] | None = None) -> int:
@@ -55,7 +70,7 @@ def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event],
         beside: Done on a thread meanwhile, until its event is set: what must go on when Dagster stands still.
 
     Returns:
-        0 when it was told to stop, 1 when a part of it died.
+        0 when it was told to stop, 1 when a part of it died (the code server: more often than may be restarted).
 
     Raises:
         GazelleSyncError: The port is taken, this home's UI runs already, or the UI does not start.
@@ -67,8 +82,31 @@ def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event],
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
             click.echo(say("Starting the Dagster UI; its log is {log}", log=log))
-            with _done_beside(beside), _guarded(settings, port, log) as guard:
-                return _watch(guard, port, lines, asked, say)
+            with _done_beside(beside):
+                return _keep_running(settings, port, lines, asked, say)
+
+
+def _keep_running(settings: Settings, port: int, log: IO[str], asked: list[int], say: Translator) -> int:
+    """Run Dagster, and start all of it again when its code server is gone, so many times an hour."""
+    restarts: list[float] = []
+    while True:
+        try:
+            with _guarded(settings, port, Path(log.name)) as guard:
+                return _watch(guard, port, log, asked, say)
+        except _CodeServerGone:
+            now = time.monotonic()
+            restarts = [at for at in restarts if now - at < 3600] + [now]
+        if asked:
+            return 0
+        if len(restarts) > RESTARTS_AN_HOUR:
+            said = say(
+                "Dagster's code server stopped answering {times} times within an hour, so everything was stopped. "
+                "Read {log}, then start again.", times=len(restarts), log=log.name,
+            )  # fmt: skip
+            click.secho(f"✗ {said}", fg="red", err=True)
+            return 1
+        said = say("Dagster's code server does not answer any more: Dagster was stopped and starts again.")
+        click.secho(f"⚠ {said}", fg="yellow")
 
 
 @contextmanager
@@ -101,6 +139,7 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
     """Show what matters of the log, until we are told to stop or Dagster ends by itself."""
     deadline = time.monotonic() + START_TIMEOUT_S
     is_answering = False
+    ask_at = 0.0
     while not asked:
         for line in _important(log):
             click.echo(line)
@@ -112,6 +151,10 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
             click.echo(say("The UI is at {url} (schedules on). Ctrl-C stops all of it.", url=url))
         if not is_answering and time.monotonic() > deadline:
             raise GazelleSyncError(f"The UI does not answer after {START_TIMEOUT_S:g} s. Read {log.name}.")
+        if is_answering and time.monotonic() > ask_at:
+            if not code_server_answers(port):
+                raise _CodeServerGone
+            ask_at = time.monotonic() + CODE_SERVER_ASKED_EVERY_S
         with suppress(InterruptedError):
             time.sleep(WATCH_EVERY_S)
     click.echo(say("Stopping …"))
@@ -248,6 +291,19 @@ def _answers(port: int) -> bool:
         return httpx.get(f"http://{HOST}:{port}/server_info", timeout=2).is_success
     except httpx.HTTPError:
         return False
+
+
+def code_server_answers(port: int) -> bool:
+    """False where the webserver says that it cannot reach the code server, for which it tried ten seconds."""
+    import httpx
+
+    try:
+        answer = httpx.post(f"http://{HOST}:{port}/graphql", json={"query": CODE_SERVER}, timeout=2)
+        entries = answer.json()["data"]["workspaceOrError"]["locationEntries"]
+        problems = [entry["locationOrLoadError"] for entry in entries]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return True  # a busy webserver says nothing of the code server; a dead one ends `dagster dev`
+    return not any(problem and problem.get("className") == UNREACHABLE for problem in problems)
 
 
 def _fresh_log(path: Path) -> Path:

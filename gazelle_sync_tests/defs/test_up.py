@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.runtime import supervisor
 from gazelle_sync.runtime.supervisor import run_ui
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync_tests.support.far import far_away
@@ -114,7 +118,7 @@ def up(home: Path, tmp_path: Path) -> Iterator[Up]:
 def guarded(tmp_path: Path, program: str) -> subprocess.Popen[str]:
     """A guard, with little patience, over a program that stands in for Dagster."""
     impatient = (
-        "import sys; from gazelle_sync import up; up.SERVICES_END_S = up.RUNS_END_S = 0.5; "
+        "import sys; from gazelle_sync.runtime import supervisor as up; up.SERVICES_END_S = up.RUNS_END_S = 0.5; "
         "sys.exit(up.guard_dagster([sys.executable, '-c', sys.argv[1]]))"
     )
     guard = subprocess.Popen(
@@ -207,6 +211,89 @@ def test_the_guard_ignores_the_terminals_signals_and_ends_what_a_dead_dagster_le
         guard.send_signal(signal.SIGTERM)
         assert guard.wait(10) == 0
     assert wait_for(lambda: not processes_of(tmp_path), 5), processes_of(tmp_path)
+
+
+@contextmanager
+def webserver(class_name: str | None) -> Iterator[int]:
+    """Answers as Dagster's webserver does, with the class of the error that the code location has; gives its port."""
+    told = {"className": class_name} if class_name else {}
+    body = json.dumps({"data": {"workspaceOrError": {"locationEntries": [{"locationOrLoadError": told}]}}}).encode()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - as http.server names it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_a_code_server_that_does_not_answer_is_told_from_one_that_does_and_from_a_busy_webserver() -> None:
+    for class_name, answers in {
+        supervisor.UNREACHABLE: False,
+        "DagsterInvalidDefinitionError": True,
+        None: True,
+    }.items():
+        with webserver(class_name) as port:
+            assert supervisor.code_server_answers(port) is answers, class_name
+    assert supervisor.code_server_answers(free_port()), "nobody answers: that is for `dagster dev` to say"
+
+
+def test_a_code_server_that_never_comes_back_ends_up_with_status_1_and_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    starts: list[int] = []
+
+    @contextmanager
+    def stands_in(*_: object) -> Iterator[subprocess.Popen[str]]:
+        with subprocess.Popen(["sleep", "300"], text=True) as process:
+            starts.append(process.pid)
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    monkeypatch.setattr(supervisor, "_guarded", stands_in)
+    monkeypatch.setattr(supervisor, "_assert_free", lambda _port: None)
+    with webserver(supervisor.UNREACHABLE) as port:
+        assert run_ui(Settings(home=tmp_path), port) == 1
+    assert len(starts) == 1 + supervisor.RESTARTS_AN_HOUR
+    said = capsys.readouterr()
+    assert said.out.count("starts again") == supervisor.RESTARTS_AN_HOUR
+    assert re.search(r"code server stopped answering 4 times .*dagster\.log", said.err)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_code_server_that_dies_is_noticed_and_dagster_is_started_again(
+    home: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Two starts of all of Dagster, and the half minute in between."""
+    running = Up(home, tmp_path / "up.out")
+    try:
+        (code_server,) = [pid for pid, command in processes_of(home).items() if "dagster api grpc" in command]
+        os.kill(code_server, number)
+        assert wait_for(lambda: "starts again" in running.text, 60), running.text
+        assert wait_for(lambda: running.text.count("The UI is at") == 2, 120), running.text
+        answer = httpx.post(f"http://127.0.0.1:{running.port}/graphql", json={"query": SCHEDULES}, timeout=30).json()
+        assert answer["data"]["repositoriesOrError"]["nodes"][0]["schedules"]
+        assert supervisor.code_server_answers(running.port)
+        running.process.terminate()
+        assert running.process.wait(60) == 0, running.text
+    finally:
+        running.end()
 
 
 @pytest.mark.slow

@@ -121,6 +121,17 @@ def test_a_mixture_is_taken_apart() -> None:
     assert found == {Cause.UTC_READ_AS_LOCAL: 30, Cause.CONSTANT: 12, Cause.SCATTERED: 3}
 
 
+def test_rows_that_were_moved_either_way_are_two_patterns() -> None:
+    both = iter(range(60))
+
+    def spoil(at: datetime) -> datetime:
+        offset = montreal_offset(at)
+        return on_its_day(at, at + offset if next(both) % 3 else at - offset)
+
+    patterns = diagnose(pairs(spoil)).patterns
+    assert [(p.cause, len(p.pairs)) for p in patterns[:2]] == [(Cause.DATE_LOST, 40), (Cause.DATE_LOST, 20)]
+
+
 def test_a_single_row_that_is_off_keeps_its_shift() -> None:
     first = YEAR[0]
     (pattern,) = diagnose(pairs(lambda at: at + 3 * HOUR if at == first else at)).patterns
