@@ -166,10 +166,8 @@ def _count(field: Field, value: Json, served: Served) -> None:
 
 def _asked(field: Field) -> set[str]:
     """The names of the fields of a root field's records, through `nodes` and `edges`."""
-    names: set[str] = set()
-    for part in field.below or ():
-        if part.name in ("nodes", "edges", "node"):
-            names |= _asked(part)
-        elif part.name not in ("pageInfo", "totalCount", "cursor"):
-            names.add(part.name)
-    return names
+    if field.below is None:
+        return set()
+    around = {"nodes", "edges", "node"}
+    below = [_asked(part) for part in field.below.derived if part.name in around]
+    return {name for _, name in field.below.names}.union(*below) - around - {"pageInfo", "totalCount", "cursor"}

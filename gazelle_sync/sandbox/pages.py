@@ -50,8 +50,8 @@ class Page:
         return list(self.rows[self.start : self.end])
 
     def get(self, name: str) -> Json:
-        """A field of the connection or of its `pageInfo`."""
-        return _FIELDS[name](self)
+        """A field of the connection or of its `pageInfo`; None for one that no page holds."""
+        return _FIELDS[name](self) if name in _FIELDS else None
 
 
 _FIELDS: dict[str, Callable[[Page], Json]] = {

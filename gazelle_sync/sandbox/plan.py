@@ -48,7 +48,7 @@ class Field(NamedTuple):
 
     Attributes:
         key: Its name in the answer.
-        name: Its name in the type `parent`.
+        name: Its name in the type that has it.
         of_type: Name of its own type, without list and non-null.
         required: Whether it must not be null.
         rows_required: Whether the rows of its list must not be null.
@@ -58,13 +58,28 @@ class Field(NamedTuple):
 
     key: str
     name: str
-    parent: str
     of_type: str
     required: bool
     rows_required: bool
     resolve: Resolver | None
     arguments: dict[str, Json]
-    below: tuple[Field, ...] | None
+    below: Plan | None
+
+
+class Plan(NamedTuple):
+    """The fields of one selection.
+
+    Attributes:
+        of_type: Name of the type that has them.
+        names: Key and name of each, in the order of the answer.
+        derived: Those whose value is not just what the record holds.
+        required: Keys of those that must not be null.
+    """
+
+    of_type: str
+    names: list[tuple[str, str]]
+    derived: list[Field]
+    required: list[str]
 
 
 class NullRefused(Exception):
@@ -86,7 +101,7 @@ class Document:
     node: DocumentNode
     operations: dict[str, OperationDefinitionNode]
     fragments: dict[str, FragmentDefinitionNode]
-    plans: dict[tuple[int, ...], tuple[Field, ...]] | None = None
+    plans: dict[tuple[int, ...], Plan] | None = None
 
     @classmethod
     def read(cls, schema: GraphQLSchema, text: str) -> Document | list[GraphQLError]:
@@ -143,7 +158,7 @@ class Planner:
         """
         name = nodes[0].name.value
         if name == "__typename":
-            return Field(key, name, parent.name, "String", True, False, lambda *_: parent.name, {}, None)
+            return Field(key, name, "String", True, False, lambda *_: parent.name, {}, None)
         definition = parent.fields[name]
         kind, nullable = get_named_type(definition.type), get_nullable_type(definition.type)
         resolve = resolver_of(parent.name, name, kind.name)
@@ -152,7 +167,6 @@ class Planner:
         return Field(
             key=key,
             name=name,
-            parent=parent.name,
             of_type=kind.name,
             required=is_non_null_type(definition.type),
             rows_required=is_list_type(nullable) and is_non_null_type(nullable.of_type),
@@ -161,13 +175,19 @@ class Planner:
             below=self._below(kind, nodes),
         )
 
-    def _below(self, kind: GraphQLOutputType, nodes: list[FieldNode]) -> tuple[Field, ...] | None:
+    def _below(self, kind: GraphQLOutputType, nodes: list[FieldNode]) -> Plan | None:
         if not isinstance(kind, GraphQLObjectType):
             return None
         made_from = tuple(map(id, nodes))
         if made_from not in self._plans:
             fields = collect_sub_fields(self._schema, self._fragments, self._variables, kind, nodes)
-            self._plans[made_from] = tuple(self.field(kind, key, same) for key, same in fields.items())
+            planned = [self.field(kind, key, same) for key, same in fields.items()]
+            self._plans[made_from] = Plan(
+                of_type=kind.name,
+                names=[(field.key, field.name) for field in planned],
+                derived=[field for field in planned if field.resolve is not None or field.below is not None],
+                required=[field.key for field in planned if field.required],
+            )
         return self._plans[made_from]
 
     def _paged(self, resolve: Resolver) -> Resolver:
@@ -205,25 +225,25 @@ class Reader:
                 rows.append(None)
         return rows
 
-    def _object(self, plan: tuple[Field, ...], record: Record, path: Path) -> Record:
-        found: Record = {}
-        get, store = record.get, self.store
-        for planned in plan:
-            key, name, parent, _, required, _, resolve, arguments, below = planned
-            value = get(name) if resolve is None else resolve(store, record, arguments)
-            if value is None:
-                if required:
-                    message = f"Cannot return null for non-nullable field {parent}.{key}."
-                    self.errors.append({"message": message, "path": _keys((path, key))})
-                    raise NullRefused
-            elif below is not None:
+    def _object(self, plan: Plan, record: Record, path: Path) -> Record:
+        get = record.get
+        found = {key: get(name) for key, name in plan.names}
+        for planned in plan.derived:
+            key, resolve = planned.key, planned.resolve
+            value = found[key] if resolve is None else resolve(self.store, record, planned.arguments)
+            if value is not None and planned.below is not None:
                 try:
                     value = self.value(planned, value, (path, key))
                 except NullRefused:
-                    if required:
+                    if planned.required:
                         raise
                     value = None
             found[key] = value
+        for key in plan.required:
+            if found[key] is None:
+                message = f"Cannot return null for non-nullable field {plan.of_type}.{key}."
+                self.errors.append({"message": message, "path": _keys((path, key))})
+                raise NullRefused
         return found
 
 
