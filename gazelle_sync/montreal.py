@@ -1,7 +1,8 @@
-"""The two clocks of a run: the order of reading, and Montreal's days.
+"""Montreal's days, and the instants that a shop's calendar holds.
 
-Somebody types 0001-01-01 or 9999-12-31 sooner or later, so the arithmetic of days stops at the ends of the calendar
-instead of overflowing: the first day takes in every instant before the second, and the last day has no end.
+Somebody types 0001-01-01 or 9999-12-31 sooner or later. A reconciler refuses an instant outside 1900 to 2199, which is
+a mistyped year. Whatever else reads instants (of the API or the database) reads such a one as the nearest end, so that
+no arithmetic of days overflows and nothing stops for it.
 """
 
 from __future__ import annotations
@@ -12,53 +13,37 @@ from zoneinfo import ZoneInfo
 MONTREAL = ZoneInfo("America/Toronto")
 """The shop's wall clock. PostgreSQL and the tz database know Montreal by this name."""
 
-_DAY = timedelta(days=1)
+FIRST = datetime(1900, 1, 1, tzinfo=UTC)
+LAST = datetime(2200, 1, 1, tzinfo=UTC)
+"""The ends of the calendar: a sound instant is not before the first, and before the last."""
+
+
+def within_calendar(instant: datetime) -> datetime:
+    """An instant (aware) in UTC, or the end of the calendar that it lies beyond."""
+    return min(max(instant, FIRST), LAST).astimezone(UTC)
 
 
 def montreal_day(instant: datetime) -> date:
-    """The day that an instant belongs to in Montreal."""
-    try:
-        return instant.astimezone(MONTREAL).date()
-    except OverflowError:  # the first hours of year 1, which Montreal spends in the year before
-        return date.min
-
-
-def montreal_time(instant: datetime) -> datetime:
-    """An instant (aware) on Montreal's wall clock; the first hours of year 1 as they are."""
-    try:
-        return instant.astimezone(MONTREAL)
-    except OverflowError:
-        return instant
+    """The day that an instant of the calendar belongs to in Montreal."""
+    return instant.astimezone(MONTREAL).date()
 
 
 def midnight(day: date) -> datetime:
     """The instant at which a Montreal day begins, in UTC (a day has 23, 24 or 25 hours)."""
-    if day == date.min:
-        return datetime.min.replace(tzinfo=UTC)
-    return datetime(day.year, day.month, day.day, tzinfo=MONTREAL).astimezone(UTC)
+    return within_calendar(datetime(day.year, day.month, day.day, tzinfo=MONTREAL))
 
 
-def day_after(day: date) -> date:
-    """The next calendar day; after the last that there is comes the last."""
-    return min(day, date.max - _DAY) + _DAY
-
-
-def day_window(day: date) -> tuple[datetime, datetime | None]:
-    """The instants between which a Montreal day lies, closed and open; the calendar's last day has no end."""
-    return midnight(day), None if day == date.max else midnight(day_after(day))
-
-
-def earlier(instant: datetime, span: timedelta) -> datetime:
-    """An instant (aware UTC) so much earlier, or the first that there is: a watermark can be set by hand."""
-    return max(instant, datetime.min.replace(tzinfo=UTC) + span) - span
+def day_window(day: date) -> tuple[datetime, datetime]:
+    """The instants between which a Montreal day of the calendar lies, closed and open."""
+    return midnight(day), midnight(min(day, LAST.date()) + timedelta(days=1))
 
 
 def parse_instant(value: object) -> datetime | None:
-    """An ISO-8601 instant as aware UTC; None where there is none, or where it has no zone."""
+    """An ISO-8601 instant as aware UTC within the calendar; None where there is none, or where it has no zone."""
     if not isinstance(value, str):
         return None
     try:
         instant = datetime.fromisoformat(value)
-        return instant.astimezone(UTC) if instant.tzinfo is not None else None
-    except (ValueError, OverflowError):  # the latter for the first and the last day that Python knows
+    except ValueError:
         return None
+    return within_calendar(instant) if instant.tzinfo is not None else None

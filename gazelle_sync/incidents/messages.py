@@ -13,7 +13,7 @@ from datetime import datetime
 from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.incidents.trouble import Trouble
-from gazelle_sync.montreal import montreal_time
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.notifications.ledger import Occurrence, Severity
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings
@@ -200,4 +200,4 @@ def _by_entity(trouble: Trouble, say: Translator) -> str:
 
 
 def _when(instant: datetime) -> str:
-    return f"{montreal_time(instant):%Y-%m-%d %H:%M}"
+    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M}"

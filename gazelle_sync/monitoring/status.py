@@ -16,7 +16,7 @@ from psycopg import sql
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
-from gazelle_sync.montreal import MONTREAL, montreal_time
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.notifications import ledger
 from gazelle_sync.push.status import PushStatus, read_push
 from gazelle_sync.settings import Settings
@@ -310,7 +310,7 @@ def _table(rows: list[EntityStatus], say: Translator, now: datetime) -> str:
 
 def _when(instant: datetime, now: datetime) -> str:
     """Montreal's wall clock; the date only where it is not today's."""
-    local = montreal_time(instant)
+    local = instant.astimezone(MONTREAL)
     return f"{local:%H:%M}" if local.date() == now.astimezone(MONTREAL).date() else f"{local:%Y-%m-%d %H:%M}"
 
 

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gazelle_sync.errors import ApiError, CredentialsRefused
-from gazelle_sync.montreal import earlier
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
 from gazelle_sync.pull.seen import Seen, since_filter, sort_by, stamps_of, window_start
@@ -62,7 +61,7 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], 
     """Stamps, the totals that pages named, and whether the list was read to its end."""
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
     assert pull.watermark is not None  # noqa: S101 - the caller looked
-    stop_before = earlier(pull.watermark, OVERLAP)
+    stop_before = pull.watermark - OVERLAP
     seen = Seen()
     totals: set[int] = set()
     previous: datetime | None = None

@@ -19,7 +19,7 @@ from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.montreal import day_after, day_window, earlier, midnight, montreal_day, parse_instant
+from gazelle_sync.montreal import LAST, day_window, midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
 from gazelle_sync.pull.prefetch import prefetch
@@ -77,14 +77,14 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
     now = pull.watermark or datetime.now(UTC)
     if pull.mode is Mode.NIGHTLY:
         pull.report.strategy = "45 days and counts"
-        total = _read_range(pull, connection, ours, midnight(montreal_day(earlier(now, NIGHTLY))))
+        total = _read_range(pull, connection, ours, midnight(montreal_day(now - NIGHTLY)))
     else:
         pull.report.strategy = "recent bodies and counts"
-        total = _read_recent(pull, earlier(now, OVERLAP))
+        total = _read_recent(pull, now - OVERLAP)
         # Where the API's `Date` is ahead of the clock that dates the entries, the watermark is ahead of them as well.
         # How far it is ahead, the first answer tells, and this may have been the first.
         if pull.client.clock_ahead > CLOCK_NOISE:
-            total = _read_recent(pull, earlier(now, OVERLAP + pull.client.clock_ahead))
+            total = _read_recent(pull, now - OVERLAP - pull.client.clock_ahead)
     pull.report.total = total
     if total != ours.count() and _mend_days(pull, ours, total) and total != ours.count():
         _mend_days(pull, ours, total)  # what was deleted on the day that an entry moved to is seen now
@@ -183,7 +183,8 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
         return False
     days = ours.days()
     first = min(days, default=None)
-    last = day_after(max([*days, montreal_day(datetime.now(UTC))]))
+    newest = max([*days, montreal_day(datetime.now(UTC))])
+    last = min(newest + timedelta(days=1), montreal_day(LAST))  # what lies beyond the calendar counts on its last day
     ours_from = _counts_from(days)
     segments = _differing(pull, first or last, last, ours_from, total, held)
     missing: dict[str, datetime] = {}
@@ -375,11 +376,11 @@ def _absent_from_their_days(pull: EntityPull, missing: dict[str, datetime]) -> l
     for external_id, at in missing.items():
         by_day.setdefault(montreal_day(at), set()).add(external_id)
     windows = {day: day_window(day) for day in by_day}
-    counts = _counts(pull, sorted({bound for window in windows.values() for bound in window if bound is not None}))
+    counts = _counts(pull, sorted({bound for window in windows.values() for bound in window}))
     absent: list[str] = []
     for day, ids in sorted(by_day.items()):
         start, end = windows[day]
-        segment = _Segment(start, end, counts[start] - (counts[end] if end is not None else 0))
+        segment = _Segment(start, end, counts[start] - counts[end])
         listed = _read_segment(pull, segment)
         if len(listed) == segment.count:
             absent += sorted(ids - listed)

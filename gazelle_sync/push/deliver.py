@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from gazelle_sync.errors import ApiError
-from gazelle_sync.montreal import earlier, parse_instant
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push import rows
 from gazelle_sync.push.doubts import Doubts
 from gazelle_sync.push.gist import gist
@@ -106,7 +106,7 @@ class Delivery:
         stub = Remote(row.key, updated_at=row.updated_at)
         dated = [parse_instant(action.payload.get("created_at")) for action in self.plan(row, stub).actions]
         instants = [instant for instant in dated if instant is not None]
-        return Wanted(row.key, earlier(min(instants), self._back()) if instants else None)
+        return Wanted(row.key, min(instants) - self._back() if instants else None)
 
     def _back(self) -> timedelta:
         """How far back entries are looked for: Gazelle dates some by its own clock, which may be far behind."""

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.answers import storable
-from gazelle_sync.montreal import MONTREAL, midnight
+from gazelle_sync.montreal import FIRST, LAST, MONTREAL, midnight
 from gazelle_sync.push.block import Marks, plain, write_block
 from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row
@@ -246,8 +246,8 @@ def _instant(text: str | None, zone: tzinfo) -> datetime | None:
         zone: That of an instant without one.
 
     Raises:
-        ValueError: It is no instant.
-        OverflowError: It is none that can be known in UTC.
+        ValueError: It is no instant, or lies outside the calendar.
+        OverflowError: So far outside the calendar that UTC cannot say it.
     """
     if text is None or not text.strip():
         return None
@@ -255,4 +255,7 @@ def _instant(text: str | None, zone: tzinfo) -> datetime | None:
     if _DAY.fullmatch(text):
         return midnight(date.fromisoformat(text)) + NOON
     instant = datetime.fromisoformat(text)
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    if not FIRST <= instant < LAST:
+        raise ValueError(f"{text} lies outside the calendar")
+    return instant

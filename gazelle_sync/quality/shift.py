@@ -15,8 +15,8 @@ from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import cache
 
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.montreal import MONTREAL, montreal_day, montreal_time
-from gazelle_sync.warehouse.calendar_ends import FIRST, LAST, is_end
+from gazelle_sync.montreal import MONTREAL, montreal_day
+from gazelle_sync.warehouse.calendar_ends import is_end
 
 LEAST_ALIKE = 2
 """So many rows that are off in the same way are a pattern; a single one is anybody's edit."""
@@ -147,7 +147,7 @@ def diagnose(pairs: Sequence[Pair]) -> Diagnosis:
 
 def montreal_offset(instant: datetime) -> timedelta:
     """How far Montreal's clock is from UTC at an instant: never ahead of it."""
-    return montreal_time(instant).utcoffset() or timedelta()
+    return instant.astimezone(MONTREAL).utcoffset() or timedelta()
 
 
 @cache
@@ -201,19 +201,18 @@ def _spans(instant: datetime, times: int) -> list[timedelta]:
 
     Within hours of a clock change the two differ, and so do the two readings of a repeated hour.
     """
-    start = min(max(instant, FIRST + 2 * DAY), LAST - 2 * DAY)  # so that no conversion leaves Python's calendar
     spans = [times * montreal_offset(instant)]
     for fold in (0, 1):
-        moved = start
+        moved = instant
         for _ in range(abs(times)):
             local = moved.astimezone(MONTREAL) if times > 0 else moved.replace(tzinfo=MONTREAL, fold=fold)
             moved = local.replace(tzinfo=UTC, fold=0) if times > 0 else local.astimezone(UTC)
-        spans.append(moved - start)
+        spans.append(moved - instant)
     return spans
 
 
 def _is_beyond(pair: Pair) -> bool:
-    """Whether a row was moved out of Python's calendar and is read as its end: any shift may have done it."""
+    """Whether a row was moved out of the calendar and is read as its end: any shift may have done it."""
     return pair.found is not None and is_end(pair.found) and abs(pair.found - pair.expected) < DAY
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, translator
-from gazelle_sync.montreal import MONTREAL, montreal_time, parse_instant
+from gazelle_sync.montreal import MONTREAL, parse_instant
 from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
 from gazelle_sync.quality.finding import Finding, Severity, some
@@ -33,7 +33,7 @@ from gazelle_sync.warehouse.calendar_ends import is_end
 APPOINTMENTS = ["appointments"]
 LEAST_SYSTEMATIC = 3
 YEARS_AROUND = 30
-"""An appointment of the year 1 or 9999 is somebody's mistyping, and no reason to reckon all years between."""
+"""An appointment of the year 1900 or 2199 is somebody's mistyping, and no reason to reckon all years between."""
 AROUND_A_CHANGE = [timedelta(minutes=n) for n in (-61, -60, -31, -1, 0, 1, 29, 59, 60, 61)]
 
 
@@ -280,7 +280,7 @@ def _describe(context: CheckContext, pattern: Pattern, total: int) -> str:
 def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
     """Living appointments beside what the view shows: all of them, or those that PostgreSQL itself finds wrong.
 
-    What is outside the given clock changes comes along. What Python's calendar cannot hold does not:
+    What is outside the given clock changes comes along. What lies beyond the calendar does not:
     `timezone_instants` reports those.
     """
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
@@ -317,4 +317,4 @@ def _nearest(expected: datetime, shown: time) -> datetime:
 
 def _wall_clock(instant: datetime) -> datetime:
     """The date and time of Montreal's clock, without a zone."""
-    return montreal_time(instant).replace(tzinfo=None, fold=0)
+    return instant.astimezone(MONTREAL).replace(tzinfo=None, fold=0)

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.montreal import montreal_day
+from gazelle_sync.montreal import FIRST, LAST, montreal_day
 
 Body = Mapping[str, Any]
 """One record as Gazelle sent it: decoded JSON, untouched."""
@@ -225,18 +225,22 @@ def decimal_degrees(value: object) -> float | None:
 
 
 def instant(value: object) -> datetime:
-    """An ISO-8601 instant, in UTC. One that names no zone is refused: guessing it once moved a whole calendar."""
+    """An ISO-8601 instant, in UTC.
+
+    One that names no zone is refused: guessing it once moved a whole calendar. So is a mistyped year, outside 1900 to
+    2199.
+    """
     if type(value) is not str:
         raise _wrong("an instant such as 2026-01-09T12:00:00Z", value)
     try:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is UTC:
-            return moment
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _wrong("an instant such as 2026-01-09T12:00:00Z", value) from None
-    raise ReconcileError(f"an instant must say its zone (Z or an offset): {_shown(value)}")
+    if moment.tzinfo is None:
+        raise ReconcileError(f"an instant must say its zone (Z or an offset): {_shown(value)}")
+    if not FIRST <= moment < LAST:
+        raise ReconcileError(f"an instant must lie in the years 1900 to 2199: {_shown(value)}")
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def day(value: object) -> date:

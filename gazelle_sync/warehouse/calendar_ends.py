@@ -1,7 +1,7 @@
-"""Instants that Python's calendar does not hold: PostgreSQL's `infinity`, years before 1 and after 9999.
+"""Instants outside the calendar of `gazelle_sync.montreal`: PostgreSQL's `infinity`, the years 1 and 9999.
 
 One of them, put there by hand or by a shift, must not end a command, nor keep a check from looking at all the other
-rows: every connection reads it as the end of the calendar that it lies beyond.
+rows: every connection reads it as the end of the calendar that it lies beyond. Days end where Python's calendar does.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from psycopg.abc import AdaptContext
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
-FIRST = datetime.min.replace(tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
+from gazelle_sync.montreal import FIRST, LAST
 
 
 def is_end(instant: datetime) -> bool:
@@ -37,7 +36,7 @@ class _Bounded(Loader):
 
     def load(self, data: Any) -> Any:
         try:
-            return self._load(data)
+            return min(max(self._load(data), self.first), self.last)
         except psycopg.DataError:
             text = bytes(data)
             return self.first if text.startswith(b"-") or text.endswith(b"BC") else self.last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.warehouse.connect import Connection, statement
 
 LAST_SYNC_DATE = "last_sync_date"
@@ -29,12 +30,8 @@ def read_watermarks(connection: Connection) -> dict[str, datetime]:
     marks: dict[str, datetime] = {}
     rows = connection.execute("SELECT key, value FROM system_settings WHERE starts_with(key, 'last_sync_date')")
     for key, value in rows:
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            continue
-        if instant.tzinfo is not None:
-            marks[key.removeprefix(LAST_SYNC_DATE).removeprefix(".")] = instant.astimezone(UTC)
+        if (instant := parse_instant(value)) is not None:
+            marks[key.removeprefix(LAST_SYNC_DATE).removeprefix(".")] = instant
     return marks
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gazelle_sync.montreal import FIRST, LAST
 from gazelle_sync.quality.shift import Cause, Pair, clock_changes, diagnose, montreal_offset, signed_hours
 
 HOUR = timedelta(hours=1)
@@ -159,7 +160,7 @@ def test_the_clock_changes_of_a_year_are_zoneinfos(year: int) -> None:
 
 
 def test_the_ends_of_the_calendar_are_no_errors() -> None:
-    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
+    ends = [FIRST, LAST]
     assert diagnose(pairs(lambda at: at.replace(minute=30), ends)).off == 2
     assert clock_changes(1) == clock_changes(9999) == ()
 

@@ -17,7 +17,7 @@ from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, RunStopped
-from gazelle_sync.montreal import day_window, montreal_day
+from gazelle_sync.montreal import FIRST, LAST, day_window, midnight, montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay, WithoutStaging
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -294,9 +294,8 @@ class RunSession:
         first, last = _day("from_day", self._options.from_day), _day("to_day", self._options.to_day)
         if first is None and last is None:
             return None
-        start, _ = day_window(first or date.min)
-        _, end = day_window(last or date.max)
-        return start, end or datetime.max.replace(tzinfo=UTC)
+        start, end = midnight(first) if first else FIRST, day_window(last)[1] if last else LAST
+        return start, end
 
 
 def _day(name: str, value: str | None) -> date | None:

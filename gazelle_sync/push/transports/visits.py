@@ -17,7 +17,7 @@ from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.retries import may_have_been_taken
-from gazelle_sync.montreal import earlier, midnight
+from gazelle_sync.montreal import midnight
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.transports.protocol import Sent, Wanted
@@ -176,7 +176,7 @@ class VisitTransport(GraphqlTransport):
 
     def _noted(self, visit: Visit, action: Action) -> Counter[tuple[str, str]]:
         """What the timelines of a visit's pianos say since that day: (piano, text), as often as it stands there."""
-        since = earlier(midnight(date.fromisoformat(action.payload["day"])), timedelta(days=1))
+        since = midnight(date.fromisoformat(action.payload["day"])) - timedelta(days=1)
         pianos = [piano["pianoId"] for piano in self._pianos(visit)]
         found: Counter[tuple[str, str]] = Counter()
         for start in range(0, len(pianos), PIANOS_AT_ONCE):
