@@ -9,7 +9,7 @@ from typing import Any
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import UNKNOWN, Cause
-from gazelle_sync.notifications.ledger import Severity
+from gazelle_sync.quality.finding import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
 
 RUNS_LOOKED_AT = 20

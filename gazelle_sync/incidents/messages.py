@@ -14,8 +14,9 @@ from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.incidents.trouble import Trouble
 from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.notifications.ledger import Occurrence, Severity
+from gazelle_sync.notifications.ledger import Occurrence
 from gazelle_sync.notifications.redaction import redact
+from gazelle_sync.quality.finding import Severity
 from gazelle_sync.settings import Settings
 
 CAUSES = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gazelle_sync.errors import Cause
-from gazelle_sync.notifications.ledger import Severity
+from gazelle_sync.quality.finding import Severity
 
 
 @dataclass(frozen=True)

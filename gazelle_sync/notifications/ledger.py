@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from gazelle_sync.quality.finding import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
 
 ALERT_LOCK = 0x6761_7A05
@@ -21,8 +22,6 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 CLAIM_LASTS = timedelta(minutes=10)
 """After so long the process that claimed a message is dead. It is sent again: told twice is better than never."""
-
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.quality.finding import Finding, Severity
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_time
@@ -196,7 +196,7 @@ def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding
 
 def warning(check: str, summary: str, **more: Any) -> Finding:
     """A finding that has not passed, as a warning."""
-    return Finding(check, passed=False, severity=Severity.WARNING, summary=summary, **more)
+    return Finding(check, passed=False, severity="warning", summary=summary, **more)
 
 
 def _is_whole(entity: Entity, report: Mapping[str, Any]) -> bool:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 SHOWN = 10
 """Examples that a finding carries: enough to look, not a second copy of the table."""
 
 
-class Severity(enum.Enum):
-    """How bad a failed check is."""
-
-    ERROR = "error"
-    """What the tables say may not be believed."""
-    WARNING = "warning"
-    """A person should look; the tables say what Gazelle says."""
+Severity = Literal["error", "warning"]
+"""How bad it is. Of a check: with an error, what the tables say may not be believed; with a warning, a person should
+look, and the tables say what Gazelle says."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Finding:
     check: str
     passed: bool
     summary: str
-    severity: Severity = Severity.ERROR
+    severity: Severity = "error"
     advice: str | None = None
     examples: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -45,7 +40,7 @@ class Finding:
     @property
     def is_failure(self) -> bool:
         """Whether it failed as an error and not merely as a warning."""
-        return not self.passed and self.severity is Severity.ERROR
+        return not self.passed and self.severity == "error"
 
     @property
     def description(self) -> str:
@@ -54,7 +49,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
-        return {**asdict(self), "severity": self.severity.value, "examples": list(self.examples)}
+        return {**asdict(self), "examples": list(self.examples)}
 
 
 def some(examples: Iterable[str]) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def evaluate_backlog(context: CheckContext, check: str) -> Finding:
     summary = context.say(WAITS, count=count, what=what, minutes=round(oldest))
     if oldest <= LATE_MINUTES:
         return Finding(check, True, summary, numbers=numbers)
-    severity = Severity.ERROR if oldest > LOST_MINUTES else Severity.WARNING
+    severity: Severity = "error" if oldest > LOST_MINUTES else "warning"
     advice = context.say(APPLY)
     return Finding(check, passed=False, severity=severity, summary=summary, advice=advice, numbers=numbers)
 
@@ -119,7 +119,7 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
     return Finding(
         check,
         passed=False,
-        severity=Severity.ERROR if is_bad else Severity.WARNING,
+        severity="error" if is_bad else "warning",
         summary=context.say(
             ERRORS,
             count=len(rows),
@@ -154,7 +154,7 @@ def evaluate_age(context: CheckContext, check: str) -> Finding:
     return Finding(
         check,
         passed=False,
-        severity=Severity.ERROR if is_lost else Severity.WARNING,
+        severity="error" if is_lost else "warning",
         summary=context.say(STALE, what=", ".join(what)),
         advice=context.say(START_IT),
         numbers=numbers,

@@ -16,7 +16,7 @@ from gazelle_sync.i18n.translator import Message, translator
 from gazelle_sync.montreal import MONTREAL, parse_instant
 from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
-from gazelle_sync.quality.finding import Finding, Severity, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.quality.shift import (
     STANDARD,
     Diagnosis,
@@ -188,7 +188,7 @@ def evaluate_schema(context: CheckContext, check: str) -> Finding:
     return Finding(
         check,
         passed=False,
-        severity=Severity.ERROR if wrong else Severity.WARNING,
+        severity="error" if wrong else "warning",
         summary=context.say(texts.SCHEMA_OFF, what=", ".join(some(wrong or foreign))),
         advice=context.say(texts.DROP),
         examples=some(wrong + foreign),

@@ -17,7 +17,7 @@ from gazelle_sync.defs.sync.partitions import range_tags
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import montreal_day
-from gazelle_sync.quality.finding import Finding, Severity
+from gazelle_sync.quality.finding import Finding
 from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
@@ -102,7 +102,7 @@ def test_only_what_comes_from_gazelle_has_a_freshness_policy(definitions: dg.Def
 @pytest.mark.parametrize(
     "finding",
     [
-        Finding("x", False, "summary", Severity.WARNING, "advice", ("a - b", "- c"), {"checked": 2, "off": 0.5}),
+        Finding("x", False, "summary", "warning", "advice", ("a - b", "- c"), {"checked": 2, "off": 0.5}),
         Finding("x", True, "All is well.", numbers={"checked": 3}),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gazelle_sync.quality.finding import Finding, Severity, some
+from gazelle_sync.quality.finding import Finding, some
 from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync.quality.render import render_findings
 
@@ -38,7 +38,7 @@ def test_examples_are_few() -> None:
 def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:
     findings = [
         Finding("a", True, "well"),
-        Finding("b", False, "odd", Severity.WARNING, "look"),
+        Finding("b", False, "odd", "warning", "look"),
         Finding("c", False, "broken", advice="mend", examples=("evt_1",)),
     ]
     page = render_findings(findings, "fr")

@@ -6,16 +6,15 @@ line is left out here: `gazelle_sync.cli.runs` brings it itself, by the same `en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from gazelle_sync.defs.failures import cause_of_event
+from gazelle_sync.defs.sync.checks import OUR_SEVERITIES
 from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
 from gazelle_sync.incidents.watch import Watched, watch
-from gazelle_sync.notifications.ledger import Severity
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.settings import Settings
 
@@ -28,11 +27,6 @@ alive."""
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 OVERTAKEN_WITHIN = 10
 """A run that ended so many runs of its job ago is old news."""
-
-SEVERITIES: Mapping[dg.AssetCheckSeverity, Severity] = {
-    dg.AssetCheckSeverity.ERROR: "error",
-    dg.AssetCheckSeverity.WARN: "warning",
-}
 
 
 def ended_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> EndedRun:
@@ -85,7 +79,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
             name=evaluation.check_name,
             asset=evaluation.asset_key.to_user_string(),
             passed=evaluation.passed,
-            severity=SEVERITIES[evaluation.severity],
+            severity=OUR_SEVERITIES[evaluation.severity],
             description=evaluation.description or "",
         )
     failed = [key for key, result in found.items() if not result.passed]

@@ -13,6 +13,7 @@ import dagster as dg
 
 from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.runtime.logs import surprises_told
@@ -21,7 +22,6 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.lock import push_is_running
 from gazelle_sync.warehouse.migrate import pending
 
-MONTREAL = "America/Toronto"
 EVERY_S = 15
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -91,7 +91,7 @@ def push_when_edited(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     name="push_every_hour",
     cron_schedule="7 * * * *",
     job_name=PUSH_JOB,
-    execution_timezone=MONTREAL,
+    execution_timezone=MONTREAL.key,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The same every hour, in case the sensor is off.",
 )

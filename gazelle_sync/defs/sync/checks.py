@@ -23,7 +23,11 @@ LAST = "-10"
 """In one process a step with this priority comes when everything else is done, or has failed."""
 EXAMPLES, ADVICE = "examples", "what to do"
 """Metadata keys; all others are a finding's numbers. A finding is stored once, and made again of its evaluation."""
-SEVERITIES = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}
+SEVERITIES: Mapping[Severity, dg.AssetCheckSeverity] = {
+    "error": dg.AssetCheckSeverity.ERROR,
+    "warning": dg.AssetCheckSeverity.WARN,
+}
+OUR_SEVERITIES = {theirs: ours for ours, theirs in SEVERITIES.items()}
 
 
 def table_checks() -> dg.AssetChecksDefinition:
@@ -110,7 +114,7 @@ def finding_of(evaluated: dg.AssetCheckEvaluation) -> Finding:
     return Finding(
         evaluated.check_name,
         passed=evaluated.passed,
-        severity=next(severity for severity, theirs in SEVERITIES.items() if theirs is evaluated.severity),
+        severity=OUR_SEVERITIES[evaluated.severity],
         summary=description.removesuffix(f" {advice}") if advice else description,
         advice=advice,
         examples=tuple(examples.removeprefix("- ").split("\n- ")) if examples else (),
