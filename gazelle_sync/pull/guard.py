@@ -58,15 +58,21 @@ class Loss:
         row_id: Of the staged version.
         external_id: Of the record.
         place: Where.
-        ids: Living rows that would go; for a merged column the record itself.
-        emptied: Of these, those of each list that comes empty.
+        lists: The holder of a list (the record, or a contact of it) → its living rows that would go; for a merged
+            column the record itself.
+        emptied: The holders whose list comes empty.
     """
 
     row_id: str
     external_id: str
     place: Place
-    ids: set[str]
-    emptied: list[set[str]] = field(default_factory=list)
+    lists: dict[str, set[str]]
+    emptied: set[str] = field(default_factory=set)
+
+    @property
+    def ids(self) -> set[str]:
+        """Living rows that would go, of all lists."""
+        return set().union(*self.lists.values())
 
 
 @dataclass
@@ -109,7 +115,7 @@ class Losses:
             stopped = {
                 loss.external_id
                 for loss, rows in taken.items()
-                if any(len(emptied & rows) >= WHOLE_LIST for emptied in loss.emptied)
+                if any(len(loss.lists[holder] & rows) >= WHOLE_LIST for holder in loss.emptied)
             }
             sums = dict(removed)
             for place, held in self.held.items():
@@ -223,13 +229,13 @@ def _emptied_columns(connection: Connection, entity: Entity, place: Place, bodie
         base=sql.Identifier(place.table.merged[place.column]),
     )
     for (external_id,) in connection.execute(query, [empty]).fetchall():
-        yield Loss(bodies[external_id][0], external_id, place, {external_id})
+        yield Loss(bodies[external_id][0], external_id, place, {external_id: {external_id}})
 
 
 def _vanished_rows(
     connection: Connection, entity: Entity, place: Place, bodies: Bodies, found: Losses
 ) -> Iterator[Loss]:
-    name, parent = place.table.name, _parent_inside(entity, place.table)
+    name, parent = place.table.name, parent_inside(entity, place.table)
     column = parent[0] if parent else str(place.table.owner)
     saying = {external_id: rows for external_id, (_, rows) in bodies.items() if name in rows}
     query = sql.SQL(statement("pull/nested_held")).format(
@@ -245,13 +251,15 @@ def _vanished_rows(
         listed = {row["external_id"] for row in rows[name]}
         for external_id in listed - held[owner].keys():
             found.listed[name][external_id].add(owner)
-        gone = {i: of for i, of in held[owner].items() if i not in listed}
+        # What goes with a nested row that vanishes itself (a contact's locations) is said by the record's own list.
+        parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
+        gone: dict[str, set[str]] = defaultdict(set)
+        for i, holder in held[owner].items():
+            if i not in listed:
+                gone[holder if holder in parents else owner].add(i)
         if gone:
-            # The list of a nested row that vanishes itself (a contact's locations) did not come empty: it goes with it.
-            parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
-            empty = (set(gone.values()) & parents) - {row[column] for row in rows[name]}
-            emptied = [{i for i, of in gone.items() if of == one} for one in empty]
-            yield Loss(bodies[owner][0], owner, place, set(gone), emptied)
+            emptied = (gone.keys() & parents) - {row[column] for row in rows[name]}
+            yield Loss(bodies[owner][0], owner, place, gone, emptied)
 
 
 def _lives(table: Table) -> sql.Composable:
@@ -265,7 +273,7 @@ def _lives(table: Table) -> sql.Composable:
     return sql.SQL(" AND ").join(tests) if tests else sql.SQL("true")
 
 
-def _parent_inside(entity: Entity, table: Table) -> tuple[str, str] | None:
+def parent_inside(entity: Entity, table: Table) -> tuple[str, str] | None:
     """The column and the table of the nested rows in which those of a table lie (a contact's locations), if any."""
     nested = {other.name for other in entity.tables if other.owner is not None}
     return next(((column, parent) for column, parent in table.references.items() if parent in nested), None)

@@ -1,7 +1,8 @@
 """Bodies that would take away too much are read again by id, in the same run, before the guard sets them aside.
 
 An answer that was spoiled on its way is put right so. What stays is set aside; a later full run that reads the same by
-id confirms it, where Gazelle shows in the same answers that it gives such lists at all.
+id confirms it, where the body that was set aside said the same lists to be the same, and where Gazelle shows in the
+same answers that it gives such lists at all.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ OWN_PAGES = 10
 
 log = get_logger("gazelle_sync.pull")
 
-Gone = dict[str, dict[str, set[str]]]
-"""Record → nested table → the rows that its body leaves out."""
+Lists = dict[str, dict[str, set[str]]]
+"""Nested table → holder of a list (the record, or a contact of it) → the rows that a record's body leaves out."""
 
 
 def read_losses_again(pull: EntityPull, connection: Connection) -> set[str]:
@@ -60,7 +61,9 @@ def read_losses_again(pull: EntityPull, connection: Connection) -> set[str]:
     known, others = list(earlier), [external_id for external_id in gone if external_id not in earlier]
     for start in range(0, len(known), at_once):
         again = _read(pull, known[start : start + at_once], witnesses)
-        confirmed |= {i for i in again.same if _is_same(gone[i], earlier[i]) and again.shown.issuperset(gone[i])}
+        confirmed |= {
+            i for i in again.same if _is_same(entity, gone[i], earlier[i]) and again.shown.issuperset(gone[i])
+        }
     for start in range(0, len(others), at_once):
         if not _read(pull, others[start : start + at_once], witnesses).changed:
             break
@@ -101,20 +104,32 @@ def _read(pull: EntityPull, ids: list[str], witnesses: Mapping[str, str | None])
     return again
 
 
-def _by_record(losses: Sequence[guard.Loss]) -> Gone:
-    gone: Gone = {}
+def _by_record(losses: Sequence[guard.Loss]) -> dict[str, Lists]:
+    gone: dict[str, Lists] = {}
     for loss in losses:
         tables = gone.setdefault(loss.external_id, {})
         if loss.place.column is None:
-            tables[loss.place.table.name] = loss.ids
+            tables[loss.place.table.name] = loss.lists
     return gone
 
 
-def _is_same(gone: Mapping[str, set[str]], earlier: Rows) -> bool:
-    """Whether an earlier body said these lists, and left out all of these rows as well."""
-    return bool(gone) and all(
-        table in earlier and ids.isdisjoint(row["external_id"] for row in earlier[table]) for table, ids in gone.items()
-    )
+def _is_same(entity: Entity, gone: Lists, earlier: Rows) -> bool:
+    """Whether an earlier body said these very lists, and left out all of these rows as well.
+
+    A body that lacked the contact said nothing of its locations, though it lacked them too.
+    """
+    for table in entity.tables:
+        if table.name not in gone:
+            continue
+        if table.name not in earlier:
+            return False
+        parent = guard.parent_inside(entity, table)
+        names = {entity.table.name, parent[1] if parent else entity.table.name}
+        holders = {row["external_id"] for name in names for row in earlier[name]}
+        said = {row["external_id"] for row in earlier[table.name]}
+        if not all(holder in holders and ids.isdisjoint(said) for holder, ids in gone[table.name].items()):
+            return False
+    return bool(gone)
 
 
 def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) -> dict[str, Rows]:
@@ -126,14 +141,16 @@ def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) 
     return {external_id: said for external_id, said in rows.items() if said}
 
 
-def _witnesses(connection: Connection, entity: Entity, found: guard.Losses, gone: Gone) -> dict[str, str | None]:
+def _witnesses(
+    connection: Connection, entity: Entity, found: guard.Losses, gone: Mapping[str, Lists]
+) -> dict[str, str | None]:
     """Nested table of which more goes than passes in one run → a record whose rows there are not in doubt.
 
     A table that would be emptied altogether has none: then another record cannot show that Gazelle gives such lists.
     """
     witnesses: dict[str, str | None] = {}
     for place, held in found.held.items():
-        amount = sum(len(tables.get(place.table.name, ())) for tables in gone.values())
+        amount = sum(len(ids) for tables in gone.values() for ids in tables.get(place.table.name, {}).values())
         if place.column is not None or amount <= place.limit(held):
             continue
         query = sql.SQL(statement("pull/nested_witness")).format(

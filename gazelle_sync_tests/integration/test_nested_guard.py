@@ -157,6 +157,25 @@ def test_a_full_run_does_not_confirm_what_it_read_first_itself(shop: Shop) -> No
     shop.assert_equals_api()
 
 
+def test_an_emptied_list_is_no_confirmation_of_what_lies_in_its_rows(shop: Shop) -> None:
+    before = living(shop)
+    contacts = [contact for contact in shop.admin.dump("contacts") if contact["locations"]][:30]
+    removed = {location["id"] for contact in contacts for location in contact["locations"]}
+    assert max(10, 0.02 * len(before["gazelle_locations"])) < len(removed) < len(before["gazelle_locations"])
+    shop.admin.fault("empty_nested", times=0, field="allContacts")
+    assert isinstance(shop.sync(Mode.DEEP, check=False).errors["clients"], MassVanishing)
+    shop.admin.clear_faults()
+
+    for contact in contacts:  # another answer: the contacts are there, without their locations
+        shop.admin.edit("contacts", contact["id"], locations=[])
+    assert isinstance(shop.sync(Mode.DEEP, check=False).errors["clients"], MassVanishing)
+    assert living(shop) == before, "the contacts were not there, so nothing was said of their locations"
+
+    shop.sync(Mode.DEEP)  # the same lists, read the same twice
+    assert not living(shop)["gazelle_locations"].keys() & removed
+    shop.assert_equals_api()
+
+
 def test_many_removals_are_confirmed_by_the_next_full_run_where_other_lists_are_there(shop: Shop) -> None:
     gone = [m["id"] for m in shop.admin.dump("measurements")][:12]
     other = shop.admin.dump("pianos")[-1]["id"]
