@@ -134,6 +134,13 @@ def test_an_unreachable_database_does_not_stop_the_api_check_nor_show_its_passwo
     assert SECRET not in "".join(line(finding) for finding in findings)
 
 
+def test_an_address_that_makes_no_sense_is_not_said_to_be_a_sandboxs(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("GAZELLE_API_URL", "ftp://gazelleapp.io")
+    findings = found()
+    assert "GAZELLE_API_URL" in trouble(findings)["settings"]
+    assert not any("SANDBOX" in finding.summary or finding.check == "parts" for finding in findings)
+
+
 def test_an_unreachable_api_does_not_stop_the_database_check(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("GAZELLE_API_URL", "http://127.0.0.1:1")
     findings = found()
