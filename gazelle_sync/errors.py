@@ -218,6 +218,9 @@ class OperationFailed(ApiError):
         not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
         data: The partial data beside the errors.
         bad_nodes: Places in `nodes` that the errors name, where every error names one; else empty.
+        roots: Root fields that the errors name.
+        fields: Fields of records that the errors name (`allContacts.nodes.title`), where every error names one.
+        messages: What the errors say.
     """
 
     cause = "answered_errors"
@@ -231,12 +234,17 @@ class OperationFailed(ApiError):
         not_found: set[str] | None = None,
         data: Mapping[str, Any] | None = None,
         bad_nodes: set[int] | None = None,
+        roots: set[str] | None = None,
+        fields: set[str] | None = None,
     ) -> None:
         shown = "; ".join(messages[:3]) + (f" (and {len(messages) - 3} more)" if len(messages) > 3 else "")
         super().__init__(operation, f"Gazelle answered with errors: {shown}")
         self.not_found = not_found or set()
         self.data = data or {}
         self.bad_nodes = bad_nodes or set()
+        self.roots = roots or set()
+        self.fields = fields or set()
+        self.messages = messages
 
 
 class DatabaseError(GazelleSyncError):

@@ -186,13 +186,22 @@ def _operation_failed(operation: str, listed: Sequence[object], data: object) ->
         if len(path) == 1 and ("NOT_FOUND" in _code(said) or _NOT_THERE.search(message)):
             not_found.add(str(path[0]))
     nodes = [path[2] for path in paths if len(path) > 2 and path[1] == "nodes" and isinstance(path[2], int)]
+    fields = {_field(path) for path in paths}
     return OperationFailed(
         operation,
         messages,
         not_found=not_found,
         data=data if isinstance(data, dict) else None,
         bad_nodes=set(nodes) if len(nodes) == len(paths) else None,
+        roots={str(path[0]) for path in paths if path},
+        fields=None if "" in fields else fields,
     )
+
+
+def _field(path: Sequence[Any]) -> str:
+    """The field of a record that a path leads to, without the places in lists: the same for every record."""
+    inside = path[2:] if path[1:2] == ["nodes"] else path[1:]
+    return ".".join(name for name in inside if isinstance(name, str))
 
 
 def storable(value: Any) -> tuple[Any, bool]:

@@ -19,6 +19,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.pull.nested import NESTED_SIZES, NestedLists
+from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.sound import CONNECTION, lacking, twice
 from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
@@ -71,10 +72,16 @@ class Reader:
         entity: Which.
         page_size: Records asked for at once, to begin with.
         nested_size: Rows asked for at once of each list inside a record, to begin with.
+        refusals: What the run knows already.
     """
 
     def __init__(
-        self, client: GazelleClient, entity: Entity, page_size: int, nested_size: int = NESTED_SIZES[0]
+        self,
+        client: GazelleClient,
+        entity: Entity,
+        page_size: int,
+        nested_size: int = NESTED_SIZES[0],
+        refusals: Refusals | None = None,
     ) -> None:
         self._client = client
         self._entity = entity
@@ -85,9 +92,8 @@ class Reader:
         self.nested = NestedLists(client, entity, nested_size)
         self.was_refused = False
         self.unsound: dict[str, str] = {}
-        self._tried_inside = False
+        self._refusals = refusals or Refusals()
         self._has_answered = False
-        self._has_given = False  # a body, of whichever record
         self._refused_in_a_row = 0
         self._bad_in_a_row = 0
 
@@ -97,6 +103,8 @@ class Reader:
         Raises:
             ApiError: Also at the smallest size.
         """
+        if operation == self._entity.page_operation:
+            self._refusals.check()
         text = documents.operation(self._entity.name, operation)
         while True:
             size = min(self.page_size, variables.get(size_name, self.page_size))
@@ -112,10 +120,8 @@ class Reader:
                 if smaller is None:  # it was not the size: some record cannot be given at any
                     self.page_size, self.was_refused = self._asked_size, False
                     if isinstance(error, OperationFailed) and error.bad_nodes:
-                        page = _page_around(error, operation, self._entity.root)
-                        self._has_given = self._has_given or bool(page.nodes)
-                        self._bad_in_a_row += page.holes
-                        if self._has_given or self._bad_in_a_row < BAD_IN_A_ROW:
+                        page = self._around(error, operation, size)
+                        if self._refusals.has_given or self._bad_in_a_row < BAD_IN_A_ROW:
                             return page
                 if smaller is None or not _may_be_the_size(error):
                     raise
@@ -126,12 +132,21 @@ class Reader:
                 self._note_given(operation, page)
                 return page
 
+    def _around(self, error: OperationFailed, operation: str, size: int) -> Page:
+        page = _page_around(error, operation, self._entity.root)
+        self._refusals.has_given = self._refusals.has_given or bool(page.nodes)
+        self._refusals.add(error, page.holes)
+        if not self._refusals.has_given:
+            self.page_size = size  # larger ones were refused, and nothing has been given since
+        self._bad_in_a_row += page.holes
+        return page
+
     def _note_given(self, operation: str, page: Page) -> None:
         if operation != self._entity.page_operation:
             return
-        if self.nested.size != self._asked_nested and not self._has_given:
+        if self.nested.size != self._asked_nested and not self._refusals.has_given:
             self.page_size = self._asked_size  # it was refused for what lies inside the records
-        self._has_given = self._has_given or bool(page.nodes)
+        self._refusals.has_given = self._refusals.has_given or bool(page.nodes)
         self.examine(page.nodes)
 
     def pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
@@ -196,11 +211,16 @@ class Reader:
         Yields:
             What each request gave of `ids`, as it arrives.
         """
+        known = {i: self._refusals.ids[i] for i in ids if i in self._refusals.ids}
+        if known:
+            yield ByIds([], [], known, None)
+            ids = [i for i in ids if i not in known]
         at_once = IDS_PER_REQUEST - bool(witnesses)
         for start in range(0, len(ids), at_once):
             yield from self._by_ids(list(ids[start : start + at_once]), witnesses)
 
     def _by_ids(self, ids: list[str], witnesses: Sequence[str]) -> Iterator[ByIds]:
+        self._refusals.check()
         operation = f"{self._entity.name.capitalize()}ById"
         asked = [*ids, *witnesses[:1]]
         text, variables = documents.by_ids(self._entity, asked)
@@ -222,6 +242,7 @@ class Reader:
                 failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
         if witnesses and answer.data.get(f"n{len(ids)}") is None:
             gone, failed = [], failed | dict.fromkeys(gone, DENIED)
+        self._refusals.has_given = self._refusals.has_given or bool(bodies)
         self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
 
@@ -236,12 +257,16 @@ class Reader:
             self._refused_in_a_row += 1
             if not self._is_this_record(error):
                 raise error
+            self._refusals.add(error, 1)
+            self._refusals.ids[ids[0]] = str(error)
             yield ByIds([], [], {ids[0]: str(error)}, None)
         elif not _may_be_the_size(error):
             raise error
         elif len(ids) == 1:
             yield from self._by_ids(ids, witnesses[1:])  # perhaps it is the witness that cannot be given
         else:
+            if self._refusals.would_be_all(error, len(ids)):
+                self._refusals.add(error, len(ids))
             middle = len(ids) // 2
             yield from self._by_ids(ids[:middle], witnesses)
             yield from self._by_ids(ids[middle:], witnesses)
@@ -251,7 +276,7 @@ class Reader:
 
         Where the smallest are refused as well it was not their size: then they are asked for as before, from there on.
         """
-        if self._has_given or self._has_answered or self._tried_inside:
+        if self._refusals.has_given or self._has_answered or self._refusals.tried_inside:
             return False
         if not isinstance(error, (OperationFailed, RequestRefused)) or not _may_be_the_size(error):
             return False
@@ -259,7 +284,7 @@ class Reader:
         if documents.with_nested_pages(text, 0) == text or _gives_some(error, self._entity.root):
             return False
         if smaller is None:
-            self.nested.size, self._tried_inside = self._asked_nested, True
+            self.nested.size, self._refusals.tried_inside = self._asked_nested, True
             return False
         log.warning("asking for smaller pages of the lists inside records", entity=self._entity.name, size=smaller)
         self.nested.size, self.was_refused = smaller, True
@@ -273,7 +298,7 @@ class Reader:
         """
         is_forbidden = isinstance(error, RequestRefused) and error.is_forbidden
         if is_forbidden or isinstance(error, (OperationFailed, AnswerUnreadable)):
-            return self._has_answered or self._has_given or self._refused_in_a_row < BAD_IN_A_ROW
+            return self._has_answered or self._refusals.has_given or self._refused_in_a_row < BAD_IN_A_ROW
         if not (self._has_answered and _may_be_the_size(error)) or self._refused_in_a_row >= BAD_IN_A_ROW:
             return False
         if self._refused_in_a_row > REFUSED_IN_A_ROW:

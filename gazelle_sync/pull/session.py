@@ -34,6 +34,7 @@ from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
+from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
@@ -104,6 +105,7 @@ class Pull:
         self._parents_lock = threading.Lock()
         self._confirmed: dict[str, set[str]] = {}
         self._kept: dict[str, frozenset[str]] = {}
+        self._refusals = {entity.name: Refusals() for entity in ENTITIES}
         self._applied: set[str] = set()
         self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
         self.client = client_for(settings)
@@ -329,6 +331,7 @@ class Pull:
                 entity,
                 self._page_sizes.of(entity.name),
                 self._page_sizes.nested_of(entity.name) or NESTED_SIZES[0],
+                self._refusals[entity.name],
             ),
             staging=Staging(connection, entity, self.run_id, self._order, report),
             report=report,

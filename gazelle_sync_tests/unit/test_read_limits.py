@@ -66,6 +66,15 @@ def test_many_bad_neighbours_among_good_records_are_only_themselves_bad() -> Non
     assert sum(map(len, failed)) == 2 * BAD_IN_A_ROW
 
 
+def test_a_record_that_could_not_be_given_alone_is_not_asked_for_again() -> None:
+    api = Forbidding(good_requests=1)
+    one = reader_after(api)
+    first = list(one.by_ids(["cli_1"]))
+    requests = api.requests
+    assert [part.failed for part in one.by_ids(["cli_1"])] == [part.failed for part in first]
+    assert api.requests == requests
+
+
 def reader_after(api: Forbidding) -> Reader:
     """A reader that has had one good page."""
     api.requests = 0
