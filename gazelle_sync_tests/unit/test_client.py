@@ -205,6 +205,25 @@ def test_only_words_about_the_record_itself_say_that_it_is_not_there(
     assert error.not_found == ({"n0"} if means_gone else set())
 
 
+@pytest.mark.parametrize(
+    ("paths", "fields"),
+    [
+        ([["allClients", "nodes", 3, "tags"], ["allClients", "nodes", 4, "tags"]], {"tags"}),
+        ([["n0", "allContacts", "nodes", 2, "title"]], {"allContacts.nodes.title"}),
+        ([["n0", "tags"], ["n1"]], set()),
+    ],
+    ids=["of a page", "by id", "not all name one"],
+)
+def test_the_fields_that_errors_name_are_the_same_for_every_record(
+    script: Script, paths: list[list[str | int]], fields: set[str]
+) -> None:
+    said = [{"message": "null", "path": path} for path in paths]
+    error = failure(script, (200, {}, json.dumps({"errors": said, "data": {"n0": None}}).encode()))
+    assert isinstance(error, OperationFailed)
+    assert error.fields == fields
+    assert error.roots == {path[0] for path in paths}
+
+
 # ---- how long
 
 
