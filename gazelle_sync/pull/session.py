@@ -26,11 +26,10 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
+from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
 from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
-from gazelle_sync.pull.nested import NESTED_SIZES
-from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
