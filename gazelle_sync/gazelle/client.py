@@ -40,6 +40,7 @@ from gazelle_sync.gazelle.answers import (
     server_time,
 )
 from gazelle_sync.gazelle.auth import Credentials, credentials_from
+from gazelle_sync.gazelle.page_sizes import PushedSize
 from gazelle_sync.gazelle.retries import (
     LONGEST_RETRY_AFTER_S,
     Wait,
@@ -118,6 +119,7 @@ class GazelleClient:
     Attributes:
         requests: How many were answered.
         bytes: How much the answers held.
+        pushed_size: Of the push's pages.
         started_at: When the first answer was computed, by the API's clock (aware UTC); None before it.
         clock_ahead: How far the API's clock was ahead of ours then; negative: behind.
 
@@ -141,6 +143,7 @@ class GazelleClient:
         )
         self._stopped = threading.Event()
         self._count_lock = threading.Lock()
+        self.pushed_size = PushedSize()
         self.requests = 0
         self.bytes = 0
         self.started_at: datetime | None = None

@@ -12,8 +12,6 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.paths import records_at
 from gazelle_sync.runtime.logs import get_logger
 
-NESTED_SIZES = (100, 50, 25, 10, 5)
-"""Of their pages; the smaller ones are for an API that refuses the first."""
 TRIES = 3
 
 log = get_logger("gazelle_sync.pull")

@@ -18,7 +18,8 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
-from gazelle_sync.pull.nested import NESTED_SIZES, NestedLists
+from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, may_be_the_size
+from gazelle_sync.pull.nested import NestedLists
 from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.sound import CONNECTION, lacking, twice
 from gazelle_sync.pull.versions import Version, versions_of
@@ -123,7 +124,7 @@ class Reader:
                         page = self._around(error, operation, size)
                         if self._refusals.has_given or self._bad_in_a_row < BAD_IN_A_ROW:
                             return page
-                if smaller is None or not _may_be_the_size(error):
+                if smaller is None or not may_be_the_size(error):
                     raise
                 log.warning("page refused, asking for fewer records", operation=operation, size=size, next=smaller)
                 self.page_size = smaller
@@ -260,7 +261,7 @@ class Reader:
             self._refusals.add(error, 1)
             self._refusals.ids[ids[0]] = str(error)
             yield ByIds([], [], {ids[0]: str(error)}, None)
-        elif not _may_be_the_size(error):
+        elif not may_be_the_size(error):
             raise error
         elif len(ids) == 1:
             yield from self._by_ids(ids, witnesses[1:])  # perhaps it is the witness that cannot be given
@@ -278,7 +279,7 @@ class Reader:
         """
         if self._refusals.has_given or self._has_answered or self._refusals.tried_inside:
             return False
-        if not isinstance(error, (OperationFailed, RequestRefused)) or not _may_be_the_size(error):
+        if not isinstance(error, (OperationFailed, RequestRefused)) or not may_be_the_size(error):
             return False
         smaller = next((s for s in NESTED_SIZES if s < self.nested.size), None)
         if documents.with_nested_pages(text, 0) == text or _gives_some(error, self._entity.root):
@@ -299,7 +300,7 @@ class Reader:
         is_forbidden = isinstance(error, RequestRefused) and error.is_forbidden
         if is_forbidden or isinstance(error, (OperationFailed, AnswerUnreadable)):
             return self._has_answered or self._refusals.has_given or self._refused_in_a_row < BAD_IN_A_ROW
-        if not (self._has_answered and _may_be_the_size(error)) or self._refused_in_a_row >= BAD_IN_A_ROW:
+        if not (self._has_answered and may_be_the_size(error)) or self._refused_in_a_row >= BAD_IN_A_ROW:
             return False
         if self._refused_in_a_row > REFUSED_IN_A_ROW:
             self._client.read_account()
@@ -375,14 +376,3 @@ def _gives_some(error: ApiError, root: str) -> bool:
         return False
     nodes = (error.data.get(root) or {}).get("nodes") or []
     return any(node is not None and n not in error.bad_nodes for n, node in enumerate(nodes))
-
-
-def _may_be_the_size(error: ApiError) -> bool:
-    """Whether asking for less may help: an error of GraphQL or a crash, too large, unreadable, too slow, forbidden."""
-    if isinstance(error, (OperationFailed, AnswerUnreadable)):
-        return True
-    if isinstance(error, RequestRefused):
-        return error.status in (400, 403, 413, 422)
-    if isinstance(error, ApiUnreachable):
-        return error.is_timeout
-    return isinstance(error, ApiUnavailable) and error.status in (500, 502, 504)

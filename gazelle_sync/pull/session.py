@@ -26,11 +26,10 @@ from gazelle_sync.errors import (
     OperationFailed,
 )
 from gazelle_sync.gazelle.client import client_for
+from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
 from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
-from gazelle_sync.pull.nested import NESTED_SIZES
-from gazelle_sync.pull.page_sizes import PageSizes
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
@@ -47,7 +46,7 @@ from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
-from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
+from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing
 
 READING_SETTING = "last_reading"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
@@ -158,8 +157,8 @@ class Pull:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
         if not self.entities:
             return
-        refuse_mixing(connection, str(self._settings.api_url))
-        write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
+        if source := refuse_mixing(connection, str(self._settings.api_url)):
+            write_setting(connection, SOURCE_SETTING, source)
         connection.commit()
 
     def _ask_features(self, connection: Connection) -> Features:

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
 from gazelle_sync.gazelle.client import client_for
+from gazelle_sync.gazelle.page_sizes import PageSizes
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
 from gazelle_sync.push.messages import say
@@ -127,6 +128,8 @@ class Push:
             migrate(self._url)
             with database_errors(), connect(self._url) as connection:
                 refuse_mixing(connection, str(self._settings.api_url))
+                self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
+            self.client.pushed_size.recall(self._page_sizes)
             self._lock.__enter__()
         except BaseException:
             self._close()
@@ -289,6 +292,7 @@ class Push:
             **({"cause": cause.code, "cause_number": cause.number} if reason else {}),
         }  # fmt: skip
         with database_errors(), connect(self._url) as connection:
+            self.client.pushed_size.remember(self._page_sizes, connection)
             connection.execute(
                 statement("push/runlog"),
                 {

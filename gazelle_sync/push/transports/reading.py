@@ -24,7 +24,6 @@ from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
 from gazelle_sync.push.transports.protocol import Read, Sent, Wanted
 
-ENTRIES_PER_PAGE = 100
 REFUSED_IN_A_ROW = 3
 """After so many single records that cannot be read, with none that can between them, the account is read."""
 READINGS = ("temperature", "humidity", "a4Pitch")
@@ -44,8 +43,9 @@ class GazelleRecords:
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
         """See `Transport`. A request that is refused is split until the bad record stands alone."""
+        asked = self.client.pushed_size.size
         try:
-            answer = self._ask(wanted)
+            answer = self._ask(wanted, asked)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnavailable) as error:
             if isinstance(error, ApiUnavailable):
                 if error.status != httpx.codes.INTERNAL_SERVER_ERROR:
@@ -56,12 +56,19 @@ class GazelleRecords:
                 return self.read(wanted[:middle]) | self.read(wanted[middle:])
             if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
                 return {wanted[0].id: None}
+            if wanted[0].since is not None and self.client.pushed_size.shrink(error, asked):
+                return self.read(wanted)
             self._refused_in_a_row += 1
             if self._refused_in_a_row > REFUSED_IN_A_ROW:
                 self.client.read_account()  # or it is not the records
                 self._refused_in_a_row = 0
             return {wanted[0].id: error}
         self._refused_in_a_row = 0
+        if any(one.since is not None for one in wanted):
+            self.client.pushed_size.accepted()
+        return self._records(wanted, answer)
+
+    def _records(self, wanted: Sequence[Wanted], answer: Answer) -> dict[str, Read]:
         found: dict[str, Read] = {}
         for n, one in enumerate(wanted):
             try:
@@ -111,7 +118,7 @@ class GazelleRecords:
         return self.payload_of(self._mutation(operation, variables), operation, root)
 
     def _mutation(self, operation: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
-        text = documents.operation("push", operation)
+        text = documents.with_nested_pages(documents.operation("push", operation), self.client.pushed_size.size)
         answer = self.client.execute_exactly(operation, text, variables, is_write=True)
         self._compare_clocks(answer)
         return answer.data
@@ -126,14 +133,14 @@ class GazelleRecords:
             raise WriteRefused(operation, said_wrong(problems), is_missing="NOT_FOUND" in kinds)
         return payload
 
-    def _ask(self, wanted: Sequence[Wanted]) -> Answer:
+    def _ask(self, wanted: Sequence[Wanted], size: int) -> Answer:
         variables: dict[str, JsonValue] = {}
         for n, one in enumerate(wanted):
             variables[f"id{n}"] = one.id
             if one.since is not None:
                 variables |= {f"id{n}e": one.id, f"since{n}": as_instant(one.since)}
         text = documents.push_read(tuple(one.since is not None for one in wanted))
-        answer = self.client.execute_exactly("PushRead", text, variables)
+        answer = self.client.execute_exactly("PushRead", documents.with_nested_pages(text, size), variables)
         self._compare_clocks(answer)
         return answer
 
@@ -166,9 +173,27 @@ class GazelleRecords:
 
     def _entries_page(self, piano_id: str, since: datetime | None, after: str | None) -> Any:
         text = documents.operation("push", "PushEntries")
-        variables = {"id": piano_id, "first": ENTRIES_PER_PAGE, "after": after}
-        variables["since"] = as_instant(since) if since else None
-        return self.client.execute_exactly("PushEntries", text, variables).data.get("allTimelineEntries")
+        variables = {"id": piano_id, "after": after, "since": as_instant(since) if since else None}
+        return self.page("PushEntries", text, variables).get("allTimelineEntries")
+
+    def page(self, operation: str, text: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Read one page; a size that is refused is tried again smaller, of the list and of the lists inside records.
+
+        Raises:
+            ApiError: Also at the smallest size.
+        """
+        pushed = self.client.pushed_size
+        while True:
+            size = pushed.size
+            sized = documents.with_nested_pages(text, size)
+            try:
+                data = self.client.execute_exactly(operation, sized, {**variables, "first": size}).data
+            except ApiError as error:
+                if not pushed.shrink(error, size):
+                    raise
+            else:
+                pushed.accepted()
+                return data
 
 
 def remote_of(body: Any, piano_id: str, *, entries: tuple[Entry, ...] = ()) -> Remote:

@@ -31,7 +31,6 @@ MARK = "[gazelle_sync {day}]"
 
 MINUTES = 60
 PIANOS_AT_ONCE = 25
-PAGE_SIZE = 100
 PIANOS = "the visit's pianos"
 SURVIVES = documents.asked("push", "PushedVisit").fields - {"id", "location", "client", "user", "allEventPianos"}
 """`updateEvent` replaces the event: all of it is sent again, these fields as they came."""
@@ -99,8 +98,8 @@ class VisitTransport(GraphqlTransport):
         days = {"from": _shifted(day, -1), "to": _shifted(day, 1)}
 
         def page(after: str | None) -> Any:
-            variables = {"clients": [client_id], **days, "first": PAGE_SIZE, "after": after}
-            return self.client.execute_exactly("PushVisits", text, variables).data.get("allEventsBatched")
+            variables = {"clients": [client_id], **days, "after": after}
+            return self.page("PushVisits", text, variables).get("allEventsBatched")
 
         mark = MARK.format(day=day)
         for visit in whole("PushVisits", "visits", page(None), page):
@@ -117,8 +116,7 @@ class VisitTransport(GraphqlTransport):
         text = documents.operation("push", "PushVisitPianos")
 
         def page(after: str) -> Any:
-            variables = {"id": visit["id"], "first": PAGE_SIZE, "after": after}
-            event = self.client.execute_exactly("PushVisitPianos", text, variables).data.get("event")
+            event = self.page("PushVisitPianos", text, {"id": visit["id"], "after": after}).get("event")
             return event.get("allEventPianos") if isinstance(event, dict) else None
 
         nodes = list(whole("PushVisitPianos", PIANOS, visit.get("allEventPianos"), page))
