@@ -46,7 +46,7 @@ from gazelle_sync.warehouse.limits import allow_time
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
-from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing
+from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
 READING_SETTING = "last_reading"
 ALL_NAMES = tuple(entity.name for entity in ENTITIES)
@@ -157,8 +157,8 @@ class Pull:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
         if not self.entities:
             return
-        if source := refuse_mixing(connection, str(self._settings.api_url)):
-            write_setting(connection, SOURCE_SETTING, source)
+        refuse_mixing(connection, str(self._settings.api_url))
+        write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
         connection.commit()
 
     def _ask_features(self, connection: Connection) -> Features:

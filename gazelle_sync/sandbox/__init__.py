@@ -21,5 +21,3 @@ SANDBOX_CLIENT_ID = "sandbox-client"
 SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105  the sandbox guards nothing
 SANDBOX_ACCESS_TOKEN = "sandbox-access-token-long-enough-to-be-taken-for-an-oauth-token"  # noqa: S105
 SANDBOX_REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105
-SANDBOX_MARK = "X-Gazelle-Sandbox"
-"""A header of every answer of ours: by it a sandbox is told from a Gazelle that is reached on the same address."""

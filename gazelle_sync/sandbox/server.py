@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from gazelle_sync.sandbox import SANDBOX_API_KEY, SANDBOX_MARK
+from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.sandbox.account import Account
 from gazelle_sync.sandbox.control import Control
 from gazelle_sync.sandbox.encoding import Json, Record, encode
@@ -162,8 +162,8 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encode(value), status, headers, media_type="application/json")
 
 
-class OwnHeaders:
-    """Puts the date of the server's own clock on every answer, and the mark by which a sandbox is known."""
+class DateHeader:
+    """Puts the date of the server's own clock on every answer."""
 
     def __init__(self, app: Json, settings: Settings) -> None:
         self._app = app
@@ -176,11 +176,9 @@ class OwnHeaders:
             return
 
         async def dated(message: MutableMapping[str, Json]) -> None:
-            if message["type"] == "http.response.start":
-                added = [(SANDBOX_MARK.lower().encode(), b"1")]
-                if not any(name == b"date" for name, _ in message["headers"]):
-                    added += [(b"date", formatdate(self._settings.now_s(), usegmt=True).encode())]
-                message["headers"] = [*message["headers"], *added]
+            if message["type"] == "http.response.start" and not any(name == b"date" for name, _ in message["headers"]):
+                date = formatdate(self._settings.now_s(), usegmt=True).encode()
+                message["headers"] = [*message["headers"], (b"date", date)]
             await send(message)
 
         await self._app(scope, receive, dated)
@@ -198,7 +196,7 @@ def create_app(account: Account) -> Starlette:
     )
     # A missing trailing slash is a 404 at Gazelle, not a redirection.
     app.router.redirect_slashes = False
-    app.add_middleware(OwnHeaders, settings=account.settings)
+    app.add_middleware(DateHeader, settings=account.settings)
     app.state.account = account
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 from gazelle_sync.errors import GazelleSyncError, SettingsError, WrongAccount
 from gazelle_sync.i18n.translator import Message
@@ -12,26 +13,12 @@ from gazelle_sync.warehouse.settings_table import read_setting
 
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
 SANDBOX_SAID = Message("SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account).")
-ASKED_FOR_S = 5.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def source_of(api_url: str) -> str | None:
-    """`sandbox` or `account`; None where nobody answers.
-
-    A sandbox says so itself, in a header of its answers: a host says nothing, since a tunnel to a real account may
-    begin on this machine. Ours speaks plain HTTP, so an address with TLS need not be asked.
-    """
-    if api_url.startswith("https:"):
-        return ACCOUNT
-    import httpx
-
-    from gazelle_sync.sandbox import SANDBOX_MARK
-
-    try:
-        answer = httpx.get(f"{api_url}/_sandbox/health", timeout=ASKED_FOR_S)
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return None
-    return SANDBOX if SANDBOX_MARK in answer.headers else ACCOUNT
+def source_of(api_url: str) -> str:
+    """`sandbox` or `account`; a Gazelle on this machine is a sandbox, ours or somebody's."""
+    return SANDBOX if urlsplit(api_url).hostname in LOOPBACK else ACCOUNT
 
 
 def source_held(url: str) -> str | None:
@@ -50,10 +37,10 @@ def is_sandbox(settings: Settings, *, api: bool) -> bool:
 
     Args:
         settings: Of `embedded.embedded_services`.
-        api: Whether the command asks the API; else, and where nobody answers, what the database holds counts.
+        api: Whether the command asks the API; else what the database holds counts.
     """
-    if api and settings.api_url is not None and (source := source_of(settings.api_url)):
-        return source == SANDBOX
+    if api and settings.api_url is not None:
+        return source_of(settings.api_url) == SANDBOX
     try:
         return settings.database_url is not None and source_held(settings.database_url) == SANDBOX
     except GazelleSyncError:
@@ -73,18 +60,15 @@ def environment_is_sandbox() -> bool:
     return settings.wants_sandbox or settings.database_url is None
 
 
-def refuse_mixing(connection: Connection, api_url: str) -> str | None:
+def refuse_mixing(connection: Connection, api_url: str) -> None:
     """Refuse an account that the database does not belong to.
-
-    Returns:
-        `sandbox` or `account`; None where neither the API nor the database says.
 
     Raises:
         WrongAccount: A variable got lost, or names another account's database.
     """
-    before, source = read_setting(connection, SOURCE_SETTING), source_of(api_url)
-    if before is None or source in (None, before):
-        return source or before
+    before = read_setting(connection, SOURCE_SETTING)
+    if before in (None, source_of(api_url)):
+        return
     raise WrongAccount(
         "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
         "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."

@@ -6,23 +6,16 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
-import httpx
 import pytest
 
 from gazelle_sync.definitions import SOURCE_TAG, build_defs
-from gazelle_sync.errors import SettingsError, WrongAccount
+from gazelle_sync.errors import SettingsError
 from gazelle_sync.monitoring.report import render_report
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import PROJECT_ROOT, Settings
-from gazelle_sync.warehouse.connect import connect
-from gazelle_sync.warehouse.source import is_sandbox, refuse_mixing, source_held, source_of
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
 
@@ -125,60 +118,6 @@ def test_a_real_accounts_data_is_not_called_a_sandboxs(person: Person) -> None:
         assert "SANDBOX" not in ended.stdout + ended.stderr
     assert {row["source"] for row in json.loads(person.runs("status", "--json").stdout)} == {"account"}
     assert "SANDBOX" not in render_report(person.shop.settings)
-
-
-@contextmanager
-def tunnel(url: str) -> Iterator[str]:
-    """A proxy on loopback to a Gazelle that is no sandbox of ours: nothing of it bears the mark."""
-
-    class Forward(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            given = {
-                name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length")
-            }
-            answer = httpx.post(f"{url}{self.path}", content=body, headers=given, timeout=30)
-            self.send_response(answer.status_code)
-            self.send_header("Date", answer.headers["Date"])
-            self.send_header("Content-Type", answer.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-def test_a_tunnel_on_this_machine_to_a_real_account_is_no_sandbox(new_shop: Shop) -> None:
-    with tunnel(new_shop.sandbox.url) as url:
-        assert source_of(url) == "account"
-        new_shop.sync(api_url=url)
-        assert not is_sandbox(new_shop.settings.replace(api_url=url), api=True)
-    assert source_held(new_shop.url) == "account"
-    with connect(new_shop.url) as connection:
-        assert refuse_mixing(connection, REAL) == "account", "the address may become the real one"
-        assert refuse_mixing(connection, url) == "account", "nobody answers there any more"
-        with pytest.raises(WrongAccount, match="holds a real account"):
-            refuse_mixing(connection, new_shop.sandbox.url)
-
-
-def test_a_sandbox_is_known_by_its_mark_and_a_database_of_one_stays_so_while_it_is_away(shop: Shop) -> None:
-    away = shop.settings.replace(api_url="http://127.0.0.1:9")
-    assert source_of(shop.sandbox.url.replace("127.0.0.1", "localhost")) == source_of(shop.sandbox.url) == "sandbox"
-    assert source_of(str(away.api_url)) is None
-    assert is_sandbox(away, api=True)
-    with connect(shop.url) as connection, pytest.raises(WrongAccount, match="sandbox's invented account"):
-        refuse_mixing(connection, REAL)
 
 
 def test_the_ui_says_that_it_is_a_sandboxs(shop: Shop, set_environment: pytest.MonkeyPatch) -> None:
