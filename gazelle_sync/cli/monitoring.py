@@ -56,12 +56,13 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
 def metrics(port: int, host: str) -> None:
     """Serve metrics for Prometheus until Ctrl-C; each answer is read from the database."""
     from gazelle_sync.monitoring.metrics import serve_metrics
+    from gazelle_sync.runtime.signals import join_until_stopped
 
     with report_errors(), services(api=False) as settings:
         server, thread = serve_metrics(settings, host, port)
         url = f"http://{host}:{server.server_port}/metrics"
         click.echo(translator(settings.language)("Metrics are at {url}. Ctrl-C stops it.", url=url))
-        thread.join()
+        join_until_stopped(thread)
 
 
 @click.command()

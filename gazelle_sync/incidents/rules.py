@@ -12,7 +12,7 @@ from gazelle_sync.incidents.trouble import Assessment, Trouble, cause_details
 STALE = timedelta(minutes=60)
 """A tick comes every 15 minutes: four of them brought nothing."""
 ERRORS_AN_HOUR = 10
-"""Seeds 000 and 002: more than ten are told."""
+"""More errors than this in an hour, or rows in a push, are an incident: the shop asked for ten."""
 SLOW_FACTOR = 3
 SLOW_LEAST_S = 120.0
 """A run is slow when it takes three times the usual, and two minutes more than that: a tick of 2 s may take 20."""

@@ -1,4 +1,4 @@
-"""The shortcut of seed 004, where the endpoint's schema sorts by `UPDATED_AT_DESC`: stop at the watermark.
+"""The shortcut where the endpoint's schema sorts by `UPDATED_AT_DESC`: stop at the watermark.
 
 It is verified while it is read. A page that is out of order or shorter than what was asked for, or a `totalCount` that
 does not fit what we hold, abandons it for the run: then something was deleted, moved or is lying, and only the whole of

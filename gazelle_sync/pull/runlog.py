@@ -15,7 +15,7 @@ from gazelle_sync.warehouse.connect import Connection, Reused, statement
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
-    """Five of the six measures of seed 002 over a whole run; durations in seconds, summed over the entities.
+    """Five of the six measures that monitoring reads, over a whole run; durations in seconds, summed over the entities.
 
     The sixth, `staging_backlog_size`, is what the database holds when the run ends: `runlog_finish.sql` adds it.
     """

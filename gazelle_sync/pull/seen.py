@@ -61,7 +61,7 @@ def window_start(pull: EntityPull) -> datetime:
 
 
 def since_filter(instant: datetime) -> dict[str, Any]:
-    """The filter of seed 004: events that start at an instant or later."""
+    """The event filter of the older dialect (`startGte`): events that start at an instant or later."""
     return {"filters": {"startGte": instant.isoformat().replace("+00:00", "Z")}}
 
 

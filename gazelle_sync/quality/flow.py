@@ -16,7 +16,7 @@ from gazelle_sync.quality.finding import Finding, Severity, some
 ALL = [entity.name for entity in ENTITIES]
 LATE_MINUTES, LOST_MINUTES = LATE.total_seconds() / 60, LOST.total_seconds() / 60
 ERRORS_AN_HOUR = 10
-"""More is told at once (seeds of 2025-12-29: "> 10 erreurs/heure")."""
+"""More errors an hour than this are an incident: the shop asked for it (2025-12-29)."""
 ERROR_RATE = 0.02
 LEAST_DAYS = 5
 MANY_TIMES = 4

@@ -18,6 +18,7 @@ from typing import NoReturn
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 _answered: list[int] = []
 """Signals that were raised as `KeyboardInterrupt`: one that strikes a destructor or a callback gets lost there."""
+LOOK_EVERY_S = 0.5
 SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
 
 
@@ -61,6 +62,18 @@ def stop(number: int, _frame: FrameType | None = None) -> NoReturn:
     """
     _answered.append(number)
     raise KeyboardInterrupt(number)
+
+
+def join_until_stopped(thread: threading.Thread) -> None:
+    """Wait for a thread that goes on until the command is stopped.
+
+    Raises:
+        KeyboardInterrupt: With the signal's number, also where the first one was lost in a destructor or a callback.
+    """
+    while thread.is_alive():
+        thread.join(LOOK_EVERY_S)
+        if _answered:
+            raise KeyboardInterrupt(_answered[0])
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:

@@ -94,7 +94,7 @@ def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path, o
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAZELLE_", "DAGSTER_"))}
     with (tmp_path / "out").open("w") as out:
         serving = subprocess.Popen(
-            [sys.executable, "-m", "gazelle_sync.cli.app", "metrics", "--port", "0"],
+            [sys.executable, "-m", "gazelle_sync.cli", "metrics", "--port", "0"],
             env=kept | {"GAZELLE_SYNC_HOME": str(open_home)}, stdout=out, stderr=out,
         )  # fmt: skip
     wait_until(lambda: "Ctrl-C stops it" in (tmp_path / "out").read_text() or serving.poll() is not None)
@@ -131,7 +131,7 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
     for after_s in (0.0, 0.02, 0.1, 0.3, 0.7, 1.2):
         with (person.directory / "out").open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gazelle_sync.cli.app", "sync"], env=environment, stdout=out, stderr=out,
+                [sys.executable, "-m", "gazelle_sync.cli", "sync"], env=environment, stdout=out, stderr=out,
                 cwd=person.directory, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
         wait_until(lambda pid=process.pid: has_begun(pid))  # type: ignore[misc] # bound here
@@ -145,4 +145,4 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
 
 def test_the_installed_program_begins_with_the_module_that_answers_signals() -> None:
     program = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert program["project"]["scripts"] == {"gazelle-sync": "gazelle_sync.cli.app:main"}
+    assert program["project"]["scripts"] == {"gazelle-sync": "gazelle_sync.cli:main"}

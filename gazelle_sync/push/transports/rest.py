@@ -1,4 +1,4 @@
-"""The endpoints of seed 000: tags, comments and details of a piano."""
+"""The REST endpoints: tags, comments and details of a piano."""
 
 from __future__ import annotations
 
