@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from gazelle_sync.incidents.watch import watch
 from gazelle_sync.runtime.signals import SENTENCE
+from gazelle_sync.runtime import signals
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync_tests.faults.ground import new_home
@@ -103,6 +105,14 @@ def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path, o
     ended = subprocess.CompletedProcess([], serving.wait(PATIENCE_S), (tmp_path / "out").read_text(), "")
     assert_stopped(ended, signal.SIGTERM)
     assert not (open_home / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_signal_whose_exception_was_dropped_still_ends_what_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_answered", [signal.SIGTERM])  # it struck a destructor, where Python drops exceptions
+    serving = threading.Thread(target=threading.Event().wait, daemon=True)
+    serving.start()
+    with pytest.raises(KeyboardInterrupt):
+        signals.join_until_stopped(serving)
 
 
 def test_a_command_that_is_stopped_at_any_moment_says_the_same(person: Person) -> None:
