@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from gazelle_sync.incidents.watch import watch
-from gazelle_sync.runtime.signals import SENTENCE
 from gazelle_sync.runtime import signals
+from gazelle_sync.runtime.signals import SENTENCE
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync_tests.faults.ground import new_home
