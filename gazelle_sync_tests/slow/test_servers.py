@@ -196,4 +196,4 @@ def test_what_a_complete_read_lacks_is_found_without_a_nested_loop_over_history(
             assert rows_touched(most) <= 3 * ENTRIES, (name, Json(most).obj)
             found = connection.execute(statement(name), values).fetchall()
             is_there = (name == "pull/timeline_missing") == (status == "processed")
-            assert sorted(external_id for external_id, _ in found) == (["tme_1", "tme_2", "tme_3"] if is_there else [])
+            assert sorted(row[0] for row in found) == (["tme_1", "tme_2", "tme_3"] if is_there else [])
