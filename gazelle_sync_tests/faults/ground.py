@@ -72,12 +72,13 @@ class Ground:
 
     def crash(self) -> None:
         """Kill one of the server's processes: it ends all sessions and recovers, as after a crash."""
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'gazelle_sync' LIMIT 1"
         with self.server() as connection:
-            row = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = 'gazelle_sync' LIMIT 1"
-            ).fetchone()
-        if row is not None:
-            os.kill(row[0], signal.SIGKILL)
+            while (row := connection.execute(query).fetchone()) is not None:
+                connection.commit()  # the view is the same for the whole of a transaction
+                with suppress(ProcessLookupError):  # it ended since it was asked for: another one
+                    os.kill(row[0], signal.SIGKILL)
+                    return
 
     def wait_until_up(self) -> None:
         """Wait for the end of a recovery."""
