@@ -3,17 +3,22 @@
 Only time is added. Bandwidth is not limited, nothing is reordered, and any number of chunks is under way at once, so
 what is pipelined stays pipelined. A new connection costs a round trip of its own before its first byte, as TCP's does.
 
+It counts as well: a round trip begins when the client says something after the server's last answer. Where little is
+added to the way, an answer may come while a pipeline is still being sent, and one round trip counts as more.
+
 `python -m gazelle_sync_tests.support.far ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so that a
-busy test does not make the way longer than it is to be. It ends when its standard input does.
+busy test does not make the way longer than it is to be. Each line of its standard input is answered with the round
+trips since the last one, as JSON; it ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +28,16 @@ from psycopg.conninfo import conninfo_to_dict
 
 FAR_S = 0.06
 """Seconds a round trip: a shop in Montreal with its database in another region."""
+COUNTED_S = 0.005
+"""For a test that counts round trips: long enough for a pipeline to be one, and no wait to speak of."""
 CHUNK = 1 << 18
 HOST = "127.0.0.1"
+HEAD = 80
+"""Characters of a statement that are kept: what the comment at its top says, where there is one."""
+LENGTH = 4
+"""Bytes that say how long a message is, themselves included."""
+QUERY, PARSE, LEAVE = b"Q", b"P", "(leave)"
+NAMES = {b"": "(begin)", b"p": "(password)", b"d": "(copy)", b"X": LEAVE}
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,63 @@ class Far:
     def to(self, database: str) -> str:
         """The address of another database of the same server by the same way."""
         return f"{self.url.rpartition('/')[0]}/{quote(database)}"
+
+    def round_trips(self) -> list[list[str]]:
+        """The round trips since it was last asked: of each connection, the beginnings of what was said in each."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        said: list[list[str]] = json.loads(self.process.stdout.readline())
+        return said
+
+
+class Dialogue:
+    """What a client and a server say to each other on one connection, round trip by round trip."""
+
+    def __init__(self) -> None:
+        self._trips: list[list[str]] = [["(connection)"]]
+        self._unread = b""
+        self._is_answered = True
+
+    def ask(self, chunk: bytes) -> None:
+        """The client says something."""
+        self._unread += chunk
+        said = list(self._messages())
+        if not chunk or LEAVE in said:
+            return
+        if self._is_answered or not self._trips:
+            self._trips.append([])
+            self._is_answered = False
+        self._trips[-1] += said
+
+    def answer(self, _: bytes) -> None:
+        """The server says something."""
+        self._is_answered = True
+
+    def drain(self) -> list[str]:
+        """What was said in each round trip since it was last asked."""
+        trips, self._trips = self._trips, []
+        return ["; ".join(dict.fromkeys(filter(None, trip))) for trip in trips]
+
+    def _messages(self) -> Iterator[str]:
+        """The messages that have come whole: of a statement its beginning, of the others their type or nothing.
+
+        One without a type begins the connection, or asks for TLS, which the embedded server has not.
+        """
+        while len(self._unread) > LENGTH:
+            typed = 0 if self._unread[:1] == b"\0" else 1
+            end = typed + int.from_bytes(self._unread[typed : typed + LENGTH], "big")
+            if len(self._unread) < end:
+                return
+            kind, contents = self._unread[:typed], self._unread[typed + LENGTH : end]
+            self._unread = self._unread[end:]
+            if kind == PARSE:
+                contents = contents.partition(b"\0")[2]  # the name of the prepared statement stands before it
+            if kind in (QUERY, PARSE):
+                yield " ".join(contents.partition(b"\0")[0].decode(errors="replace").split())[:HEAD]
+            else:
+                yield NAMES.get(kind, "")
 
 
 @contextmanager
@@ -81,9 +151,14 @@ async def serve(address: str, round_trip_s: float, port: int) -> None:
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
+    dialogues: list[Dialogue] = []
+
+    def tell() -> None:
+        print(json.dumps([trips for dialogue in dialogues if (trips := dialogue.drain())]), flush=True)  # noqa: T201
 
     def wait_for_end() -> None:
-        sys.stdin.read()
+        for _ in sys.stdin:
+            loop.call_soon_threadsafe(tell)
         loop.call_soon_threadsafe(ended.set)
 
     async def pass_on(near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
@@ -97,9 +172,10 @@ async def serve(address: str, round_trip_s: float, port: int) -> None:
             near_writer.transport.abort()
             return
         opened = loop.time() + round_trip_s
+        dialogues.append(dialogue := Dialogue())
         await asyncio.gather(
-            _carry(near_reader, writer, round_trip_s / 2, opened),
-            _carry(reader, near_writer, round_trip_s / 2, opened),
+            _carry(near_reader, writer, round_trip_s / 2, opened, came=dialogue.ask),
+            _carry(reader, near_writer, round_trip_s / 2, opened, left=dialogue.answer),
         )
 
     server = await asyncio.start_server(pass_on, HOST, port)
@@ -108,7 +184,15 @@ async def serve(address: str, round_trip_s: float, port: int) -> None:
     await ended.wait()
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float, opened: float) -> None:
+async def _carry(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    delay_s: float,
+    opened: float,
+    *,
+    came: Callable[[bytes], object] = bytes,
+    left: Callable[[bytes], object] = bytes,
+) -> None:
     """One direction: every chunk leaves `delay_s` after it came, the end of the stream too.
 
     Args:
@@ -116,6 +200,8 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, del
         writer: Where it goes.
         delay_s: Seconds on the way.
         opened: By the loop's clock, before which the connection does not stand.
+        came: Told of a chunk when it begins its way.
+        left: Told of a chunk when its way ends.
     """
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -124,6 +210,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, del
         while True:
             due, chunk = await under_way.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
+            left(chunk)
             with suppress(OSError):
                 if not chunk:
                     writer.close()
@@ -138,6 +225,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, del
             chunk = await reader.read(CHUNK)
         except OSError:
             chunk = b""
+        came(chunk)
         under_way.put_nowait((max(loop.time(), opened) + delay_s, chunk))
     await delivering
 

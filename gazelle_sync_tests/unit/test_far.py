@@ -31,3 +31,19 @@ def test_the_far_way_changes_nothing_of_what_passes(database: str) -> None:
     with far_away(database, 0.01) as far, psycopg.connect(far.url) as connection:
         [(text,)] = connection.execute("SELECT string_agg(n::text, ',') FROM generate_series(1, 500000) AS n")
     assert text == ",".join(str(n) for n in range(1, 500001))
+
+
+def test_the_proxy_counts_round_trips_and_says_what_was_said_in_each(database: str) -> None:
+    with far_away(database, ROUND_TRIP_S) as far:
+        with psycopg.connect(far.url, autocommit=True) as connection:
+            [opening] = far.round_trips()
+            connection.execute("-- Two.\nSELECT 2")
+            with connection.pipeline():
+                for number in range(30):
+                    connection.execute("SELECT %s::int", [number])
+            with connection.cursor().copy("COPY system_settings (key, value) FROM STDIN") as copy:
+                copy.write_row(["a", "b"])
+        [trips] = far.round_trips()
+        assert opening[0] == "(connection)"
+        assert trips == ["-- Two. SELECT 2", "SELECT $1::int", "COPY system_settings (key, value) FROM STDIN", "(copy)"]
+        assert far.round_trips() == []
