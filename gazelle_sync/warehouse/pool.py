@@ -1,0 +1,127 @@
+"""The connections that the parts of a process share, and several statements in one round trip.
+
+Over TLS a connection costs four or five round trips, more than most of what is asked by it. So a command, or a run,
+keeps those that one part of it is done with for the next, and what can be asked at once is.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+
+IDLE_S = 30.0
+"""What was idle for longer, something on the way may have forgotten."""
+
+Rows = list[tuple[Any, ...]]
+Question = tuple[LiteralString | sql.SQL | sql.Composed, Mapping[str, Any] | Sequence[Any] | None]
+"""A statement and its parameters."""
+
+_lock = threading.Lock()
+_idle: dict[str, list[tuple[Connection, float]]] = {}
+_keepers = 0
+
+
+@contextmanager
+def keep_connections() -> Iterator[None]:
+    """Until the last of these blocks ends, a connection that was borrowed stays open for whoever borrows next."""
+    global _keepers  # one pool a process
+    with _lock:
+        _keepers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers -= 1
+            left = [] if _keepers else [connection for kept in _idle.values() for connection, _ in kept]
+            if left:
+                _idle.clear()
+        for connection in left:
+            connection.close()
+
+
+@contextmanager
+def borrow(url: str) -> Iterator[Connection]:
+    """A connection for a block. Each statement is a transaction of its own, unless one is opened for several.
+
+    Args:
+        url: `postgresql://…`.
+
+    Raises:
+        DatabaseError: The database cannot be reached, or goes away.
+    """
+    with database_errors():
+        connection = take(url)
+        try:
+            yield connection
+        finally:
+            give_back(url, connection)
+
+
+def take(url: str) -> Connection:
+    """As `borrow`, for longer than a block: whoever takes it closes it, or gives it back.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    while True:
+        with _lock:
+            kept = _idle.get(url)
+            found = kept.pop() if kept else None
+        if found is None:
+            return connect(url, autocommit=True)
+        connection, since = found
+        if time.monotonic() - since < IDLE_S and _is_quiet(connection):
+            return connection
+        connection.close()
+
+
+def give_back(url: str, connection: Connection) -> None:
+    """Keep a connection that was taken, if somebody keeps connections and no transaction is open in it."""
+    if not connection.closed and connection.info.transaction_status is TransactionStatus.IDLE:
+        with _lock:
+            if _keepers:
+                _idle.setdefault(url, []).append((connection, time.monotonic()))
+                return
+    connection.close()
+
+
+def together(
+    connection: Connection, *questions: Question, begin: LiteralString = "BEGIN", ends: bool = True
+) -> list[Rows]:
+    """The rows of several statements, asked in one round trip and answered in one transaction.
+
+    Args:
+        connection: Of `borrow` or `take`. Where a transaction is open, the statements are part of it.
+        questions: Each a single statement, and none a COPY: libpq's pipeline can do neither.
+        begin: How a transaction begins where none is open.
+        ends: Whether that one is committed as well.
+
+    Raises:
+        psycopg.Error: What the first that failed says; those after it were not run, and the transaction has failed.
+    """
+    opens = connection.info.transaction_status is TransactionStatus.IDLE
+    with connection.pipeline():
+        if opens:
+            connection.execute(begin)
+        cursors = [connection.execute(query, parameters) for query, parameters in questions]
+        if opens and ends:
+            connection.execute("COMMIT")
+    return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Whether nothing came while it was idle: what comes then is the server's word that it ends the connection."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
