@@ -79,7 +79,7 @@ def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | 
 def status(as_json: bool) -> None:
     """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
     from gazelle_sync.monitoring.status import alerts_as_json, alerts_status, push_status, read_status, render_status
-    from gazelle_sync.warehouse.source import source_held
+    from gazelle_sync.warehouse.source import read_source
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
         rows, edits = read_status(settings), push_status(settings)
@@ -87,7 +87,7 @@ def status(as_json: bool) -> None:
         lights = [*(row.light for row in rows), alerts.light, edits.light]
         if as_json:
             found = [*(row.as_json() for row in rows), alerts_as_json(alerts), edits.as_json()]
-            source = {"source": source_held(str(settings.database_url))}
+            source = {"source": read_source(str(settings.database_url))}
             click.echo(json.dumps([source | one for one in found], indent=2))
         else:
             click.echo(render_status(settings, rows, edits))
@@ -98,25 +98,25 @@ def status(as_json: bool) -> None:
 def migrate() -> None:
     """Bring the database's tables and views up to date, and make again what somebody dropped."""
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
-    from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
+    from gazelle_sync.warehouse.schema_repair import read_public_grants, repair
 
     with report_errors(), services(api=False) as settings:
         say = translator(settings.language)
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
             click.echo(say("applied {name}", name=name))
-        restored = restore(str(settings.database_url))
-        for name in restored.made:
+        repaired = repair(str(settings.database_url))
+        for name in repaired.made:
             click.echo(say("made again: {name}", name=name))
-        for name in restored.lacking:
+        for name in repaired.missing:
             click.secho("✗ " + say("still lacking: {name}", name=name), fg="red")
-        for advice in restored.advice(say):
+        for advice in repaired.advice(say):
             click.echo(advice)
-        if doors := read_open_doors(str(settings.database_url), say):
+        if doors := read_public_grants(str(settings.database_url), say):
             click.secho(f"⚠ {doors}", fg="yellow")
-        if not applied and not restored.made and not restored.lacking:
+        if not applied and not repaired.made and not repaired.missing:
             click.echo(say("The database is up to date."))
-        sys.exit(1 if restored.lacking else 0)
+        sys.exit(1 if repaired.missing else 0)
 
 
 @main.command()

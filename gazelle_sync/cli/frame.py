@@ -73,7 +73,7 @@ def services(
     from gazelle_sync.runtime import logs as log
     from gazelle_sync.runtime.embedded import embedded_services
     from gazelle_sync.settings import Settings
-    from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
+    from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
     settings = Settings.load()
     try:
@@ -90,7 +90,7 @@ def services(
         with interrupts_deferred():
             thread.join()
         if is_sandbox(standing, api=api):
-            click.secho(translator(standing.language)(SANDBOX_SAID), fg="yellow", err=for_machines)
+            click.secho(translator(standing.language)(SANDBOX_NOTICE), fg="yellow", err=for_machines)
         yield standing
 
 
@@ -109,10 +109,10 @@ def report_errors() -> Iterator[None]:
     except Exception as error:
         if _is_of_output(error):
             raise
-        from gazelle_sync.runtime.logs import get_logger, say_surprise
+        from gazelle_sync.runtime.logs import describe_unexpected, get_logger
 
         get_logger("gazelle_sync").exception("unexpected error")
-        click.secho(f"✗ {say_surprise(error)}.", fg="red", err=True)
+        click.secho(f"✗ {describe_unexpected(error)}.", fg="red", err=True)
         sys.exit(1)
 
 

@@ -137,13 +137,13 @@ def mend() -> None:
 @contextmanager
 def _admin() -> Iterator[Any]:
     from gazelle_sync.errors import GazelleSyncError
-    from gazelle_sync.runtime.embedded import sandbox_standing
+    from gazelle_sync.runtime.embedded import embedded_sandbox
     from gazelle_sync.sandbox.admin import SandboxAdmin
     from gazelle_sync.settings import Settings
 
     unwind_when_stopped()
     try:
-        with sandbox_standing(Settings.load()) as url, SandboxAdmin(url) as admin:
+        with embedded_sandbox(Settings.load()) as url, SandboxAdmin(url) as admin:
             yield admin
     except (ValueError, GazelleSyncError) as error:
         raise click.ClickException(str(error)) from error

@@ -17,7 +17,7 @@ from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_li
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 PRUNE = "prune_dagster"
 
@@ -55,13 +55,13 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
     kept, parameters = sql.SQL(statement("defs/dagster_kept")), {"before": before}
     try:
         with connect(url) as connection:
-            allow_time(connection)
+            allow_long_statements(connection)
             query = sql.SQL(statement("defs/dagster_old_runs")).format(kept=kept)
             runs = [run_id for (run_id,) in connection.execute(query, parameters)]
             connection.commit()
             for run_id in runs:
                 instance.delete_run(run_id)
-            allow_time(connection)
+            allow_long_statements(connection)
             query = sql.SQL(statement("defs/dagster_prune_events")).format(kept=kept)
             events = connection.execute(query, parameters).rowcount
             evaluations = connection.execute(statement("defs/dagster_prune_checks"), parameters).rowcount

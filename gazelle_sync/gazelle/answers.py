@@ -20,7 +20,7 @@ _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
 """Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
 
 
-def reason_of(answer: httpx.Response) -> str | None:
+def rest_error_of(answer: httpx.Response) -> str | None:
     """What a REST endpoint says is wrong; None where the page is not the API's own (a proxy's 404, say)."""
     try:
         given = answer.json()
@@ -29,11 +29,11 @@ def reason_of(answer: httpx.Response) -> str | None:
     if not isinstance(given, dict):
         return None
     if isinstance(errors := given.get("errors"), list):
-        return said_wrong(errors)
+        return format_errors(errors)
     return str(given.get("error") or given.get("message") or given)[:500]
 
 
-def said_wrong(problems: Sequence[Any]) -> str:
+def format_errors(problems: Sequence[Any]) -> str:
     """`mutationErrors` (or REST's `errors`) as one sentence."""
     lines = []
     for problem in problems:
@@ -94,7 +94,7 @@ def read_storable(operation: str, answer: httpx.Response) -> tuple[dict[str, Any
     return data_of(operation, answer, payload), replaced
 
 
-def parsed(operation: str, answer: httpx.Response) -> Any:
+def parse_json(operation: str, answer: httpx.Response) -> Any:
     """The JSON of an answer, every string as it came."""
     try:
         return json.loads(answer.content.decode("utf-8", "surrogatepass"))
@@ -106,15 +106,15 @@ def read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str,
     """The object that a REST endpoint answers with; one that speaks of errors is not believed, whatever its status."""
     if answer.status_code == httpx.codes.NO_CONTENT:
         return {}
-    given = parsed(operation, answer)
+    given = parse_json(operation, answer)
     if not isinstance(given, dict):
         raise AnswerUnreadable(operation, "the answer is JSON but no object")
     if given.get("errors") or given.get("error"):
-        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {reason_of(answer)}")
+        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {rest_error_of(answer)}")
     return given
 
 
-def exact(value: Any) -> bytes:
+def encode_exactly(value: Any) -> bytes:
     """JSON in ASCII: lone surrogates travel as escapes."""
     return json.dumps(value).encode("ascii")
 

@@ -30,12 +30,12 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle.answers import (
     credentials_refused,
     data_of,
-    exact,
+    encode_exactly,
     excerpt,
-    parsed,
+    parse_json,
     read_rest,
     read_storable,
-    reason_of,
+    rest_error_of,
     retry_after_s,
     server_time,
 )
@@ -175,7 +175,7 @@ class GazelleClient:
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
         wait = wait_unless_refused_twice() if can_ask_for_less else wait_before_retry
-        return self._tried(_Request(operation, "POST", GRAPHQL_PATH, body), self._read, wait)
+        return self._send_with_retries(_Request(operation, "POST", GRAPHQL_PATH, body), self._read, wait)
 
     def execute_exactly(
         self, operation: str, query: str, variables: Mapping[str, Any], *, is_write: bool = False
@@ -191,9 +191,11 @@ class GazelleClient:
         Raises:
             ApiError: One of its kinds; `may_have_been_taken` says whether a write has to be looked for.
         """
-        body = exact({"operationName": operation, "query": query, "variables": variables})
+        body = encode_exactly({"operationName": operation, "query": query, "variables": variables})
         request = _Request(operation, "POST", GRAPHQL_PATH, body, is_write)
-        return self._tried(request, self._read_exactly, wait_before_next_write if is_write else wait_before_retry)
+        return self._send_with_retries(
+            request, self._read_exactly, wait_before_next_write if is_write else wait_before_retry
+        )
 
     def write_rest(self, operation: str, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Send one REST request that changes something, and read its answer.
@@ -202,8 +204,8 @@ class GazelleClient:
             WriteRefused: HTTP 4xx with what is wrong.
             ApiError: One of its kinds, as for a write of `execute_exactly`.
         """
-        request = _Request(operation, method, path, exact(payload), is_write=True)
-        return self._tried(request, read_rest, wait_before_next_write)
+        request = _Request(operation, method, path, encode_exactly(payload), is_write=True)
+        return self._send_with_retries(request, read_rest, wait_before_next_write)
 
     def read_account(self, *, attempts: int = ATTEMPTS) -> None:
         """Ask for what every account can tell: where this is answered, what was refused before is one record's affair.
@@ -216,9 +218,9 @@ class GazelleClient:
             ApiError: Gazelle cannot be asked at all.
         """
         body = msgspec.json.encode({"operationName": ACCOUNT, "query": ACCOUNT_READ, "variables": {}})
-        self._tried(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, wait_before_retry, attempts)
+        self._send_with_retries(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, wait_before_retry, attempts)
 
-    def _tried(
+    def _send_with_retries(
         self,
         request: _Request,
         read: Callable[[str, httpx.Response, timedelta], T],
@@ -247,12 +249,12 @@ class GazelleClient:
                 raise
         except RequestRefused as error:
             if error.is_forbidden:
-                self._assert_let_in(request.operation)
+                self._assert_account_readable(request.operation)
             raise
         log.info("token refreshed", operation=request.operation)
         return self._send_with(self._credentials.headers(), request, read)
 
-    def _assert_let_in(self, operation: str) -> None:
+    def _assert_account_readable(self, operation: str) -> None:
         """A 403 may be about one record, or a firewall's about one text; about the credentials, others get it too."""
         try:
             self.read_account()
@@ -276,7 +278,7 @@ class GazelleClient:
         return self._dated(answer, elapsed, data, replaced)
 
     def _read_exactly(self, operation: str, answer: httpx.Response, elapsed: timedelta) -> Answer:
-        return self._dated(answer, elapsed, data_of(operation, answer, parsed(operation, answer)), replaced=False)
+        return self._dated(answer, elapsed, data_of(operation, answer, parse_json(operation, answer)), replaced=False)
 
     def _dated(self, answer: httpx.Response, elapsed: timedelta, data: dict[str, Any], replaced: bool) -> Answer:
         now = server_time(answer)
@@ -354,7 +356,7 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
             throttle.hold(wait)
         until = _wanted_until(wait) if wait is not None and wait > LONGEST_RETRY_AFTER_S else ""
         raise ApiUnavailable(operation, f"HTTP {status}: {said}{until}", status=status, retry_after_s=wait)
-    if is_rest and (reason := reason_of(answer)):
+    if is_rest and (reason := rest_error_of(answer)):
         raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
     # Where a redirect leads, without what may be secret in it: no user, no query.
     target = answer.next_request.url.copy_with(userinfo=b"", query=None, fragment=None) if answer.next_request else None

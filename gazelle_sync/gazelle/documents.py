@@ -45,7 +45,7 @@ def operation_names(entity_name: str) -> list[str]:
     return [name for name, text in _definitions(document(entity_name)).items() if not text.startswith("fragment")]
 
 
-class Asked(NamedTuple):
+class Selection(NamedTuple):
     """What a selection asks of a record.
 
     Attributes:
@@ -55,12 +55,12 @@ class Asked(NamedTuple):
     """
 
     fields: frozenset[str]
-    inside: tuple[tuple[str, Asked], ...]
+    inside: tuple[tuple[str, Selection], ...]
     never_null: frozenset[str]
 
 
 @cache
-def asked(entity_name: str, fragment: str, never_null: frozenset[str] = frozenset()) -> Asked:
+def selection_of(entity_name: str, fragment: str, never_null: frozenset[str] = frozenset()) -> Selection:
     """What a fragment asks of a body, and which of its fields, at whatever depth, say nothing where they are null."""
     return _selection(fragment, _definitions(document(entity_name)), never_null)
 
@@ -143,20 +143,20 @@ def _definitions(text: str) -> dict[str, str]:
     return {name: text[start:end].strip() for (start, name), end in zip(starts, ends, strict=True)}
 
 
-def _selection(fragment: str, definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
+def _selection(fragment: str, definitions: dict[str, str], never_null: frozenset[str]) -> Selection:
     text = definitions[fragment]
-    return _asked_until_brace(iter(_WORD.findall(text, text.index("{") + 1)), definitions, never_null)
+    return _selection_until_brace(iter(_WORD.findall(text, text.index("{") + 1)), definitions, never_null)
 
 
-def _asked_until_brace(words: Iterator[str], definitions: dict[str, str], never_null: frozenset[str]) -> Asked:
+def _selection_until_brace(words: Iterator[str], definitions: dict[str, str], never_null: frozenset[str]) -> Selection:
     fields: set[str] = set()
-    inside: dict[str, Asked] = {}
+    inside: dict[str, Selection] = {}
     last = ""
     for word in words:
         if word == "}":
             break
         if word == "{":
-            inside[last] = _asked_until_brace(words, definitions, never_null)
+            inside[last] = _selection_until_brace(words, definitions, never_null)
         elif word.startswith("..."):
             spread = _selection(word.removeprefix("...").strip(), definitions, never_null)
             fields |= spread.fields
@@ -164,7 +164,7 @@ def _asked_until_brace(words: Iterator[str], definitions: dict[str, str], never_
         elif not word.startswith(("(", "#")):
             fields.add(word)
             last = word
-    return Asked(frozenset(fields), tuple(inside.items()), never_null & fields)
+    return Selection(frozenset(fields), tuple(inside.items()), never_null & fields)
 
 
 def _fragments_used(text: str, definitions: dict[str, str]) -> list[str]:

@@ -114,7 +114,7 @@ class EndedRun:
         succeeded: Whether every step did.
         cause: Why it failed.
         checks: What the asset checks found in it.
-        is_overtaken: Whether a newer run of the job has ended meanwhile: its success or failure is the one that counts.
+        is_superseded: Whether a newer run of the job has ended meanwhile, whose result counts instead.
         only_checks_failed: Whether nothing failed but blocking checks, which are told by themselves.
     """
 
@@ -123,7 +123,7 @@ class EndedRun:
     succeeded: bool
     cause: Cause = UNKNOWN
     checks: tuple[CheckResult, ...] = ()
-    is_overtaken: bool = False
+    is_superseded: bool = False
     only_checks_failed: bool = False
 
 
@@ -137,7 +137,7 @@ class Facts:
         synced_for: How long ago the first run of this database began; None: there was none.
         run_times: The newest run of each mode.
         push: Failed push actions; None: this database has no push.
-        told_runs: Pulls that `sync_logs` calls failed (among the newest): `failed_run` tells of those.
+        failed_pulls: Pulls that `sync_logs` calls failed (among the newest): `failed_run` tells of those.
         ended: The run that has just ended, or None.
     """
 
@@ -146,7 +146,7 @@ class Facts:
     synced_for: timedelta | None = None
     run_times: tuple[RunTime, ...] = ()
     push: PushErrors | None = None
-    told_runs: frozenset[str] = frozenset()
+    failed_pulls: frozenset[str] = frozenset()
     ended: EndedRun | None = None
 
 
@@ -182,7 +182,7 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
         synced_for=_span(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),
         push=_push_errors(connection),
-        told_runs=frozenset(run_id for (run_id,) in told),
+        failed_pulls=frozenset(run_id for (run_id,) in told),
         ended=ended,
     )
 

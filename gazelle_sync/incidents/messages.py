@@ -124,14 +124,14 @@ OWN_NAMES = ("failed_job", "failed_check", "slow_run")
 
 
 @dataclass(frozen=True)
-class Wording:
+class AlertText:
     """A message: one line, and the rest."""
 
     title: str
     text: str
 
 
-def describe(rule: str, troubles: Sequence[Trouble], settings: Settings, now: datetime) -> Wording:
+def describe(rule: str, troubles: Sequence[Trouble], settings: Settings, now: datetime) -> AlertText:
     """The message of troubles that one rule found and that have one cause.
 
     Args:
@@ -154,17 +154,17 @@ def describe(rule: str, troubles: Sequence[Trouble], settings: Settings, now: da
     lines = [say(text, **values), say("Since {when} in Montreal.", when=_when(now))]
     if first.run_id:
         lines.append(say("The run: {link}", link=run_link(settings, first.run_id)))
-    return Wording(f"{MARKS[worst(troubles)]} Gazelle: {say(title, **values)}", "\n".join(lines))
+    return AlertText(f"{MARKS[worst(troubles)]} Gazelle: {say(title, **values)}", "\n".join(lines))
 
 
-def describe_end(occurrence: Occurrence, settings: Settings, now: datetime) -> Wording:
+def describe_end(occurrence: Occurrence, settings: Settings, now: datetime) -> AlertText:
     """The message that says that a trouble is over."""
     say = translator(settings.language)
     told = occurrence.title.partition("Gazelle: ")[2] or occurrence.title
     body = say(
         "It began on {since} and ended on {until} (Montreal).", since=_when(occurrence.opened_at), until=_when(now)
     )
-    return Wording(f"{OVER} Gazelle: " + say("Over: {title}", title=told), body)
+    return AlertText(f"{OVER} Gazelle: " + say("Over: {title}", title=told), body)
 
 
 def worst(troubles: Sequence[Trouble]) -> Severity:

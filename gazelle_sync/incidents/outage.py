@@ -31,7 +31,7 @@ LASTS = timedelta(minutes=2)
 log = get_logger("gazelle_sync.incidents")
 
 
-class _Owed(msgspec.Struct):
+class _Delivery(msgspec.Struct):
     """One recipient's message.
 
     Attributes:
@@ -53,7 +53,7 @@ class _Outage(msgspec.Struct):
     title: str
     text: str
     is_told: bool = False
-    owed: dict[str, _Owed] = {}
+    owed: dict[str, _Delivery] = {}
 
 
 def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: bool) -> None:
@@ -70,7 +70,7 @@ def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: b
         found = _read(settings) or _begin(settings, cause, now)
         if not found.is_told and (at_once or now - found.since >= LASTS):
             found.is_told = True
-            found.owed = {label: _Owed(now) for label in recipients.labels}
+            found.owed = {label: _Delivery(now) for label in recipients.labels}
             log.info("alert", rule=RULE, title=found.title, text=found.text)
         _write(settings, found)  # before anything is sent, so that a crash cannot make it new
         for label, owed in found.owed.items():
@@ -80,7 +80,7 @@ def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: b
                 _write(settings, found)
 
 
-def write_down(settings: Settings, connection: Connection) -> None:
+def record(settings: Settings, connection: Connection) -> None:
     """Put an outage that was told into the ledger; the rules find it over, and say so.
 
     Args:
@@ -114,7 +114,7 @@ def _begin(settings: Settings, cause: Cause, now: datetime) -> _Outage:
     return _Outage(str(uuid.uuid4()), now, said.title, said.text)
 
 
-def _send(settings: Settings, found: _Outage, recipient: Recipient, owed: _Owed) -> None:
+def _send(settings: Settings, found: _Outage, recipient: Recipient, owed: _Delivery) -> None:
     message = Message(0, "alert", "error", found.title, found.text, recipient.label, was_interrupted=False)
     owed.attempts += 1
     try:

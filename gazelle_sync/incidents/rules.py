@@ -50,14 +50,14 @@ def failed_entities(facts: Facts) -> Assessment:
 def failed_job(facts: Facts) -> Assessment | None:
     """A run that failed and of which `failed_run` says nothing: it died, could not begin, or is no pull."""
     run = facts.ended
-    if run is None or run.is_overtaken:
+    if run is None or run.is_superseded:
         return None
     if run.succeeded:
         return Assessment(
             "failed_job",
             judged=frozenset({run.job, *(FULL if run.job in FULL else ()), *(ONE_OFF if run.job in PULLED else ())}),
         )
-    if run.only_checks_failed or run.run_id in facts.told_runs:
+    if run.only_checks_failed or run.run_id in facts.failed_pulls:
         return None
     trouble = Trouble(run.job, details=cause_details(run.cause), run_id=run.run_id)
     return Assessment("failed_job", (trouble,), frozenset({run.job}))

@@ -12,7 +12,7 @@ from itertools import groupby
 from gazelle_sync.errors import DatabaseError, cause_of
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun, read_facts
-from gazelle_sync.incidents.messages import Wording, describe, describe_end, worst
+from gazelle_sync.incidents.messages import AlertText, describe, describe_end, worst
 from gazelle_sync.incidents.rules import COOL_DOWN, assess
 from gazelle_sync.incidents.trouble import Assessment, Trouble
 from gazelle_sync.notifications import ledger
@@ -87,7 +87,7 @@ def _write_down(settings: Settings, url: str, ended: EndedRun | None, recipients
         if not ledger.is_there(connection):
             return 0, 0
         ledger.lock(connection)
-        outage.write_down(settings, connection)
+        outage.record(settings, connection)
         facts = read_facts(connection, ended, lambda: pull_is_running(url))
         assessments = assess(facts)
         known = ledger.open_occurrences(connection)
@@ -118,7 +118,7 @@ def _open(
 ) -> None:
     said = describe(rule, troubles, settings, datetime.now(UTC))
     subjects = [trouble.subject for trouble in troubles]
-    told_at = ledger.told_recently(connection, rule, subjects, COOL_DOWN[rule])
+    told_at = ledger.last_sent_within(connection, rule, subjects, COOL_DOWN[rule])
     ledger.write_alert(
         connection,
         rule=rule,
@@ -147,7 +147,7 @@ def _close_ended(
     return count
 
 
-def _log(kind: str, rule: str, said: Wording) -> None:
+def _log(kind: str, rule: str, said: AlertText) -> None:
     """The log file has every alert, whether or not anybody is set to hear it."""
     log.info(kind, rule=rule, title=said.title, text=said.text)
 

@@ -57,7 +57,7 @@ class Reason:
         return {"entity": self.entity, "reason": self.text, "count": len(ids), "external_ids": ids}
 
 
-def reason_of(record: FailedRecord) -> str:
+def group_reason(record: FailedRecord) -> str:
     """A message without what differs from record to record: ids, quoted values, numbers, places in lists."""
     text = record.message.splitlines()[0] if record.message else ""
     text = text.removeprefix(f"{record.entity} {record.external_id}: ").removeprefix(f"{record.external_id}: ")
@@ -76,7 +76,7 @@ def read_reasons(settings: Settings) -> list[Reason]:
         records = [FailedRecord(*row) for row in connection.execute(statement("monitoring/errors_list"))]
     groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for record in records:
-        groups.setdefault((record.entity, reason_of(record)), []).append(record)
+        groups.setdefault((record.entity, group_reason(record)), []).append(record)
     reasons = [Reason(entity, text, tuple(found)) for (entity, text), found in groups.items()]
     return sorted(reasons, key=lambda reason: (-len(reason.records), reason.entity, reason.text))
 

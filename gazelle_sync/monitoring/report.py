@@ -17,7 +17,7 @@ from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import pending
-from gazelle_sync.warehouse.source import SANDBOX_SAID, is_sandbox
+from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
 DAYS = 30
 LEAST_DAYS = 7
@@ -65,7 +65,7 @@ def render_report(settings: Settings) -> str:
     return template.render(
         say=say,
         made=f"{now.astimezone(MONTREAL):%Y-%m-%d %H:%M} (Montréal)",
-        sandbox=say(SANDBOX_SAID) if is_sandbox(settings, api=False) else "",
+        sandbox=say(SANDBOX_NOTICE) if is_sandbox(settings, api=False) else "",
         entities=_entities(settings, say),
         plots=_plots(runs, say, montreal_day(now)),
         days=_days(week, say),

@@ -86,10 +86,12 @@ def open_occurrences(connection: Connection) -> list[Occurrence]:
     return [Occurrence(row[0], row[1], frozenset(row[2]), *row[3:]) for row in rows]
 
 
-def told_recently(connection: Connection, rule: str, subjects: Iterable[str], cool_down: timedelta) -> datetime | None:
+def last_sent_within(
+    connection: Connection, rule: str, subjects: Iterable[str], cool_down: timedelta
+) -> datetime | None:
     """When the same trouble was told last, if that is within the cool-down; aware."""
     parameters = {"rule": rule, "subjects": list(subjects), "cool_down": cool_down}
-    row = connection.execute(statement("notifications/told"), parameters).fetchone()
+    row = connection.execute(statement("notifications/last_sent"), parameters).fetchone()
     return row[0] if row else None
 
 

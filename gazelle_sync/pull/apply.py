@@ -22,8 +22,8 @@ from gazelle_sync.pull.proof import Proof, prove
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
-from gazelle_sync.warehouse.connect import Connection, Reused, connect, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, statement
+from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 
 BATCH = 2000
@@ -55,7 +55,7 @@ class Applier:
 
     def __init__(
         self,
-        database: Reused,
+        database: ReusedConnection,
         entity: Entity,
         report: EntityReport,
         progress: Progress,
@@ -146,7 +146,7 @@ class Applier:
     def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
         query = sql.SQL(statement(which.value)).format(staging=self._staging)
-        allow_time(connection)
+        allow_long_statements(connection)
         with connection.cursor(name="staged") as cursor:
             cursor.execute(query)
             while rows := cursor.fetchmany(BATCH):
@@ -214,7 +214,7 @@ class Applier:
     def _retire_superseded(self, connection: Connection) -> None:
         """Versions that a newer one has overtaken before they were applied have nothing more to say."""
         with connection.transaction():
-            allow_time(connection)
+            allow_long_statements(connection)
             connection.execute(sql.SQL(statement("pull/staging_retire")).format(staging=self._staging))
 
     def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
@@ -224,13 +224,13 @@ class Applier:
         doubted, self._report.removed = found.judge(self._report.removed, confirmed)
         if doubted:
             with connection.transaction():
-                allow_time(connection)
+                allow_long_statements(connection)
                 guard.set_aside(connection, self._entity, doubted)
             self._report.errors += len({loss.external_id for loss in doubted})
         return doubted
 
 
-def prove_and_mend(database: Reused, entity: Entity, report: EntityReport, progress: Progress) -> None:
+def prove_and_mend(database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress) -> None:
     """Prove that production is what staging says; where it is not, apply every record once more and name the rows.
 
     Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
@@ -259,9 +259,9 @@ def prove_and_mend(database: Reused, entity: Entity, report: EntityReport, progr
             report.changed += TableWriter(connection, entity).find_twins(None)
 
 
-def _prove(database: Reused, entity: Entity) -> Proof:
+def _prove(database: ReusedConnection, entity: Entity) -> Proof:
     with database.use() as connection:
-        allow_time(connection)
+        allow_long_statements(connection)
         return prove(connection, entity)
 
 

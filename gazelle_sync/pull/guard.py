@@ -18,7 +18,7 @@ from gazelle_sync.entities import Entity, Table
 from gazelle_sync.errors import MassEmptying, MassVanishing
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 LEAST_EMPTIED = 5
 LEAST_VANISHED = 10
@@ -142,7 +142,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
     if not places:
         return found
     with connection.transaction(), connection.cursor(name="unapplied") as cursor:
-        allow_time(connection)
+        allow_long_statements(connection)
         query = sql.SQL(statement("pull/staging_unapplied")).format(
             staging=sql.Identifier(entity.staging_table), table=sql.Identifier(entity.table.name)
         )

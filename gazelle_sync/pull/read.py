@@ -86,7 +86,7 @@ class Reader:
     ) -> None:
         self._client = client
         self._entity = entity
-        self._asked = documents.asked(entity.name, entity.body_fragment, entity.never_null | CONNECTION)
+        self._asked = documents.selection_of(entity.name, entity.body_fragment, entity.never_null | CONNECTION)
         self._asked_size = page_size
         self._asked_nested = nested_size
         self.page_size = page_size

@@ -27,8 +27,8 @@ from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, Reused, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
+from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 
@@ -82,7 +82,7 @@ class Replay:
             raise ValueError("settings must name the database (see gazelle_sync.runtime.embedded)")
         if days is not None and without_staging is WithoutStaging.DELETE:
             raise SettingsError("Rows of which staging holds no version have no day: replay all days to delete them.")
-        self._database = Reused(settings.database_url)
+        self._database = ReusedConnection(settings.database_url)
         self._run_id = run_id
         self._entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
         self._days = days
@@ -149,7 +149,7 @@ class Replay:
         found: dict[str, int] = {}
         too_many: list[str] = []
         with self._database.use() as connection:
-            allow_time(connection)
+            allow_long_statements(connection)
             for entity, table in _tables(self._entities):
                 lacking, living = connection.execute(_unstaged("pull/unstaged_count", entity, table)).fetchone() or (
                     0,
@@ -170,7 +170,7 @@ class Replay:
 
     def _look_after_unstaged(self, entity: Entity, report: EntityReport) -> None:
         with self._database.use() as connection:
-            allow_time(connection)
+            allow_long_statements(connection)
             for _, table in _tables([entity]):
                 if not self._unstaged[table.name]:
                     continue

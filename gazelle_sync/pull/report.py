@@ -8,7 +8,7 @@ from typing import Any
 
 from gazelle_sync.errors import UNKNOWN, Cause, EntityFailed, cause_of
 from gazelle_sync.pull.proof import Proof
-from gazelle_sync.runtime.logs import say_error
+from gazelle_sync.runtime.logs import describe_error
 
 
 @dataclass
@@ -59,7 +59,7 @@ class EntityReport:
 
     def fail(self, error: BaseException) -> None:
         """Note why the entity failed."""
-        self.failure = say_error(error)
+        self.failure = describe_error(error)
         self.cause, self.cause_number = cause_of(error)
 
     def as_failure(self) -> EntityFailed:

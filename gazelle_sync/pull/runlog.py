@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 from gazelle_sync.errors import cause_of
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.runtime.logs import say_error
-from gazelle_sync.warehouse.connect import Connection, Reused, statement
+from gazelle_sync.runtime.logs import describe_error
+from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
@@ -38,7 +38,7 @@ class RunLog:
         task_type: `pull` or `replay`.
     """
 
-    def __init__(self, database: Reused, run_id: str, mode: str, *, task_type: str = "pull") -> None:
+    def __init__(self, database: ReusedConnection, run_id: str, mode: str, *, task_type: str = "pull") -> None:
         self._database = database
         self._run_id = run_id
         self._begun = time.monotonic()
@@ -57,7 +57,7 @@ class RunLog:
         failures = [report.failure for report in reports.values() if report.failure]
         causes = {}
         if error is not None and not failures:
-            failures = [say_error(error)]
+            failures = [describe_error(error)]
             causes = dict(zip(("cause", "cause_number"), cause_of(error), strict=True))
         doubtful = any(report.errors or report.partial or report.kept for report in reports.values())
         status = "error" if failures else "warning" if doubtful else "success"

@@ -41,8 +41,8 @@ from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, Reused, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, database_errors, statement
+from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
@@ -91,7 +91,7 @@ class Pull:
             raise ValueError("settings must name the database and the API (see gazelle_sync.runtime.embedded)")
         self._settings = settings
         self._url = settings.database_url
-        self._database = Reused(self._url)
+        self._database = ReusedConnection(self._url)
         self._mode = mode
         self._window = window
         self.entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
@@ -366,14 +366,14 @@ class Pull:
             wait([self._staged[owner.name]])
         query = sql.SQL(statement("pull/staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with connect(self._url) as connection, database_errors():
-            allow_time(connection)
+            allow_long_statements(connection)
             deleted = frozenset(external_id for (external_id,) in connection.execute(query))
         return Owners(path, deleted, self._kept.get(owner.name, frozenset()))
 
     def _prune(self) -> None:
         for entity in self.entities:
             with self._database.use() as connection:
-                allow_time(connection)
+                allow_long_statements(connection)
                 query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
@@ -398,7 +398,7 @@ def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
     row = connection.execute(statement("pull/latest_reading")).fetchone()
     instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
     if after_a_death:
-        allow_time(connection)
+        allow_long_statements(connection)
         for entity in ENTITIES:
             query = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'").format(
                 sql.Identifier(entity.staging_table)

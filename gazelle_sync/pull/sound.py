@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gazelle_sync.gazelle.documents import Asked
+from gazelle_sync.gazelle.documents import Selection
 
 CONNECTION = frozenset({"nodes", "pageInfo"})
 """Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
 
 
-def lacking(body: Mapping[str, Any], asked: Asked) -> set[str]:
+def lacking(body: Mapping[str, Any], asked: Selection) -> set[str]:
     """What a body does not say though it was asked for: names with their place, as `allContacts.nodes.firstName`."""
     wrong: set[str] = set()
     _look_inside(body, asked, "", wrong)
     return wrong
 
 
-def _look_inside(record: Mapping[str, Any], asked: Asked, place: str, wrong: set[str]) -> None:
+def _look_inside(record: Mapping[str, Any], asked: Selection, place: str, wrong: set[str]) -> None:
     fields, inside, never_null = asked
     if not fields <= record.keys():
         wrong.update(place + name for name in fields - record.keys())

@@ -33,7 +33,7 @@ from gazelle_sync.pull.versions import (
 )
 from gazelle_sync.warehouse.bulk import drop_pending_index
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 RECENT = 5000
 WAITING_AT_ONCE = 1000
@@ -131,7 +131,7 @@ class Staging:
         """Records whose newest version was set aside by the guard: they must be read again."""
         query = sql.SQL(statement("pull/staging_set_aside")).format(staging=self._table)
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -142,7 +142,7 @@ class Staging:
             staging=self._table, production=sql.Identifier(self.entity.table.name)
         )
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -153,7 +153,7 @@ class Staging:
             staging=self._table, table=sql.Identifier(self.entity.table.name), key=sql.Identifier("external_id")
         )
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             ids = {external_id for (external_id,) in self._connection.execute(query)}
             self._connection.commit()
         return ids
@@ -246,7 +246,7 @@ class Staging:
         changed: dict[str, bytes] = {}
         names = {"staging": self._table}
         with database_errors(), self._connection.cursor(name="bodies") as cursor:
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             cursor.execute(sql.SQL(statement("pull/staging_bodies")).format(**names))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
@@ -261,14 +261,14 @@ class Staging:
     def date_again(self) -> None:
         """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
         with database_errors(), self._connection.transaction():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             query = sql.SQL(statement("pull/staging_undated")).format(staging=self._table)
             self._connection.execute(query, [self._order.next()])
 
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with database_errors(), self._connection.cursor(name="waiting") as cursor:
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             cursor.execute(sql.SQL(statement("pull/staging_waiting")).format(staging=self._table))
             while rows := cursor.fetchmany(WAITING_AT_ONCE):
                 self._note_parents([body for (body,) in rows])
@@ -332,7 +332,7 @@ class Staging:
     def _read_held(self, query: sql.Composed, parameters: list[Any]) -> Iterator[tuple[str, Held]]:
         with database_errors():
             if not parameters:  # all that is staged is sorted
-                allow_time(self._connection)
+                allow_long_statements(self._connection)
             rows = self._connection.execute(query, parameters).fetchall()
             self._connection.commit()
         for external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start in rows:

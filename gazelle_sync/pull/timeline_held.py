@@ -9,7 +9,7 @@ from types import TracebackType
 from gazelle_sync.entities import NAMELESS, Entity
 from gazelle_sync.montreal import montreal_day, parse_instant
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 
 class TimelineHeld:
@@ -27,7 +27,7 @@ class TimelineHeld:
     def count(self) -> int:
         """How many living entries we hold."""
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             row = self._connection.execute(statement("pull/timeline_count")).fetchone()
             unapplied = _unapplied(self._connection)
             self._connection.commit()
@@ -37,7 +37,7 @@ class TimelineHeld:
     def days(self) -> dict[date, int]:
         """How many living entries we hold of each Montreal day."""
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             counts: dict[date, int] = dict(self._connection.execute(statement("pull/timeline_days")).fetchall())
             unapplied = _unapplied(self._connection)
             self._connection.commit()
@@ -51,7 +51,7 @@ class TimelineHeld:
     def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             parameters = {"start": start, "end": end}
             held: dict[str, datetime] = dict(
                 self._connection.execute(statement("pull/timeline_between"), parameters).fetchall()
@@ -68,7 +68,7 @@ class TimelineHeld:
     def nameless(self) -> list[str]:
         """The names that we gave to entries without an id."""
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             names = [name for (name,) in self._connection.execute(statement("pull/timeline_nameless"), [NAMELESS])]
             self._connection.commit()
         return names
@@ -86,7 +86,7 @@ class SeenIds:
 
     def __enter__(self) -> SeenIds:
         with database_errors():
-            allow_time(self._connection)
+            allow_long_statements(self._connection)
             self._connection.execute("CREATE TEMPORARY TABLE seen (external_id text NOT NULL) ON COMMIT DROP")
         return self
 

@@ -24,7 +24,7 @@ from gazelle_sync.push.fields import Block
 from gazelle_sync.push.model import JsonValue, Known, Remote, Row
 from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, concerns_all, statement
+from gazelle_sync.warehouse.connect import Connection, affects_every_row, statement
 
 log = get_logger("gazelle_sync.push")
 
@@ -166,7 +166,7 @@ def fail(
             _be_patient(connection)
             connection.execute(_formatted("push/fail", pushable), given)
     except psycopg.Error as error:
-        if concerns_all(error):
+        if affects_every_row(error):
             raise
         if len(keys) == 1:
             log.warning("a row refuses to be marked", record=keys[0], reason=error.diag.message_primary)
@@ -183,7 +183,7 @@ def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at
             _be_patient(connection)
             return connection.execute(query, {"reason": reason, "at_once": at_once}).rowcount
     except psycopg.Error as error:
-        if concerns_all(error):
+        if affects_every_row(error):
             raise
         log.warning("rows that name no record refuse to be marked", reason=error.diag.message_primary)
         return 0

@@ -31,7 +31,7 @@ from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.transports.protocol import Wanted
 from gazelle_sync.push.undo import assert_undoable, touched
 from gazelle_sync.push.work import Outcome
-from gazelle_sync.runtime.logs import get_logger, say_error
+from gazelle_sync.runtime.logs import describe_error, get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import WAIT_S, PushLock
@@ -285,7 +285,7 @@ class Push:
         """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
         reason, cause = self.report.stopped, self.report.cause
         if reason is None and error is not None:
-            reason, cause = say_error(error), cause_of(error)
+            reason, cause = describe_error(error), cause_of(error)
         stats = {
             "rows": len(self.report.outcomes), "sent": self.report.sent, "failed": self.report.failed,
             "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,

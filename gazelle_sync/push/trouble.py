@@ -13,7 +13,7 @@ from gazelle_sync.push.pushables import Pushable
 from gazelle_sync.push.send import RunAborted
 from gazelle_sync.push.work import WHOLE, Outcome
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, concerns_all
+from gazelle_sync.warehouse.connect import Connection, affects_every_row
 
 LONGEST_REASON = 200
 
@@ -32,7 +32,7 @@ def unforeseen(connection: Connection, pushable: Pushable, language: str, key: s
     Raises:
         Exception: The same error, where it concerns every row.
     """
-    if isinstance(error, (GazelleSyncError, RunAborted)) or concerns_all(error):
+    if isinstance(error, (GazelleSyncError, RunAborted)) or affects_every_row(error):
         raise error
     # Where it happened, not what it says: that may quote what people wrote.
     where = "".join(traceback.format_tb(error.__traceback__))

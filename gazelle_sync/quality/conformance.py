@@ -18,7 +18,7 @@ from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality.context import Check, CheckContext, warning
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.published import ENUMS
 from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
@@ -91,7 +91,7 @@ def evaluate_operations(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=context.say(INVALID, count=count, checked=checked, what=", ".join(comparison.invalid)),
         advice=context.say(MEND),
-        examples=some(f"{operation}: {why}" for operation, why in comparison.invalid.items()),
+        examples=first_few(f"{operation}: {why}" for operation, why in comparison.invalid.items()),
         numbers=numbers,
     )
 
@@ -104,7 +104,7 @@ def evaluate_deprecations(context: CheckContext, check: str) -> Finding:
     numbers = {"checked": comparison.checked, "deprecated": len(comparison.deprecated)}
     if not comparison.deprecated:
         return Finding(check, True, context.say(NOT_DEPRECATED, checked=comparison.checked), numbers=numbers)
-    shown = some(comparison.deprecated)
+    shown = first_few(comparison.deprecated)
     summary = context.say(DEPRECATED, count=len(comparison.deprecated), what=" ".join(shown[:3]))
     return warning(check, summary, advice=context.say(REPLACE), examples=shown, numbers=numbers)
 
@@ -120,7 +120,7 @@ def evaluate_enums(context: CheckContext, check: str) -> Finding:
     parts += [context.say(LOST_ENUMS, what=", ".join(comparison.lost_enums))] if comparison.lost_enums else []
     if not parts:
         return Finding(check, True, context.say(SAME_VALUES, checked=len(ENUMS)), numbers=numbers)
-    examples = some([*new, *comparison.lost_enums])
+    examples = first_few([*new, *comparison.lost_enums])
     return warning(check, " ".join(parts), advice=context.say(EXPECT), examples=examples, numbers=numbers)
 
 

@@ -20,7 +20,7 @@ from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 WHOLE_READ = "full pages"
 """The strategy of a report whose total is the account's, also where a tick looks at a window only."""
@@ -99,7 +99,7 @@ class CheckContext:
                 self._connection.read_only = True
             with self._connection.transaction():
                 if self.thorough:
-                    allow_time(self._connection)
+                    allow_long_statements(self._connection)
                 yield self._connection
 
     def rows(self, name: str, parameters: Mapping[str, Any] | None = None, **names: str) -> list[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.quality.context import CheckContext, ReportedTotal, empty, warning
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 ALL = [entity.name for entity in ENTITIES]
@@ -86,7 +86,7 @@ def _finding(context: CheckContext, check: str, counts: _Counts, *, knows_all: b
     numbers = {"checked": len(ENTITIES), "records": counts.records, "off": counts.lost}
     if counts.off:
         summary, advice = context.say(OFF, what="; ".join(counts.off)), context.say(SYNC)
-        examples = some(counts.examples)
+        examples = first_few(counts.examples)
         return Finding(check, passed=False, summary=summary, advice=advice, examples=examples, numbers=numbers)
     if counts.refusal is not None:
         summary = context.say(CANNOT_ASK, reason=counts.refusal)

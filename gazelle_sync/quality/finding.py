@@ -52,6 +52,6 @@ class Finding:
         return {**asdict(self), "examples": list(self.examples)}
 
 
-def some(examples: Iterable[str]) -> tuple[str, ...]:
+def first_few(examples: Iterable[str]) -> tuple[str, ...]:
     """The first few of many examples."""
     return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))

@@ -11,7 +11,7 @@ from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.quality.context import Check, CheckContext, warning
-from gazelle_sync.quality.finding import Finding, Severity, some
+from gazelle_sync.quality.finding import Finding, Severity, first_few
 
 ALL = [entity.name for entity in ENTITIES]
 LATE_MINUTES, LOST_MINUTES = LATE.total_seconds() / 60, LOST.total_seconds() / 60
@@ -113,7 +113,7 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
     numbers = {"checked": held, "errors": len(rows), "errors in the last hour": fresh, "error rate": round(rate, 5)}
     if not rows:
         return Finding(check, True, context.say(NO_ERRORS), numbers=numbers)
-    reasons = Counter(reason_of(message) for _, _, message, _ in rows)
+    reasons = Counter(error_kind(message) for _, _, message, _ in rows)
     most = [f"{reason} ({count})" for reason, count in reasons.most_common(3)]
     is_bad = fresh > ERRORS_AN_HOUR or (rate > ERROR_RATE and len(rows) > ERRORS_AN_HOUR)
     return Finding(
@@ -128,7 +128,7 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
             reasons="; ".join(most),
         ),
         advice=context.say(MEND_ERRORS),
-        examples=some(f"{entity} {i}: {reason_of(message)}" for entity, i, message, _ in rows),
+        examples=first_few(f"{entity} {i}: {error_kind(message)}" for entity, i, message, _ in rows),
         numbers=numbers,
     )
 
@@ -205,7 +205,7 @@ def evaluate_volume(context: CheckContext, check: str) -> Finding:
     return warning(check, summary, advice=context.say(ASK_GAZELLE), numbers=numbers)
 
 
-def reason_of(message: str) -> str:
+def error_kind(message: str) -> str:
     """The kind of an error: its first line without the record, what was quoted of it, and figures.
 
     What a body holds is a client's affair: it stays in the database.

@@ -9,10 +9,10 @@ from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
 from gazelle_sync.quality.counts import evaluate_counts
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.quality.published import COLUMNS, ENUMS
-from gazelle_sync.warehouse.schema_repair import lacking
+from gazelle_sync.warehouse.schema_repair import missing_objects
 
 TABLES = [table for entity in ENTITIES for table in entity.tables]
 ALL = [entity.name for entity in ENTITIES]
@@ -62,7 +62,7 @@ FIND_TWINS = Message("`gazelle-sync replay --only timeline` finds the twins agai
 def evaluate_ids(context: CheckContext, check: str) -> Finding:
     """What the migrations made is there, and every external id stands in its table once."""
     with context.reading() as connection:
-        missing = lacking(connection)
+        missing = missing_objects(connection)
     if missing:
         summary, advice = context.say(DROPPED, what=", ".join(missing)), context.say(MAKE_AGAIN)
         return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
@@ -84,7 +84,7 @@ def evaluate_ids(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=" ".join(parts),
         advice=context.say(MEND_UNIQUE),
-        examples=some(f"{name} {i}: {times} ×" for name, rows in doubled.items() for i, times in rows),  # noqa: RUF001
+        examples=first_few(f"{name} {i}: {times} ×" for name, rows in doubled.items() for i, times in rows),  # noqa: RUF001
         numbers=numbers,
     )
 
@@ -109,7 +109,9 @@ def evaluate_references(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=context.say(DANGLES, count=count, columns=columns),
         advice=context.say(MEND_REFERENCES),
-        examples=some(f"{column}: {naming} → {named}" for column, rows in dangling.items() for naming, named in rows),
+        examples=first_few(
+            f"{column}: {naming} → {named}" for column, rows in dangling.items() for naming, named in rows
+        ),
         numbers=numbers,
     )
 
@@ -131,7 +133,7 @@ def evaluate_values(context: CheckContext, check: str) -> Finding:
     if not unknown:
         return Finding(check, True, context.say(KNOWN_VALUES, checked=len(COLUMNS)), numbers=numbers)
     summary = context.say(UNKNOWN_VALUES, what=", ".join(unknown))
-    return warning(check, summary, advice=context.say(DECIDE), examples=some(examples), numbers=numbers)
+    return warning(check, summary, advice=context.say(DECIDE), examples=first_few(examples), numbers=numbers)
 
 
 def evaluate_ownership(context: CheckContext, check: str) -> Finding:
@@ -162,7 +164,7 @@ def evaluate_ownership(context: CheckContext, check: str) -> Finding:
     if parts:
         advice = context.say(RESTORE)
         return Finding(
-            check, passed=False, summary=" ".join(parts), advice=advice, examples=some(examples), numbers=numbers
+            check, passed=False, summary=" ".join(parts), advice=advice, examples=first_few(examples), numbers=numbers
         )
     summary = context.say(KEPT if checked else NO_TAGS, checked=checked, count=emptied)
     return Finding(check, True, summary, numbers=numbers)
@@ -183,7 +185,7 @@ def evaluate_twins(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=" ".join([context.say(TWINS, count=len(rows) - astray), context.say(ASTRAY, count=astray)]),
         advice=context.say(FIND_TWINS),
-        examples=some(f"{imported} = {own}" for imported, own, _ in rows),
+        examples=first_few(f"{imported} = {own}" for imported, own, _ in rows),
         numbers=numbers,
     )
 

@@ -11,7 +11,7 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.proof import Difference, Proof, prove
 from gazelle_sync.quality.context import CheckContext, empty
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.warehouse.connect import Connection, statement
 
 SAMPLE = 25
@@ -59,7 +59,7 @@ def evaluate_production(context: CheckContext, check: str) -> Finding:
         advice=context.say(
             READ_AGAIN if {Difference.CHANGED, Difference.UNSTAGED} & set(proof.wrong.values()) else REPLAY
         ),
-        examples=some(
+        examples=first_few(
             context.say(what.value, table=key[0], id=key[1], columns=", ".join(proof.columns[key]))
             for key, what in proof.wrong.items()
         ),

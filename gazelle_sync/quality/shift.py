@@ -16,7 +16,7 @@ from functools import cache
 
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import MONTREAL, montreal_day
-from gazelle_sync.warehouse.calendar_ends import is_end
+from gazelle_sync.warehouse.calendar_ends import is_calendar_end
 
 LEAST_ALIKE = 2
 """So many rows that are off in the same way are a pattern; a single one is anybody's edit."""
@@ -213,7 +213,7 @@ def _spans(instant: datetime, times: int) -> list[timedelta]:
 
 def _is_beyond(pair: Pair) -> bool:
     """Whether a row was moved out of the calendar and is read as its end: any shift may have done it."""
-    return pair.found is not None and is_end(pair.found) and abs(pair.found - pair.expected) < DAY
+    return pair.found is not None and is_calendar_end(pair.found) and abs(pair.found - pair.expected) < DAY
 
 
 def _since(cause: Cause, off: Sequence[Pair]) -> date | None:

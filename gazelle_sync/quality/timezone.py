@@ -16,7 +16,7 @@ from gazelle_sync.i18n.translator import Message, translator
 from gazelle_sync.montreal import MONTREAL, parse_instant
 from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.shift import (
     STANDARD,
     Diagnosis,
@@ -28,7 +28,7 @@ from gazelle_sync.quality.shift import (
     signed_hours,
 )
 from gazelle_sync.quality.titles import announced, reference_hour
-from gazelle_sync.warehouse.calendar_ends import is_end
+from gazelle_sync.warehouse.calendar_ends import is_calendar_end
 
 APPOINTMENTS = ["appointments"]
 LEAST_SYSTEMATIC = 3
@@ -61,7 +61,7 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=" ".join(parts),
         advice=context.say(texts.MEND),
-        examples=some([*dict.fromkeys(examples), *unstaged]),
+        examples=first_few([*dict.fromkeys(examples), *unstaged]),
         numbers={"checked": total, "off": off, "without body": len(unstaged)},
     )
 
@@ -105,7 +105,7 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=context.say(texts.VIEW_OFF, what="; ".join(parts)),
         advice=context.say(texts.MEND_VIEW),
-        examples=some([*_examples(worst, 5), *map(str, foreign)]),
+        examples=first_few([*_examples(worst, 5), *map(str, foreign)]),
         numbers=numbers,
     )
 
@@ -135,7 +135,7 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
         passed=False,
         summary=context.say(texts.REFERENCE_OFF, count=diagnosis.off, total=len(pairs), what=what),
         advice=context.say(texts.LOOK_IN_GAZELLE),
-        examples=some(str(pair) for pair in pairs if pair.is_off),
+        examples=first_few(str(pair) for pair in pairs if pair.is_off),
         numbers=numbers,
     )
 
@@ -159,7 +159,7 @@ def evaluate_titles(context: CheckContext, check: str) -> Finding:
     if not off:
         summary = context.say(texts.TITLES_RIGHT, total=total, announcing=announcing)
         return Finding(check, True, summary, numbers=numbers)
-    examples = some(shown for shown, _ in off)
+    examples = first_few(shown for shown, _ in off)
     ((shift, alike),) = Counter(shift for _, shift in off).most_common(1)
     if alike >= LEAST_SYSTEMATIC and alike * 2 > announcing:
         summary = context.say(texts.TITLES_SYSTEMATIC, count=alike, announcing=announcing, shift=signed_hours(shift))
@@ -189,9 +189,9 @@ def evaluate_schema(context: CheckContext, check: str) -> Finding:
         check,
         passed=False,
         severity="error" if wrong else "warning",
-        summary=context.say(texts.SCHEMA_OFF, what=", ".join(some(wrong or foreign))),
+        summary=context.say(texts.SCHEMA_OFF, what=", ".join(first_few(wrong or foreign))),
         advice=context.say(texts.DROP),
-        examples=some(wrong + foreign),
+        examples=first_few(wrong + foreign),
         numbers=numbers,
     )
 
@@ -285,7 +285,7 @@ def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything:
     """
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
     rows = context.rows("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
-    return [row for row in rows if not is_end(row[1])]
+    return [row for row in rows if not is_calendar_end(row[1])]
 
 
 def _is_wrong(row: tuple[Any, ...]) -> bool:

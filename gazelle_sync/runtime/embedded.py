@@ -82,7 +82,7 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
 
 
 @contextmanager
-def sandbox_standing(settings: Settings) -> Iterator[str]:
+def embedded_sandbox(settings: Settings) -> Iterator[str]:
     """The embedded sandbox alone, started if nobody uses it; gives its address."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with _share(settings.home / "sandbox.lock"):

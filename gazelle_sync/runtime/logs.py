@@ -147,14 +147,14 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     return text
 
 
-def say_error(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """How an error ended a run: our own words where it is ours, an interrupt's name."""
     if isinstance(error, GazelleSyncError):
         return masked(str(error))
-    return say_surprise(error) if isinstance(error, Exception) else str(error) or type(error).__name__
+    return describe_unexpected(error) if isinstance(error, Exception) else str(error) or type(error).__name__
 
 
-def say_surprise(error: BaseException) -> str:
+def describe_unexpected(error: BaseException) -> str:
     """An error that nobody expected, in one sentence: without secrets, and without the rows that PostgreSQL quotes."""
     said = masked(first_line(error))
     if isinstance(error, psycopg.Error):
@@ -166,11 +166,11 @@ def say_surprise(error: BaseException) -> str:
 
 
 @contextmanager
-def surprises_told() -> Iterator[None]:
+def unexpected_errors_reported() -> Iterator[None]:
     """For code that Dagster calls: what nobody expected goes to the log file, one sentence to Dagster, which keeps it.
 
     Raises:
-        GazelleSyncError: Ours as it was; any other as `say_surprise` puts it.
+        GazelleSyncError: Ours as it was; any other as `describe_unexpected` puts it.
     """
     try:
         yield
@@ -178,13 +178,13 @@ def surprises_told() -> Iterator[None]:
         error.args = (masked(str(error)),)
         raise error from None
     except Exception as error:
-        raise unexpected(error) from None
+        raise log_unexpected(error) from None
 
 
-def unexpected(error: Exception) -> UnexpectedError:
+def log_unexpected(error: Exception) -> UnexpectedError:
     """An error that nobody expected: all of it goes to the log file, and one sentence of it to whoever raises this."""
     get_logger("gazelle_sync").exception("unexpected error")
-    return UnexpectedError(f"{say_surprise(error)}: the log file holds the rest.", cause=cause_of(error))
+    return UnexpectedError(f"{describe_unexpected(error)}: the log file holds the rest.", cause=cause_of(error))
 
 
 def plain_traceback(error: BaseException) -> str:

@@ -144,7 +144,7 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
         for line in _important(log):
             click.echo(line)
         if guard.poll() is not None:
-            return _tell_death(log, say)
+            return _report_death(log, say)
         if not is_answering and _answers(port):
             is_answering = True
             url = f"http://{HOST}:{port}"
@@ -161,7 +161,7 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
     return 0
 
 
-def _tell_death(log: IO[str], say: Translator) -> int:
+def _report_death(log: IO[str], say: Translator) -> int:
     log.seek(0)
     deaths = _DEATH.findall(log.read())
     who = (

@@ -1,7 +1,7 @@
-"""Instants outside the calendar of `gazelle_sync.montreal`: PostgreSQL's `infinity`, the years 1 and 9999.
+"""Reads instants outside the calendar of `gazelle_sync.montreal` (`infinity`, the year 1 or 9999) as its nearest end.
 
-One of them, put there by hand or by a shift, must not end a command, nor keep a check from looking at all the other
-rows: every connection reads it as the end of the calendar that it lies beyond. Days end where Python's calendar does.
+Python cannot represent some of them, and psycopg raises an error. A single such row, typed by hand or moved by a faulty
+conversion, must not end a command or keep a check from reading all other rows. Dates are limited to Python's own range.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from psycopg.pq import Format
 from gazelle_sync.montreal import FIRST, LAST
 
 
-def is_end(instant: datetime) -> bool:
-    """Whether an instant (aware UTC, or naive) is an end of the calendar, so that it may stand for one beyond."""
+def is_calendar_end(instant: datetime) -> bool:
+    """Whether an instant (aware UTC, or naive) is an end of the calendar, and so may stand for one outside it."""
     return instant.replace(tzinfo=UTC) in (FIRST, LAST)
 
 
 class _Bounded(Loader):
-    """Reads as psycopg does, in C where that is there, and the ends where psycopg gives up."""
+    """Loads with psycopg's own loader and limits the result; gives an end where that loader raises."""
 
     first: date = FIRST
     last: date = LAST
@@ -50,7 +50,7 @@ class _Day(_Bounded):
     first, last = date.min, date.max
 
 
-def read_ends(connection: psycopg.Connection[Any]) -> None:
-    """Let a connection read what is beyond the calendar as the end that it is beyond."""
+def clamp_to_calendar(connection: psycopg.Connection[Any]) -> None:
+    """Make a connection read instants and dates outside the calendar as its nearest end."""
     for name, loader in (("timestamptz", _Bounded), ("timestamp", _WallClock), ("date", _Day)):
         connection.adapters.register_loader(name, loader)

@@ -1,7 +1,7 @@
 """Connections that also work behind a transaction-mode pooler (Supabase's port 6543, PgBouncer).
 
-Such a pooler gives every transaction another server session, so nothing of ours may outlive a transaction: no prepared
-statements, no session settings, no session locks, and temporary tables only `ON COMMIT DROP`.
+Such a pooler may run each transaction in another server session, so nothing may depend on the session: no prepared
+statements, no session settings, no session locks, and temporary tables only with `ON COMMIT DROP`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from psycopg.types.json import set_json_loads
 
 from gazelle_sync.errors import DatabaseError, DatabaseFull, RoleRefused, first_line
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync.warehouse.calendar_ends import read_ends
+from gazelle_sync.warehouse.calendar_ends import clamp_to_calendar
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -70,18 +70,18 @@ ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], type[DatabaseError], str], 
         "lets this machine in.",
     ),
 )
-"""What stands in the way of every row alike, whatever it holds, and what to do about it; the first that fits."""
+"""Errors that would stop every row: psycopg's classes, ours, and the message. The first that fits is taken."""
 
-CIRCUMSTANCES = tuple(kind for kinds, _, _ in ADVICE for kind in kinds)
-
-
-def concerns_all(error: BaseException) -> bool:
-    """Whether an error of PostgreSQL is one of circumstance; that somebody else holds a row is that row's matter."""
-    return isinstance(error, CIRCUMSTANCES) and not isinstance(error, errors.LockNotAvailable)
+AFFECTING_EVERY_ROW = tuple(kind for kinds, _, _ in ADVICE for kind in kinds)
 
 
-class _Clear(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose last words (the commit or rollback of its block) are said as clearly as the others."""
+def affects_every_row(error: BaseException) -> bool:
+    """Whether an error of PostgreSQL would stop every row. A lock that another session holds concerns one row only."""
+    return isinstance(error, AFFECTING_EVERY_ROW) and not isinstance(error, errors.LockNotAvailable)
+
+
+class _ReportingConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that also raises `DatabaseError` when the commit or rollback at the end of its block fails."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -100,27 +100,27 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     Raises:
         DatabaseError: The server cannot be reached or refuses the credentials.
     """
-    # Start-up parameters, which a pooler keeps for each client (it refuses `options`). Without the first, a database
-    # whose DateStyle is another one sends instants that psycopg cannot read.
+    # libpq sends these at start-up, which poolers allow (they refuse `options`). psycopg cannot read instants that a
+    # database with another DateStyle sends.
     os.environ.update(PGDATESTYLE="ISO", PGTZ="UTC")
     with database_errors():
-        connection = _Clear.connect(
+        connection = _ReportingConnection.connect(
             url,
             autocommit=autocommit,
             prepare_threshold=None,
-            client_encoding="utf8",  # whatever the database's own setting is: names have accents
+            client_encoding="utf8",  # names have accents, and the database's own setting may be another
             connect_timeout=CONNECT_TIMEOUT_S,
             application_name="gazelle_sync",
         )
-    read_ends(connection)
+    clamp_to_calendar(connection)
     return connection
 
 
-class Reused:
-    """A connection that is kept from one use to the next: over TLS, opening one costs more than most of our statements.
+class ReusedConnection:
+    """A connection that is kept open between uses, since opening one over TLS takes longer than most statements.
 
-    One that was lost, or that was idle so long that something on the way may have forgotten it, is opened anew. For one
-    thread at a time.
+    It is opened again after it was lost, or after `IDLE_S` without use: a firewall or pooler may have dropped it. For
+    one thread at a time.
 
     Args:
         url: `postgresql://…`.
@@ -162,10 +162,10 @@ class Reused:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn psycopg's errors of circumstance (not of data) into `DatabaseError` with what to do about it."""
+    """Turn psycopg's errors that would stop every row into `DatabaseError`, with what to do; others pass unchanged."""
     try:
         yield
-    except CIRCUMSTANCES as error:
+    except AFFECTING_EVERY_ROW as error:
         raised, advice = next((raised, text) for kinds, raised, text in ADVICE if isinstance(error, kinds))
         raise raised(advice.format(said=first_line(error))) from error
 

@@ -1,10 +1,10 @@
-"""How long a statement may take, and how long it may wait for a lock that makes others wait.
+"""Time limits of statements, and of waiting for an exclusive lock.
 
-A hosted server ends statements after two minutes, say. What grows with history (a sort of all that is staged, an index,
-the pruning) passes that some day, and from then on every run would fail at it. So such statements have their own limit.
+Hosted servers cancel statements after two minutes or so. Statements whose duration grows with history (a sort of all
+staged rows, an index, the pruning) exceed that some day, and every later run would fail. They get a limit of their own.
 
-Whoever waits for an exclusive lock makes everybody wait who comes after: one idle reader is enough to stop a shop. So
-such statements wait for a moment, and are left for another time.
+A session that waits for an exclusive lock makes every later session wait behind it: one idle reader could stop the
+whole shop. Such statements wait for one second, and are tried again by a later run.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ from contextlib import contextmanager
 from gazelle_sync.warehouse.connect import Connection, statement
 
 LONG = "1h"
-"""For what grows with history: long enough for any shop, and yet an end."""
+"""For statements whose duration grows with history: enough for any shop, and still a limit."""
 LOCK_WAIT = "1s"
-"""For a lock behind which others queue."""
+"""For an exclusive lock, behind which other sessions queue."""
 
 
-def allow_time(connection: Connection) -> None:
-    """Give the statements of the open transaction (or of the one that this opens) the time that history takes.
+def allow_long_statements(connection: Connection) -> None:
+    """Raise the time limit of the statements in the current transaction (one is opened if there is none).
 
     Args:
-        connection: Not autocommit, or inside a transaction: the limit ends with it, so a pooler may stand between.
+        connection: Not in autocommit mode, or inside a transaction. The limit ends with the transaction, as behind a
+            pooler it has to.
     """
     connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": None})
 
 
 @contextmanager
-def locking_out_others(connection: Connection) -> Iterator[None]:
-    """A transaction (inside another: a savepoint) of statements after which others cannot read or write a table.
+def brief_exclusive_lock(connection: Connection) -> Iterator[None]:
+    """A transaction (a savepoint inside another) for statements that lock a table against reads or writes.
 
-    They have the time that history takes, and wait for the lock for a moment only.
+    They wait for the lock for `LOCK_WAIT` only, and then may take as long as history needs.
 
     Raises:
-        psycopg.errors.LockNotAvailable: Somebody holds the table.
+        psycopg.errors.LockNotAvailable: Another session holds a lock on the table.
     """
     with connection.transaction():
         connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT})
         yield
-        connection.execute("SET LOCAL lock_timeout TO DEFAULT")  # what follows may wait as long as the server lets it
+        connection.execute("SET LOCAL lock_timeout TO DEFAULT")  # later statements wait as the server is set

@@ -1,7 +1,8 @@
 """One pull at a time, and one push, across processes and machines.
 
-A session lock does not survive a transaction-mode pooler, a row with a time-out lies after a crash. A transaction-level
-advisory lock on a connection of its own, held by an open transaction, does neither: it dies with the process.
+A lock is a transaction-level advisory lock, held by an open transaction on a connection of its own. PostgreSQL releases
+it when the process ends, however it ends, while a row that says "locked" would stay after a crash. A session-level lock
+would not work behind a transaction-mode pooler.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gazelle_sync.warehouse.connect import connect, database_errors, statement
 log = get_logger("gazelle_sync.warehouse")
 
 WAIT_S = 60.0
-"""How long one waits for another of its kind to end, where nothing else is said."""
+"""How long a pull or push waits by default for another one to end."""
 PULL_LOCK = 0x6761_7A02
 PUSH_LOCK = 0x6761_7A03
 
@@ -62,11 +63,11 @@ class PullLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back, if it was held."""
+        """Release the lock, if it was held."""
         self._stack.close()
 
     def assert_held(self) -> None:
-        """Raise if the lock was lost (its connection died, so another pull may have begun).
+        """Raise if the lock was lost: its connection was cut, so another pull may have begun.
 
         Raises:
             DatabaseError: The connection that holds the lock is gone.
@@ -94,7 +95,7 @@ class PullLock:
         with database_errors():
             row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [self.key]).fetchone()
             if row == (True,):
-                # The lock lives in this transaction, which idles for as long as its holder works.
+                # The transaction that holds the lock stays idle while the pull works on other connections.
                 self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 return True
             self._connection.rollback()

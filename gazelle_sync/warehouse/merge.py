@@ -1,7 +1,7 @@
-"""Reconciled rows into production: COPY to a temporary table, one upsert a table, stubs for unknown parents.
+"""Writes reconciled rows to production: COPY to a temporary table, one upsert a table, stubs for unknown parents.
 
-Every column is Gazelle's, ours or merged (`entities.Table` says which). Only the columns that a body said are written:
-rows are grouped by the columns they carry, and a column that is absent keeps what it has.
+Every column is Gazelle's, ours or merged (see `entities.Table`). Only columns that the body contains are written: rows
+are grouped by the columns they have, and a column that is absent keeps its value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gazelle_sync.entities import NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
 from gazelle_sync.warehouse import copytext
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 
 LINES_AT_ONCE = 500
 
@@ -29,12 +29,12 @@ class Staged:
     Attributes:
         id: Of the staging row.
         external_id: Of the record.
-        body: As it came; None: a tombstone.
+        body: As Gazelle sent it; None: a tombstone (the record is deleted).
         fetched_at: When it was read.
-        last_body: For a tombstone, the last body that is held.
+        last_body: For a tombstone, the newest staged body of the record.
         is_marked: Whether the row already says `processed`.
-        rows: What the reconciler gave.
-        error: Why it could not (message, stack), or None.
+        rows: The rows that the reconciler made.
+        error: Why it could not make them (message, stack), or None.
     """
 
     id: str
@@ -85,10 +85,10 @@ class TableWriter:
         return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
 
     def find_twins(self, batch: Sequence[Staged] | None) -> int:
-        """Which imported timeline entries are the API's own twice.
+        """Mark imported timeline entries that duplicate an entry of the API's own.
 
         Args:
-            batch: Look at these entries and at those that named them as their twin; None: at all.
+            batch: Only these entries, and those already marked as duplicates of them; None: all entries.
         """
         if self._entity.name != "timeline":
             return 0
@@ -100,15 +100,15 @@ class TableWriter:
                 "instants": [row["occurred_at"] for row in rows],
                 "written": [staged.external_id for staged in batch],
             }
-        allow_time(self._connection)
+        allow_long_statements(self._connection)
         return self._connection.execute(statement("warehouse/timeline_twins"), parameters).rowcount
 
     def forget(self) -> None:
-        """Forget which parents are known: the transaction that made some of them was rolled back."""
+        """Clear the cache of known parents: the transaction that inserted some of them was rolled back."""
         self._known.clear()
 
     def _own(self, table: Table, rows: list[Values]) -> list[Values]:
-        """Without what a deleted record once listed and another one has by now: its last body may be an old lie."""
+        """Drop nested rows of deleted records that belong to a living parent by now: a deleted record's body is old."""
         gone = [row["external_id"] for row in rows if row["deleted_at"] is not None]
         if table.owner is None or not gone:
             return rows
@@ -136,7 +136,7 @@ class TableWriter:
                 with self._connection.transaction():
                     self._copy(sql.Identifier(table.name), names, table, columns, group)
             except errors.UniqueViolation:
-                pass  # a contact that two clients list, a stub that was made before its record: these are merged
+                pass  # the same contact listed by two clients, or a stub whose record came later: merged by the upsert
             else:
                 return len(group)
         batch = sql.Identifier(f"batch_{table.name}")
@@ -159,7 +159,7 @@ class TableWriter:
                 out.write(copytext.lines([tuple(row.values()) for row in group[start : start + LINES_AT_ONCE]], jsonb))
 
     def _make_stubs(self, table: Table, rows: list[Values], bodies: Sequence[Staged]) -> int:
-        """Give every record that a row names and that we do not hold a row of its own, so that nothing dangles."""
+        """Insert a stub row for each referenced record that has no row yet: references never point to nothing."""
         made = 0
         for column, parent in table.references.items():
             known = self._known_ids(parent)
@@ -177,7 +177,7 @@ class TableWriter:
                     made += self._insert_stub(parent, values, read_at)
                 self._stubs[parent].add(external_id)
                 if says_more:
-                    known.add(external_id)  # a stub that still has no name is looked at with the next bodies as well
+                    known.add(external_id)  # a stub without a name stays unknown: a later body may name it
         return made
 
     def _hints(self, parent: str, wanted: set[str], bodies: Sequence[Staged]) -> dict[str, Values]:
@@ -209,7 +209,7 @@ class TableWriter:
         return self._connection.execute(query, [*values.values(), deleted_at]).rowcount
 
     def _mark_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
-        """Mark nested rows that their parent's body lists no more: their ids are others' affair too, and may revive."""
+        """Mark nested rows that their parent's body no longer lists as deleted. Other tables may refer to their ids."""
         if not bodies or self.tables_are_new:
             return 0
         query = sql.SQL(statement("warehouse/nested_mark_deleted")).format(
@@ -223,7 +223,7 @@ class TableWriter:
         return self._connection.execute(query, parameters).rowcount
 
     def _mark_deleted(self, tombstones: Sequence[Staged]) -> int:
-        """Tombstones of which no body is held: the record was named by others and never read."""
+        """Mark deleted records of which no body was ever staged: other records refer to them."""
         tombstones = [staged for staged in tombstones if not staged.external_id.startswith(NAMELESS)]
         if not tombstones:
             return 0
@@ -236,7 +236,7 @@ class TableWriter:
         ).rowcount
 
     def _known_ids(self, table: str) -> set[str]:
-        """Ids of a table's rows; a stub does not count, since it may still learn its name."""
+        """Ids of a table's rows, without stubs: a later body may still fill those."""
         if table not in self._known:
             query = sql.SQL("SELECT external_id, is_stub FROM {}").format(sql.Identifier(table))
             rows = self._connection.execute(query).fetchall()
@@ -254,10 +254,10 @@ class TableWriter:
 
 
 def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
-    """The rows of one table, each external id once: the version that was read last has the say.
+    """The rows of one table, each external id once, from the version that was read last.
 
-    On what lies inside a record a body has it before another's tombstone.
-    A tombstone's rows are those of its last body, with the instant at which the record was found to be gone.
+    For nested rows, a living parent outranks a tombstone. A tombstone's rows are those of its last body, marked deleted
+    at the instant at which the record was found missing.
     """
     rows: dict[str, tuple[tuple[bool, datetime], Values]] = {}
     for staged in bodies:

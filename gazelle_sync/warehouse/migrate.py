@@ -1,8 +1,8 @@
-"""Plain SQL migrations: in order, once, each in a transaction that also records it.
+"""Applies the SQL migrations: in order, each once, in a transaction that also records it.
 
-Why not a migration library: yoyo, the one that runs plain files over psycopg 3, guards its run with a row in a lock
-table, which a killed process leaves behind so that the next command waits and fails; and it prepares statements,
-which a transaction-mode pooler refuses. An advisory transaction lock has neither fault.
+No migration library is used. yoyo, the one that runs plain files over psycopg 3, locks with a row in a table, which
+stays when the process is killed, so that the next command waits and fails. It also prepares statements, which a
+transaction-mode pooler refuses. A transaction-level advisory lock has neither problem.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from gazelle_sync.errors import DatabaseError, RoleRefused, first_line
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import locking_out_others
-from gazelle_sync.warehouse.relations import MIGRATIONS, VISITORS, open_doors, present_tables, say_doors
+from gazelle_sync.warehouse.limits import brief_exclusive_lock
+from gazelle_sync.warehouse.relations import (
+    DATA_API_ROLES,
+    MIGRATIONS,
+    describe_public_grants,
+    present_tables,
+    public_grants,
+)
 
 log = get_logger("gazelle_sync.warehouse")
 
 MIGRATION_LOCK = 0x6761_7A01
-"""Advisory lock key: two processes that migrate at once do it one after the other."""
+"""Key of the advisory lock that lets only one process migrate at a time."""
 
 
 def migrate(url: str) -> list[str]:
@@ -37,39 +43,39 @@ def migrate(url: str) -> list[str]:
         RowsHidden: Row-level security hides rows of our tables from this role. Every run begins here, so none goes on.
     """
     applied: list[str] = []
-    # Autocommit: each `transaction()` below is then one of its own, not a savepoint in one that spans them all.
+    # Autocommit: each `transaction()` below is a transaction, not a savepoint inside a longer one.
     with database_errors(), connect(url, autocommit=True) as connection:
         missing = _missing(connection)
-        connection.commit()  # or the transactions below would be savepoints of the one that this question began
+        connection.commit()  # ends the query's transaction; else those below would be savepoints in it
         if not missing:
             return applied
         _assert_utf8(connection)
-        visitors = _visitors(connection)
+        roles = _data_api_roles(connection)
         for path in migration_files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
                 if path.name in _recorded(connection, is_there=MIGRATIONS in present_tables(connection)):
                     continue
-                _run(connection, path, visitors)
+                _run(connection, path, roles)
                 connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
             applied.append(path.name)
-        if visitors and (doors := open_doors(connection)):
-            log.warning("tables are open to the public", advice=say_doors(doors, translator("en")))
+        if roles and (doors := public_grants(connection)):
+            log.warning("tables are open to the public", advice=describe_public_grants(doors, translator("en")))
     return applied
 
 
 def apply_again(url: str) -> None:
-    """Apply every file once more: what is there stays as it is, what somebody dropped is made.
+    """Apply every file again. What is there stays as it is; what somebody dropped is made again.
 
     Raises:
         DatabaseError: The database cannot be reached or refuses.
     """
     with database_errors(), connect(url, autocommit=True) as connection:
-        visitors = _visitors(connection)
+        roles = _data_api_roles(connection)
         for path in migration_files():
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-                _run(connection, path, visitors)
+                _run(connection, path, roles)
 
 
 def _assert_utf8(connection: Connection) -> None:
@@ -82,11 +88,11 @@ def _assert_utf8(connection: Connection) -> None:
         )
 
 
-def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
-    before = _objects(connection) if visitors else set()
+def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
+    before = _objects(connection) if roles else set()
     try:
-        with locking_out_others(connection):
-            # Where it is off, each backslash of a file would mean something else, and views keep what they were told.
+        with brief_exclusive_lock(connection):
+            # Where it is off, a backslash in a file would have another meaning, and views would keep that meaning.
             connection.execute("SET LOCAL standard_conforming_strings = on")
             connection.execute(path.read_bytes())
     except errors.InsufficientPrivilege as error:
@@ -100,13 +106,15 @@ def _run(connection: Connection, path: Path, visitors: Sequence[str]) -> None:
             f"PostgreSQL refuses sql/migrations/{path.name} ({str(error).strip()}). Nothing of that file was applied. "
             'If a table of a predecessor has the same name, rename it first (README, "Run it for a shop").'
         ) from error
-    if visitors:
-        _close(connection, sorted(_objects(connection) - before), visitors)
+    if roles:
+        _close(connection, sorted(_objects(connection) - before), roles)
 
 
-def _visitors(connection: Connection) -> list[str]:
+def _data_api_roles(connection: Connection) -> list[str]:
     """Roles of a hosted database's Data API: it gives them every right to whatever is made in schema public."""
-    return [name for (name,) in connection.execute(statement("warehouse/visitors"), {"roles": list(VISITORS)})]
+    return [
+        name for (name,) in connection.execute(statement("warehouse/data_api_roles"), {"roles": list(DATA_API_ROLES)})
+    ]
 
 
 def _objects(connection: Connection) -> set[tuple[str, str]]:
@@ -114,10 +122,10 @@ def _objects(connection: Connection) -> set[tuple[str, str]]:
     return set(connection.execute(statement("warehouse/objects"), {"schemas": ["public", "gazelle"]}).fetchall())
 
 
-def _close(connection: Connection, made: Sequence[tuple[str, str]], visitors: Sequence[str]) -> None:
-    """Take what was just made from the visitors; anybody may call a new function unless PUBLIC is told otherwise."""
+def _close(connection: Connection, made: Sequence[tuple[str, str]], roles: Sequence[str]) -> None:
+    """Revoke the Data API's rights to new objects. Functions are revoked from PUBLIC, which may call any new one."""
     for kind, name in made:
-        from_whom = sql.SQL(", ").join([sql.Identifier(visitor) for visitor in visitors])
+        from_whom = sql.SQL(", ").join([sql.Identifier(visitor) for visitor in roles])
         if kind == "FUNCTION":
             from_whom = sql.SQL("PUBLIC, {}").format(from_whom)
         # Names come from format('%I.%I') and regprocedure: PostgreSQL has quoted them.

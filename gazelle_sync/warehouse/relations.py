@@ -1,4 +1,4 @@
-"""The tables and views that the migrations make, by name; and which of the tables hide rows from this role."""
+"""Names of the tables and views that the migrations make, and what roles may read of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gazelle_sync.warehouse.connect import Connection, statement
 
 EDITS = "vincent_dindy_piano_updates"
 MIGRATIONS = "schema_migrations"
-VISITORS = ("anon", "authenticated")
-"""Roles of a hosted database's Data API: whoever holds the public key of the project, and whoever signed up."""
+DATA_API_ROLES = ("anon", "authenticated")
+"""Roles of a hosted database's Data API: `anon` for holders of the public key, `authenticated` for signed-up users."""
 STAGING = tuple(entity.staging_table for entity in ENTITIES)
 PRODUCTION = tuple(table.name for entity in ENTITIES for table in entity.tables)
 CONTROL_TABLES = (
@@ -32,7 +32,7 @@ TABLES = (*STAGING, *PRODUCTION, *CONTROL_TABLES, MIGRATIONS)
 
 
 def present_tables(connection: Connection) -> set[str]:
-    """Which of our tables are there, all of them asked for in one statement.
+    """Which of our tables exist, by one statement.
 
     Raises:
         RowsHidden: Row-level security hides rows of some of them from this role.
@@ -44,10 +44,10 @@ def present_tables(connection: Connection) -> set[str]:
     return {name for name, _, _ in found}
 
 
-def open_doors(connection: Connection, relations: Sequence[str] | None = None) -> dict[str, list[str]]:
-    """What the Data API of a hosted database lets people at.
+def public_grants(connection: Connection, relations: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """What the Data API of a hosted database gives access to.
 
-    `anon` should have no right at all; `authenticated` none without row-level security.
+    `anon` should have no rights at all, `authenticated` none without row-level security.
 
     Args:
         connection: To the database.
@@ -58,23 +58,23 @@ def open_doors(connection: Connection, relations: Sequence[str] | None = None) -
     """
     ours = [*TABLES, *(name for name in VIEWS if "." not in name)]
     parameters = {
-        "roles": list(VISITORS), "relations": list(relations or ours), "functions": relations is None,
+        "roles": list(DATA_API_ROLES), "relations": list(relations or ours), "functions": relations is None,
     }  # fmt: skip
     found: dict[str, list[str]] = {}
-    for role, name in connection.execute(statement("warehouse/open_doors"), parameters):
+    for role, name in connection.execute(statement("warehouse/public_grants"), parameters):
         found.setdefault(role, []).append(name)
     return found
 
 
-def say_doors(doors: Mapping[str, Sequence[str]], say: Translator) -> str:
-    """What is open, and what to do about it."""
+def describe_public_grants(grants: Mapping[str, Sequence[str]], say: Translator) -> str:
+    """Which rights should be revoked, and how, as a sentence for a person."""
     held = "; ".join(
-        say("{role} has rights on {names}", role=role, names=", ".join(names)) for role, names in doors.items()
+        say("{role} has rights on {names}", role=role, names=", ".join(names)) for role, names in grants.items()
     )
     advice = say(
         "Whoever holds the public key of the hosted project reaches that over HTTP, with nothing else. Say as the "
         "owner: REVOKE ALL ON … FROM {roles} (functions: FROM PUBLIC as well); give a table to people who sign up only "
         "under row-level security.",
-        roles=", ".join(doors),
+        roles=", ".join(grants),
     )
     return f"{held}. {advice}"

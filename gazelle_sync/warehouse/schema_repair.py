@@ -1,7 +1,7 @@
-"""What the migrations made and somebody dropped: found, named, made again.
+"""Finds what the migrations made and somebody dropped, and makes it again.
 
-A table that is made again is empty. What it held comes back from staging or from Gazelle, but for what people wrote
-here.
+A table that is made again is empty. Its rows can be restored from staging or from Gazelle, except those of the table
+that people edit here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from gazelle_sync.errors import first_line
 from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import locking_out_others
+from gazelle_sync.warehouse.limits import brief_exclusive_lock
 from gazelle_sync.warehouse.migrate import apply_again, migration_files
-from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS, open_doors, say_doors
+from gazelle_sync.warehouse.relations import (
+    CONTROL_TABLES,
+    EDITS,
+    PRODUCTION,
+    STAGING,
+    VIEWS,
+    describe_public_grants,
+    public_grants,
+)
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -31,19 +39,19 @@ UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 
 
 @dataclass(frozen=True)
-class Restored:
-    """What came of an attempt to make again what lacks.
+class Repair:
+    """The result of a repair.
 
     Attributes:
-        made: What is there now and was not.
-        lacking: What still is not.
+        made: Names of what was missing and is there now.
+        missing: Names of what is still missing.
     """
 
     made: list[str]
-    lacking: list[str]
+    missing: list[str]
 
     def advice(self, say: Translator) -> list[str]:
-        """What to do now, one sentence each; empty where nothing is left to do."""
+        """What a person should do next, a sentence each; empty where nothing is left to do."""
         found = []
         if any(name in STAGING for name in self.made):
             found.append(say("A staging table is empty now: `gazelle-sync sync --full` reads everything again."))
@@ -58,15 +66,15 @@ class Restored:
             found.append(
                 say("{table} is empty now: what people had written in it is in a backup, if anywhere.", table=EDITS)
             )
-        if UNIQUE in self.lacking:
+        if UNIQUE in self.missing:
             found.append(
                 say("Several rows of {table} speak of one piano: `gazelle-sync doctor` says which.", table=EDITS)
             )
         return found
 
 
-def lacking(connection: Connection) -> list[str]:
-    """Names of what the migrations made and that is not there.
+def missing_objects(connection: Connection) -> list[str]:
+    """Names of what the migrations make and that does not exist.
 
     Args:
         connection: To a database with every migration applied.
@@ -83,8 +91,8 @@ def lacking(connection: Connection) -> list[str]:
     return found
 
 
-def restore(url: str) -> Restored:
-    """Make again what somebody dropped: every migration can be applied any number of times.
+def repair(url: str) -> Repair:
+    """Make again what somebody dropped, by applying all migrations once more: each may be applied repeatedly.
 
     Args:
         url: Of a database with every migration applied.
@@ -93,22 +101,22 @@ def restore(url: str) -> Restored:
         DatabaseError: The database cannot be reached, or refuses.
     """
     with database_errors(), connect(url) as connection:
-        before = lacking(connection)
+        before = missing_objects(connection)
         validate_keys(connection)
     if not before:
-        return Restored([], [])
+        return Repair([], [])
     apply_again(url)
     with database_errors(), connect(url) as connection:
         validate_keys(connection)
-        still = lacking(connection)
-    return Restored([name for name in before if name not in still], still)
+        still = missing_objects(connection)
+    return Repair([name for name in before if name not in still], still)
 
 
 def validate_keys(connection: Connection) -> None:
-    """Hold foreign keys that were made again against the rows that were there, as far as those are right by now.
+    """Validate foreign keys that were added as NOT VALID, where no row violates them any more.
 
     Args:
-        connection: Its transaction is committed for each.
+        connection: Its open transaction is committed first.
     """
     connection.commit()
     for table, name in connection.execute(
@@ -116,25 +124,25 @@ def validate_keys(connection: Connection) -> None:
     ).fetchall():
         query = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name))
         try:
-            with locking_out_others(connection):
+            with brief_exclusive_lock(connection):
                 connection.execute(query)
         except (errors.ForeignKeyViolation, errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
-            log.info("a foreign key is not validated yet", table=table, key=name, reason=first_line(error))
+            log.info("foreign key not validated yet", table=table, key=name, reason=first_line(error))
 
 
-def read_open_doors(url: str, say: Translator) -> str | None:
-    """What of ours a hosted database's Data API lets people at, and what to do; None where nothing is open.
+def read_public_grants(url: str, say: Translator) -> str | None:
+    """Which of our tables a hosted database's Data API gives access to, and what to do; None: nothing.
 
     Raises:
         DatabaseError: The database cannot be reached.
     """
     with database_errors(), connect(url) as connection:
-        doors = open_doors(connection)
-    return say_doors(doors, say) if doors else None
+        grants = public_grants(connection)
+    return describe_public_grants(grants, say) if grants else None
 
 
 def _indexes() -> list[str]:
-    """The indexes that the migrations name, but for those that an import of empty tables takes off for a while."""
+    """Names of the indexes that the migrations create, except those that a first import drops for a while."""
     names: dict[str, None] = {}
     for path in migration_files():
         for dropped, created in INDEX.findall(path.read_text(encoding="utf-8")):
@@ -145,9 +153,9 @@ def _indexes() -> list[str]:
     return [name for name in names if not name.startswith("staging_")]
 
 
-def doubtful_edits(connection: Connection) -> list[tuple[str | None, int]]:
-    """Pianos of which several rows speak, and how many; None: rows that name no piano."""
-    query = sql.SQL(statement("warehouse/edits_doubtful")).format(
+def ambiguous_edits(connection: Connection) -> list[tuple[str | None, int]]:
+    """Piano id → number of rows, for pianos with more than one row; the id is None for rows without a piano."""
+    query = sql.SQL(statement("warehouse/edits_ambiguous")).format(
         key=sql.Identifier("gazelle_id"), table=sql.Identifier(EDITS)
     )
     return [(key, count) for key, count in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""The `system_settings` table: watermarks and what else a run must remember."""
+"""The `system_settings` table: watermarks, and other values that runs keep for later runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_setting(connection: Connection, key: str) -> str | None:
 
 
 def write_setting(connection: Connection, key: str, value: str) -> None:
-    """Set a key; the caller's transaction decides when it counts."""
+    """Set a key, in the caller's transaction."""
     connection.execute(statement("warehouse/setting_write"), {"key": key, "value": value})
 
 
@@ -38,8 +38,8 @@ def read_watermarks(connection: Connection) -> dict[str, datetime]:
 def move_watermark(connection: Connection, entity: str, instant: datetime, all_entities: Iterable[str]) -> None:
     """Set an entity's watermark, and `last_sync_date` to the oldest of all once each entity has one.
 
-    Call it in the transaction that commits the entity's rows: then rows and watermark are true together, whenever the
-    process dies.
+    Call it in the transaction that commits the entity's rows, so that rows and watermark agree even if the process is
+    killed.
     """
     write_setting(connection, f"{LAST_SYNC_DATE}.{entity}", instant.astimezone(UTC).isoformat(timespec="seconds"))
     connection.execute(

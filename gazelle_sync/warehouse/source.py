@@ -1,4 +1,4 @@
-"""Which account a database belongs to: a real one must not be mixed with the sandbox's invented one."""
+"""Which account a database belongs to. A real account must not be mixed with the sandbox's invented data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
-SANDBOX_SAID = Message("SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account).")
+SANDBOX_NOTICE = Message(
+    "SANDBOX: what follows is invented, nothing of a real shop (GAZELLE_API_URL names the account)."
+)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def source_of(api_url: str) -> str:
-    """`sandbox` or `account`; a Gazelle on this machine is a sandbox, ours or somebody's."""
+    """`sandbox` or `account`, by the API's address: one on this machine is a sandbox."""
     return SANDBOX if urlsplit(api_url).hostname in LOOPBACK else ACCOUNT
 
 
-def source_held(url: str) -> str | None:
-    """`sandbox` or `account`: what the database holds; None where no pull has begun.
+def read_source(url: str) -> str | None:
+    """`sandbox` or `account`, as the first pull recorded it; None where there was no pull.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -33,22 +35,22 @@ def source_held(url: str) -> str | None:
 
 
 def is_sandbox(settings: Settings, *, api: bool) -> bool:
-    """Whether what a command shows or writes is a sandbox's.
+    """Whether the data that a command shows or writes are a sandbox's.
 
     Args:
         settings: Of `embedded.embedded_services`.
-        api: Whether the command asks the API; else what the database holds counts.
+        api: Whether the command uses the API; otherwise the database decides.
     """
     if api and settings.api_url is not None:
         return source_of(settings.api_url) == SANDBOX
     try:
-        return settings.database_url is not None and source_held(settings.database_url) == SANDBOX
+        return settings.database_url is not None and read_source(settings.database_url) == SANDBOX
     except GazelleSyncError:
         return False  # the command itself says what is wrong
 
 
 def environment_is_sandbox() -> bool:
-    """The same for what is loaded before anything is started, whatever the environment holds."""
+    """Whether the environment points to a sandbox; for Dagster's definitions, which load before anything starts."""
     Settings.for_definitions()  # it adds what `.env` says to the environment
     named = {name: os.environ.get(name, "") for name in ("GAZELLE_API_URL", "GAZELLE_DATABASE_URL")}
     try:
@@ -61,10 +63,10 @@ def environment_is_sandbox() -> bool:
 
 
 def refuse_mixing(connection: Connection, api_url: str) -> None:
-    """Refuse an account that the database does not belong to.
+    """Refuse to pull an account into a database that holds another one.
 
     Raises:
-        WrongAccount: A variable got lost, or names another account's database.
+        WrongAccount: A variable is missing, or names another account's database.
     """
     before = read_setting(connection, SOURCE_SETTING)
     if before in (None, source_of(api_url)):

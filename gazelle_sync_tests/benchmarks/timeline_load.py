@@ -17,7 +17,7 @@ from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page, with_versions
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import ReadingOrder, Staging
-from gazelle_sync.warehouse.connect import Reused, connect
+from gazelle_sync.warehouse.connect import ReusedConnection, connect
 from gazelle_sync_tests.benchmarks.ground import Server, new_shop_database
 from gazelle_sync_tests.benchmarks.pages import Pages
 
@@ -67,7 +67,7 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
             ids = [version.external_id for version in versions]
             staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
     staged = time.perf_counter()
-    Applier(Reused(url), TIMELINE, report, Progress()).apply(StagedSelection.PENDING)
+    Applier(ReusedConnection(url), TIMELINE, report, Progress()).apply(StagedSelection.PENDING)
     applied = time.perf_counter()
     _check(url, pages)
     where.drop(database)

@@ -76,7 +76,7 @@ def test_a_failure_that_a_newer_run_has_overtaken_is_old_news(instance: dg.Dagst
     checked(instance, well=True)
     seen = ended_run(instance, old)
     assert seen.checks == ()
-    assert seen.is_overtaken
+    assert seen.is_superseded
 
 
 def test_a_failed_run_says_why_and_one_that_only_a_check_blocked_says_so(instance: dg.DagsterInstance) -> None:

@@ -24,7 +24,7 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.runtime import supervisor
 from gazelle_sync.runtime.supervisor import run_ui
 from gazelle_sync.settings import PROJECT_ROOT, Settings
-from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.receivers import webhook
 from gazelle_sync_tests.support.shop import Shop
 

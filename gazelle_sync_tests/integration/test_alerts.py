@@ -18,7 +18,7 @@ from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.incidents.watch import Watched, keep_watching
 from gazelle_sync.notifications import delivery, ledger
 from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
-from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.receivers import (
     HOOK_TOKEN,
     PASSWORD,

@@ -9,7 +9,7 @@ from gazelle_sync.monitoring.status import push_status, read_status, render_stat
 from gazelle_sync.notifications.ledger import standing
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync_tests.support.looking import assert_passes
+from gazelle_sync_tests.support.evaluating import assert_passes
 from gazelle_sync_tests.support.shop import Shop
 
 STAMPS = {

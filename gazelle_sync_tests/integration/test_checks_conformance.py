@@ -10,7 +10,7 @@ from graphql import build_schema
 
 from gazelle_sync.quality.conformance import SETTING, Comparison, compare
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.shop import Shop
 
 NAMES = ("conformance_operations", "conformance_deprecations", "conformance_enums")

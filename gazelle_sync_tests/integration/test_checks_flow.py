@@ -7,8 +7,8 @@ import re
 import pytest
 
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.quality.flow import LEAST_DAYS, reason_of
-from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync.quality.flow import LEAST_DAYS, error_kind
+from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.shop import Shop
 
 NAMES = ("flow_age", "flow_backlog", "flow_errors", "flow_watermark", "flow_volume")
@@ -177,4 +177,4 @@ def test_days_off_are_no_drought(shop: Shop) -> None:
     ],
 )
 def test_a_reason_holds_nothing_of_the_record(message: str, reason: str) -> None:
-    assert reason_of(message) == reason
+    assert error_kind(message) == reason

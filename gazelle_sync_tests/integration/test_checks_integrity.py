@@ -11,7 +11,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality import production
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import SAMPLE
-from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 NAMES = (

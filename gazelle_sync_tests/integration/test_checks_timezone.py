@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.shop import Shop
 
 MOVE = """

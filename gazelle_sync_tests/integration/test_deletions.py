@@ -10,7 +10,7 @@ import pytest
 
 from gazelle_sync.errors import EntityFailed
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.support.looking import assert_passes
+from gazelle_sync_tests.support.evaluating import assert_passes
 from gazelle_sync_tests.support.shop import ENTITY, PRODUCTION, Shop
 
 Record = dict[str, Any]

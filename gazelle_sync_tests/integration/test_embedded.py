@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.runtime.embedded import embedded_services, sandbox_ready_file, sandbox_standing
+from gazelle_sync.runtime.embedded import embedded_sandbox, embedded_services, sandbox_ready_file
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
 
@@ -62,7 +62,7 @@ def test_a_home_that_no_server_can_lie_in_is_refused_with_what_to_do(tmp_path: P
 def test_who_comes_while_an_idle_sandbox_ends_waits_for_its_end_and_starts_another(tmp_path: Path) -> None:
     settings = Settings.load({}).replace(home=tmp_path / "home")
     ready, lock = sandbox_ready_file(settings), settings.home / "sandbox.lock"
-    with sandbox_standing(settings) as url:
+    with embedded_sandbox(settings) as url:
         admin = SandboxAdmin(url)
         admin.settings(latency_ms=3000)
         admin.close()
@@ -77,7 +77,7 @@ def test_who_comes_while_an_idle_sandbox_ends_waits_for_its_end_and_starts_anoth
         time.sleep(0.005)
     with lock.open("a") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    with sandbox_standing(settings) as other:
+    with embedded_sandbox(settings) as other:
         assert httpx.get(f"{other}/_sandbox/health", timeout=2).is_success
         with suppress(httpx.HTTPError):
             answer.result()

@@ -20,7 +20,7 @@ from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
 from gazelle_sync_tests.pooler import pgbouncer, pooler
-from gazelle_sync_tests.support.looking import look_at
+from gazelle_sync_tests.support.evaluating import look_at
 from gazelle_sync_tests.support.shop import Shop
 
 SECRET = "a-word-that-nobody-may-read"

@@ -133,7 +133,7 @@ def test_pruning_outlasts_a_short_statement_timeout(shop: Shop) -> None:
 GROWS = {
     "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune", "pull/staging_waiting",
     "pull/staging_bodies", "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_retire",
-    "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted", "warehouse/staging_index",
+    "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted", "warehouse/pending_index_create",
     "pull/timeline_count", "pull/timeline_days", "pull/timeline_between", "pull/timeline_missing",
     "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless",
     "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
@@ -165,8 +165,8 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
             note(self.connection, query)
             return super().execute(query, *args, **more)
 
-    monkeypatch.setattr(connecting._Clear, "cursor_factory", Noting, raising=False)
-    connect_plainly = connecting._Clear.connect
+    monkeypatch.setattr(connecting._ReportingConnection, "cursor_factory", Noting, raising=False)
+    connect_plainly = connecting._ReportingConnection.connect
 
     def connect_noting(*args: Any, **more: Any) -> Any:
         connection = connect_plainly(*args, **more)
@@ -174,7 +174,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
         connection.server_cursor_factory = NotingAtServer
         return connection
 
-    monkeypatch.setattr(connecting._Clear, "connect", connect_noting)
+    monkeypatch.setattr(connecting._ReportingConnection, "connect", connect_noting)
     return found
 
 

@@ -12,7 +12,7 @@ from gazelle_sync.i18n.translator import translator
 from gazelle_sync.push.status import read_waiting
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.schema_repair import UNIQUE, restore
+from gazelle_sync.warehouse.schema_repair import UNIQUE, repair
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.pushing import TABLE, Office
 from gazelle_sync_tests.support.shop import Shop
@@ -70,19 +70,19 @@ def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> No
     assert f"{twice} (2)" in told.summary
     assert "no gazelle_id (1)" in told.summary
     assert UNIQUE in lacks.summary
-    assert restore(older.shop.url).lacking == [UNIQUE]
+    assert repair(older.shop.url).missing == [UNIQUE]
 
     older.shop.query(f"DELETE FROM {TABLE} WHERE notes = 'dup one' OR gazelle_id IS NULL")  # noqa: S608
     assert older.push().succeeded
     assert older.comments(twice) == ["dup two"]
-    assert restore(older.shop.url).made == [UNIQUE]
+    assert repair(older.shop.url).made == [UNIQUE]
     with pytest.raises(psycopg.errors.UniqueViolation):
         add(older, twice, notes="dup three")
 
 
 def restore_after_migration(office: Office) -> list[str]:
     migrate(office.shop.url)
-    return restore(office.shop.url).lacking
+    return repair(office.shop.url).missing
 
 
 @pytest.mark.parametrize(

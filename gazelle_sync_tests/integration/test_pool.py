@@ -11,7 +11,7 @@ from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse import pool
 from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync.warehouse.pool import borrow, keep_connections, together
-from gazelle_sync_tests.support.far import COUNTED_S, Far, far_away
+from gazelle_sync_tests.support.distance import COUNTED_S, Far, far_away
 
 WRITE = "INSERT INTO system_settings (key, value) VALUES (%s, '1')"
 READ = "SELECT key FROM system_settings WHERE key LIKE 'kept%'"

@@ -23,7 +23,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import TRANSIT_S, USABLE_S, Throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import statement
-from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.shop import Shop
 
 PATIENCE_S = 5.0

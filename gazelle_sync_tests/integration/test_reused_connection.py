@@ -9,22 +9,22 @@ import pytest
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse import connect as module
-from gazelle_sync.warehouse.connect import Reused
+from gazelle_sync.warehouse.connect import ReusedConnection
 
 
 @pytest.fixture
-def kept(database: str) -> Iterator[Reused]:
-    reused = Reused(database)
+def kept(database: str) -> Iterator[ReusedConnection]:
+    reused = ReusedConnection(database)
     yield reused
     reused.close()
 
 
-def server_process(kept: Reused) -> int:
+def server_process(kept: ReusedConnection) -> int:
     with kept.use() as connection:
         return connection.info.backend_pid
 
 
-def settings(kept: Reused) -> list[str]:
+def settings(kept: ReusedConnection) -> list[str]:
     with kept.use() as connection:
         return [key for (key,) in connection.execute("SELECT key FROM system_settings WHERE key LIKE 'kept%'")]
 
@@ -32,7 +32,7 @@ def settings(kept: Reused) -> list[str]:
 WRITE = "INSERT INTO system_settings (key, value) VALUES (%s, '1')"
 
 
-def test_two_uses_share_one_connection_and_leave_no_transaction_open(kept: Reused) -> None:
+def test_two_uses_share_one_connection_and_leave_no_transaction_open(kept: ReusedConnection) -> None:
     with kept.use() as connection:
         before = connection.info.backend_pid
         connection.execute(WRITE, ["kept 1"])
@@ -41,7 +41,7 @@ def test_two_uses_share_one_connection_and_leave_no_transaction_open(kept: Reuse
     assert settings(kept) == ["kept 1"]
 
 
-def test_a_use_that_fails_is_rolled_back_and_the_next_one_works(kept: Reused) -> None:
+def test_a_use_that_fails_is_rolled_back_and_the_next_one_works(kept: ReusedConnection) -> None:
     def fail_after_writing() -> None:
         with kept.use() as connection:
             connection.execute(WRITE, ["kept 1"])
@@ -53,7 +53,7 @@ def test_a_use_that_fails_is_rolled_back_and_the_next_one_works(kept: Reused) ->
 
 
 def test_a_connection_that_was_lost_between_two_uses_is_opened_anew_by_the_next_but_one(
-    kept: Reused, database: str
+    kept: ReusedConnection, database: str
 ) -> None:
     before = server_process(kept)
     with psycopg.connect(database, autocommit=True) as other:
@@ -63,13 +63,15 @@ def test_a_connection_that_was_lost_between_two_uses_is_opened_anew_by_the_next_
     assert server_process(kept) != before
 
 
-def test_a_connection_that_was_idle_for_long_is_not_relied_upon(kept: Reused, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_was_idle_for_long_is_not_relied_upon(
+    kept: ReusedConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = server_process(kept)
     monkeypatch.setattr(module, "IDLE_S", 0)
     assert server_process(kept) != before
 
 
-def test_a_statement_that_was_broken_off_is_not_told_as_a_server_out_of_reach(kept: Reused) -> None:
+def test_a_statement_that_was_broken_off_is_not_told_as_a_server_out_of_reach(kept: ReusedConnection) -> None:
     def too_long() -> None:
         with kept.use() as connection:
             connection.execute("SET LOCAL statement_timeout = '1ms'")

@@ -25,7 +25,7 @@ from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import server_of_its_own
 from gazelle_sync_tests.faults.ground import new_home
 from gazelle_sync_tests.pooler import pgbouncer, pooler
-from gazelle_sync_tests.support.looking import look_at
+from gazelle_sync_tests.support.evaluating import look_at
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
 

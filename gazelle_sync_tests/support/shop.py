@@ -30,7 +30,7 @@ from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.settings_table import read_watermarks
-from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.distance import far_away
 
 Row = dict[str, Any]
 Record = dict[str, Any]

@@ -121,7 +121,7 @@ def test_the_secrets_of_an_address_are_its_password_and_its_tokens() -> None:
 
 
 def test_a_run_that_a_newer_one_has_overtaken_says_nothing() -> None:
-    facts = Facts(ended=EndedRun("r", "tick", succeeded=False, is_overtaken=True))
+    facts = Facts(ended=EndedRun("r", "tick", succeeded=False, is_superseded=True))
     assert all(found.rule != "failed_job" for found in assess(facts))
 
 

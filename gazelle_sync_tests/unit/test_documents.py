@@ -53,12 +53,12 @@ def test_what_has_no_by_id_query_says_so(entity: Entity) -> None:
 
 
 def test_what_a_body_must_have_is_what_its_fragment_asks_at_every_depth() -> None:
-    entries = documents.asked("timeline", "TimelineBody")
+    entries = documents.selection_of("timeline", "TimelineBody")
     assert entries.fields == {
         "id", "occurredAt", "type", "summary", "comment", "client", "piano", "user", "invoice", "estimate",
     }  # fmt: skip
     assert dict(entries.inside)["user"].fields == {"id", "firstName", "lastName"}
-    clients = documents.asked("clients", "ClientBody")
+    clients = documents.selection_of("clients", "ClientBody")
     assert {"id", "updatedAt", "tags", "allContacts", "defaultContact"} <= clients.fields
     assert not {"nodes", "pageInfo", "first", "includeArchived"} & clients.fields
     contacts = dict(clients.inside)["allContacts"]

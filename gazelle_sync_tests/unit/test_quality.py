@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gazelle_sync.quality.finding import Finding, some
+from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync.quality.render import render_findings
 
@@ -32,7 +32,7 @@ def test_every_check_has_a_name_of_its_group_and_a_title() -> None:
 
 
 def test_examples_are_few() -> None:
-    assert some(str(n) for n in range(1000)) == tuple("0123456789")
+    assert first_few(str(n) for n in range(1000)) == tuple("0123456789")
 
 
 def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:

@@ -47,7 +47,7 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
     with ExitStack() as stack:
         standing = settings
         try:
-            standing = stack.enter_context(_stand(settings, api="GAZELLE_API_URL" not in broken))
+            standing = stack.enter_context(_started(settings, api="GAZELLE_API_URL" not in broken))
         except GazelleSyncError as error:
             unseen = say("What needs them is not examined.")
             yield Finding("embedded parts", False, f"{error} {unseen}")
@@ -75,7 +75,7 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
         yield _clocks(ahead, say)
 
 
-def _stand(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:
+def _started(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:
     from gazelle_sync.runtime import logs as log
     from gazelle_sync.runtime.embedded import embedded_services
 

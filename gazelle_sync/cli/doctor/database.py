@@ -18,9 +18,9 @@ from gazelle_sync.warehouse.relations import (
     EDITS,
     PRODUCTION,
     STAGING,
-    open_doors,
+    describe_public_grants,
     present_tables,
-    say_doors,
+    public_grants,
 )
 
 LEAST_VERSION = 15
@@ -49,7 +49,7 @@ def database_findings(
         except (GazelleSyncError, psycopg.Error) as error:
             yield Finding("database", False, str(error))
     if connection is not None:
-        for check in (_server, _abilities, _visible_rows, _migrations, _rights, _public_doors, _triggers, _edits):
+        for check in (_server, _abilities, _visible_rows, _migrations, _rights, _public_grants, _triggers, _edits):
             try:
                 with database_errors():
                     yield check(connection, settings, say)
@@ -111,7 +111,7 @@ def _migrations(connection: Connection, settings: Settings, say: Translator) -> 
 
     missing = pending(str(settings.database_url))
     if not missing:
-        return _wholeness(connection, say)
+        return _schema_objects(connection, say)
     may_create, _, _ = _rights_of(connection)
     what = say("{first} is to be applied", first=missing[0])
     if len(missing) > 1:
@@ -125,10 +125,10 @@ def _migrations(connection: Connection, settings: Settings, say: Translator) -> 
     return Finding("migrations", False, text)
 
 
-def _wholeness(connection: Connection, say: Translator) -> Finding:
-    from gazelle_sync.warehouse.schema_repair import lacking
+def _schema_objects(connection: Connection, say: Translator) -> Finding:
+    from gazelle_sync.warehouse.schema_repair import missing_objects
 
-    if found := ", ".join(lacking(connection)):
+    if found := ", ".join(missing_objects(connection)):
         text = say(
             "applied, but this is not there: {what}. `gazelle-sync migrate` makes it again and says what to do then.",
             what=found,
@@ -139,11 +139,11 @@ def _wholeness(connection: Connection, say: Translator) -> Finding:
 
 def _edits(connection: Connection, settings: Settings, say: Translator) -> Finding:
     from gazelle_sync.warehouse.migrate import pending
-    from gazelle_sync.warehouse.schema_repair import doubtful_edits
+    from gazelle_sync.warehouse.schema_repair import ambiguous_edits
 
     if pending(str(settings.database_url)):
         return Finding("edits", True, say("not looked at before the migrations are applied"))
-    doubtful = doubtful_edits(connection)
+    doubtful = ambiguous_edits(connection)
     if not doubtful:
         return Finding("edits", True, say("every row of {table} speaks of a piano of its own", table=EDITS))
     nobody = say("no gazelle_id")
@@ -174,10 +174,10 @@ def _rights(connection: Connection, _settings: Settings, say: Translator) -> Fin
     return Finding("rights", True, say("this role may read and write what it needs"))
 
 
-def _public_doors(connection: Connection, _settings: Settings, say: Translator) -> Finding:
-    if doors := open_doors(connection):
+def _public_grants(connection: Connection, _settings: Settings, say: Translator) -> Finding:
+    if doors := public_grants(connection):
         consequence = say("What is written there would be sent to Gazelle.")
-        return Finding("public doors", False, f"{say_doors(doors, say)} {consequence}")
+        return Finding("public doors", False, f"{describe_public_grants(doors, say)} {consequence}")
     return Finding("public doors", True, say("no role of a hosted database's Data API has a right to what is ours"))
 
 
@@ -214,11 +214,11 @@ def _dagster_storage(url: str, say: Translator) -> Finding:
         )
     try:
         with database_errors(), connect(url) as connection:
-            doors = open_doors(connection, DAGSTER_TABLES)
+            doors = public_grants(connection, DAGSTER_TABLES)
     except (GazelleSyncError, psycopg.Error) as error:
         said = str(error).replace("GAZELLE_DATABASE_URL", "GAZELLE_DAGSTER_POSTGRES_URL")
         return Finding("Dagster's storage", False, said)
     if doors:
         better = say('Better: give Dagster a database of its own (README, "Run it for a shop").')
-        return Finding("Dagster's storage", False, f"{say_doors(doors, say)} {better}")
+        return Finding("Dagster's storage", False, f"{describe_public_grants(doors, say)} {better}")
     return Finding("Dagster's storage", True, say("answers"))

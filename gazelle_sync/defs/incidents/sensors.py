@@ -44,7 +44,7 @@ def ended_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> EndedRun:
         succeeded=succeeded,
         cause=failures[0][1] if failures else UNKNOWN,
         checks=tuple(_checks(instance, run.run_id)),
-        is_overtaken=run.tags.get(WILL_RETRY_TAG) == "true" or _is_overtaken(instance, run),
+        is_superseded=run.tags.get(WILL_RETRY_TAG) == "true" or _is_superseded(instance, run),
         only_checks_failed=bool(failures) and all(kind == CHECK_FAILED for kind, _ in failures),
     )
 
@@ -88,7 +88,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
     return [result for key, result in found.items() if key not in old]
 
 
-def _is_overtaken(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def _is_superseded(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether a newer run of the same job has ended: what this one says is not how things stand."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=OVERTAKEN_WITHIN)
@@ -149,5 +149,5 @@ def _look(ended: EndedRun | None = None) -> Watched | None:
     if settings.database_url is None:
         return None
     log.configure_once(settings)
-    with log.surprises_told():
+    with log.unexpected_errors_reported():
         return watch(settings, ended)

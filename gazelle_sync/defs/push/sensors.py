@@ -16,7 +16,7 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.pushables import PUSHABLES
-from gazelle_sync.runtime.logs import surprises_told
+from gazelle_sync.runtime.logs import unexpected_errors_reported
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.lock import push_is_running
@@ -83,7 +83,7 @@ def _held_back(connection: Connection, settings: Settings) -> str | None:
 )
 def push_when_edited(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Starts the push when a row is due."""
-    with surprises_told():
+    with unexpected_errors_reported():
         return evaluate(context.instance, Settings.load())
 
 
@@ -97,5 +97,5 @@ def push_when_edited(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 )
 def push_every_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Starts the push when a row is due."""
-    with surprises_told():
+    with unexpected_errors_reported():
         return evaluate(context.instance, Settings.load())

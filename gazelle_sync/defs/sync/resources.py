@@ -27,7 +27,7 @@ from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.runtime.memory import limit_malloc_arenas, tune_gc
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
-from gazelle_sync.warehouse.limits import allow_time
+from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S
 
 POOL = "gazelle_api"
@@ -180,7 +180,7 @@ class RunSession:
             self._broken_off = self._broken_off or RunStopped("Dagster broke a step off: its page in the UI says why.")
             raise
         except Exception as error:
-            failed = log.unexpected(error)
+            failed = log.log_unexpected(error)
         else:
             return
         self._broken_off = self._broken_off or failed
@@ -197,7 +197,7 @@ class RunSession:
         if self.settings is None or self.settings.database_url is None:
             raise RuntimeError("no asset has begun yet")
         with database_errors(), connect(self.settings.database_url) as connection:
-            allow_time(connection)
+            allow_long_statements(connection)
             yield connection
 
     def close(self) -> None:

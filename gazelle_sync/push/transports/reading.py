@@ -17,7 +17,7 @@ from gazelle_sync.errors import (
     WriteRefused,
 )
 from gazelle_sync.gazelle import documents
-from gazelle_sync.gazelle.answers import said_wrong
+from gazelle_sync.gazelle.answers import format_errors
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.gist import gist
@@ -130,7 +130,7 @@ class GazelleRecords:
             raise AnswerUnreadable(operation, f"the answer holds no {root}")
         if problems := payload.get("mutationErrors"):
             kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
-            raise WriteRefused(operation, said_wrong(problems), is_missing="NOT_FOUND" in kinds)
+            raise WriteRefused(operation, format_errors(problems), is_missing="NOT_FOUND" in kinds)
         return payload
 
     def _ask(self, wanted: Sequence[Wanted], size: int) -> Answer:

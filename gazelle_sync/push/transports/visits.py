@@ -32,7 +32,7 @@ MARK = "[gazelle_sync {day}]"
 MINUTES = 60
 PIANOS_AT_ONCE = 25
 PIANOS = "the visit's pianos"
-SURVIVES = documents.asked("push", "PushedVisit").fields - {"id", "location", "client", "user", "allEventPianos"}
+SURVIVES = documents.selection_of("push", "PushedVisit").fields - {"id", "location", "client", "user", "allEventPianos"}
 """`updateEvent` replaces the event: all of it is sent again, these fields as they came."""
 
 NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."

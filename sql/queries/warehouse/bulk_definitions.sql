@@ -1,6 +1,6 @@
 -- For each foreign key and each plain index of some tables: the statement that drops it, and the one that makes it
 -- again. Indexes come first, since a foreign key is checked faster with them.
--- A foreign key that points to another table stays: to drop it locks that one as well, which others read.
+-- A foreign key to a table outside the list stays: dropping it would lock that table too, which others read.
 SELECT format('DROP INDEX %%s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
 FROM pg_index AS i
 WHERE i.indrelid = ANY (%(tables)s::text[]::regclass[]) AND NOT i.indisunique AND NOT i.indisprimary

@@ -1,4 +1,4 @@
--- Whether the trigger that marks edits is there and on, and whether something keeps a table of edits at a row a piano.
+-- Whether the trigger that marks edits exists and is enabled, and whether a unique index allows one row for each piano.
 SELECT
     EXISTS (
         SELECT

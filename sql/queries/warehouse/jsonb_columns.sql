@@ -1,4 +1,4 @@
--- Which columns of some tables are jsonb. Straight from the catalogue: information_schema takes ten times as long.
+-- The jsonb columns of some tables. Read from pg_catalog: information_schema takes ten times as long.
 SELECT c.relname, a.attname
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid

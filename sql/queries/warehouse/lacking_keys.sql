@@ -1,4 +1,4 @@
--- Which of some foreign keys (of a column, to another table) and of some indexes of schema public are not there.
+-- Which of the given foreign keys (of a column, to a table) and indexes of schema public do not exist.
 SELECT 'the foreign key ' || wanted.name || '.' || wanted.key
 FROM unnest(%(tables)s::text[], %(columns)s::text[], %(parents)s::text[]) WITH ORDINALITY
     AS wanted (name, key, parent, place)

@@ -1,4 +1,4 @@
--- Whether somebody holds an advisory lock. Trying to take it would hold it for a moment, in which others see it held.
+-- Whether any session holds an advisory lock. Trying to take it instead would make others see it held for a moment.
 SELECT EXISTS (
     SELECT FROM pg_locks
     WHERE locktype = 'advisory'

@@ -1,4 +1,4 @@
--- Nested rows that their parent's body lists no more: they stay, marked deleted, and keep their ids.
+-- Mark nested rows as deleted that their parent's body no longer lists. They keep their ids.
 UPDATE {table} AS held
 SET deleted_at = %(deleted_at)s, synced_at = now()
 WHERE held.{owner} = ANY (%(owners)s)

@@ -1,5 +1,5 @@
--- A record that another one names and that Gazelle has no more: its id, and what was said of it. A stub that is there
--- already learns what it did not know, and forgets nothing.
+-- Insert a stub: a row for a record that another one names and that was not read itself, with what the other says of it.
+-- In an existing stub, only columns that are still empty are filled.
 INSERT INTO {table} AS held ({columns}, is_stub, deleted_at)
 VALUES ({values}, true, %s)
 ON CONFLICT (external_id) DO UPDATE SET {assignments}, synced_at = now()

@@ -1,6 +1,7 @@
--- An imported entry (tle_) and the API's own (tme_) can be the same note twice: the tle_ one names the other.
--- Looks at the given (client, instant) pairs and at what named one of the written entries, or at all imported entries
--- where nothing is given. The LATERAL makes the planner look each one up by client and instant, whatever it believes of the table's size.
+-- The same note can exist twice, imported (tle_) and as the API's own (tme_): set duplicate_of of the imported one.
+-- Reads imported entries with one of the given (client, instant) pairs and those marked as duplicates of a written entry,
+-- or all of them where nothing is given. LATERAL makes the planner look each one up by client and instant, even where
+-- its statistics of the table's size are wrong.
 WITH imported AS (
     SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
         e.description, e.duplicate_of

@@ -1,4 +1,4 @@
--- Records that Gazelle has no more keep their data and are marked; one that we never held becomes a stub.
+-- Mark records as deleted that no longer exist at Gazelle. They keep their data; one without a row becomes a stub.
 INSERT INTO {table} AS held (external_id, is_stub, deleted_at)
 SELECT gone.external_id, true, gone.deleted_at
 FROM unnest(%(ids)s::text[], %(instants)s::timestamptz[]) AS gone (external_id, deleted_at)

@@ -1,4 +1,4 @@
--- Foreign keys of some tables that hold for what is written, and were never held against the rows that were there.
+-- Foreign keys of some tables that are NOT VALID: checked for new rows, not yet for the existing ones.
 SELECT c.conrelid::regclass::text, c.conname::text
 FROM pg_catalog.pg_constraint AS c
 WHERE c.contype = 'f' AND NOT c.convalidated AND c.conrelid = ANY (

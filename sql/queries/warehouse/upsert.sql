@@ -1,4 +1,5 @@
--- Insert new rows, write changed ones, leave equal ones alone. Merged columns follow both sides (gazelle_merge_tags).
+-- Insert new rows and update changed ones; equal ones are not written. Merged columns keep the changes of both sides
+-- (gazelle_merge_tags).
 INSERT INTO {table} AS held ({columns}, synced_at, is_stub)
 SELECT {columns}, now(), false
 FROM {batch}

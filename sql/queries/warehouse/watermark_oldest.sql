@@ -1,5 +1,5 @@
--- last_sync_date is the oldest of the entities' own watermarks, once every one of them has been pulled.
--- They are written in one fixed form (ISO-8601, UTC, whole seconds), so the text order is the order in time.
+-- Set last_sync_date to the oldest watermark of all entities, once each of them has one.
+-- Watermarks are ISO-8601 texts in UTC with whole seconds, so their text order is their order in time.
 INSERT INTO system_settings AS held (key, value, updated_at)
 SELECT 'last_sync_date', min(value), now()
 FROM system_settings

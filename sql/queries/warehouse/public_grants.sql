@@ -1,5 +1,5 @@
--- To which of some tables and views, to which of their sequences, and to which of our functions the roles of a hosted
--- database's Data API have a right. For authenticated, row-level security is somebody's decision.
+-- The tables, views, sequences and functions to which the roles of a hosted database's Data API have any right. Tables
+-- with row-level security do not count for authenticated: somebody has decided who may read them.
 SELECT r.rolname::text, found.name
 FROM pg_catalog.pg_roles AS r
 CROSS JOIN LATERAL (

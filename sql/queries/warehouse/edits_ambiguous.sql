@@ -1,4 +1,4 @@
--- Rows of a table of edits that nobody can assign: several for one record, or none named.
+-- Rows of an edit table that cannot be assigned to one record: several rows name the same one, or none is named.
 SELECT {key}, count(*)
 FROM {table}
 GROUP BY {key}

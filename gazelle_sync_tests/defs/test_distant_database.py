@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gazelle_sync_tests.support.far import FAR_S
+from gazelle_sync_tests.support.distance import FAR_S
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.pushing import Office
 

@@ -13,14 +13,14 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from gazelle_sync.cli.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_doors
+from gazelle_sync.cli.doctor.database import DAGSTER_TABLES, _dagster_storage, _public_grants
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.relations import EDITS, open_doors
-from gazelle_sync.warehouse.schema_repair import read_open_doors, restore
+from gazelle_sync.warehouse.relations import EDITS, public_grants
+from gazelle_sync.warehouse.schema_repair import read_public_grants, repair
 from gazelle_sync_tests.conftest import server_of_its_own
 
 NUMBERS = itertools.count()
@@ -84,7 +84,7 @@ def held(url: str) -> set[str]:
 
 def doors(url: str) -> Finding:
     with connect(url) as connection:
-        return _public_doors(connection, Settings(database_url=url), translator("en"))
+        return _public_grants(connection, Settings(database_url=url), translator("en"))
 
 
 def test_what_the_migrations_make_is_closed_and_what_was_there_is_not_touched(hosted: str) -> None:
@@ -108,7 +108,7 @@ def test_a_table_of_edits_that_was_there_before_is_left_as_it_is_and_named(hoste
     assert not found.passed
     assert f"anon has rights on {EDITS}; authenticated has rights on {EDITS}." in found.summary
     assert "REVOKE" in found.summary
-    assert found.summary.startswith(str(read_open_doors(hosted, translator("en"))))
+    assert found.summary.startswith(str(read_public_grants(hosted, translator("en"))))
     run(hosted, f"REVOKE ALL ON {EDITS} FROM anon, authenticated")
     assert doors(hosted).passed
 
@@ -133,12 +133,12 @@ def test_row_level_security_lets_people_in_who_signed_up_and_nobody_else(hosted:
     assert doors(hosted).passed
     run(hosted, "GRANT SELECT (name_fr) ON gazelle_products TO anon")
     with connect(hosted) as connection:
-        assert open_doors(connection) == {"anon": ["gazelle_products"]}
+        assert public_grants(connection) == {"anon": ["gazelle_products"]}
     # Applied again, as `migrate` does where something is lacking, the files take nothing that somebody decided.
     run(hosted, f"DROP VIEW v_sync_dashboard; DROP TABLE {EDITS}")
-    restore(hosted)
+    repair(hosted)
     with connect(hosted) as connection:
-        assert open_doors(connection) == {"anon": ["gazelle_products"]}
+        assert public_grants(connection) == {"anon": ["gazelle_products"]}
     assert "authenticated gazelle_products" in held(hosted)
 
 
@@ -174,6 +174,6 @@ def test_the_reader_sees_no_body_in_the_log_of_what_was_sent(database: str) -> N
 
 
 def test_a_server_without_such_roles_has_no_public_door(database: str, tmp_path: Path) -> None:
-    assert read_open_doors(database, translator("en")) is None
+    assert read_public_grants(database, translator("en")) is None
     with connect(database) as connection:
-        assert _public_doors(connection, Settings(database_url=database, home=tmp_path), translator("en")).passed
+        assert _public_grants(connection, Settings(database_url=database, home=tmp_path), translator("en")).passed

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from gazelle_sync_tests.support.far import far_away
+from gazelle_sync_tests.support.distance import far_away
 
 ROUND_TRIP_S = 0.06
 

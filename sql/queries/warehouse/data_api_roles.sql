@@ -1,2 +1,2 @@
--- Which of some roles exist.
+-- Which of the given roles exist.
 SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY (%(roles)s) ORDER BY rolname

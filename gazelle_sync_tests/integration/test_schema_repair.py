@@ -14,8 +14,8 @@ from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS
-from gazelle_sync.warehouse.schema_repair import TRIGGER, restore
-from gazelle_sync_tests.support.looking import assert_passes, look_at
+from gazelle_sync.warehouse.schema_repair import TRIGGER, repair
+from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
 
@@ -38,8 +38,8 @@ def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
         told = _migrations(connection, shop.settings, translator("en"))
     assert not told.passed
     assert "gazelle.timeline_entries" in told.summary
-    assert restore(shop.url).made == list(VIEWS)
-    assert restore(shop.url).made == []
+    assert repair(shop.url).made == list(VIEWS)
+    assert repair(shop.url).made == []
     assert_passes(shop, "integrity_ids")
     assert {row.light for row in read_status(shop.settings)} == {"green"}
 
@@ -56,10 +56,10 @@ def test_a_table_that_is_dropped_comes_back_with_what_is_to_be_done(
         for look in (lambda: read_status(shop.settings), lambda: write_report(shop.settings, tmp_path / "r.html")):
             with pytest.raises(DatabaseError, match=r"somebody dropped it, `gazelle-sync migrate` makes it again"):
                 look()
-    restored = restore(shop.url)
-    assert table in restored.made
-    assert restored.lacking == []
-    (said,) = restored.advice(translator("en"))
+    repaired = repair(shop.url)
+    assert table in repaired.made
+    assert repaired.missing == []
+    (said,) = repaired.advice(translator("en"))
     assert advice in said
     if advice == "sync --full":
         shop.sync(Mode.DEEP)
@@ -74,8 +74,8 @@ def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop
     marks = "SELECT prosrc FROM pg_proc WHERE proname = 'gazelle_mark_edit'"
     before = new_shop.value(marks)
     new_shop.query("DROP FUNCTION gazelle_mark_edit CASCADE")
-    restored = restore(new_shop.url)
-    assert (restored.made, restored.lacking, restored.advice(translator("en"))) == ([TRIGGER], [], [])
+    repaired = repair(new_shop.url)
+    assert (repaired.made, repaired.missing, repaired.advice(translator("en"))) == ([TRIGGER], [], [])
     assert new_shop.value(marks) == before, "as the last migration left it, not the first"
     office.edit("pno_a", notes="x", needs_sync=False)
     assert office.row("pno_a")["needs_sync"]
@@ -112,9 +112,9 @@ def test_a_dropped_table_comes_back_with_the_foreign_keys_of_others_its_indexes_
     assert found.is_failure
     for name in ("gazelle_timeline_entries.client_external_id", "the index gazelle_pianos_client", "gazelle.pianos"):
         assert name in found.summary
-    restored = restore(shop.url)
-    assert restored.lacking == []
-    (said,) = restored.advice(translator("en"))
+    repaired = repair(shop.url)
+    assert repaired.missing == []
+    (said,) = repaired.advice(translator("en"))
     assert "`gazelle-sync replay`" in said
     assert "`gazelle-sync migrate`" in said
     assert {text.removesuffix(" NOT VALID") for text in catalogue(shop)} == {
@@ -122,7 +122,7 @@ def test_a_dropped_table_comes_back_with_the_foreign_keys_of_others_its_indexes_
     }
     shop.replay()
     shop.assert_equals_api()
-    assert restore(shop.url).made == []
+    assert repair(shop.url).made == []
     assert catalogue(shop) == before, "the foreign keys are held against all rows now"
     assert_passes(shop, "integrity_ids")
 
@@ -145,7 +145,7 @@ def test_each_foreign_key_and_each_named_index_that_is_dropped_is_named_and_made
     assert not told.passed
     assert told.summary.count("the foreign key ") == len(keys)
     assert told.summary.count("the index ") == len(indexes)
-    restored = restore(shop.url)
-    assert len(restored.made) == len(keys) + len(indexes)
-    assert restored.lacking == []
+    repaired = repair(shop.url)
+    assert len(repaired.made) == len(keys) + len(indexes)
+    assert repaired.missing == []
     assert catalogue(shop) == before

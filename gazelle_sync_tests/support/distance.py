@@ -6,9 +6,9 @@ what is pipelined stays pipelined. A new connection costs a round trip of its ow
 It counts as well: a round trip begins when the client says something after the server's last answer. Where little is
 added to the way, an answer may come while a pipeline is still being sent, and one round trip counts as more.
 
-`python -m gazelle_sync_tests.support.far ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so that a
-busy test does not make the way longer than it is to be. Each line of its standard input is answered with the round
-trips since the last one, as JSON; it ends when its standard input does.
+`python -m gazelle_sync_tests.support.distance ADDRESS ROUND_TRIP_S PORT` is the proxy; it is a process of its own, so
+that a busy test does not make the way longer than it is to be. Each line of its standard input is answered with the
+round trips since the last one, as JSON; it ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def far_away(url: str, round_trip_s: float = FAR_S, *, port: int = 0) -> Iterato
     host, server_port = str(said.get("host") or HOST), int(said.get("port") or 5432)
     address = f"{host}/.s.PGSQL.{server_port}" if host.startswith("/") else f"{host}:{server_port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gazelle_sync_tests.support.far", address, str(round_trip_s), str(port)],
+        [sys.executable, "-m", "gazelle_sync_tests.support.distance", address, str(round_trip_s), str(port)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     with process:
