@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from gazelle_sync_tests.benchmarks import first_pull, loading, memory, push, rate, start, ticks
+from gazelle_sync_tests.benchmarks import first_pull, loading, memory, push, rate, reconcile, start, ticks
 from gazelle_sync_tests.benchmarks.table import Line, render, write_into
 
 Benchmark = Callable[[int], Iterator[Line]]
@@ -25,6 +25,7 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "first": (first_pull.first, 5),
     "ten": (first_pull.ten, 3),
     "load": (loading.load, 3),
+    "reconcile": (reconcile.reconcile, 7),
     "memory": (memory.memory, 1),
     "growth": (loading.growth, 3),
     "rate": (rate.rate, 3),
