@@ -9,12 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import structlog
 
 from gazelle_sync_tests.benchmarks import first_pull, loading, memory, push, rate, reconcile, start, ticks
-from gazelle_sync_tests.benchmarks.table import Line, render, write_into
+from gazelle_sync_tests.benchmarks.table import Line, marked_document, render, write_into
 
 Benchmark = Callable[[int], Iterator[Line]]
 
@@ -52,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gazelle_sync_tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="once each, smaller: its figures prove nothing")
     parser.add_argument("--only", nargs="+", choices=FULL, metavar="NAME", help=", ".join(FULL))
-    parser.add_argument("--out", type=Path, help="also put the table between the marks of this document")
+    parser.add_argument("--out", type=marked_document, help="also put the table between the marks of this document")
     given = parser.parse_args()
     # However it is stopped, it stops what it started: the default of SIGTERM would leave servers behind.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,18 @@ def render(lines: Sequence[Line]) -> str:
     )
     rows = [frame.columns.tolist(), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def marked_document(name: str) -> Path:
+    """A document with the two marks, as an argument of a command: refused before anything is measured.
+
+    Raises:
+        argparse.ArgumentTypeError: There is no such document, or it has no marks.
+    """
+    path = Path(name)
+    if not path.is_file() or not {BEGIN, END} <= set(path.read_text(encoding="utf-8").splitlines()):
+        raise argparse.ArgumentTypeError(f"{name} is no document with the lines {BEGIN} and {END}")
+    return path
 
 
 def write_into(path: Path, table: str) -> None:

@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from gazelle_sync_tests.benchmarks.table import write_into
+from gazelle_sync_tests.benchmarks.table import marked_document, write_into
 from gazelle_sync_tests.faults.campaign import CAMPAIGNS, FAR, Tally, jobs, run
 from gazelle_sync_tests.faults.case import Result
 
@@ -73,7 +72,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="cases at once; 0: in this process")
     parser.add_argument("--list", action="store_true", help="list the kinds and run nothing")
     parser.add_argument("--verbose", action="store_true", help="tell the story of every case")
-    parser.add_argument("--out", type=Path, help="also put the result between the marks of this document")
+    parser.add_argument("--out", type=marked_document, help="also put the result between the marks of this document")
     return parser
 
 

@@ -195,7 +195,7 @@ def test_a_real_accounts_database_is_not_pushed_into_a_sandbox(office: Office) -
 
 
 def test_many_rows_at_once_all_arrive_within_few_reads(office: Office) -> None:
-    """A hundred stand for thousands (docs/benchmarks.md): the reads grow by the batch, not by the row."""
+    """A hundred stand for thousands (docs/evidence/benchmarks.md): the reads grow by the batch, not by the row."""
     client = office.record(office.piano())["clientId"]
     pianos = [office.shop.admin.create("pianos", clientId=client, status="ACTIVE")["id"] for _ in range(100)]
     for piano in pianos:
