@@ -73,6 +73,7 @@ def services(
     from gazelle_sync.runtime import logs as log
     from gazelle_sync.runtime.embedded import embedded_services
     from gazelle_sync.settings import Settings
+    from gazelle_sync.warehouse.pool import keep_connections
     from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
     settings = Settings.load()
@@ -86,7 +87,7 @@ def services(
     thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
     thread.start()
     unwind_when_stopped()
-    with embedded_services(settings, api=api) as standing:
+    with embedded_services(settings, api=api) as standing, keep_connections():
         with interrupts_deferred():
             thread.join()
         if is_sandbox(standing, api=api):

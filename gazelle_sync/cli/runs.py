@@ -19,8 +19,8 @@ from gazelle_sync.quality.finding import Finding
 from gazelle_sync.quality.render import finding_lines
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allo
     job_name = DEEP if full else TICK
     with _alert_if_start_fails(settings, job_name):
         migrate(str(settings.database_url))
-        with database_errors(), connect(str(settings.database_url)) as connection:
+        with borrow(str(settings.database_url)) as connection:
             watermark = read_watermarks(connection).get("")
     first, last = tick_days(watermark, datetime.now(UTC), settings.partitions_start)
     mode = Mode.DEEP if full else Mode.TICK

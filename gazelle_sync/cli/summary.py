@@ -13,7 +13,8 @@ from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.pool import borrow
 
 PHASES = {"read": Message("reading"), "apply": Message("applying")}
 
@@ -39,7 +40,7 @@ class Summary:
     @classmethod
     def read(cls, settings: Settings, run_id: str) -> Summary:
         """Read a run's row; an empty summary where there is none."""
-        with database_errors(), connect(str(settings.database_url)) as connection:
+        with borrow(str(settings.database_url)) as connection:
             row = connection.execute(statement("cli/runlog_read"), [run_id]).fetchone()
         return cls(row[0], row[1], float(row[2] or 0), row[3], row[4]) if row else cls()
 

@@ -23,8 +23,9 @@ from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_li
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.runtime.signals import interrupts_heard
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, statement
 from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync.warehouse.pool import borrow
 
 CODE_LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("gazelle_sync"), SINGLETON_REPOSITORY_NAME)
 """The code location of `workspace.yaml`, by its name alone. The UI lists a run under its job, and in the job's
@@ -120,7 +121,7 @@ def _reasons(result: dg.JobExecutionResult) -> list[str]:
 
 def _note_stopped(settings: Settings, run_id: str) -> None:
     """The daemon's next look at the log must not raise an alert for it either."""
-    with suppress(GazelleSyncError), database_errors(), connect(str(settings.database_url)) as connection:
+    with suppress(GazelleSyncError), borrow(str(settings.database_url)) as connection:
         connection.execute(statement("defs/runlog_stopped"), {"run_id": run_id})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +10,16 @@ from typing import Any
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.quality.finding import Severity
-from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.lock import PULL_LOCK
+from gazelle_sync.warehouse.pool import Question, Rows
 
 RUNS_LOOKED_AT = 20
 HISTORY = 20
+WHAT_IS_THERE = (
+    "SELECT to_regclass('public.alert_log') IS NOT NULL, to_regclass('public.sync_gazelle_logs') IS NOT NULL"
+)
+"""Whether the database has what alerts are written to, and the push's log: it may be behind by migrations."""
 
 
 @dataclass(frozen=True)
@@ -150,28 +156,36 @@ class Facts:
     ended: EndedRun | None = None
 
 
-def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: Callable[[], bool]) -> Facts:
-    """Read what the rules need.
+def facts_wanted(*, has_push: bool) -> list[Question]:
+    """What the rules need to know, to be asked at once of a migrated database; `facts_in` reads the answers.
 
     Args:
-        connection: To the shop's database, migrated.
-        ended: The run that has just ended, or None.
-        pull_is_running: Asks whether a process holds the pull's lock: a row that says `running` is a dead run's
-            otherwise.
+        has_push: Whether the database has the push's log (it may be behind by a migration).
     """
     names = [entity.name for entity in ENTITIES]
-    failures = connection.execute(
-        statement("incidents/failures"), {"runs": RUNS_LOOKED_AT, "entities": names}
-    ).fetchall()
-    health = connection.execute(statement("incidents/health")).fetchall()
-    runs = connection.execute(statement("incidents/run_times"), {"history": HISTORY}).fetchall()
-    is_running = any(status == "running" for _, _, status, *_ in runs) and pull_is_running()
-    (synced_for_s,) = connection.execute(statement("incidents/synced_for")).fetchone() or (None,)
-    told = connection.execute(
+    told = (
         "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
-        "ORDER BY id DESC LIMIT %s",
-        [RUNS_LOOKED_AT],
-    ).fetchall()
+        "ORDER BY id DESC LIMIT %s"
+    )
+    return [
+        (statement("incidents/failures"), {"runs": RUNS_LOOKED_AT, "entities": names}),
+        (statement("incidents/health"), None),
+        (statement("incidents/run_times"), {"history": HISTORY}),
+        (statement("warehouse/lock_is_held"), [PULL_LOCK]),  # else a row that says `running` is a dead run's
+        (statement("incidents/synced_for"), None),
+        (told, [RUNS_LOOKED_AT]),
+        *([(statement("incidents/push"), None)] if has_push else []),
+    ]
+
+
+def facts_in(answers: Sequence[Rows], ended: EndedRun | None) -> Facts:
+    """What the rules judge.
+
+    Args:
+        answers: To `facts_wanted`.
+        ended: The run that has just ended, or None.
+    """
+    failures, health, runs, [(is_running,)], [(synced_for_s,)], told, *push = answers
     return Facts(
         failures={
             entity: Failure(run_id, Cause(code or UNKNOWN.code, number))
@@ -181,7 +195,7 @@ def read_facts(connection: Connection, ended: EndedRun | None, pull_is_running: 
         health={entity: Health(_span(age_s), errors, recent) for entity, age_s, errors, recent in health},
         synced_for=_span(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),
-        push=_push_errors(connection),
+        push=_push_errors(*push) if push else None,
         failed_pulls=frozenset(run_id for (run_id,) in told),
         ended=ended,
     )
@@ -204,10 +218,7 @@ def _run_times(rows: list[tuple[Any, ...]], *, pull_is_running: bool) -> list[Ru
     return times
 
 
-def _push_errors(connection: Connection) -> PushErrors | None:
-    if connection.execute("SELECT to_regclass('public.sync_gazelle_logs') IS NULL").fetchone() == (True,):
-        return None
-    rows = connection.execute(statement("incidents/push")).fetchall()
+def _push_errors(rows: Rows) -> PushErrors:
     if not rows:
         return PushErrors()
     by_run = [(whole, run_id) for run_id, _, whole, _ in rows if run_id]

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from gazelle_sync.errors import DatabaseError, cause_of
 from gazelle_sync.incidents import outage
-from gazelle_sync.incidents.facts import EndedRun, read_facts
+from gazelle_sync.incidents.facts import WHAT_IS_THERE, EndedRun, facts_in, facts_wanted
 from gazelle_sync.incidents.messages import AlertText, describe, describe_end, worst
 from gazelle_sync.incidents.rules import COOL_DOWN, assess
 from gazelle_sync.incidents.trouble import Assessment, Trouble
@@ -19,8 +19,8 @@ from gazelle_sync.notifications import ledger
 from gazelle_sync.notifications.delivery import NotTaken, Recipients, send
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors
-from gazelle_sync.warehouse.lock import pull_is_running
+from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.pool import borrow, together
 
 DELIVERY_S = 30.0
 """Delivering stops after so long: a service that hangs must not hold up a sensor or a command."""
@@ -58,8 +58,8 @@ def watch(settings: Settings, ended: EndedRun | None = None) -> Watched:
     url = str(settings.database_url)
     recipients = Recipients(settings)
     try:
-        opened, closed = _write_down(settings, url, ended, recipients)
-        sent, failed = _deliver(settings, url, recipients)
+        opened, closed, is_due = _write_down(settings, url, ended, recipients)
+        sent, failed = _deliver(settings, url, recipients) if is_due else (0, 0)
     except DatabaseError as error:
         outage.tell(settings, cause_of(error), recipients, at_once=ended is not None)
         return Watched()
@@ -81,20 +81,26 @@ def keep_watching(settings: Settings, stopped: threading.Event, every_s: float) 
             log.exception("alerts could not be looked after")
 
 
-def _write_down(settings: Settings, url: str, ended: EndedRun | None, recipients: Recipients) -> tuple[int, int]:
-    """Bring `alert_log` to what is true now, in one transaction under the lock; gives what was opened and closed."""
-    with database_errors(), connect(url) as connection:
-        if not ledger.is_there(connection):
-            return 0, 0
-        ledger.lock(connection)
+def _write_down(settings: Settings, url: str, ended: EndedRun | None, recipients: Recipients) -> tuple[int, int, bool]:
+    """Bring `alert_log` to what is true now, in one transaction under the lock.
+
+    Returns:
+        How many troubles were opened, how many closed, and whether something is to be delivered.
+    """
+    with borrow(url) as connection:
+        [[(is_there, has_push)], _] = together(connection, (WHAT_IS_THERE, None), ledger.LOCK, ends=False)
+        if not is_there:
+            return 0, 0, False
         outage.record(settings, connection)
-        facts = read_facts(connection, ended, lambda: pull_is_running(url))
-        assessments = assess(facts)
-        known = ledger.open_occurrences(connection)
-        opened = sum(_open_new(settings, connection, found, known, recipients) for found in assessments)
-        closed = sum(_close_ended(settings, connection, found, known) for found in assessments)
+        asked = facts_wanted(has_push=has_push)
+        *found, are_open, [(is_due,)] = together(connection, *asked, ledger.what_is_open(), ledger.IS_ANYTHING_DUE)
+        assessments = assess(facts_in(found, ended))
+        known = ledger.occurrences(are_open)
+        opened = sum(_open_new(settings, connection, one, known, recipients) for one in assessments)
+        closed = sum(_close_ended(settings, connection, one, known) for one in assessments)
+        connection.commit()
     outage.forget(settings)
-    return opened, closed
+    return opened, closed, bool(is_due or opened or closed)
 
 
 def _open_new(
@@ -156,9 +162,7 @@ def _deliver(settings: Settings, url: str, recipients: Recipients) -> tuple[int,
     """Send what is due, a message at a time; gives what was delivered and what was not."""
     deadline = time.monotonic() + DELIVERY_S
     sent = failed = 0
-    with database_errors(), connect(url, autocommit=True) as connection:
-        if not ledger.is_there(connection) or not ledger.is_anything_due(connection):
-            return 0, 0
+    with borrow(url) as connection:
         ledger.withdraw_for_others(connection, recipients.labels)
         while time.monotonic() < deadline and (message := ledger.claim(connection, recipients.labels)):
             try:

@@ -13,7 +13,8 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.pool import borrow
 
 IDS_SHOWN = 5
 
@@ -72,7 +73,7 @@ def read_reasons(settings: Settings) -> list[Reason]:
     Raises:
         DatabaseError: The database cannot be reached.
     """
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         records = [FailedRecord(*row) for row in connection.execute(statement("monitoring/errors_list"))]
     groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for record in records:
@@ -87,7 +88,7 @@ def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
     Raises:
         GazelleSyncError: Nothing of that id is staged or in error.
     """
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         for entity in ENTITIES:
             query = sql.SQL(statement("monitoring/errors_show")).format(staging=sql.Identifier(entity.staging_table))
             unreadable = connection.execute(
@@ -115,7 +116,7 @@ def set_pending(settings: Settings) -> list[str]:
         DatabaseError: The database cannot be reached.
     """
     concerned = []
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         for entity in ENTITIES:
             query = sql.SQL(statement("monitoring/errors_retry")).format(staging=sql.Identifier(entity.staging_table))
             if connection.execute(query).rowcount:

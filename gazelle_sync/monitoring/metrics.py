@@ -9,7 +9,8 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.monitoring.status import EntityStatus, read_status
 from gazelle_sync.notifications import ledger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.pool import borrow
 
 PREFIX = "gazelle_sync_"
 STATUSES = ("success", "warning", "error", "running")
@@ -52,7 +53,7 @@ class Collector:
     def _measures(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
-        with database_errors(), connect(str(self._settings.database_url)) as connection:
+        with borrow(str(self._settings.database_url)) as connection:
             rows = connection.execute(statement("monitoring/metrics_measures")).fetchall()
         for place, name, text in (
             (2, "stage1_fetch_duration_seconds", "Time of stage 1."),
@@ -75,7 +76,7 @@ class Collector:
     def _runs(self) -> Iterator[Any]:
         from prometheus_client.core import GaugeMetricFamily
 
-        with database_errors(), connect(str(self._settings.database_url)) as connection:
+        with borrow(str(self._settings.database_url)) as connection:
             rows = connection.execute(statement("monitoring/status_runs")).fetchall()
         last = next((row for row in rows if row[2] != "running"), None)
         if last is not None:
@@ -88,7 +89,7 @@ class Collector:
     def _alerts(self) -> Iterator[Any]:
         from prometheus_client.core import GaugeMetricFamily
 
-        with database_errors(), connect(str(self._settings.database_url)) as connection:
+        with borrow(str(self._settings.database_url)) as connection:
             standing = ledger.standing(connection)
         yield GaugeMetricFamily(f"{PREFIX}alerts_open", "Troubles that last.", value=len(standing.open))
         yield GaugeMetricFamily(

@@ -15,8 +15,9 @@ from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
 DAYS = 30
@@ -57,7 +58,7 @@ def render_report(settings: Settings) -> str:
     runs: list[tuple[Any, ...]] = []
     week: list[tuple[Any, ...]] = []
     if not pending(str(settings.database_url)):
-        with database_errors(), connect(str(settings.database_url)) as connection:
+        with borrow(str(settings.database_url)) as connection:
             runs = connection.execute(statement("monitoring/report_days"), {"days": DAYS}).fetchall()
             week = connection.execute(statement("monitoring/report_week")).fetchall()
     environment = Environment(autoescape=True, undefined=StrictUndefined)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from gazelle_sync.quality.finding import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question, Rows, together
 
 ALERT_LOCK = 0x6761_7A05
 LOG = "log"
@@ -70,19 +71,24 @@ class Message:
     was_interrupted: bool
 
 
-def is_there(connection: Connection) -> bool:
-    """Whether this database has the ledger (it may be behind by a migration)."""
-    return connection.execute("SELECT to_regclass('public.alert_log') IS NOT NULL").fetchone() == (True,)
+IS_THERE: Question = "SELECT to_regclass('public.alert_log') IS NOT NULL", None
+"""Whether this database has the ledger (it may be behind by a migration)."""
+LOCK: Question = "SELECT pg_advisory_xact_lock(%s)", [ALERT_LOCK]
+"""Keep every other process from changing what is open until this transaction ends."""
+IS_ANYTHING_DUE: Question = (
+    "SELECT EXISTS (SELECT FROM alert_log WHERE status IN ('pending', 'sending', 'failed'))",
+    None,
+)
+"""Whether some message waits to be sent, or was claimed by somebody who may be dead."""
 
 
-def lock(connection: Connection) -> None:
-    """Keep every other process from changing what is open until this transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [ALERT_LOCK])
+def what_is_open() -> Question:
+    """The rows of `occurrences`."""
+    return statement("notifications/open"), None
 
 
-def open_occurrences(connection: Connection) -> list[Occurrence]:
-    """What is open, oldest first."""
-    rows = connection.execute(statement("notifications/open")).fetchall()
+def occurrences(rows: Rows) -> list[Occurrence]:
+    """What is open, oldest first, by the rows of `what_is_open`."""
     return [Occurrence(row[0], row[1], frozenset(row[2]), *row[3:]) for row in rows]
 
 
@@ -144,12 +150,6 @@ def close(connection: Connection, occurrence: Occurrence, title: str, text: str)
     return connection.execute(statement("notifications/recovery_write"), parameters).rowcount > 0
 
 
-def is_anything_due(connection: Connection) -> bool:
-    """Whether some message waits to be sent, or was claimed by somebody who may be dead."""
-    query = "SELECT EXISTS (SELECT FROM alert_log WHERE status IN ('pending', 'sending', 'failed'))"
-    return connection.execute(query).fetchone() == (True,)
-
-
 def claim(connection: Connection, recipients: Sequence[str]) -> Message | None:
     """Take the oldest message that is due to one of these recipients; no other process gets it. One transaction."""
     parameters = {"recipients": list(recipients), "claim_lasts": CLAIM_LASTS}
@@ -193,11 +193,20 @@ class Standing:
 
 def standing(connection: Connection) -> Standing:
     """What is open and what could not be delivered."""
-    if not is_there(connection):
+    if connection.execute(*IS_THERE).fetchone() != (True,):
         return Standing()
-    row = connection.execute(statement("notifications/undelivered")).fetchone()
-    count, last_error = row or (0, None)
-    found = open_occurrences(connection)
+    return standing_in(*together(connection, *how_it_stands()))
+
+
+def how_it_stands() -> tuple[Question, Question]:
+    """The rows of `standing_in`, where the ledger is there."""
+    return (statement("notifications/undelivered"), None), what_is_open()
+
+
+def standing_in(undelivered: Rows, are_open: Rows) -> Standing:
+    """`standing`, by the rows of `how_it_stands`."""
+    [(count, last_error)] = undelivered
+    found = occurrences(are_open)
     light: Literal["green", "yellow", "red"] = "yellow" if found or count else "green"
     if any(one.severity == "error" for one in found):
         light = "red"

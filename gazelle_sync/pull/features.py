@@ -14,7 +14,8 @@ import msgspec
 from gazelle_sync.errors import ApiError, ApiUnreachable, CredentialsRefused, OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.connect import Connection, database_errors
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 
 SETTING = "api_features"
@@ -87,7 +88,7 @@ def features_of(client: GazelleClient, connection: Connection, sort_enums: Mappi
 
 def forget_features(url: str) -> None:
     """Ask again next time."""
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         connection.execute("DELETE FROM system_settings WHERE key = %s", [SETTING])
 
 

@@ -257,8 +257,7 @@ class Pull:
     def _mover(self, entity: Entity, report: EntityReport) -> Callable[[Connection], None]:
         def move(connection: Connection) -> None:
             if report.failure is None and entity.name in self._staged and self._mode is not Mode.BACKFILL:
-                self._lock.assert_held()
-                move_watermark(connection, entity.name, self.watermark, ALL_NAMES)
+                move_watermark(connection, [entity.name], self.watermark, ALL_NAMES, self._lock)
 
         return move
 

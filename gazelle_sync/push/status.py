@@ -13,8 +13,9 @@ from gazelle_sync.push import rows
 from gazelle_sync.push.journal import Journal
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import borrow
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
         DatabaseError: The database cannot be reached.
     """
     found = PushStatus()
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         for pushable in PUSHABLES:
             query = sql.SQL(statement("push/status_push")).format(
                 table=sql.Identifier(pushable.table), hidden=rows.is_hidden(pushable)
@@ -138,7 +139,7 @@ def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
     url = str(settings.database_url)
     migrate(url)
     found: dict[str, Standing] = {}
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         for pushable in PUSHABLES:
             due = {*rows.due(connection, pushable, keys, at_once=True)}
             due |= {one.record for one in Journal(connection, pushable.entity.name, "").open(keys)}
@@ -158,7 +159,7 @@ def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[
     url = str(settings.database_url)
     migrate(url)
     found: list[Waiting] = []
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         for pushable in PUSHABLES:
             query = sql.SQL(statement("push/waiting")).format(
                 table=sql.Identifier(pushable.table),

@@ -20,7 +20,7 @@ from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality.context import Check, CheckContext, warning
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.published import ENUMS
-from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _compared(context: CheckContext) -> Comparison | str:
         return first_line(error)
     comparison = compare(schema, str(context.settings.api_url))
     text = msgspec.json.encode(comparison).decode()
-    with database_errors(), connect(context.url) as connection:
+    with borrow(context.url) as connection:
         write_setting(connection, SETTING, text)
     context.is_fresh = False  # the other checks of this round need not ask again
     return comparison

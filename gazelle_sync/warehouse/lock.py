@@ -15,7 +15,8 @@ import psycopg
 
 from gazelle_sync.errors import AnotherPullRunning, AnotherPushRunning, DatabaseError, GazelleSyncError
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import connect, database_errors, statement
+from gazelle_sync.warehouse.connect import database_errors, statement
+from gazelle_sync.warehouse.pool import borrow, take, together
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -39,6 +40,8 @@ class PullLock:
     key = PULL_LOCK
     what = "pull"
     refusal: type[GazelleSyncError] = AnotherPullRunning
+    holder: int
+    """The server process whose transaction holds the lock."""
 
     def __init__(self, url: str, *, wait_s: float) -> None:
         self._url = url
@@ -46,7 +49,7 @@ class PullLock:
         self._stack = ExitStack()
 
     def __enter__(self) -> PullLock:
-        self._connection = self._stack.enter_context(closing(connect(self._url)))
+        self._connection = self._stack.enter_context(closing(take(self._url)))
         try:
             is_held = self._try_until(time.monotonic() + self._wait_s)
         except BaseException:
@@ -75,11 +78,14 @@ class PullLock:
         try:
             self._connection.execute("SELECT 1")
         except psycopg.Error as error:
-            raise DatabaseError(
-                f"The connection that holds the {self.what}'s lock was cut, so this {self.what} stops before another "
-                "one meets it. "
-                "If this happens often, raise idle_in_transaction_session_timeout for this role."
-            ) from error
+            raise self.lost() from error
+
+    def lost(self) -> DatabaseError:
+        """What to raise where the lock was lost."""
+        return DatabaseError(
+            f"The connection that holds the {self.what}'s lock was cut, so this {self.what} stops before another one "
+            "meets it. If this happens often, raise idle_in_transaction_session_timeout for this role."
+        )
 
     def _try_until(self, deadline: float) -> bool:
         if self._try():
@@ -93,13 +99,12 @@ class PullLock:
 
     def _try(self) -> bool:
         with database_errors():
-            row = self._connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [self.key]).fetchone()
-            if row == (True,):
-                # The transaction that holds the lock stays idle while the pull works on other connections.
-                self._connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-                return True
-            self._connection.rollback()
-            return False
+            [[(is_held, self.holder, _)]] = together(
+                self._connection, (statement("warehouse/lock_try"), [self.key]), ends=False
+            )
+            if not is_held:
+                self._connection.rollback()
+            return bool(is_held)
 
 
 class PushLock(PullLock):
@@ -129,5 +134,5 @@ def push_is_running(url: str) -> bool:
 
 
 def _is_held(url: str, key: int) -> bool:
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         return connection.execute(statement("warehouse/lock_is_held"), [key]).fetchone() == (True,)

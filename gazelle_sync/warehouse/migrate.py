@@ -16,18 +16,22 @@ from psycopg import errors, sql
 from gazelle_sync.errors import DatabaseError, RoleRefused, first_line
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, statement
 from gazelle_sync.warehouse.limits import brief_exclusive_lock
+from gazelle_sync.warehouse.pool import borrow, together
 from gazelle_sync.warehouse.relations import (
     DATA_API_ROLES,
     MIGRATIONS,
     describe_public_grants,
     present_tables,
     public_grants,
+    visible_tables,
+    which_tables_exist,
 )
 
 log = get_logger("gazelle_sync.warehouse")
 
+RECORDED = "SELECT name FROM public.schema_migrations"
 MIGRATION_LOCK = 0x6761_7A01
 """Key of the advisory lock that lets only one process migrate at a time."""
 
@@ -43,11 +47,8 @@ def migrate(url: str) -> list[str]:
         RowsHidden: Row-level security hides rows of our tables from this role. Every run begins here, so none goes on.
     """
     applied: list[str] = []
-    # Autocommit: each `transaction()` below is a transaction, not a savepoint inside a longer one.
-    with database_errors(), connect(url, autocommit=True) as connection:
-        missing = _missing(connection)
-        connection.commit()  # ends the query's transaction; else those below would be savepoints in it
-        if not missing:
+    with borrow(url) as connection:
+        if not _missing(connection):
             return applied
         _assert_utf8(connection)
         roles = _data_api_roles(connection)
@@ -70,7 +71,7 @@ def apply_again(url: str) -> None:
     Raises:
         DatabaseError: The database cannot be reached or refuses.
     """
-    with database_errors(), connect(url, autocommit=True) as connection:
+    with borrow(url) as connection:
         roles = _data_api_roles(connection)
         for path in migration_files():
             with connection.transaction():
@@ -139,7 +140,7 @@ def pending(url: str) -> list[str]:
         DatabaseError: The database cannot be reached.
         RowsHidden: Row-level security hides rows of our tables from this role.
     """
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         return _missing(connection)
 
 
@@ -149,11 +150,20 @@ def migration_files() -> list[Path]:
 
 
 def _missing(connection: Connection) -> list[str]:
-    recorded = _recorded(connection, is_there=MIGRATIONS in present_tables(connection))
+    """What is to be applied, by one round trip where some migration was ever applied."""
+    recorded: set[str] = set()
+    try:
+        tables, names = together(connection, which_tables_exist(), (RECORDED, None))
+    except errors.UndefinedTable:
+        connection.rollback()
+        present_tables(connection)  # raises where it hides rows of ours
+    else:
+        visible_tables(tables)
+        recorded = {name for (name,) in names}
     return [path.name for path in migration_files() if path.name not in recorded]
 
 
 def _recorded(connection: Connection, *, is_there: bool) -> set[str]:
     if not is_there:
         return set()
-    return {name for (name,) in connection.execute("SELECT name FROM public.schema_migrations")}
+    return {name for (name,) in connection.execute(RECORDED)}

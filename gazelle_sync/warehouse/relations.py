@@ -8,6 +8,7 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import RowsHidden
 from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question, Rows
 
 EDITS = "vincent_dindy_piano_updates"
 MIGRATIONS = "schema_migrations"
@@ -37,7 +38,20 @@ def present_tables(connection: Connection) -> set[str]:
     Raises:
         RowsHidden: Row-level security hides rows of some of them from this role.
     """
-    found = connection.execute(statement("warehouse/present_tables"), {"tables": list(TABLES)}).fetchall()
+    return visible_tables(connection.execute(*which_tables_exist()).fetchall())
+
+
+def which_tables_exist() -> Question:
+    """The statement of `present_tables`, to be asked with others."""
+    return statement("warehouse/present_tables"), {"tables": list(TABLES)}
+
+
+def visible_tables(found: Rows) -> set[str]:
+    """Which of our tables exist, by the rows of `which_tables_exist`.
+
+    Raises:
+        RowsHidden: Row-level security hides rows of some of them from this role.
+    """
     hidden = sorted(name for name, is_hidden, _ in found if is_hidden)
     if hidden:
         raise RowsHidden(hidden, found[0][2])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.lock import PullLock
 
 LAST_SYNC_DATE = "last_sync_date"
 
@@ -22,26 +23,42 @@ def write_setting(connection: Connection, key: str, value: str) -> None:
     connection.execute(statement("warehouse/setting_write"), {"key": key, "value": value})
 
 
+def read_settings(connection: Connection) -> dict[str, str]:
+    """All keys and their values: a dozen, so that whoever wants several asks once."""
+    return dict(connection.execute("SELECT key, value FROM system_settings").fetchall())
+
+
 def read_watermarks(connection: Connection) -> dict[str, datetime]:
+    """`watermarks_in` all settings."""
+    return watermarks_in(read_settings(connection))
+
+
+def watermarks_in(settings: Mapping[str, str]) -> dict[str, datetime]:
     """Entity → start of its last successful pull, aware UTC; the global one under the empty name.
 
     A value that is not an instant (a person edited it) counts as no watermark: the entity is read in full.
     """
     marks: dict[str, datetime] = {}
-    rows = connection.execute("SELECT key, value FROM system_settings WHERE starts_with(key, 'last_sync_date')")
-    for key, value in rows:
-        if (instant := parse_instant(value)) is not None:
+    for key, value in settings.items():
+        if key.startswith(LAST_SYNC_DATE) and (instant := parse_instant(value)) is not None:
             marks[key.removeprefix(LAST_SYNC_DATE).removeprefix(".")] = instant
     return marks
 
 
-def move_watermark(connection: Connection, entity: str, instant: datetime, all_entities: Iterable[str]) -> None:
-    """Set an entity's watermark, and `last_sync_date` to the oldest of all once each entity has one.
+def move_watermark(
+    connection: Connection, entities: Sequence[str], instant: datetime, all_entities: Sequence[str], lock: PullLock
+) -> None:
+    """Set the watermarks of some entities, and `last_sync_date` to the oldest of all once each entity has one.
 
-    Call it in the transaction that commits the entity's rows, so that rows and watermark agree even if the process is
-    killed.
+    Call it in the transaction that commits the entities' rows, so that rows and watermark agree even if the process is
+    killed, and in one such transaction at a time: two at once do not see each other's.
+
+    Raises:
+        DatabaseError: The lock was lost, so another pull may have begun. Nothing was set.
     """
-    write_setting(connection, f"{LAST_SYNC_DATE}.{entity}", instant.astimezone(UTC).isoformat(timespec="seconds"))
-    connection.execute(
-        statement("warehouse/watermark_oldest"), {"keys": [f"{LAST_SYNC_DATE}.{name}" for name in all_entities]}
-    )
+    parameters = {
+        "entities": list(entities), "all": list(all_entities), "lock": lock.key, "holder": lock.holder,
+        "value": instant.astimezone(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+    if connection.execute(statement("warehouse/watermark_move"), parameters).fetchone() != (True,):
+        raise lock.lost()

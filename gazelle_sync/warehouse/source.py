@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from gazelle_sync.errors import GazelleSyncError, SettingsError, WrongAccount
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SOURCE_SETTING, ACCOUNT, SANDBOX = "source", "account", "sandbox"
@@ -29,7 +30,7 @@ def read_source(url: str) -> str | None:
     Raises:
         DatabaseError: The database cannot be reached.
     """
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         row = connection.execute("SELECT to_regclass('public.system_settings')::text").fetchone()
         return read_setting(connection, SOURCE_SETTING) if row and row[0] else None
 

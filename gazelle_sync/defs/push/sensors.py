@@ -18,9 +18,10 @@ from gazelle_sync.push import outage, rows
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.runtime.logs import unexpected_errors_reported
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors
+from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync.warehouse.lock import push_is_running
 from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.pool import borrow
 
 EVERY_S = 15
 UNDER_WAY = [
@@ -40,7 +41,7 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> dg.RunRequest 
     try:
         if pending(settings.database_url):
             return dg.SkipReason("The database is not up to date yet: the next run migrates it.")
-        with database_errors(), connect(settings.database_url) as connection:
+        with borrow(settings.database_url) as connection:
             if not any(rows.is_due(connection, pushable) for pushable in PUSHABLES):
                 return dg.SkipReason("Gazelle has every edit, or the next try of the others lies ahead.")
             held_back = _held_back(connection, settings)

@@ -29,6 +29,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S
+from gazelle_sync.warehouse.pool import keep_connections
 
 POOL = "gazelle_api"
 REPLAY = "replay"
@@ -158,6 +159,7 @@ class RunSession:
         """
         if self.settings is None or (api and self.settings.api_url is None):
             self.settings = self._stack.enter_context(embedded_services(Settings.load(), api=api))
+            self._stack.enter_context(keep_connections())
             log.configure_once(self.settings)
         return self.settings
 

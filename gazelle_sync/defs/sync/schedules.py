@@ -11,9 +11,9 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
@@ -58,7 +58,7 @@ def _watermark(settings: Settings) -> datetime | None:
     try:
         if pending(settings.database_url):
             return None
-        with database_errors(), connect(settings.database_url) as connection:
+        with borrow(settings.database_url) as connection:
             return read_watermarks(connection).get("")
     except GazelleSyncError:
         return None
