@@ -21,7 +21,7 @@ from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, may_be_the_size
 from gazelle_sync.pull.nested import NestedLists
 from gazelle_sync.pull.refusals import Refusals
-from gazelle_sync.pull.sound import CONNECTION, lacking, twice
+from gazelle_sync.pull.sound import CONNECTION, are_sound, lacking, twice
 from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
 
@@ -192,6 +192,8 @@ class Reader:
 
     def examine(self, bodies: Sequence[Any]) -> None:
         """Note the bodies that lack what was asked for, hold a null that the schema rules out, or share an id."""
+        if not self.unsound and are_sound(bodies, self._asked):
+            return
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason

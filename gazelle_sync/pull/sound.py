@@ -11,6 +11,34 @@ CONNECTION = frozenset({"nodes", "pageInfo"})
 """Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
 
 
+def are_sound(bodies: Sequence[Any], asked: Selection) -> bool:
+    """Whether each of some bodies is a record under an id of its own and lacks nothing that was asked for.
+
+    The records of a page are nearly always all alike: one look at the keys of all of them costs a quarter of `lacking`
+    for each.
+    """
+    try:
+        ids = {body["id"] for body in bodies}
+    except (KeyError, TypeError):
+        return False
+    return set(map(type, ids)) <= {str} and len(ids) == len(bodies) and _lack_nothing(bodies, asked)
+
+
+def _lack_nothing(records: Sequence[Mapping[str, Any]], asked: Selection) -> bool:
+    fields, inside, never_null = asked
+    if not all(map(fields.issubset, set(map(tuple, records)))):
+        return False
+    if any(None in [record[name] for record in records] for name in never_null):
+        return False
+    for name, asked_there in inside:
+        values: list[Any] = [record[name] for record in records]
+        if list in map(type, values):
+            values = [one for value in values for one in (value if value.__class__ is list else (value,))]
+        if not _lack_nothing([value for value in values if value.__class__ is dict], asked_there):
+            return False
+    return True
+
+
 def lacking(body: Mapping[str, Any], asked: Selection) -> set[str]:
     """What a body does not say though it was asked for: names with their place, as `allContacts.nodes.firstName`."""
     wrong: set[str] = set()

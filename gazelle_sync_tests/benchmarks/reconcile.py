@@ -14,7 +14,7 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.paths import ids_at
-from gazelle_sync.pull.sound import CONNECTION, lacking, twice
+from gazelle_sync.pull.sound import CONNECTION, are_sound
 from gazelle_sync.pull.versions import copy_lines, versions_of
 from gazelle_sync.sandbox.running import running_sandbox
 from gazelle_sync.warehouse import copytext
@@ -49,7 +49,7 @@ def _steps(entity: Entity) -> dict[str, Callable[[Sequence[Any]], object]]:
     now = datetime.now(UTC)
     answer = Answer({}, now, False)
     return {
-        "examine": lambda page: ([lacking(body, asked) for body in page], twice(page)),
+        "examine": lambda page: are_sound(page, asked),
         "stage": lambda page: copy_lines(versions_of(page, answer), now, "benchmark", unlisted=False),
         "parents": lambda page: [ids_at(page, path) for path in entity.parents],
         "reconcile and lines": lambda page: _lines(entity, page),

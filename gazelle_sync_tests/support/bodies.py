@@ -6,6 +6,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from hypothesis import strategies as st
+
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.reconcile.rows import Rows, Values
 
@@ -147,3 +149,34 @@ def contact(external_id: str, name: str, **changes: object) -> dict[str, object]
 def no_hints(_: object) -> Iterator[tuple[str, Values]]:
     """An entity whose bodies say nothing of their parents."""
     return iter(())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("2026-01-09T12:00:00Z"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "nodes", "pageInfo", "hasNextPage", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def _places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from _places(inner, (*path, key))
+
+
+def changed_somewhere(data: st.DataObject, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with something in it, at whatever depth, taken out or replaced by some JSON, up to three times."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(sorted(_places(body), key=str)))
+        holder: Any = body
+        for key in path[:-1]:
+            holder = holder[key]
+        if data.draw(st.booleans()) and isinstance(holder, dict):
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = data.draw(JSON)
+    return body

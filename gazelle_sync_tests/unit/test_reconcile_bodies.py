@@ -17,7 +17,9 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.reconcile.rows import ReconcileError
 from gazelle_sync_tests.support.bodies import (
     ITEM,
+    JSON,
     body_of,
+    changed_somewhere,
     connection,
     contact,
     no_hints,
@@ -138,37 +140,11 @@ def test_references_are_to_records_that_the_body_names_to_its_caller(entity: Ent
                 assert (parent, row[column]) in hints | inside, (table.name, column)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("2026-01-09T12:00:00Z"),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["id", "nodes", "pageInfo", "hasNextPage", "x"]), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-
-
-def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
 @each_entity
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())
 def test_whatever_stands_in_a_body_it_becomes_rows_or_a_reconcile_error(entity: Entity, data: st.DataObject) -> None:
-    body = body_of(entity)
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(sorted(places(body), key=str)))
-        holder: Any = body
-        for key in path[:-1]:
-            holder = holder[key]
-        if data.draw(st.booleans()) and isinstance(holder, dict):
-            del holder[path[-1]]
-        else:
-            holder[path[-1]] = data.draw(JSON)
+    body = changed_somewhere(data, body_of(entity))
     before = copy.deepcopy(body)
     try:
         rows = entity.reconcile(body)
