@@ -1,1 +1,1 @@
-"""gazelle_sync keeps a Gazelle account and a PostgreSQL database equal, both ways, and can prove it."""
+"""gazelle_sync keeps a Gazelle account and a PostgreSQL database equal, both ways, and checks that they are."""

@@ -1,4 +1,4 @@
-"""Everything that Dagster knows of this project, in one list."""
+"""All Dagster definitions of this project, in one list."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ from gazelle_sync.pull.report import Progress
 from gazelle_sync.warehouse.source import SANDBOX, environment_is_sandbox
 
 SOURCE_TAG = "gazelle_sync/source"
-"""Of the runs of a sandbox, so that the list of runs says it."""
+"""Tag of runs on a sandbox, so that the list of runs shows it."""
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The definitions.
 
     Args:
-        resource_overrides: Resources to put in the place of ours, by name.
+        resource_overrides: Resources that replace ours, by name.
     """
     partitions = daily_partitions()
     with warnings.catch_warnings():
-        # Dagster calls single-run backfills and code references young, once for each asset; we mean them, and the
-        # tests load them.
+        # Dagster warns, once for each asset, that single-run backfills and code references are beta features.
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *entity_assets(partitions),
@@ -53,8 +52,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         schedules=[*schedules(), push_every_hour, prune_schedule()],
         sensors=[push_when_edited, again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
-        # UI launches and backfills run the implicit asset job, which ignores a job's own executor: one run of a tick
-        # must be one process.
+        # A run must be one process. UI launches and backfills run the implicit asset job, which ignores a job's own
+        # executor, so it is set for all.
         executor=dg.in_process_executor,
     )
 

@@ -1,4 +1,4 @@
-"""The declarations that every stage reads: one `Entity` each, and the tables it fills.
+"""Declares each kind of Gazelle record: one `Entity` each, with the tables that it fills. Every stage reads these.
 
 Adding an entity is one `.graphql` file, one reconciler, one migration and one declaration here.
 """
@@ -14,9 +14,9 @@ from gazelle_sync.reconcile import appointment, client, invoice, piano, product,
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
 NAMELESS = "without-id-"
-"""Begins the name that we give a record which came without an id: it stays in staging, in error, to be seen."""
+"""Prefix of the id that we give a record without one: it stays in staging, in error, where a person sees it."""
 LATE, LOST = timedelta(minutes=20), timedelta(minutes=60)
-"""How old what was read last may be before it is a warning, and a failure: a tick comes every 15 minutes."""
+"""Age of the last successful read that is a warning, and a failure. A tick runs every 15 minutes."""
 
 
 class Strategy(enum.Enum):
@@ -32,16 +32,16 @@ class Strategy(enum.Enum):
 
 @dataclass(frozen=True)
 class Table:
-    """A production table and who owns its columns.
+    """A production table, and which side owns its columns.
 
     Attributes:
         name: Table name in schema `public`.
-        columns: Every column that a reconciler may write, `external_id` first. They are Gazelle's, but for `merged`.
-        merged: Column shared by both sides → the column that keeps what Gazelle last said (three-way base).
+        columns: Every column that a reconciler may write, `external_id` first. Gazelle owns them, except `merged` ones.
+        merged: Column that both sides may edit → the column with Gazelle's last value (base of the three-way merge).
         owner: For a nested table, the column that holds the external id of the body it came in; None for the entity's
             own table.
         references: Foreign key column → the table it points to.
-        dies_with: Of a nested table, the references without whose record a row cannot be (a visit's piano).
+        dies_with: Of a nested table, the references whose record must exist for the row to exist (a visit's piano).
         description: One sentence for a person who meets the table in the UI.
     """
 
@@ -63,7 +63,7 @@ class Entity:
         root: The list field of the query type (`allClients`).
         strategy: How changes are found.
         page_operation: Name of the operation that pages through bodies; the stamp operation has the same variables.
-        stamp_operation: Name of the operation that reads `{ id updatedAt }` only; None where there is no stamp.
+        stamp_operation: Name of the operation that reads `{ id updatedAt }` only; None if there is no `updatedAt`.
         by_id: Root field and argument of the by-id query with `$id` as its variable (`client(id: $id)`), or None.
         body_fragment: Name of the fragment that both the page and the by-id query spread.
         sort_enum: The GraphQL enum type of `sortBy`, or None.
@@ -73,12 +73,12 @@ class Entity:
         tables: The tables it fills, the entity's own first, then nested ones, parents before children.
         parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
             name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
-        never_null: Fields of the body and of what lies inside that the published schema rules null out for, and whose
-            null would go unseen.
+        never_null: Fields of the body and of its nested records that the published schema declares non-null, and whose
+            null no other check would notice.
         nested_operations: Path of a connection in the body → operation that reads all of its pages by the id of the
             record that it belongs to; outer connections before those inside them.
-        has_window: Whether a tick reads only what starts within the window of days of the settings (the calendar).
-        takes_along: Whether what names one of these goes with it when it is deleted: the fence does not count those.
+        has_window: Whether a tick reads only records that start within the settings' window of days (appointments).
+        takes_along: Whether records that name one of these are deleted with it: the deletion guard does not count them.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
         description: One sentence for a person who meets the entity in the UI.
     """
@@ -115,7 +115,7 @@ class Entity:
 
     @property
     def goes_with(self) -> tuple[tuple[str, ...], Entity] | None:
-        """The entity whose deleted records take this one's along, and the path of their ids in the body; or None."""
+        """The entity with which records of this one are deleted, and the path of its id in the body; or None."""
         takers = {entity.name: entity for entity in ENTITIES if entity.takes_along}
         return next(((path, takers[name]) for path, name in self.parents.items() if name in takers), None)
 

@@ -20,18 +20,18 @@
     ├── DagsterDatabaseError      Dagster's own database is unreachable or refuses
     ├── AnotherPullRunning        the advisory lock is held
     ├── AnotherPushRunning        the push's own lock is held
-    ├── StagingIncomplete         a replay would work from a staging table that lost rows
+    ├── StagingIncomplete         a replay found that a staging table has lost rows
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
-    │   └── MassEmptying          tags were emptied on more records than a person does
-    │       └── MassVanishing     so were lists of contacts, items or other nested rows
+    │   └── MassEmptying          tags vanished from more records than a person would empty
+    │       └── MassVanishing     nested rows (contacts, items, …) vanished from too many records
     ├── RunStopped                a run was stopped before it was done
-    ├── UnexpectedError           an error that nobody foresaw: a fault of gazelle_sync
-    └── ReconcileError            one body cannot become rows (in `gazelle_sync.reconcile.rows`)
+    ├── UnexpectedError           an error that is not expected: a bug in gazelle_sync
+    └── ReconcileError            a body cannot be turned into rows (in `gazelle_sync.reconcile.rows`)
 
-A message says what happened, to which record, and what to do. Its words may quote what Gazelle or PostgreSQL said, and
-those quote clients. What leaves the shop (an alert) goes by the error's cause instead: a code and at most one number.
-Both are stored wherever the message is.
+A message says what happened, to which record, and what to do. It may quote Gazelle or PostgreSQL, and so contain
+clients' data. Alerts, which leave the shop, use the error's cause instead: a code and at most one number. Both are
+stored wherever the message is.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Cause(NamedTuple):
     """A kind of failure.
 
     Attributes:
-        code: Key of `incidents.messages.CAUSES`; `unknown` also for what was stored before causes were.
-        number: The count of records or the HTTP status that belongs to it, or None.
+        code: Key of `incidents.messages.CAUSES`; `unknown` also for errors stored before causes existed.
+        number: A count of records or an HTTP status that belongs to the cause, or None.
     """
 
     code: str = "unknown"
@@ -62,11 +62,11 @@ class GazelleSyncError(Exception):
 
     Args:
         message: What happened, and what to do.
-        cause: Instead of the class's own, where the error stands for another one.
-        number: The number of the class's own cause.
+        cause: A cause to use instead of the class's own, where the error reports another one.
+        number: The number for the class's own cause.
 
     Attributes:
-        cause: Code of its kind; a class refines its parent's.
+        cause: Code of the kind of error; a subclass may have a more precise one.
         number: The count of records or the HTTP status that belongs to it, or None.
     """
 
@@ -117,7 +117,7 @@ class CredentialsRefused(ApiError):
     """HTTP 401 or GraphQL's `UNAUTHENTICATED`, also after a token refresh; or a 403 that a plain read gets as well.
 
     Attributes:
-        is_about_token: Whether another token may be let in: not where the API knows who asks, and says no (403).
+        is_about_token: Whether another token may help: not after a 403, where the API knows the user and refuses.
     """
 
     cause = "credentials"
@@ -184,7 +184,7 @@ class RequestRefused(ApiError):
 
     @property
     def is_forbidden(self) -> bool:
-        """Whether it is a 403, of one record or one text: where the account itself is let in."""
+        """Whether it is a 403 for one record or text, while the credentials are accepted."""
         return self.status == HTTPStatus.FORBIDDEN
 
 
@@ -198,7 +198,7 @@ class RequestStopped(RequestRefused):
 
 
 class WriteRefused(RequestRefused):
-    """Gazelle understood a write and does not want it: `mutationErrors` with HTTP 200, or a 4xx over REST.
+    """Gazelle rejected the data of a write: `mutationErrors` with HTTP 200, or a 4xx over REST.
 
     Attributes:
         reason: What it said.
@@ -212,12 +212,12 @@ class WriteRefused(RequestRefused):
 
 
 class OperationFailed(ApiError):
-    """HTTP 200 with GraphQL `errors`. Partial data beside errors is never believed.
+    """HTTP 200 with GraphQL `errors`. Partial data beside errors is not used as a record.
 
     Attributes:
         not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
         data: The partial data beside the errors.
-        bad_nodes: Places in `nodes` that the errors name, where every error names one; else empty.
+        bad_nodes: Positions in `nodes` that the errors name, if every error names one; else empty.
         roots: Root fields that the errors name.
         fields: Fields of records that the errors name (`allContacts.nodes.title`), where every error names one.
         messages: What the errors say.
@@ -266,7 +266,7 @@ class RoleRefused(DatabaseError):
 
 
 class RowsHidden(RoleRefused):
-    """Row-level security hides rows of our tables from this role: what is there would look as if it were not.
+    """Row-level security hides rows of our tables from this role, so existing records would seem to be missing.
 
     Args:
         tables: Their names.
@@ -302,7 +302,7 @@ class AnotherPushRunning(GazelleSyncError):
 
 
 class StagingIncomplete(GazelleSyncError):
-    """Staging holds no version of more living rows than a replay lets pass: nothing was replayed."""
+    """Too many living rows have no version in staging, so nothing was replayed."""
 
     cause = "staging"
 
@@ -312,7 +312,7 @@ class EntityFailed(GazelleSyncError):
 
 
 class MassDeletion(EntityFailed):
-    """More records vanished in one run than a shop deletes: nothing of that entity was marked deleted.
+    """More records vanished in one run than a shop deletes: no record of that entity was marked deleted.
 
     Attributes:
         absent: The records that are no longer listed.
@@ -326,13 +326,13 @@ class MassDeletion(EntityFailed):
 
 
 class MassEmptying(EntityFailed):
-    """Gazelle emptied the tags of more records than a person does: those bodies were set aside."""
+    """Gazelle's answer empties the tags of more records than a person would: those bodies were set aside."""
 
     cause = "mass_emptying"
 
 
 class MassVanishing(MassEmptying):
-    """Gazelle leaves out more contacts, items or other nested rows than a person does: those bodies were set aside."""
+    """More contacts, items or other nested rows are missing than a person would remove: those bodies were set aside."""
 
     cause = "mass_vanishing"
 
@@ -344,13 +344,13 @@ class RunStopped(GazelleSyncError):
 
 
 class UnexpectedError(GazelleSyncError):
-    """An error that nobody foresaw, in a sentence that may be shown; the log file holds the rest."""
+    """An error that is not expected, as a sentence that may be shown; details are in the log file."""
 
     cause = "fault"
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause of any error: an interrupt stopped the run, and what is none of ours is a fault of gazelle_sync."""
+    """The cause of any error: `stopped` for an interrupt, and a bug in gazelle_sync where the error is not ours."""
     if isinstance(error, GazelleSyncError):
         return Cause(error.cause, error.number)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -359,6 +359,6 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line, since further ones may quote a client's row; its kind where it says nothing."""
+    """The first line of an error's message (later ones may quote a client's row), or its class where there is none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,8 +1,8 @@
-"""Montreal's days, and the instants that a shop's calendar holds.
+"""Converts instants to days in Montreal and back, and limits instants to the calendar, 1900 to 2199.
 
-Somebody types 0001-01-01 or 9999-12-31 sooner or later. A reconciler refuses an instant outside 1900 to 2199, which is
-a mistyped year. Whatever else reads instants (of the API or the database) reads such a one as the nearest end, so that
-no arithmetic of days overflows and nothing stops for it.
+People sometimes mistype a year, such as 0001 or 9999. A reconciler refuses an instant outside the calendar. All other
+code that reads instants, from the API or the database, replaces such a one by the nearest end of the calendar, so that
+date arithmetic cannot overflow.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ MONTREAL = ZoneInfo("America/Toronto")
 
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
-"""The ends of the calendar: a sound instant is not before the first, and before the last."""
+"""The calendar: from `FIRST`, included, to `LAST`, excluded."""
 
 
 def within_calendar(instant: datetime) -> datetime:
-    """An instant (aware) in UTC, or the end of the calendar that it lies beyond."""
+    """An aware instant in UTC, or the nearest end of the calendar if it is outside."""
     return min(max(instant, FIRST), LAST).astimezone(UTC)
 
 
 def montreal_day(instant: datetime) -> date:
-    """The day that an instant of the calendar belongs to in Montreal."""
+    """The date in Montreal of an instant within the calendar."""
     return instant.astimezone(MONTREAL).date()
 
 
@@ -34,12 +34,12 @@ def midnight(day: date) -> datetime:
 
 
 def day_window(day: date) -> tuple[datetime, datetime]:
-    """The instants between which a Montreal day of the calendar lies, closed and open."""
+    """The instants at which a Montreal day begins (included) and ends (excluded), in UTC."""
     return midnight(day), midnight(min(day, LAST.date()) + timedelta(days=1))
 
 
 def parse_instant(value: object) -> datetime | None:
-    """An ISO-8601 instant as aware UTC within the calendar; None where there is none, or where it has no zone."""
+    """An ISO-8601 text as an aware UTC instant within the calendar; None if it is not one, or has no time zone."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,1 +1,1 @@
-"""Gazelle's API: credentials, budget of requests, transport, operations. Nothing here imports Dagster."""
+"""The client of Gazelle's API: credentials, request budget, HTTP transport, GraphQL operations."""

@@ -1,4 +1,4 @@
-"""Reading answers: JSON that may hold what PostgreSQL cannot, GraphQL's errors, the headers about time."""
+"""Reads the API's answers: JSON, with text that PostgreSQL cannot store, GraphQL errors, and headers about time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gazelle_sync.errors import AnswerUnreadable, ApiError, CredentialsRefused, 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89abAB])")
-"""Escapes that may be a NUL or half of a surrogate pair; only an answer that holds one is read the slow way."""
+"""Escapes of NUL and of surrogates. Only answers with one of them go through the slower parser."""
 
 
 def rest_error_of(answer: httpx.Response) -> str | None:
-    """What a REST endpoint says is wrong; None where the page is not the API's own (a proxy's 404, say)."""
+    """The reason that a REST endpoint gives for an error; None where the page is not the API's (a proxy's 404)."""
     try:
         given = answer.json()
     except ValueError:
@@ -34,7 +34,7 @@ def rest_error_of(answer: httpx.Response) -> str | None:
 
 
 def format_errors(problems: Sequence[Any]) -> str:
-    """`mutationErrors` (or REST's `errors`) as one sentence."""
+    """GraphQL's `mutationErrors` or REST's `errors` as one line of text."""
     lines = []
     for problem in problems:
         said: dict[str, Any] = problem if isinstance(problem, dict) else {"messages": [problem]}
@@ -45,7 +45,7 @@ def format_errors(problems: Sequence[Any]) -> str:
 
 
 def retry_after_s(answer: httpx.Response) -> float | None:
-    """`Retry-After` in seconds; it is a number or a date."""
+    """The header `Retry-After`, a number or a date, in seconds."""
     value = answer.headers.get("Retry-After")
     if value is None:
         return None
@@ -63,7 +63,7 @@ def retry_after_s(answer: httpx.Response) -> float | None:
 
 
 def server_time(answer: httpx.Response) -> datetime:
-    """The API's clock as its `Date` header says; ours where it says nothing."""
+    """The API's clock by the `Date` header (aware UTC); our clock where there is no such header."""
     try:
         instant = email.utils.parsedate_to_datetime(answer.headers["Date"])
     except (KeyError, ValueError):
@@ -72,11 +72,11 @@ def server_time(answer: httpx.Response) -> datetime:
 
 
 def read_storable(operation: str, answer: httpx.Response) -> tuple[dict[str, Any], bool]:
-    """The `data` of a GraphQL answer as PostgreSQL can hold it, and whether some character was replaced for that.
+    """The `data` of a GraphQL answer as PostgreSQL can store it, and whether a character was replaced for that.
 
     Raises:
-        AnswerUnreadable: It is not JSON, or not GraphQL's.
-        OperationFailed: It holds `errors`.
+        AnswerUnreadable: The answer is not JSON, or not a GraphQL response.
+        OperationFailed: It contains `errors`.
     """
     content = answer.content
     replaced = False
@@ -87,7 +87,7 @@ def read_storable(operation: str, answer: httpx.Response) -> tuple[dict[str, Any
             payload = msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError):
         try:
-            # Encoded lone surrogates are the one kind of invalid UTF-8 that is data and not damage.
+            # Lone surrogates are invalid UTF-8 that Gazelle does send: half an emoji, cut by a length limit.
             payload, replaced = storable(json.loads(content.decode("utf-8", "surrogatepass")))
         except ValueError as error:
             raise _not_json(operation, answer) from error
@@ -95,7 +95,7 @@ def read_storable(operation: str, answer: httpx.Response) -> tuple[dict[str, Any
 
 
 def parse_json(operation: str, answer: httpx.Response) -> Any:
-    """The JSON of an answer, every string as it came."""
+    """The JSON of an answer, with every string unchanged."""
     try:
         return json.loads(answer.content.decode("utf-8", "surrogatepass"))
     except ValueError as error:
@@ -103,7 +103,7 @@ def parse_json(operation: str, answer: httpx.Response) -> Any:
 
 
 def read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str, Any]:
-    """The object that a REST endpoint answers with; one that speaks of errors is not believed, whatever its status."""
+    """The JSON object of a REST answer; one that contains errors counts as a failure, whatever its HTTP status."""
     if answer.status_code == httpx.codes.NO_CONTENT:
         return {}
     given = parse_json(operation, answer)
@@ -115,7 +115,7 @@ def read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str,
 
 
 def encode_exactly(value: Any) -> bytes:
-    """JSON in ASCII: lone surrogates travel as escapes."""
+    """JSON in ASCII, which keeps lone surrogates as escapes."""
     return json.dumps(value).encode("ascii")
 
 
@@ -129,9 +129,9 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
     """The `data` of a decoded answer.
 
     Raises:
-        AnswerUnreadable: It is not GraphQL's.
-        CredentialsRefused: It holds an error that says so, and no data.
-        OperationFailed: It holds other `errors`.
+        AnswerUnreadable: It is not a GraphQL response.
+        CredentialsRefused: It contains an `UNAUTHENTICATED` error and no data.
+        OperationFailed: It contains other `errors`.
     """
     if not isinstance(payload, dict):
         raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
@@ -146,11 +146,11 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
 _NOT_THERE = re.compile(
     r"not (be )?found|(couldn't|could not|cannot) find|(does not|doesn't|no longer) exist", re.IGNORECASE
 )
-"""How an API may say of the one record that was asked for that there is none; GraphQL has no word of its own for it."""
+"""Messages that may mean "there is no such record"; GraphQL has no standard code for it."""
 
 
 def credentials_refused(operation: str, said: str, *, is_about_token: bool) -> CredentialsRefused:
-    """The error, with what to do about it."""
+    """The error for refused credentials, with what to do."""
     return CredentialsRefused(
         operation,
         f"Gazelle refuses the credentials ({said}). Check GAZELLE_API_TOKEN, or authorize the OAuth application again.",
@@ -159,7 +159,7 @@ def credentials_refused(operation: str, said: str, *, is_about_token: bool) -> C
 
 
 def _failure(operation: str, errors: object, data: object) -> ApiError:
-    """What `errors` are about: Apollo and its kin say with HTTP 200 that they do not know who asks."""
+    """The exception for GraphQL `errors`. Some servers (Apollo) report missing credentials there, with HTTP 200."""
     listed = errors if isinstance(errors, list) else [errors]
     refused = [error for error in listed if isinstance(error, dict) and _code(error) == "UNAUTHENTICATED"]
     if refused and not (isinstance(data, dict) and any(value is not None for value in data.values())):
@@ -199,13 +199,13 @@ def _operation_failed(operation: str, listed: Sequence[object], data: object) ->
 
 
 def _field(path: Sequence[Any]) -> str:
-    """The field of a record that a path leads to, without the places in lists: the same for every record."""
+    """The record's field that an error path names, without list positions, so that it is equal for all records."""
     inside = path[2:] if path[1:2] == ["nodes"] else path[1:]
     return ".".join(name for name in inside if isinstance(name, str))
 
 
 def storable(value: Any) -> tuple[Any, bool]:
-    """Replace what PostgreSQL's jsonb cannot hold: NUL and lone surrogates become U+FFFD."""
+    """Replace what PostgreSQL's jsonb cannot store: NUL and lone surrogates become U+FFFD."""
     if isinstance(value, str):
         clean = value.replace("\0", REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return clean, clean != value

@@ -1,8 +1,8 @@
 """Credentials: an API key, an access token, or an OAuth token file that refreshes itself.
 
-Gazelle's refresh tokens rotate: the moment one is used, the one before is dead. So one process at a time refreshes
-(an exclusive lock beside the file), the others read what it wrote, and room for the answer is taken on the disk
-*before* the old token is spent.
+Gazelle's refresh tokens rotate: each works once, and the answer contains the next one. So one process at a time
+refreshes (an exclusive lock on a file beside the token file), others read the file it wrote, and disk space for the
+answer is reserved *before* the old token is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gazelle_sync.settings import Settings
 
 TOKEN_PATH = "/developer/oauth/token"  # noqa: S105 - a path, not a secret
 API_KEY_LENGTH = 50
-"""An API key is shorter than this; what is longer is an access token."""
+"""An API key is shorter than this, an access token is longer."""
 
 _ROOM_FOR_ANSWER = b" " * 8192
 _NOT_OURS_TO_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -35,20 +35,20 @@ log = get_logger("gazelle_sync.gazelle")
 
 
 class Credentials(Protocol):
-    """What the client needs to know of credentials."""
+    """What the client needs from credentials."""
 
     def headers(self) -> dict[str, str]:
         """The headers that authorize a request."""
         ...
 
     def refresh(self, refused: Mapping[str, str]) -> bool:
-        """Try to get better ones after a 401.
+        """Try to get new credentials after a 401.
 
         Args:
             refused: The headers that were refused.
 
         Returns:
-            Whether `headers()` now gives others.
+            Whether `headers()` now returns different ones.
         """
         ...
 
@@ -66,7 +66,7 @@ class FixedToken:
         return _bearer(self._token)
 
     def refresh(self, refused: Mapping[str, str]) -> bool:
-        """There is nothing to refresh."""
+        """False: it cannot be refreshed."""
         return False
 
 
@@ -74,8 +74,8 @@ class TokenFile:
     """The OAuth answer as JSON (`access_token`, `refresh_token`, `expires_in`, `created_at` in epoch seconds).
 
     Args:
-        path: The file; replaced whole, with mode 0600. Where it cannot be replaced it is written into, and where that
-            cannot be either the new token stays beside it (`newer_token_file`).
+        path: The file. It is replaced atomically, with mode 0600. Where that is not possible it is overwritten, and
+            where that fails too, the new token stays in a file beside it (`newer_token_file`).
         url: The API's base URL.
         client_id: OAuth client; None: the access token is used as it is and cannot be refreshed.
         client_secret: OAuth client secret.
@@ -94,35 +94,36 @@ class TokenFile:
         return _bearer(self._token["access_token"])
 
     def refresh(self, refused: Mapping[str, str]) -> bool:
-        """Take the token that another process wrote meanwhile, or spend the refresh token.
+        """Read the token that another process has written meanwhile, or use the refresh token.
 
         Raises:
             CredentialsRefused: Gazelle refuses the refresh token; a person must authorize again.
             ApiUnreachable: Gazelle could not be asked.
         """
-        with self._lock, self._alone():
+        with self._lock, self._refresh_lock():
             self._token = self._read()
             if self.headers() != dict(refused):
                 return True
             if not (self._client_id and self._client_secret and self._token.get("refresh_token")):
                 return False
-            self._token = self._spend()
+            self._token = self._use_refresh_token()
             return True
 
-    def _spend(self) -> dict[str, Any]:
-        """Spend the refresh token: the answer is the only one that works from then on.
+    def _use_refresh_token(self) -> dict[str, Any]:
+        """Get a new token with the refresh token, and store it: the old one is invalid from then on.
 
-        Room for it is taken first: in a file beside, or, in a folder where we may not write, in the token file itself.
+        Disk space is reserved first: in a file beside the token file or, where the folder is not writable, in the token
+        file itself.
         """
         try:
-            part = self._take_room_beside()
+            part = self._reserve_space_beside()
         except OSError as error:
-            self._take_room_within(error)
+            self._reserve_space_within(error)
             token = self._ask()
             try:
                 self._write_within(token)
-            except OSError:  # the room was there: the disk fails
-                log.exception("the new token is in no file: authorize the application again", file=str(self._path))
+            except OSError:  # the space was reserved, so the disk itself fails
+                log.exception("the new token could not be saved: authorize the application again", file=str(self._path))
             return token
         try:
             token = self._ask()
@@ -133,26 +134,26 @@ class TokenFile:
         return token
 
     def _store(self, token: Mapping[str, Any], part: Path) -> None:
-        """Put the token in the file's place; where that cannot be, write into it, or leave the new one beside it."""
+        """Replace the token file; where that fails, overwrite it, or else leave the new token in a file beside it."""
         newer = newer_token_file(self._path)
         try:
             with part.open("r+b") as file:
                 _overwrite(file, token)
-            part.replace(newer)  # from here on the next start finds it, whatever happens
+            part.replace(newer)  # from here on the next start finds the new token, even after a crash
             newer.replace(self._path)
         except OSError:  # a file that is mounted by itself (into a container) cannot be replaced
             try:
                 self._write_within(token)
             except OSError as error:
                 log.warning(
-                    "the token file cannot be rewritten; the new token lies beside it and is used from there",
+                    "token file cannot be rewritten: the new token is in a file beside it, and is read from there",
                     file=str(self._path), kept=str(newer if newer.exists() else part), reason=str(error),
                 )  # fmt: skip
             else:
                 part.unlink(missing_ok=True)
                 newer.unlink(missing_ok=True)
 
-    def _take_room_beside(self) -> Path:
+    def _reserve_space_beside(self) -> Path:
         part = self._path.with_name(f".{self._path.name}.part")
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -165,8 +166,8 @@ class TokenFile:
             raise
         return part
 
-    def _take_room_within(self, reason: OSError) -> None:
-        """Blanks behind the JSON: it says what it said."""
+    def _reserve_space_within(self, reason: OSError) -> None:
+        """Append blanks to the token file, which leaves its JSON valid."""
         if reason.errno not in _NOT_OURS_TO_WRITE:
             raise self._unwritable(reason) from reason
         try:
@@ -207,7 +208,7 @@ class TokenFile:
         return {"created_at": int(time.time()), "refresh_token": self._token["refresh_token"], **token}
 
     def _read(self) -> dict[str, Any]:
-        """The newest token: the file's, or that of the file beside it where the file could not be rewritten."""
+        """The newest token, from the token file or from the file beside it."""
         path = token_file_in_use(self._path)
         try:
             token = json.loads(path.read_text(encoding="utf-8"))
@@ -227,14 +228,14 @@ class TokenFile:
         return token
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock that keeps other processes from refreshing at the same time."""
+    def _refresh_lock(self) -> Iterator[None]:
+        """Hold the lock that lets only one process refresh at a time."""
         try:
             file = self._path.with_name(f".{self._path.name}.lock").open("a")
         except OSError as error:
             if error.errno not in _NOT_OURS_TO_WRITE:
                 raise self._unwritable(error) from error
-            # In a folder where we may not write it is never replaced, so it can be the lock.
+            # The folder is not writable, so the token file is never replaced and can carry the lock itself.
             file = self._path.open("r")
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -248,7 +249,7 @@ class TokenFile:
 
 
 def credentials_from(settings: Settings) -> Credentials:
-    """The credentials that the settings name; a fixed token comes before a token file.
+    """The credentials of the settings; a fixed token has priority over a token file.
 
     Raises:
         SettingsError: There are none, or the token file cannot be read.
@@ -266,12 +267,12 @@ def credentials_from(settings: Settings) -> Credentials:
 
 
 def newer_token_file(path: Path) -> Path:
-    """Where a new token lies if the token file could not be rewritten."""
+    """Path of the file that holds a new token when the token file could not be rewritten."""
     return path.with_name(f".{path.name}.new")
 
 
 def token_file_in_use(path: Path) -> Path:
-    """The token file, or the newer one beside it; a person who authorizes anew writes the token file, and later."""
+    """The token file, or the file beside it if that one was written later."""
     newer = newer_token_file(path)
     try:
         kept = newer.stat().st_mtime_ns
@@ -284,7 +285,7 @@ def token_file_in_use(path: Path) -> Path:
 
 
 def _overwrite(file: IO[bytes], token: Mapping[str, Any]) -> None:
-    """In one write, with blanks over what is longer: whenever the process dies, the file holds a token and no more."""
+    """Overwrite the file in one write, padded with blanks, so that a crash never leaves two tokens mixed."""
     text = json.dumps(token, indent=2).encode()
     size = file.seek(0, os.SEEK_END)
     file.seek(0)

@@ -1,7 +1,8 @@
 """The HTTP client: one connection pool, the shared budget, retries, and errors that say what Gazelle said.
 
-A read is tried again whatever happened to it. A write is tried again only where it certainly was not taken (429, no
-connection, an expired token): whoever sent it finds out about the rest by looking, since a second create makes a twin.
+A read is sent again after any temporary failure. A write is sent again only where Gazelle certainly did not apply it
+(429, no connection, an expired token). After any other failure the caller has to read the record first, since a create
+that is sent twice makes two records.
 """
 
 from __future__ import annotations
@@ -54,18 +55,18 @@ from gazelle_sync.runtime.logs import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
 
 ATTEMPTS = 4
-"""One try and at most three more."""
+"""Attempts for a read: one, and at most three retries."""
 WRITE_ATTEMPTS = 3
 LONGEST_SAID_S = 1e9
 ACCOUNT = "Account"
 ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
-"""A plain read of the account: whether it is answered tells one record's trouble from everybody's."""
+"""A query that every account answers. Where it works, an earlier 403 concerned one record and not the credentials."""
 FORBIDDEN = "Gazelle, or a firewall in front of it, forbids this one request: a word in it, or this record."
 
 T = TypeVar("T")
 
 log = get_logger("gazelle_sync.gazelle")
-stamina.instrumentation.set_on_retry_hooks([])  # our own line says it once, with the operation
+stamina.instrumentation.set_on_retry_hooks([])  # `wait_before_retry` logs it, with the operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Answer:
         data: The `data` of the answer; there were no `errors` beside it.
         not_before: API clock (aware UTC): the answer was computed at this instant or later. It is the `Date` header
             less the time that the request took, since the header has whole seconds and is written last.
-        has_replacements: Whether some character that PostgreSQL cannot hold was replaced by U+FFFD.
+        has_replacements: Whether a character that PostgreSQL cannot store was replaced by U+FFFD.
     """
 
     data: dict[str, Any]
@@ -104,7 +105,7 @@ class _Request:
 
 
 def client_for(settings: Settings) -> GazelleClient:
-    """A client as the settings describe it, within the budget of requests that all processes share.
+    """A client for the settings, within the request budget that all processes share.
 
     Raises:
         SettingsError: There are no credentials.
@@ -117,11 +118,11 @@ class GazelleClient:
     """Sends GraphQL operations and REST requests; safe to share between threads.
 
     Attributes:
-        requests: How many were answered.
-        bytes: How much the answers held.
-        pushed_size: Of the push's pages.
-        started_at: When the first answer was computed, by the API's clock (aware UTC); None before it.
-        clock_ahead: How far the API's clock was ahead of ours then; negative: behind.
+        requests: Number of answered requests.
+        bytes: Size of all answers together.
+        pushed_size: The page size of the push.
+        started_at: When the first answer was computed, by the API's clock (aware UTC); None before the first answer.
+        clock_ahead: How far the API's clock was ahead of ours at that moment; negative: behind.
 
     Args:
         url: Base URL without trailing slash.
@@ -138,7 +139,7 @@ class GazelleClient:
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
             limits=httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60),
             headers={"Content-Type": "application/json", "Accept": "application/json"},
-            # Loading the certificates takes 90 ms, which an address without TLS (the sandbox) need not pay.
+            # Loading the certificates takes 90 ms, which an address without TLS (the sandbox) does not need.
             verify=url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
         self._stopped = threading.Event()
@@ -150,7 +151,7 @@ class GazelleClient:
         self.clock_ahead = timedelta(0)
 
     def stop(self) -> None:
-        """Send nothing more: whoever asks gets `RequestRefused`, so that a run that was stopped ends at once."""
+        """Refuse every further request with `RequestStopped`, so that a run that was stopped ends at once."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -167,11 +168,11 @@ class GazelleClient:
             operation: Its name, for messages and logs.
             query: GraphQL text.
             variables: JSON values.
-            can_ask_for_less: Whether the caller answers GraphQL errors with a smaller request: they may be about the
-                size, and are then tried once more only.
+            can_ask_for_less: Whether the caller reacts to GraphQL errors with a smaller request. The errors may be
+                about the size, so there is one retry only.
 
         Raises:
-            ApiError: One of its kinds; what may pass by itself was tried three times more.
+            ApiError: A subclass; temporary failures were tried four times.
         """
         body = msgspec.json.encode({"operationName": operation, "query": query, "variables": variables or {}})
         wait = wait_unless_refused_twice() if can_ask_for_less else wait_before_retry
@@ -180,16 +181,16 @@ class GazelleClient:
     def execute_exactly(
         self, operation: str, query: str, variables: Mapping[str, Any], *, is_write: bool = False
     ) -> Answer:
-        """`execute` for the push: strings come and go as they are, NUL and lone surrogates included.
+        """`execute` for the push: strings are sent and returned unchanged, NUL and lone surrogates included.
 
         Args:
             operation: Its name.
             query: GraphQL text.
             variables: JSON values.
-            is_write: A mutation: not sent again where it may have been taken.
+            is_write: Whether it is a mutation, which is not sent again where it may have been applied.
 
         Raises:
-            ApiError: One of its kinds; `may_have_been_taken` says whether a write has to be looked for.
+            ApiError: A subclass; `may_have_been_taken` says whether the caller has to check if the write was applied.
         """
         body = encode_exactly({"operationName": operation, "query": query, "variables": variables})
         request = _Request(operation, "POST", GRAPHQL_PATH, body, is_write)
@@ -201,21 +202,21 @@ class GazelleClient:
         """Send one REST request that changes something, and read its answer.
 
         Raises:
-            WriteRefused: HTTP 4xx with what is wrong.
-            ApiError: One of its kinds, as for a write of `execute_exactly`.
+            WriteRefused: HTTP 4xx with a reason.
+            ApiError: A subclass, as for a write of `execute_exactly`.
         """
         request = _Request(operation, method, path, encode_exactly(payload), is_write=True)
         return self._send_with_retries(request, read_rest, wait_before_next_write)
 
     def read_account(self, *, attempts: int = ATTEMPTS) -> None:
-        """Ask for what every account can tell: where this is answered, what was refused before is one record's affair.
+        """Send a query that every account answers. If it works, an earlier refusal concerned one record only.
 
         Args:
-            attempts: How often it is tried.
+            attempts: How many times it is sent at most.
 
         Raises:
-            CredentialsRefused: Nobody with these credentials is let in.
-            ApiError: Gazelle cannot be asked at all.
+            CredentialsRefused: The credentials are not accepted at all.
+            ApiError: Gazelle cannot be reached or does not answer.
         """
         body = msgspec.json.encode({"operationName": ACCOUNT, "query": ACCOUNT_READ, "variables": {}})
         self._send_with_retries(_Request(ACCOUNT, "POST", GRAPHQL_PATH, body), self._read, wait_before_retry, attempts)
@@ -227,7 +228,7 @@ class GazelleClient:
         wait: Wait,
         attempts: int = ATTEMPTS,
     ) -> T:
-        """Send a request until its answer can be read or it is given up."""
+        """Send a request until its answer can be read or the attempts are used up."""
         for attempt in stamina.retry_context(
             on=wait,
             attempts=min(WRITE_ATTEMPTS, attempts) if request.is_write else attempts,
@@ -255,12 +256,12 @@ class GazelleClient:
         return self._send_with(self._credentials.headers(), request, read)
 
     def _assert_account_readable(self, operation: str) -> None:
-        """A 403 may be about one record, or a firewall's about one text; about the credentials, others get it too."""
+        """After a 403, find out whether it concerns the credentials, or only one record or text (a firewall)."""
         try:
             self.read_account()
         except CredentialsRefused:
             raise
-        except ApiError as error:  # nothing is known of the credentials, and the next request says the rest
+        except ApiError as error:  # says nothing about the credentials; the next request shows what is wrong
             log.info("the account cannot be read after a 403", operation=operation, reason=str(error))
 
     def _send_with(
@@ -290,12 +291,12 @@ class GazelleClient:
 
     def _exchange(self, request: _Request, headers: dict[str, str]) -> tuple[httpx.Response, timedelta]:
         if request.path != GRAPHQL_PATH and "x-gazelle-api-key" in headers:
-            # The REST endpoints are known with bearer tokens; whether they also take keys, nobody wrote down.
+            # The REST endpoints are documented with bearer tokens only; keys are sent both ways.
             headers = headers | {"Authorization": f"Bearer {headers['x-gazelle-api-key']}"}
         token = self._throttle.wait()
 
         def at_writing(event: str, _info: object) -> None:
-            """What httpcore tells step by step; the connection stands when the headers are about to go."""
+            """The trace hook of httpcore: the connection is open when the headers are about to be sent."""
             nonlocal token
             if event.endswith(".send_request_headers.started"):
                 token = self._throttle.writing(token)
@@ -334,7 +335,7 @@ class GazelleClient:
 
 
 def _without_secrets(error: ApiError, headers: Mapping[str, str]) -> ApiError:
-    """An API may echo the token that it refuses; messages go to the terminal, the log and two databases."""
+    """Mask the token, which an API may repeat in its error: messages go to the terminal, the log and two databases."""
     error.args = (masked(str(error), [value.removeprefix("Bearer ") for value in headers.values()]),)
     return error
 
@@ -358,13 +359,13 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
         raise ApiUnavailable(operation, f"HTTP {status}: {said}{until}", status=status, retry_after_s=wait)
     if is_rest and (reason := rest_error_of(answer)):
         raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
-    # Where a redirect leads, without what may be secret in it: no user, no query.
+    # The target of a redirect, without its parts that may be secret (user, query).
     target = answer.next_request.url.copy_with(userinfo=b"", query=None, fragment=None) if answer.next_request else None
     where = f" leads to {target}" if target else f": {said}"
     raise RequestRefused(operation, f"HTTP {status}{where}. Check GAZELLE_API_URL.", status=status)
 
 
 def _wanted_until(wait_s: float) -> str:
-    """Until when Gazelle wants to be left alone, as the clock in Montreal shows it."""
+    """Until when Gazelle asks for no requests, in Montreal's time, for a message."""
     until = datetime.now(MONTREAL) + timedelta(seconds=min(wait_s, LONGEST_SAID_S))
     return f". Gazelle wants no request before {until:%Y-%m-%d %H:%M} (Montreal); the runs after that go on."

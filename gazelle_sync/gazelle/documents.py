@@ -1,6 +1,6 @@
-"""The GraphQL text that we send: what the `.graphql` files hold, and the queries built from their fragments.
+"""The GraphQL documents that are sent: those of the `.graphql` files, and queries built from their fragments.
 
-Many records by id, and many counts, travel in one request as aliases of one field: that is what keeps a tick cheap.
+Many records by id, or many counts, are read in one request as aliases of one field, so that a tick needs few requests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def document(entity_name: str) -> str:
 def operation(entity_name: str, name: str) -> str:
     """One named operation with the fragments that it uses.
 
-    GraphQL refuses a document with fragments that no operation spreads, so each operation travels with its own.
+    GraphQL refuses a document with unused fragments, so each operation is sent with only those that it uses.
     """
     definitions = _definitions(document(entity_name))
     body = definitions[name]
@@ -35,7 +35,7 @@ def operation(entity_name: str, name: str) -> str:
 
 @cache
 def with_nested_pages(text: str, size: int) -> str:
-    """A text whose lists inside records are asked for in pages of another size; equal where it has none."""
+    """The document with another page size for lists inside records; unchanged where it has no such list."""
     return _NESTED_SIZE.sub(f"first: {size}", text)
 
 
@@ -46,12 +46,12 @@ def operation_names(entity_name: str) -> list[str]:
 
 
 class Selection(NamedTuple):
-    """What a selection asks of a record.
+    """The fields that a GraphQL selection requests of a record.
 
     Attributes:
-        fields: The response keys that it must have.
-        inside: The keys whose values are records, or lists of them, and what is asked of each of these.
-        never_null: Those whose null says nothing.
+        fields: The response keys that an answer must contain.
+        inside: The keys whose values are records or lists of records, with the selection for these.
+        never_null: Keys whose value must not be null (a null there means that the answer is wrong).
     """
 
     fields: frozenset[str]
@@ -61,13 +61,13 @@ class Selection(NamedTuple):
 
 @cache
 def selection_of(entity_name: str, fragment: str, never_null: frozenset[str] = frozenset()) -> Selection:
-    """What a fragment asks of a body, and which of its fields, at whatever depth, say nothing where they are null."""
+    """The selection of a fragment. `never_null` names fields, at any depth, that must not be null."""
     return _selection(fragment, _definitions(document(entity_name)), never_null)
 
 
 @cache
 def push_read(with_entries: tuple[bool, ...]) -> str:
-    """A query for what the push needs to know of several pianos: aliases `n0`, …, and `e0`, … for recent entries.
+    """The query that the push sends before it writes to pianos: aliases `n0`, …, and `e0`, … for recent entries.
 
     Args:
         with_entries: For each piano, whether its recent entries are wanted (`$since0`, …).
@@ -114,7 +114,7 @@ TIMELINE_COUNT = "query TimelineCount { allTimelineEntries { totalCount } }"
 
 @cache
 def timeline_tick() -> str:
-    """The page of recent entries, and the count of all beside it (alias `whole`), in one request."""
+    """A query for the page of recent entries and, as alias `whole`, the count of all entries."""
     page = operation("timeline", "TimelinePage")
     return page.replace("query TimelinePage", "query TimelineTick").replace(
         "  allTimelineEntries(", "  whole: allTimelineEntries { totalCount }\n  allTimelineEntries(", 1
@@ -168,7 +168,7 @@ def _selection_until_brace(words: Iterator[str], definitions: dict[str, str], ne
 
 
 def _fragments_used(text: str, definitions: dict[str, str]) -> list[str]:
-    """Names of the fragments that a text spreads, directly or not, in order of first use."""
+    """Names of the fragments that a text uses, directly or not, in order of first use."""
     used: list[str] = []
     todo = _SPREAD.findall(text)
     while todo:

@@ -1,7 +1,7 @@
-"""The size of page that Gazelle accepts, by entity and for the push: found out once, remembered for a day.
+"""The page sizes that Gazelle accepts, for each entity and for the push: stored for a day once they are known.
 
-Without a memory every tick would ask for the size of the settings again, and be refused again. After a day it is asked
-for once more, since a limit may have been lifted.
+Otherwise every tick would ask for the size in the settings again, and be refused again. After a day that size is tried
+once more, since Gazelle may have lifted a limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTING = "api_page_sizes"
 PUSH = "push"
 GOOD_FOR = timedelta(days=1)
 NESTED_SIZES = (100, 50, 25, 10, 5)
-"""Of the pages of lists inside records; the smaller ones are for an API that refuses the first."""
+"""Page sizes of lists inside records, tried in this order when Gazelle refuses one."""
 
 
 class _Accepted(msgspec.Struct):
@@ -41,12 +41,12 @@ class _Remembered(msgspec.Struct):
 
 
 class PageSizes:
-    """What a run knows of page sizes; what was found for another address or another setting does not count.
+    """The page sizes of a run. Stored ones for another address or another setting are ignored.
 
     Args:
         url: Base URL of the API.
-        asked: The size that the settings ask for.
-        connection: Where they are remembered.
+        asked: The size in the settings.
+        connection: To the database that stores them.
     """
 
     def __init__(self, url: str, asked: int, connection: Connection) -> None:
@@ -63,29 +63,29 @@ class PageSizes:
             self._known.sizes = {name: s for name, s in held.sizes.items() if now - GOOD_FOR < s.found_at <= now}
 
     def of(self, entity: str) -> int:
-        """The size to begin with."""
+        """The page size to begin with."""
         known = self._known.sizes.get(entity)
         return known.size if known else self._asked
 
     def nested_of(self, entity: str) -> int | None:
-        """The size of the pages of lists inside records, where a larger one was refused."""
+        """The page size of lists inside records, if a larger one was refused; else None."""
         known = self._known.sizes.get(entity)
         return known.nested if known else None
 
     def note(self, entity: str, size: int, nested: int) -> None:
-        """Gazelle refused larger pages of an entity, or of the lists inside its records, and accepted these sizes."""
+        """Note the sizes that Gazelle accepted after it refused larger ones."""
         self._known.sizes[entity] = _Accepted(size, datetime.now(UTC), nested)
 
     def remember(self, connection: Connection) -> None:
-        """Write down what was found; the caller's transaction decides when it counts."""
+        """Store the noted sizes, in the caller's transaction."""
         write_setting(connection, SETTING, msgspec.json.encode(self._known, order="deterministic").decode())
 
 
 class PushedSize:
-    """The size of the push's pages, of lists and of lists inside records alike; shared by the threads of a push.
+    """The page size of the push, for lists and for lists inside records; shared by the threads of a push.
 
     Attributes:
-        size: Rows asked for at once, by now.
+        size: Rows requested at once, at present.
         was_refused: Whether Gazelle refused a larger one.
     """
 
@@ -95,17 +95,17 @@ class PushedSize:
         self._is_settled = False
 
     def accepted(self) -> None:
-        """A page of this size came: what is refused from now on is not refused for its size."""
+        """A page of this size was answered: later refusals are not about the size."""
         self._is_settled = True
 
     def shrink(self, error: ApiError, asked: int) -> bool:
-        """Whether a page that was refused may be asked for again, smaller.
+        """Whether a refused page may be requested again with a smaller size.
 
-        Where the smallest is refused as well it was not the size: then pages are asked for as before, from there on.
+        If the smallest size is refused as well, the size was not the reason, and the original size is used again.
 
         Args:
             error: The refusal.
-            asked: The size that was refused; another thread may have found a smaller one meanwhile.
+            asked: The refused size; another thread may have found a smaller one meanwhile.
         """
         if not isinstance(error, (OperationFailed, RequestRefused)) or not may_be_the_size(error):
             return False
@@ -121,18 +121,18 @@ class PushedSize:
         return True
 
     def recall(self, sizes: PageSizes) -> None:
-        """Begin with what an earlier push found."""
+        """Begin with the size that an earlier push stored."""
         self.size = sizes.nested_of(PUSH) or NESTED_SIZES[0]
 
     def remember(self, sizes: PageSizes, connection: Connection) -> None:
-        """Write down what was found, where a larger size was refused."""
+        """Store the size, if a larger one was refused."""
         if self.was_refused:
             sizes.note(PUSH, self.size, self.size)
             sizes.remember(connection)
 
 
 def may_be_the_size(error: ApiError) -> bool:
-    """Whether asking for less may help: an error of GraphQL or a crash, too large, unreadable, too slow, forbidden."""
+    """Whether a smaller page may help: GraphQL errors, a crash, too large, unreadable, too slow, forbidden."""
     if isinstance(error, (OperationFailed, AnswerUnreadable)):
         return True
     if isinstance(error, RequestRefused):

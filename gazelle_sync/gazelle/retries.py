@@ -1,4 +1,4 @@
-"""Which requests are sent again: a read whatever may pass by itself, a write only what certainly was not taken."""
+"""Which requests are sent again: reads after temporary failures, writes only if they certainly were not applied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = get_logger("gazelle_sync.gazelle")
 
 
 def may_have_been_taken(error: ApiError) -> bool:
-    """Whether a write that ended so may have been done at Gazelle all the same."""
+    """Whether a write that failed with this error may have been applied at Gazelle all the same."""
     if isinstance(error, ApiUnreachable):
         return error.was_sent
     if isinstance(error, ApiUnavailable):
@@ -29,7 +29,7 @@ def may_have_been_taken(error: ApiError) -> bool:
 
 
 def wait_before_retry(error: Exception) -> bool | float:
-    """The hook of a read: what may pass by itself is tried again."""
+    """The hook for reads: temporary failures are retried."""
     if not isinstance(error, ApiError) or not error.retryable:
         return False
     log.info("request failed", operation=error.operation, reason=str(error))
@@ -39,14 +39,14 @@ def wait_before_retry(error: Exception) -> bool | float:
 
 
 def wait_before_next_write(error: Exception) -> bool | float:
-    """The hook of a write: only what certainly was not taken is sent again."""
+    """The hook for writes: retried only if the write certainly was not applied."""
     if isinstance(error, ApiError) and may_have_been_taken(error):
         return False
     return wait_before_retry(error)
 
 
 def wait_unless_refused_twice() -> Wait:
-    """The hook of one request that can be made smaller: GraphQL errors that come twice are about its size, perhaps."""
+    """The hook for a request that can be made smaller: GraphQL errors are retried once only."""
     errors = itertools.count(1)
 
     def wait(error: Exception) -> bool | float:

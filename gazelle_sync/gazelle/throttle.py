@@ -1,4 +1,4 @@
-"""The budget of requests: at most so many in any second, over all processes that share the shop's database.
+"""The request budget: a maximum number of requests in any second, over all processes that share the shop's database.
 
 There are as many tokens as requests in a window (a second). Every request has one. A process leases tokens from the
 database, several in one statement (`sql/migrations/020_request_leases.sql`), uses each again and again by its own
@@ -14,19 +14,19 @@ with the same token arrive at least a window apart:
 - *In two processes*, by the database's clock. A lease says `until` when the token is ours. We write no request later
   than a window and `TRANSIT_S` before that, so the last one arrives a window before `until`; the next holder writes
   none before `until`.
-- *Between the clocks.* The database read its clock at some instant between our question and its answer; nobody can say
-  which. What ends is counted from the question, what starts from the answer: both err on the side of waiting. A long
-  way is never held against a token: the term that is asked for grows by what a round trip takes, so that there is as
-  much time to use a token as before.
+- *Between the clocks.* The database read its clock at an unknown instant between our question and its answer. Ends are
+  counted from the question, starts from the answer: both errors only make us wait longer. With a distant database the
+  requested term grows by the round trip, so that as much time remains to use a token.
 
 That leaves one assumption: that a request which is written arrives within `TRANSIT_S`, or before its answer.
 
-Tokens that are not needed go back with the next statement, all of them when the process ends. A process that is killed
-holds its tokens until its term ends: a window (they may just have been used), `USABLE_S`, and what the way took. Two
-processes that want more than there is get half each; one that comes to a budget that is held by another waits for the
-end of that term.
+Tokens that are not needed are returned with the next statement, all of them when the process ends. A process that is
+killed holds its tokens until their term ends: a window (they may just have been used), `USABLE_S`, and the round trip.
+Two processes that want more than there is get half each; if one process holds the whole budget, the next one waits
+until that term ends.
 
-(A bucket that keeps the average, as libraries do, and an even pace of sending both let eleven through.)
+A token bucket, which keeps an average as libraries do, and an even pace of sending both let through eleven requests in
+some second where ten were allowed.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 
 TRANSIT_S = 0.08
-"""How long a request may be on its way before its answer tells that it arrived; what is longer costs budget."""
+"""How long a written request is assumed to take to arrive, if there is no answer before. Longer values cost budget."""
 USABLE_S = 0.6
 """How long a leased token may be used before its lease has to be renewed."""
 LONGEST_ROUND_TRIP_S = 10.0
-"""What a term grows by at most: a statement that took longer is not waited for again."""
+"""The most by which a term is extended for a slow round trip."""
 PACE = 0.9
-"""Requests are at least this share of 1/rate apart: ten written at once would wait for each other on their way."""
+"""Requests are at least this share of 1/rate apart; ten written at once would delay each other in transit."""
 
 
 @dataclass(slots=True)
 class Token:
-    """Leave to send one request.
+    """Permission to send one request.
 
     Attributes:
         number: Which token.
@@ -83,13 +83,13 @@ class _Lease:
 
 @dataclass(slots=True)
 class _Demand:
-    """How many tokens this process has use for.
+    """How many tokens this process needs.
 
     Attributes:
-        most: As many as there are.
+        most: Number of tokens in the budget.
         used_at: When a token was last used, by the monotonic clock.
-        is_short: Whether somebody had to wait since the last statement.
-        asked_for: How many the last statement asked for.
+        is_short: Whether a request had to wait since the last statement.
+        asked_for: Number of tokens that the last statement asked for.
     """
 
     most: int
@@ -98,7 +98,7 @@ class _Demand:
     asked_for: int = 0
 
     def ask(self, now: float, window_s: float) -> int:
-        """All where somebody had to wait; else those that are in use and one more, half of all to begin with."""
+        """How many tokens to ask for: half at the start, all if a request had to wait, else one above use."""
         while self.used_at and self.used_at[0] < now - window_s:
             self.used_at.popleft()
         needed = len(self.used_at) + 1 if self.asked_for else (self.most + 1) // 2
@@ -108,11 +108,11 @@ class _Demand:
 
 
 class Throttle:
-    """Hands out permission to send; safe to share between threads.
+    """Gives permission to send requests; can be shared between threads.
 
     Args:
-        rate_per_s: Requests a second; 0: no limit. Below one, seconds grow instead: 0.5 is one every two seconds.
-        database_url: The database that shares the budget.
+        rate_per_s: Requests a second; 0: no limit. Values below one mean longer windows: 0.5 is one in two seconds.
+        database_url: The database that holds the budget.
     """
 
     def __init__(self, rate_per_s: float, database_url: str) -> None:
@@ -126,19 +126,19 @@ class Throttle:
         self._next_at = 0.0
         self._renew_at = 0.0
         self._held_until = 0.0
-        # What follows is for the thread that renews, one at a time.
+        # Only the thread that renews leases, one at a time, uses the attributes below.
         self._renewing: threading.Thread | None = None
         self._holder = str(uuid.uuid4())
         self._round_trip_s = 0.0
         self._connection: Connection | None = None
 
     def wait(self) -> Token | None:
-        """Return when a request may be sent; None where there is no limit.
+        """Wait until a request may be sent, and return its token; None where there is no limit.
 
         The token counts as used from now on, or from `writing` where that is called.
 
         Raises:
-            DatabaseError: The budget cannot be asked.
+            DatabaseError: The database that holds the budget cannot be used.
         """
         while True:
             with self._changed:
@@ -162,13 +162,13 @@ class Throttle:
             self._renew()
 
     def writing(self, token: Token | None) -> Token | None:
-        """Return when the request may be written to its open connection, and the token that it is written with.
+        """Wait until the request may be written to its open connection, and return its token.
 
-        That is another one, where opening the connection took so long that the first was given to another request, or
-        ran out. The connection stays open for it: one opened anew would take as long again.
+        It is another token if opening the connection took so long that the first one expired or went to another
+        request. The open connection is kept meanwhile: opening another one would take as long again.
 
         Raises:
-            DatabaseError: The budget cannot be asked.
+            DatabaseError: The database that holds the budget cannot be used.
         """
         while token is not None:
             with self._changed:
@@ -180,7 +180,7 @@ class Throttle:
         return None
 
     def arrived(self, token: Token | None) -> None:
-        """The request's answer (or its failure) is here: its token can be used again a window from now."""
+        """Note that the request was answered or failed: its token can be used again one window from now."""
         if token is None:
             return
         with self._changed:
@@ -190,12 +190,12 @@ class Throttle:
                 self._changed.notify()
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send for so long (`Retry-After`)."""
+        """Send nothing for some seconds (`Retry-After`)."""
         with self._changed:
             self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     def close(self) -> None:
-        """Give the tokens back and close the connection."""
+        """Return the tokens and close the connection."""
         with self._changed:
             renewing = self._renewing
         if renewing is not None:
@@ -203,14 +203,14 @@ class Throttle:
         if self._connection is not None:
             with self._changed:
                 returned = self._give_back(list(self._leases))
-            with suppress(DatabaseError):  # then they come back when their term ends
+            with suppress(DatabaseError):  # the tokens become free when their term ends
                 self._ask(0, returned)
             self._disconnect()
 
-    # ---- with the lock held
+    # ---- called with the lock held
 
     def _take(self, now: float) -> Token | None:
-        """A token that may be used now, if there is one."""
+        """Take a token that may be used now, if there is one."""
         held = [number for number, lease in self._leases.items() if now <= lease.usable_until]
         usable = [number for number in held if self._leases[number].free_at <= now]
         if not usable or now < self._next_at:
@@ -223,34 +223,34 @@ class Throttle:
         return lease.use
 
     def _pause(self, now: float) -> float | None:
-        """Seconds until a token that is held can be used; None: there is none before another statement."""
+        """Seconds until one of our tokens can be used; None: another statement is needed first."""
         free = [lease.free_at for lease in self._leases.values() if max(now, lease.free_at) <= lease.usable_until]
         return max(min(free), self._next_at) - now if free else None
 
     def _renew_if_due(self, now: float) -> None:
-        """Ask again, on a thread of its own, before the leases end, or as soon as a share turns out too small."""
+        """Renew on a thread of its own, before the leases end or as soon as there are too few."""
         can_grow = self._demand.is_short and self._demand.asked_for < self._tokens
         if self._renewing is None and (now >= self._renew_at or can_grow):
             self._renewing = threading.Thread(target=self._renew_quietly, name="request budget", daemon=True)
             self._renewing.start()
 
     def _give_back(self, numbers: Sequence[int]) -> dict[int, float]:
-        """Use these tokens no more; gives when each is free."""
+        """Stop using these tokens; return when each is free, by the monotonic clock."""
         for number in numbers:
             self._leases[number].usable_until = 0.0
         return {number: self._leases[number].free_at for number in numbers}
 
-    # ---- for the thread that renews
+    # ---- called by the thread that renews
 
     def _renew_quietly(self) -> None:
-        with suppress(DatabaseError):  # who finds no token asks again, and is told
+        with suppress(DatabaseError):  # a request that finds no token renews itself, and gets the error
             self._renew()
 
     def _renew(self) -> None:
-        """One statement: give back what is not needed, renew the rest, take more.
+        """In one statement, return the tokens that are not needed, renew the others, and take more.
 
         Raises:
-            DatabaseError: The budget cannot be asked.
+            DatabaseError: The database that holds the budget cannot be used.
         """
         try:
             with self._changed:
@@ -272,15 +272,15 @@ class Throttle:
                 self._changed.notify_all()
 
     def _ask(self, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
-        """A row, and the monotonic instants before and after.
+        """The statement's row, and the monotonic instants before and after it.
 
-        What became of a statement without an answer nobody knows: the next one is another holder's, and what the first
-        was given comes back when its term ends.
+        After a statement without an answer it is unknown which tokens we hold. The next statement uses a new holder id,
+        and the tokens of the old one become free when their term ends.
         """
         with database_errors():
             try:
                 return self._row(wanted, returned)
-            except psycopg.OperationalError:  # a pooler dropped the connection: another one, once
+            except psycopg.OperationalError:  # a pooler may have dropped the connection: try once more with another one
                 return self._row(wanted, {})
 
     def _row(self, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
@@ -289,7 +289,7 @@ class Throttle:
         asked = time.monotonic()
         parameters = {
             "holder": self._holder, "wanted": wanted, "tokens": self._tokens,
-            # The way twice: once for this answer, once for the one that renews it.
+            # Two round trips: one for this answer, one for the renewal.
             "term_s": self._window_s + TRANSIT_S + USABLE_S + 2 * self._round_trip_s,
             "returned": list(returned), "free_in_s": [free_at - asked for free_at in returned.values()],
         }  # fmt: skip
@@ -300,7 +300,7 @@ class Throttle:
             self._holder = str(uuid.uuid4())
             raise
         answered = time.monotonic()
-        # The longest of late, so that a way that is as long again finds its term long enough.
+        # A decaying maximum, so that a term is long enough for the next slow round trip.
         self._round_trip_s = min(max(answered - asked, 0.9 * self._round_trip_s), LONGEST_ROUND_TRIP_S)
         return row, asked, answered
 

@@ -1,6 +1,6 @@
 """What an endpoint's schema offers: asked once a day by introspection, remembered in `system_settings`.
 
-Seed 004 sorts by `UPDATED_AT_DESC` and filters by `startGte`; the published schema has neither. Both must work.
+An older API sorts by `UPDATED_AT_DESC` and filters by `startGte`; the published schema has neither. Both must work.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gazelle_sync_tests.benchmarks.table import Line, Samples
 EMPTY_ASSETS = [sys.executable, "-m", "gazelle_sync_tests.benchmarks.empty_assets"]
 MOST_REQUESTS = 12
 EDITS = {"clients": 5, "pianos": 2, "events": 25, "timeline": 30}
-"""Seed 004's changes of a day, 62 records."""
+"""The changes of an ordinary day, 62 records."""
 TICKS = 96
 QUARTER_S = 900.0
 HOUR_S = 3600.0
@@ -127,7 +127,7 @@ def tick(repeats: int) -> Iterator[Line]:
 
 
 def day(_: int) -> Iterator[Line]:
-    """96 ticks, seed 004's changes spread over them. The pull without Dagster: bodies are counted, not seconds."""
+    """96 ticks, with a day's changes spread over them. The pull without Dagster: bodies are counted, not seconds."""
     draw = random.Random(4)  # noqa: S311 - reproducible, not secret
     edits = [dict.fromkeys(EDITS, 0) for _ in range(TICKS)]
     for kind, count in EDITS.items():
@@ -150,7 +150,7 @@ def day(_: int) -> Iterator[Line]:
         stats = sandbox.admin.stats()
     bodies = _bodies(stats)
     yield Line(
-        f"bodies in a day of {TICKS} ticks with seed 004's {sum(EDITS.values())} changes (one run)",
+        f"bodies in a day of {TICKS} ticks with {sum(EDITS.values())} changes (one run)",
         f"{bodies} bodies, {stats['requests']} requests",
         f"under {MOST_BODIES_A_DAY} bodies",
         f"{bodies / MOST_BODIES_A_DAY:.2f}",

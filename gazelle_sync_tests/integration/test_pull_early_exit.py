@@ -12,7 +12,7 @@ STAMPED = ["clients", "pianos", "invoices", "appointments"]
 
 @pytest.fixture
 def seed_shop(shop: Shop) -> Shop:
-    """A shop whose endpoint speaks seed 004's dialect, with more records than the early exit's page holds."""
+    """A shop on the older dialect of the API (`seed`), with more records than the early exit's page holds."""
     shop.admin.settings(dialect="seed")
     client = shop.admin.dump("clients")[0]["id"]
     for number in range(150):

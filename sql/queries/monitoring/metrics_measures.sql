@@ -1,4 +1,4 @@
--- The measures of seed 002 over all runs, by entity.
+-- Sums over all runs, by entity: runs, seconds and records of staging, seconds, records and errors of applying.
 SELECT
     measured.entity,
     count(*),
