@@ -1,4 +1,4 @@
-"""What every command stands in: the settings with what they leave unset started, and errors told in one sentence."""
+"""Shared by all commands: settings, with unset parts started as embedded ones, and errors reported in one sentence."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:
 
 @contextmanager
 def _alert_if_start_fails(settings: Settings, job_name: str) -> Iterator[None]:
-    """A run that cannot even begin is told as well; what a person mistyped is not."""
+    """Alert when a run cannot start, except for a mistyped option or setting."""
     try:
         yield
     except SettingsError:

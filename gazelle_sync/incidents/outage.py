@@ -1,7 +1,7 @@
-"""The one trouble that `alert_log` cannot hold: its own database is out of reach.
+"""The one incident that `alert_log` cannot store: its own database is unreachable.
 
-It is kept in a file under `GAZELLE_SYNC_HOME` and told at once when a run failed for it, or when it lasts. As soon as
-the database is back the trouble goes into the ledger as any other, where it ends, and its end is told.
+It is stored in a file under `GAZELLE_SYNC_HOME`. The alert is sent at once when a run failed because of it, otherwise
+after `LASTS`. When the database is reachable again, the incident is copied to the ledger and closed like any other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gazelle_sync.warehouse.connect import Connection, statement
 
 RULE = "database"
 LASTS = timedelta(minutes=2)
-"""A server that restarts is no trouble; unless a run failed for it."""
+"""No alert before this time, as for a server that restarts, unless a run failed because of it."""
 
 log = get_logger("gazelle_sync.incidents")
 
@@ -57,7 +57,7 @@ class _Outage(msgspec.Struct):
 
 
 def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: bool) -> None:
-    """Tell that the database is out of reach, once; what could not be delivered is tried again by later calls.
+    """Alert once that the database is unreachable; later calls retry messages that were not delivered.
 
     Args:
         settings: For the home, the language and the UI's address.
@@ -81,7 +81,7 @@ def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: b
 
 
 def record(settings: Settings, connection: Connection) -> None:
-    """Put an outage that was told into the ledger; the rules find it over, and say so.
+    """Copy an outage of which an alert was sent to the ledger; the rules then close it.
 
     Args:
         settings: For the home.
@@ -105,7 +105,7 @@ def record(settings: Settings, connection: Connection) -> None:
 
 
 def forget(settings: Settings) -> None:
-    """The database is back and holds what the file held."""
+    """Remove the file: the database is back and has its contents."""
     _path(settings).unlink(missing_ok=True)
 
 

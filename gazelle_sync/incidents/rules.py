@@ -1,4 +1,4 @@
-"""The rules: facts → what is in trouble. Pure; each says what it looked at, so that silence is not taken for health."""
+"""The rules: facts → what is wrong. Pure. Each also names what it evaluated: the rest is unknown, not well."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Rule:
 
 
 def failed_entities(facts: Facts) -> Assessment:
-    """An entity that could not be pulled; entities that failed for the same cause are told together."""
+    """An entity that could not be pulled; entities with the same cause share one alert."""
     troubles = []
     for entity, failure in facts.failures.items():
         cause, run_id = f"{failure.cause.code} {failure.run_id}", failure.run_id
@@ -83,7 +83,7 @@ def failed_checks(facts: Facts) -> Assessment | None:
 
 
 def stale_data(facts: Facts) -> Assessment:
-    """An entity that was not in step for an hour. One that fails is told by its failure."""
+    """An entity that no pull brought up to date for an hour; not one with a failure, which has its own alert."""
     troubles = []
     for entity, health in facts.health.items():
         age = health.age if health.age is not None else facts.synced_for

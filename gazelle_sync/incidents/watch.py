@@ -1,4 +1,4 @@
-"""Look, write down, deliver: in this order, so that a crash at any point loses no alert and invents none."""
+"""Evaluates the rules, stores alerts, then delivers them: in this order a crash loses no alert and adds none."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Watched:
 
 
 def watch(settings: Settings, ended: EndedRun | None = None) -> Watched:
-    """Judge how things stand, tell what is new, deliver what is owed.
+    """Evaluate the rules, store new alerts and recoveries, and deliver pending messages.
 
     Args:
         settings: With `database_url` filled in.
@@ -77,7 +77,7 @@ def keep_watching(settings: Settings, stopped: threading.Event, every_s: float) 
     while not stopped.wait(every_s):
         try:
             watch(settings)
-        except Exception:  # whatever it is, the next look may tell
+        except Exception:  # the next round may succeed
             log.exception("alerts could not be looked after")
 
 

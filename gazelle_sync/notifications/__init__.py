@@ -1,1 +1,1 @@
-"""Messages to people: to whom, in a ledger that sends none twice, by Apprise, without a client's particulars."""
+"""Messages to people: recipients, a ledger so that none is sent twice, delivery by Apprise, redaction of secrets."""

@@ -1,6 +1,6 @@
 """`alert_log`: one row a message and recipient, written before anything is sent.
 
-All changes of what is open happen under one advisory lock, so that two processes that see the same trouble tell it
+All changes of what is open happen under one advisory lock, so that two processes that see the same incident alert
 once. A message is claimed by the statement that marks it `sending`; no lock is held while it is sent.
 """
 
@@ -22,7 +22,7 @@ LOG = "log"
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 CLAIM_LASTS = timedelta(minutes=10)
-"""After so long the process that claimed a message is dead. It is sent again: told twice is better than never."""
+"""After so long the process that claimed a message is dead. It is sent again: twice is better than never."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def occurrences(rows: Rows) -> list[Occurrence]:
 def last_sent_within(
     connection: Connection, rule: str, subjects: Iterable[str], cool_down: timedelta
 ) -> datetime | None:
-    """When the same trouble was told last, if that is within the cool-down; aware."""
+    """When the last alert for the same incident was stored, if within the cool-down; aware."""
     parameters = {"rule": rule, "subjects": list(subjects), "cool_down": cool_down}
     row = connection.execute(statement("notifications/last_sent"), parameters).fetchone()
     return row[0] if row else None

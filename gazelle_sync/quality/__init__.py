@@ -1,1 +1,1 @@
-"""What the checks evaluate: may the shop believe its tables? Nothing here imports Dagster or writes rows."""
+"""The data quality checks: whether the shop can rely on its tables. Nothing here writes to production."""

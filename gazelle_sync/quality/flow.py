@@ -134,7 +134,7 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
 
 
 def evaluate_age(context: CheckContext, check: str) -> Finding:
-    """Every entity was polled with success lately: silence is no proof of health."""
+    """Every entity was polled with success lately: no error does not mean that it was read."""
     if (nothing := _no_run(context, check)) is not None:
         return nothing
     ages = dict(context.rows("quality/polls", {"entities": ALL}))
@@ -208,7 +208,7 @@ def evaluate_volume(context: CheckContext, check: str) -> Finding:
 def error_kind(message: str) -> str:
     """The kind of an error: its first line without the record, what was quoted of it, and figures.
 
-    What a body holds is a client's affair: it stays in the database.
+    Contents of bodies are clients' data and stay in the database.
     """
     line = message.strip().splitlines()[0] if message.strip() else "?"
     line = _RECORD.sub("", line)

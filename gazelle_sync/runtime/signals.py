@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command the same way: what is in progress is undone, what is held is given back.
+"""Ctrl-C and SIGTERM end a command the same way: the open transaction is rolled back, and locks are released.
 
 While a command holds nothing (it is being imported, or has ended) the process leaves at once. While it holds something,
 the signal is a `KeyboardInterrupt`, which unwinds it.

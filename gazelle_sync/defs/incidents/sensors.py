@@ -25,8 +25,8 @@ PROCESS_TAG = "gazelle_sync/process"
 """Of a run of the command line: `host:pid` of the process that runs it, so that the next one can tell whether it is
 alive."""
 CHECK_FAILED = "DagsterAssetCheckFailedError"
-OVERTAKEN_WITHIN = 10
-"""A run that ended so many runs of its job ago is old news."""
+SUPERSEDED_WITHIN = 10
+"""How many newer runs of the job are searched for one that replaces a run's result."""
 
 
 def ended_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> EndedRun:
@@ -91,7 +91,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
 def _is_superseded(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether a newer run of the same job has ended: what this one says is not how things stand."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=OVERTAKEN_WITHIN)
+    newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=SUPERSEDED_WITHIN)
     own = next((record for record in newest if record.dagster_run.run_id == run.run_id), None)
     if own is None:
         return bool(newest)

@@ -1,4 +1,4 @@
--- When the same trouble was told last, within the cool-down.
+-- When the last alert for the same incident was stored, if within the cool-down.
 SELECT max(coalesce(sent_at, opened_at)) AS told_at
 FROM alert_log
 WHERE rule = %(rule)s

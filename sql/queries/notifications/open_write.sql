@@ -1,4 +1,4 @@
--- A trouble begins: its message is owed to each recipient.
+-- Store a new incident: one pending message for each recipient.
 INSERT INTO alert_log (
     occurrence, kind, rule, subjects, severity, title, text, run_id, recipient, status, opened_at, next_try_at
 )

@@ -1,4 +1,4 @@
--- The news that a trouble is over is owed to whoever was told of it, or will be.
+-- Store a pending recovery message for each recipient of the alert.
 INSERT INTO alert_log (
     occurrence, kind, rule, subjects, severity, state, title, text, run_id, recipient, status, opened_at, recovered_at,
     next_try_at

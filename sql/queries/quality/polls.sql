@@ -1,4 +1,4 @@
--- Of each entity: minutes since the newest pull that read and applied it began, by the database's clock. A dead run's row
+-- Of each entity: minutes since the newest pull that read and applied it began, by the database's clock. A killed run's row
 -- has no stats, so it counts for no entity.
 SELECT
     wanted.entity,
