@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
 
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import MONTREAL, montreal_day
@@ -47,14 +49,24 @@ CONVERSIONS = {
     2: Cause.CONVERTED_TWICE,
 }
 """How often UTC was turned into Montreal's time (if negative, the other way round) → what that is called."""
-HOURS: dict[float, Cause] = {
-    **dict.fromkeys((4, 5), Cause.UTC_READ_AS_LOCAL),
-    **dict.fromkeys((-4, -5), Cause.LOCAL_STORED_AS_UTC),
-    **dict.fromkeys((8, 9, 10, -8, -9, -10), Cause.CONVERTED_TWICE),
-}
-"""Hours by which all rows were moved → what that is called."""
-Explanation = tuple[Cause, timedelta | None, int]
-"""A cause, by how much where that is the same for all rows, and otherwise by which conversion (0: by none)."""
+HOURS = {
+    times * offset: cause for times, cause in CONVERSIONS.items() for offset in (-4 * HOUR, -5 * HOUR)
+} | dict.fromkeys((-9 * HOUR, 9 * HOUR), Cause.CONVERTED_TWICE)
+"""By how much all rows were moved → what that is called. Montreal is 4 h behind UTC in summer, 5 h in winter."""
+
+
+class Explanation(NamedTuple):
+    """One way in which a row may have gone wrong; rows with the same one make a pattern.
+
+    Attributes:
+        cause: What happened.
+        shift: By how much, where that is the same for all rows.
+        conversions: How often UTC was turned into Montreal's time, where the season decides by how much.
+    """
+
+    cause: Cause
+    shift: timedelta | None = None
+    conversions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,11 @@ class Pair:
         """Whether the two differ."""
         return self.found != self.expected
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it was moved out of the calendar and is read as its end: any shift may have done it."""
+        return self.found is not None and is_calendar_end(self.found) and abs(self.found - self.expected) < DAY
+
     def __str__(self) -> str:
         expected = f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M}"
         if self.found is None:
@@ -85,8 +102,7 @@ class Pair:
         return f"{expected} → {self.found:%Y-%m-%d %H:%M} ({signed_hours(self.found - self.expected)})"
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """Rows that are off in the same way.
 
     Attributes:
@@ -99,50 +115,36 @@ class Pattern:
     cause: Cause
     shift: timedelta | None
     since: date | None
-    pairs: tuple[Pair, ...]
+    pairs: Sequence[Pair]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong with a column of instants.
-
-    Attributes:
-        total: Rows that were compared.
-        patterns: What is wrong with them; empty where all are right.
-    """
-
-    total: int
-    patterns: tuple[Pattern, ...]
-
-    @property
-    def off(self) -> int:
-        """Rows that are off."""
-        return sum(len(pattern.pairs) for pattern in self.patterns)
-
-
-def diagnose(pairs: Sequence[Pair]) -> Diagnosis:
-    """Name what is wrong with rows.
+def diagnose(pairs: Sequence[Pair]) -> list[Pattern]:
+    """Name what is wrong with rows: nothing where all are right.
 
     Args:
         pairs: All rows, the right ones too: whether only one season is off shows in those that are not.
     """
-    missing = tuple(pair for pair in pairs if pair.found is None)
-    left = [(pair, _explanations(pair, pair.found)) for pair in pairs if pair.is_off and pair.found is not None]
-    has_right = any(not pair.is_off for pair in pairs)
+    left = [(pair, list(_explanations(pair, pair.found))) for pair in pairs if pair.is_off and pair.found is not None]
+    is_all_off = all(pair.is_off for pair in pairs)
     patterns: list[Pattern] = []
     while left:
         # Of two that explain as many rows the first is taken, and each row names the one that says most first.
         ((best, _),) = Counter(explanation for _, named in left for explanation in named).most_common(1)
-        explained = tuple(pair for pair, named in left if best in named or _is_beyond(pair))
-        cause, shift, _ = best
+        explained = [pair for pair, named in left if best in named or pair.is_beyond]
         if len(explained) < LEAST_ALIKE and len(left) > 1:
-            patterns.append(Pattern(Cause.SCATTERED, None, None, tuple(pair for pair, _ in left)))
-            break
-        patterns.append(Pattern(cause, shift, _since(cause, explained) if has_right else None, explained))
-        left = [(pair, named) for pair, named in left if best not in named and not _is_beyond(pair)]
-    if missing:
+            best, explained = Explanation(Cause.SCATTERED), [pair for pair, _ in left]
+        since = None if is_all_off else _since(best.cause, explained)
+        patterns.append(Pattern(best.cause, best.shift, since, explained))
+        told = set(explained)
+        left = [(pair, named) for pair, named in left if pair not in told]
+    if missing := [pair for pair in pairs if pair.found is None]:
         patterns.append(Pattern(Cause.MISSING, None, None, missing))
-    return Diagnosis(len(pairs), tuple(patterns))
+    return patterns
+
+
+def rows_off(patterns: Sequence[Pattern]) -> int:
+    """How many rows are off."""
+    return sum(len(pattern.pairs) for pattern in patterns)
 
 
 def montreal_offset(instant: datetime) -> timedelta:
@@ -152,14 +154,12 @@ def montreal_offset(instant: datetime) -> timedelta:
 
 @cache
 def clock_changes(year: int) -> tuple[datetime, ...]:
-    """The instants of a year at which Montreal's clock changes, aware UTC; none where Python's calendar ends."""
-    if not MINYEAR < year < MAXYEAR:
-        return ()
+    """The instants of a year at which Montreal's clock changes, aware UTC."""
     days = [datetime(year, 1, 1, tzinfo=UTC) + n * DAY for n in range(365)]
     return tuple(
         next(hour for n in range(1, 25) if montreal_offset(hour := day + n * HOUR) != montreal_offset(day))
-        for day in days
-        if montreal_offset(day) != montreal_offset(day + DAY)
+        for day, following in pairwise(days)
+        if montreal_offset(day) != montreal_offset(following)
     )
 
 
@@ -170,50 +170,38 @@ def signed_hours(shift: timedelta) -> str:
     return f"{'−' if shift < timedelta() else '+'}{minutes // 60} h{rest}"  # noqa: RUF001 - a minus sign, for people
 
 
-def _explanations(pair: Pair, found: datetime) -> list[Explanation]:
+def _explanations(pair: Pair, found: datetime) -> Iterator[Explanation]:
     """All that could explain a row that is off, the one that says most first."""
     shift = found - pair.expected
     spans = {times: _spans(pair.instant, times) for times in CONVERSIONS}
-    named: list[Explanation] = []
     if abs(shift) == HOUR:
         is_winter = montreal_offset(pair.instant) == STANDARD
-        named.append((Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift, 0))
+        yield Explanation(Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift)
     if found == datetime.combine(montreal_day(pair.instant), pair.expected.timetz()):
-        named.append((Cause.DATE_MOVED, None, 0))
-    named.append((_cause_of(shift), shift, 0))
-    named += [(cause, None, times) for times, cause in CONVERSIONS.items() if shift in spans[times]]
+        yield Explanation(Cause.DATE_MOVED)
+    yield Explanation(HOURS.get(shift, Cause.CONSTANT if shift % DAY else Cause.DATE_MOVED), shift)
+    for times, cause in CONVERSIONS.items():
+        if shift in spans[times]:
+            yield Explanation(cause, conversions=times)
     if found.date() == pair.expected.date():
-        named.append((Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2, 0))  # +19 h is 5 h less whose date stayed
-        once = [times for times in (-1, 1) if any((shift - span) % DAY == timedelta() for span in spans[times])]
-        named += [(Cause.DATE_LOST, None, times) for times in once]
-    return named
+        yield Explanation(Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2)  # +19 h is 5 h less whose date stayed
+        for times in (-1, 1):
+            if any(not (shift - span) % DAY for span in spans[times]):
+                yield Explanation(Cause.DATE_LOST, conversions=times)
 
 
-def _cause_of(shift: timedelta) -> Cause:
-    """What a shift that is the same for all rows comes from; Montreal is 5 h behind UTC in winter, 4 h in summer."""
-    if shift % DAY == timedelta():
-        return Cause.DATE_MOVED
-    return HOURS.get(shift / HOUR, Cause.CONSTANT)
+def _spans(instant: datetime, times: int) -> tuple[timedelta, timedelta]:
+    """How far conversions move an instant: by the season's hours, and as a program converts digits.
 
-
-def _spans(instant: datetime, times: int) -> list[timedelta]:
-    """How far conversions move an instant: by the season's hours, or as a program converts digits.
-
-    Within hours of a clock change the two differ, and so do the two readings of a repeated hour.
+    The two differ within hours of a clock change.
     """
-    spans = [times * montreal_offset(instant)]
-    for fold in (0, 1):
-        moved = instant
-        for _ in range(abs(times)):
-            local = moved.astimezone(MONTREAL) if times > 0 else moved.replace(tzinfo=MONTREAL, fold=fold)
-            moved = local.replace(tzinfo=UTC, fold=0) if times > 0 else local.astimezone(UTC)
-        spans.append(moved - instant)
-    return spans
-
-
-def _is_beyond(pair: Pair) -> bool:
-    """Whether a row was moved out of the calendar and is read as its end: any shift may have done it."""
-    return pair.found is not None and is_calendar_end(pair.found) and abs(pair.found - pair.expected) < DAY
+    moved = instant
+    for _ in range(abs(times)):
+        if times > 0:
+            moved = moved.astimezone(MONTREAL).replace(tzinfo=UTC, fold=0)
+        else:
+            moved = moved.replace(tzinfo=MONTREAL).astimezone(UTC)
+    return times * montreal_offset(instant), moved - instant
 
 
 def _since(cause: Cause, off: Sequence[Pair]) -> date | None:

@@ -12,19 +12,18 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.i18n.translator import Message, translator
+from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL, parse_instant
-from gazelle_sync.quality import timezone_texts as texts
 from gazelle_sync.quality.context import Check, CheckContext, empty, warning
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.shift import (
     STANDARD,
-    Diagnosis,
     Pair,
     Pattern,
     clock_changes,
     diagnose,
     montreal_offset,
+    rows_off,
     signed_hours,
 )
 from gazelle_sync.quality.titles import announced, reference_hour
@@ -36,6 +35,70 @@ YEARS_AROUND = 30
 """An appointment of the year 1900 or 2199 is somebody's mistyping, and no reason to reckon all years between."""
 AROUND_A_CHANGE = [timedelta(minutes=n) for n in (-61, -60, -31, -1, 0, 1, 29, 59, 60, 61)]
 
+ALL_ROWS = Message("all {total} rows")
+SOME_ROWS = Message("{count} of {total} rows")
+SINCE_ROWS = Message("rows after {day} only ({count} of {total})")
+SHIFTED = Message("{rows} shifted by {shift}: {cause}")
+UNEVEN = Message("{rows}: {cause}")
+MIXTURE = Message("a mixture: {parts}")
+RIGHT = Message("{total} appointments: the instant of Gazelle, start_at and the UTC date and time agree on every row.")
+OFF = Message("{column} is not what Gazelle says: {what}.")
+UNSTAGED = Plural(
+    "{count} appointment has no body in staging to compare with.",
+    "{count} appointments have no body in staging to compare with.",
+)
+MEND = Message(
+    "Look for a trigger, a script or a program that writes gazelle_appointments and stop it; then `gazelle-sync "
+    "replay --only appointments` puts every row right."
+)
+VIEW_RIGHT = Message(
+    "{total} appointments: v_appointments_montreal shows the time of Montreal's clock on every row; PostgreSQL and "
+    "Python agree on {edges} instants around clock changes."
+)
+VIEW_OFF = Message("v_appointments_montreal does not show the time of Montreal's clock: {what}.")
+VIEW_ROWS = Plural(
+    "{count} appointment is missing from it, or shown twice",
+    "{count} appointments are missing from it, or shown twice",
+)
+ALL_DAY = Message("{count} show a time though they last all day, or none though they do not")
+ZONE_DATA = Message("PostgreSQL's time zone database and Python's differ on {count} instants around clock changes")
+MEND_VIEW = Message(
+    "Make the view again from sql/migrations/005_views.sql; if the zone databases differ, update the server's tzdata."
+)
+REFERENCE_RIGHT = Message(
+    "{total} reference appointments (Tire le Coyote) show 07:00 and 18:00 in Montreal, {winter} of them in winter and "
+    "{summer} in summer."
+)
+REFERENCE_OFF = Message(
+    "{count} of {total} reference appointments (Tire le Coyote) do not show the hour that they announce: {what}."
+)
+REFERENCE_NONE = Message(
+    "The calendar holds no reference appointment, so nobody can tell whether Gazelle itself sends the right hours."
+)
+MAKE_REFERENCE = Message(
+    'Make two appointments in Gazelle, "Tire le Coyote avant 8h" at 07:00 and "Tire le Coyote à 18h" at 18:00, one '
+    "pair in winter and one in summer."
+)
+LOOK_IN_GAZELLE = Message(
+    "Look at them in Gazelle. If it shows the announced hour there, the sync or the view is at fault: see the other "
+    "timezone checks."
+)
+TITLES_RIGHT = Message("{total} titles looked at, {announcing} announce an hour: all agree with the time shown.")
+TITLES_OFF = Message("{count} of {announcing} titles that announce an hour do not agree with the time shown.")
+TITLES_SYSTEMATIC = Message(
+    "{count} of {announcing} titles that announce an hour are off by the same {shift}: that is no mistyping."
+)
+ASK_WHO_TYPED = Message("People mistype: correct the title or the hour in Gazelle.")
+ANNOUNCED_SHOWN = Message("{id}: announces {said}, shows {shown}")
+SCHEMA_RIGHT = Message("Nothing moves hours: no trigger on gazelle_appointments, no local time in any table.")
+SCHEMA_NONE = Message("Tables that are not there: {what}.")
+MIGRATE = Message("`gazelle-sync migrate` makes them again and says what to do then.")
+SCHEMA_OFF = Message("Something may move hours: {what}.")
+DROP = Message(
+    "Drop it (sql/migrations/004_remove_timezone_trigger.sql has the statements for the old trigger): tables hold "
+    "UTC, local time lives in views."
+)
+
 
 def evaluate_instants(context: CheckContext, check: str) -> Finding:
     """`start_at` = `raw_data.start` = (`appointment_date`, `appointment_time` as UTC), on every row."""
@@ -45,25 +108,21 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     suspects = context.rows("quality/appointments", {"all": False})
     unstaged = [i for i, *_, said, status in suspects if status in (None, "processed") and parse_instant(said) is None]
     if not unstaged and not any(pair.is_off for pairs in _columns(suspects).values() for pair in pairs):
-        return Finding(check, True, context.say(texts.RIGHT, total=total), numbers={"checked": total, "off": 0})
+        return Finding(check, True, context.say(RIGHT, total=total), numbers={"checked": total, "off": 0})
     everything = _columns(context.rows("quality/appointments", {"all": True}))
     diagnoses = {column: diagnose(pairs) for column, pairs in everything.items()}
+    compared = len(everything["start_at"])
     parts = [
-        context.say(texts.OFF, column=column, what=describe(context, diagnosis))
-        for column, diagnosis in _alike_together(diagnoses).items()
+        context.say(OFF, column=column, what=_describe(context, patterns, compared))
+        for column, patterns in _alike_together(diagnoses).items()
     ]
     if unstaged:
-        parts.append(context.say(texts.UNSTAGED, count=len(unstaged)))
-    examples = [line for diagnosis in diagnoses.values() for line in _examples(diagnosis, 3)]
-    off = max(diagnosis.off for diagnosis in diagnoses.values())
-    return Finding(
-        check,
-        passed=False,
-        summary=" ".join(parts),
-        advice=context.say(texts.MEND),
-        examples=first_few([*dict.fromkeys(examples), *unstaged]),
-        numbers={"checked": total, "off": off, "without body": len(unstaged)},
-    )
+        parts.append(context.say(UNSTAGED, count=len(unstaged)))
+    lines = [str(pair) for patterns in diagnoses.values() for pattern in patterns for pair in pattern.pairs[:3]]
+    off = max(map(rows_off, diagnoses.values()))
+    numbers = {"checked": total, "off": off, "without body": len(unstaged)}
+    examples = first_few([*dict.fromkeys(lines), *unstaged])
+    return Finding(check, False, " ".join(parts), "error", context.say(MEND), examples, numbers)
 
 
 def evaluate_view(context: CheckContext, check: str) -> Finding:
@@ -76,10 +135,9 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         return nothing
     ((total, shown_rows, first, last),) = context.rows("quality/calendar_count")
     changes = _changes(first, last)
-    if any(map(_is_wrong, rows := _calendar(context, changes, everything=context.thorough))):
+    rows = _calendar(context, changes, everything=context.thorough)
+    if rows and not context.thorough:
         rows = _calendar(context, changes, everything=True)
-    else:
-        rows = []
     there = [row for row in rows if row[3]]
     columns: dict[str, list[Pair]] = {"start": [], "day": [], "time": []}
     for external_id, at, lasts_all_day, _, start, day, at_time in there:
@@ -88,26 +146,23 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         columns["day"].append(Pair(external_id, at, local, day and datetime.combine(day, local.time())))
         if not lasts_all_day:
             columns["time"].append(Pair(external_id, at, local, None if at_time is None else _nearest(local, at_time)))
-    worst = max(map(diagnose, columns.values()), key=lambda diagnosis: diagnosis.off)
+    column, worst = max(
+        ((column, diagnose(columns[column])) for column in columns), key=lambda named: rows_off(named[1])
+    )
     astray = max(len(rows) - len({row[0] for row in there}), abs(shown_rows - total))
     all_day = sum(lasts_all_day != (at_time is None) for _, _, lasts_all_day, *_, at_time in there)
     edges = _edges(context, changes)
     foreign = [pair for pair in edges if pair.is_off]
-    numbers = {"checked": total, "off": max(worst.off, astray, all_day), "clock changes": len(edges)}
-    parts = [describe(context, worst)] if worst.off else []
-    for text, count in ((texts.VIEW_ROWS, astray), (texts.ALL_DAY, all_day), (texts.ZONE_DATA, len(foreign))):
+    numbers = {"checked": total, "off": max(rows_off(worst), astray, all_day), "clock changes": len(edges)}
+    parts = [_describe(context, worst, len(columns[column]))] if worst else []
+    for text, count in ((VIEW_ROWS, astray), (ALL_DAY, all_day), (ZONE_DATA, len(foreign))):
         parts += [context.say(text, count=count)] if count else []
     if not parts:
-        summary = context.say(texts.VIEW_RIGHT, total=total, edges=len(edges))
+        summary = context.say(VIEW_RIGHT, total=total, edges=len(edges))
         return Finding(check, True, summary, numbers=numbers)
-    return Finding(
-        check,
-        passed=False,
-        summary=context.say(texts.VIEW_OFF, what="; ".join(parts)),
-        advice=context.say(texts.MEND_VIEW),
-        examples=first_few([*_examples(worst, 5), *map(str, foreign)]),
-        numbers=numbers,
-    )
+    summary = context.say(VIEW_OFF, what="; ".join(parts))
+    examples = first_few([*(str(pair) for pattern in worst for pair in pattern.pairs[:5]), *map(str, foreign)])
+    return Finding(check, False, summary, "error", context.say(MEND_VIEW), examples, numbers)
 
 
 def evaluate_reference(context: CheckContext, check: str) -> Finding:
@@ -115,29 +170,25 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
     if (nothing := empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     pairs = []
-    for external_id, title, day, shown in context.rows("quality/titles"):
+    for external_id, title, starts, shown in context.rows("quality/titles"):
         if (hour := reference_hour(title)) is not None:
-            local = datetime.combine(day, hour)
+            local = datetime.combine(starts, hour)
             instant = local.replace(tzinfo=MONTREAL).astimezone(UTC)
-            pairs.append(Pair(external_id, instant, local, datetime.combine(day, shown)))
+            pairs.append(Pair(external_id, instant, local, datetime.combine(starts, shown)))
     if not pairs:
-        advice = context.say(texts.MAKE_REFERENCE)
-        return warning(check, context.say(texts.REFERENCE_NONE), advice=advice, numbers={"checked": 0})
-    diagnosis = diagnose(pairs)
+        advice = context.say(MAKE_REFERENCE)
+        return warning(check, context.say(REFERENCE_NONE), advice=advice, numbers={"checked": 0})
+    patterns = diagnose(pairs)
+    off = rows_off(patterns)
     winter = sum(montreal_offset(pair.instant) == STANDARD for pair in pairs)
     seasons = {"winter": winter, "summer": len(pairs) - winter}
-    numbers = {"checked": len(pairs), "off": diagnosis.off, **seasons}
-    if not diagnosis.off:
-        return Finding(check, True, context.say(texts.REFERENCE_RIGHT, total=len(pairs), **seasons), numbers=numbers)
-    what = describe(context, diagnosis)
-    return Finding(
-        check,
-        passed=False,
-        summary=context.say(texts.REFERENCE_OFF, count=diagnosis.off, total=len(pairs), what=what),
-        advice=context.say(texts.LOOK_IN_GAZELLE),
-        examples=first_few(str(pair) for pair in pairs if pair.is_off),
-        numbers=numbers,
-    )
+    numbers = {"checked": len(pairs), "off": off, **seasons}
+    if not off:
+        return Finding(check, True, context.say(REFERENCE_RIGHT, total=len(pairs), **seasons), numbers=numbers)
+    what = _describe(context, patterns, len(pairs))
+    summary = context.say(REFERENCE_OFF, count=off, total=len(pairs), what=what)
+    examples = first_few(str(pair) for pair in pairs if pair.is_off)
+    return Finding(check, False, summary, "error", context.say(LOOK_IN_GAZELLE), examples, numbers)
 
 
 def evaluate_titles(context: CheckContext, check: str) -> Finding:
@@ -153,20 +204,20 @@ def evaluate_titles(context: CheckContext, check: str) -> Finding:
             continue
         announcing += 1
         if not said.agrees(shown):
-            line = context.say(texts.ANNOUNCED_SHOWN, id=external_id, said=said, shown=shown.isoformat("minutes"))
+            line = context.say(ANNOUNCED_SHOWN, id=external_id, said=said, shown=shown.isoformat("minutes"))
             off.append((line, said.off_by(shown)))
     numbers = {"checked": total, "announcing": announcing, "off": len(off)}
     if not off:
-        summary = context.say(texts.TITLES_RIGHT, total=total, announcing=announcing)
+        summary = context.say(TITLES_RIGHT, total=total, announcing=announcing)
         return Finding(check, True, summary, numbers=numbers)
     examples = first_few(shown for shown, _ in off)
     ((shift, alike),) = Counter(shift for _, shift in off).most_common(1)
     if alike >= LEAST_SYSTEMATIC and alike * 2 > announcing:
-        summary = context.say(texts.TITLES_SYSTEMATIC, count=alike, announcing=announcing, shift=signed_hours(shift))
-        advice = context.say(texts.LOOK_IN_GAZELLE)
+        summary = context.say(TITLES_SYSTEMATIC, count=alike, announcing=announcing, shift=signed_hours(shift))
+        advice = context.say(LOOK_IN_GAZELLE)
         return Finding(check, passed=False, summary=summary, advice=advice, examples=examples, numbers=numbers)
-    summary = context.say(texts.TITLES_OFF, count=len(off), announcing=announcing)
-    return warning(check, summary, advice=context.say(texts.ASK_WHO_TYPED), examples=examples, numbers=numbers)
+    summary = context.say(TITLES_OFF, count=len(off), announcing=announcing)
+    return warning(check, summary, advice=context.say(ASK_WHO_TYPED), examples=examples, numbers=numbers)
 
 
 def evaluate_schema(context: CheckContext, check: str) -> Finding:
@@ -176,30 +227,24 @@ def evaluate_schema(context: CheckContext, check: str) -> Finding:
     """
     ours = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
     if missing := [name for (name,) in context.rows("quality/missing_tables", {"tables": ours})]:
-        summary = context.say(texts.SCHEMA_NONE, what=", ".join(missing))
-        return Finding(check, False, summary, advice=context.say(texts.MIGRATE), numbers={"checked": 0})
+        summary = context.say(SCHEMA_NONE, what=", ".join(missing))
+        return Finding(check, False, summary, advice=context.say(MIGRATE), numbers={"checked": 0})
     movers = [f"{kind} {name} ({place})" for kind, name, place in context.rows("quality/triggers")]
     columns = context.rows("quality/local_columns", {"ours": ours})
     wrong = movers + [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if is_ours]
     foreign = [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if not is_ours]
     numbers = {"checked": len(ours), "triggers": len(movers), "columns": len(columns)}
     if not wrong and not foreign:
-        return Finding(check, True, context.say(texts.SCHEMA_RIGHT), numbers=numbers)
+        return Finding(check, True, context.say(SCHEMA_RIGHT), numbers=numbers)
     return Finding(
         check,
         passed=False,
         severity="error" if wrong else "warning",
-        summary=context.say(texts.SCHEMA_OFF, what=", ".join(first_few(wrong or foreign))),
-        advice=context.say(texts.DROP),
+        summary=context.say(SCHEMA_OFF, what=", ".join(first_few(wrong or foreign))),
+        advice=context.say(DROP),
         examples=first_few(wrong + foreign),
         numbers=numbers,
     )
-
-
-def describe(context: CheckContext, diagnosis: Diagnosis) -> str:
-    """A diagnosis in a person's words: "all 267 rows shifted by +5 h: UTC read as local time"."""
-    parts = [_describe(context, pattern, diagnosis.total) for pattern in diagnosis.patterns]
-    return parts[0] if len(parts) == 1 else context.say(texts.MIXTURE, parts="; ".join(parts))
 
 
 CHECKS = (
@@ -253,28 +298,30 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
     return pairs
 
 
-def _alike_together(diagnoses: dict[str, Diagnosis]) -> dict[str, Diagnosis]:
+def _alike_together(diagnoses: dict[str, list[Pattern]]) -> dict[str, list[Pattern]]:
     """The columns that are off; two that are off alike as one."""
-    off = {column: diagnosis for column, diagnosis in diagnoses.items() if diagnosis.off}
-    shapes = {tuple((p.cause, p.shift, len(p.pairs)) for p in diagnosis.patterns) for diagnosis in off.values()}
+    off = {column: patterns for column, patterns in diagnoses.items() if patterns}
+    shapes = {tuple((p.cause, p.shift, len(p.pairs)) for p in patterns) for patterns in off.values()}
     return {", ".join(off): next(iter(off.values()))} if len(shapes) == 1 else off
 
 
-def _examples(diagnosis: Diagnosis, each: int) -> list[str]:
-    return [str(pair) for pattern in diagnosis.patterns for pair in pattern.pairs[:each]]
+def _describe(context: CheckContext, patterns: Sequence[Pattern], total: int) -> str:
+    """What is wrong in a person's words: "all 267 rows shifted by +5 h: UTC read as local time"."""
+    parts = [_describe_one(context, pattern, total) for pattern in patterns]
+    return parts[0] if len(parts) == 1 else context.say(MIXTURE, parts="; ".join(parts))
 
 
-def _describe(context: CheckContext, pattern: Pattern, total: int) -> str:
+def _describe_one(context: CheckContext, pattern: Pattern, total: int) -> str:
     count = len(pattern.pairs)
-    text = texts.SINCE_ROWS if pattern.since else texts.ALL_ROWS if count == total else texts.SOME_ROWS
+    text = SINCE_ROWS if pattern.since else ALL_ROWS if count == total else SOME_ROWS
     day = translator(context.language).day(pattern.since, "d MMMM y") if pattern.since else ""
     rows = context.say(text, count=count, total=total, day=day)
     cause = context.say(pattern.cause.value)
     if pattern.shift is not None and pattern.since is None:
-        return context.say(texts.SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
+        return context.say(SHIFTED, rows=rows, shift=signed_hours(pattern.shift), cause=cause)
     if pattern.shift:
         cause += f" ({signed_hours(pattern.shift)})"
-    return context.say(texts.UNEVEN, rows=rows, cause=cause)
+    return context.say(UNEVEN, rows=rows, cause=cause)
 
 
 def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
@@ -286,13 +333,6 @@ def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything:
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
     rows = context.rows("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
     return [row for row in rows if not is_calendar_end(row[1])]
-
-
-def _is_wrong(row: tuple[Any, ...]) -> bool:
-    """Whether the view does not show an appointment as Montreal's clock does."""
-    _, at, lasts_all_day, is_there, shown, day, at_time = row
-    local = _wall_clock(at)
-    return not is_there or (shown, day, at_time) != (local, local.date(), None if lasts_all_day else local.time())
 
 
 def _changes(first: datetime, last: datetime) -> list[datetime]:

@@ -12,7 +12,7 @@ from gazelle_sync.quality.render import render_findings
 MODULES = [
     f"gazelle_sync.quality.{name}"
     for name in (
-        "registry", "context", "conformance", "counts", "flow", "integrity", "production", "render", "timezone_texts"
+        "registry", "context", "conformance", "counts", "flow", "integrity", "production", "render", "timezone"
     )
 ]  # fmt: skip
 
