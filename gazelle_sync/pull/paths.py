@@ -24,11 +24,14 @@ def records_at(bodies: Iterable[object], path: Sequence[str]) -> list[dict[str, 
     return [value for value in _values_at(bodies, path) if value.__class__ is dict]
 
 
-def _values_at(bodies: Iterable[object], path: Sequence[str]) -> Iterable[Any]:
-    values: Iterable[Any] = bodies
+def _values_at(bodies: Iterable[object], path: Sequence[str]) -> list[Any]:
+    values: list[Any] = list(bodies)
     for name in path:
         field = name.removesuffix("[]")
-        values = [value[field] for value in values if value.__class__ is dict and field in value]
+        try:  # nearly always everything is a record that says it, or null
+            values = [value[field] for value in values if value is not None]
+        except (KeyError, TypeError):
+            values = [value[field] for value in values if value.__class__ is dict and field in value]
         if name.endswith("[]"):
             values = [item for items in values if items.__class__ is list for item in items]
     return values

@@ -83,17 +83,17 @@ def tombstone(external_id: str) -> Version:
 
 def copy_lines(versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool) -> bytes:
     """Versions as lines of COPY's text format, with the columns of `COLUMNS`."""
-    tail = f"{fetched_at.isoformat()}\t{escaped(run_id)}\t{unlisted}\tpending\n"
+    common = f"{fetched_at.isoformat()}\t{escaped(run_id)}\t{unlisted}\tpending\n"
+    heads = [f"{row_id}\t{escaped(v.external_id)}" for row_id, v in zip(_ordered_uuids(), versions, strict=False)]
+    tails = [
+        f"{NULL if v.content_hash is None else _BYTEA + v.content_hash.hex()}\t"
+        f"{NULL if v.stamp is None else v.stamp.isoformat()}\t{v.is_unsettled}\t{v.replaced}\t{common}"
+        for v in versions
+    ]
     # JSON holds no bare line break, so one replacement serves the whole page; backslashes are all there is to escape.
-    bodies = b"\n".join([version.raw for version in versions]).replace(b"\\", b"\\\\").decode().split("\n")
-    return "".join(
-        [
-            f"{row_id}\t{escaped(v.external_id)}\t{body}\t"
-            f"{NULL if v.content_hash is None else _BYTEA + v.content_hash.hex()}\t"
-            f"{NULL if v.stamp is None else v.stamp.isoformat()}\t{v.is_unsettled}\t{v.replaced}\t{tail}"
-            for row_id, v, body in zip(_ordered_uuids(), versions, bodies, strict=False)
-        ]
-    ).encode()
+    bodies = b"\n".join([v.raw for v in versions]).replace(b"\\", b"\\\\").split(b"\n")
+    parts = zip(heads, bodies, tails, strict=True)
+    return b"".join([b"\t".join((head.encode(), body, tail.encode())) for head, body, tail in parts])
 
 
 _BYTEA = "\\\\x"
