@@ -41,6 +41,8 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from gazelle_sync.i18n import gettext
+
 
 class Cause(NamedTuple):
     """A kind of failure.
@@ -194,7 +196,7 @@ class RequestStopped(RequestRefused):
     cause = "stopped"
 
     def __init__(self, operation: str) -> None:
-        super().__init__(operation, "the run was stopped", status=0)
+        super().__init__(operation, gettext("the run was stopped"), status=0)
 
 
 class WriteRefused(RequestRefused):
@@ -237,8 +239,10 @@ class OperationFailed(ApiError):
         roots: set[str] | None = None,
         fields: set[str] | None = None,
     ) -> None:
-        shown = "; ".join(messages[:3]) + (f" (and {len(messages) - 3} more)" if len(messages) > 3 else "")
-        super().__init__(operation, f"Gazelle answered with errors: {shown}")
+        shown = "; ".join(messages[:3])
+        if len(messages) > 3:
+            shown += " " + gettext("(and {count} more)", count=len(messages) - 3)
+        super().__init__(operation, gettext("Gazelle answered with errors: {errors}", errors=shown))
         self.not_found = not_found or set()
         self.data = data or {}
         self.bad_nodes = bad_nodes or set()
@@ -275,10 +279,15 @@ class RowsHidden(RoleRefused):
 
     def __init__(self, tables: Sequence[str], role: str) -> None:
         super().__init__(
-            f"Row-level security hides rows of {', '.join(tables)} from the role {role}: nothing was done, since what "
-            "cannot be seen would count as not being there. Run the sync as the owner of these tables, or let an "
-            f"administrator say: ALTER ROLE {role} BYPASSRLS. A policy is not enough (COPY FROM refuses a table whose "
-            "row-level security holds for the role), and membership in another role does not bring BYPASSRLS along."
+            gettext(
+                "Row-level security hides rows of {tables} from the role {role}: nothing was done, since what cannot "
+                "be seen would count as not being there. Run the sync as the owner of these tables, or let an "
+                "administrator say: ALTER ROLE {role} BYPASSRLS. A policy is not enough (COPY FROM refuses a table "
+                "whose row-level security holds for the role), and membership in another role does not bring "
+                "BYPASSRLS along.",
+                tables=", ".join(tables),
+                role=role,
+            )
         )
         self.tables = tuple(tables)
 

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.entities import Entity
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard
 from gazelle_sync.pull.prefetch import prefetch
@@ -252,7 +253,11 @@ def prove_and_mend(database: ReusedConnection, entity: Entity, report: EntityRep
             names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
             more = ", …" if len(right) > NAMED else ""
             report.notes.append(
-                f"rows that differed from what Gazelle last said, put right: {len(right)} ({names}{more})"
+                gettext(
+                    "rows that differed from what Gazelle last said, put right: {rows} ({names})",
+                    rows=len(right),
+                    names=f"{names}{more}",
+                )
             )
     else:
         with database.use() as connection:

@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gazelle_sync.errors import MassDeletion
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.context import EntityPull, Owners
 from gazelle_sync.pull.paths import ids_at
 
 LEAST = 10
 SHARE = 0.02
+
+TAKEN_ALONG = Message("(what belongs to them goes with the next full run)")
 
 
 def deletion_limit(held: int) -> int:
@@ -49,8 +53,11 @@ class DeletionGuard:
         self._absent = len(self._alone) + (unread if self._alone else 0)
         if waiting:
             pull.report.notes.append(
-                f"{waiting} records are no longer listed: they wait, since clients are no longer listed that the fence "
-                "keeps"
+                gettext(
+                    "{waiting} records are no longer listed: they wait, since clients are no longer listed that the "
+                    "fence keeps",
+                    waiting=waiting,
+                )
             )
 
     @property
@@ -74,11 +81,19 @@ class DeletionGuard:
         if self._found_gone > self._limit or (self.is_over and is_sure):
             name = self._pull.entity.name
             raise MassDeletion(
-                f"{name}: {self._absent} records are no longer listed at Gazelle, more than the {self._limit} that "
-                f"pass in one run; {self._found_gone} of {self._looked_for} that were looked for are gone. Nothing of "
-                "them was marked deleted here; what is new or changed is kept. If they really were deleted, run: "
-                f"gazelle-sync sync --full --allow-deletes --only {name}"
-                + (" (what belongs to them goes with the next full run)" if self._pull.entity.takes_along else ""),
+                f"{name}: "
+                + gettext(
+                    "{absent} records are no longer listed at Gazelle, more than the {limit} that pass in one "
+                    "run; {gone} of {looked_for} that were looked for are gone. Nothing of them was marked deleted "
+                    "here; what is new or changed is kept. If they really were deleted, run: "
+                    "gazelle-sync sync --full --allow-deletes --only {name}",
+                    name=name,
+                    absent=self._absent,
+                    limit=self._limit,
+                    gone=self._found_gone,
+                    looked_for=self._looked_for,
+                )
+                + (" " + gettext(TAKEN_ALONG) if self._pull.entity.takes_along else ""),
                 self._alone,
                 number=self._absent,
             )

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import Entity, Table
 from gazelle_sync.errors import MassEmptying, MassVanishing
+from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
@@ -174,7 +175,10 @@ def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) ->
     for loss in losses:
         by_row.setdefault(loss.row_id, []).append(loss)
     amounts = _amounts(losses)
-    words = ["set aside: " + ", ".join(_said(loss, amounts) for loss in of_row) for of_row in by_row.values()]
+    words = [
+        gettext("set aside: {reasons}", reasons=", ".join(_said(loss, amounts) for loss in of_row))
+        for of_row in by_row.values()
+    ]
     connection.execute(
         sql.SQL(statement("pull/staging_reject")).format(staging=sql.Identifier(entity.staging_table)),
         {"ids": list(by_row), "messages": words},
@@ -185,18 +189,24 @@ def mass_emptying(entity: Entity, losses: Sequence[Loss]) -> MassEmptying:
     """The error that names what was set aside, and what to do."""
     amounts = _amounts(losses)
     parts = [
-        f"sent an empty list for {amount} records that had {place.column}"
+        gettext("sent an empty list for {amount} records that had {column}", amount=amount, column=place.column)
         if place.column
-        else f"leaves out {amount} rows of {place.table.name} that we hold"
+        else gettext("leaves out {amount} rows of {table} that we hold", amount=amount, table=place.table.name)
         for place, amount in amounts.items()
     ]
     records = len({loss.external_id for loss in losses})
     emptied = [amount for place, amount in amounts.items() if place.column]
     kind, number = (MassEmptying, emptied[0]) if emptied else (MassVanishing, next(iter(amounts.values())))
     return kind(
-        f"{entity.name}: Gazelle {' and '.join(parts)}, more than a person removes in a day. The bodies of {records} "
-        "records were set aside (sync_status error) and will be read again; the others were applied. If that really "
-        f"was removed, run: gazelle-sync sync --full --allow-deletes --only {entity.name}",
+        f"{entity.name}: "
+        + gettext(
+            "Gazelle {parts}, more than a person removes in a day. The bodies of {records} records were set "
+            "aside (sync_status error) and will be read again; the others were applied. If that really was removed, "
+            "run: gazelle-sync sync --full --allow-deletes --only {name}",
+            name=entity.name,
+            parts=gettext(" and ").join(parts),
+            records=records,
+        ),
         number=number,
     )
 
@@ -210,8 +220,14 @@ def _amounts(losses: Sequence[Loss]) -> dict[Place, int]:
 
 def _said(loss: Loss, amounts: Mapping[Place, int]) -> str:
     if loss.place.column:
-        return f"one of {amounts[loss.place]} records whose {loss.place.column} would be emptied in one run"
-    return f"{len(loss.ids)} of {amounts[loss.place]} rows of {loss.place.name} that would be removed in one run"
+        return gettext(
+            "one of {amount} records whose {column} would be emptied in one run",
+            amount=amounts[loss.place], column=loss.place.column,
+        )  # fmt: skip
+    return gettext(
+        "{rows} of {amount} rows of {table} that would be removed in one run",
+        rows=len(loss.ids), amount=amounts[loss.place], table=loss.place.name,
+    )  # fmt: skip
 
 
 Bodies = Mapping[str, tuple[str, Rows]]

@@ -9,6 +9,7 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.paths import records_at
 from gazelle_sync.runtime.logs import get_logger
 
@@ -93,7 +94,9 @@ class NestedLists:
             if not totals or totals == {len(named) + nameless}:
                 return nodes
             log.warning("a nested list moved while it was read", record=external_id, operation=operation)
-        raise AnswerUnreadable(operation, f"{external_id}: {field} and its count never agreed")
+        raise AnswerUnreadable(
+            operation, f"{external_id}: " + gettext("{field} and its count never agreed", field=field)
+        )
 
     def _pages(self, operation: str, external_id: str, field: str, totals: set[int]) -> Iterator[Any]:
         text = documents.with_nested_pages(documents.operation(self._entity.name, operation), self.size)
@@ -105,7 +108,9 @@ class NestedLists:
             holder = next(iter(answer.data.values()), None)  # the operation has one root: the record by its id
             connection = holder.get(field) if isinstance(holder, dict) else None
             if not isinstance(connection, dict):
-                raise AnswerUnreadable(operation, f"{external_id}: the answer holds no {field}")
+                raise AnswerUnreadable(
+                    operation, f"{external_id}: " + gettext("the answer holds no {name}", name=field)
+                )
             yield from connection.get("nodes") or []
             if isinstance(connection.get("totalCount"), int):
                 totals.add(connection["totalCount"])
@@ -114,5 +119,7 @@ class NestedLists:
             if not info.get("hasNextPage"):
                 return
             if not after or after in seen:
-                raise AnswerUnreadable(operation, f"{external_id}: the pages of {field} have no end")
+                raise AnswerUnreadable(
+                    operation, f"{external_id}: " + gettext("the pages of {field} have no end", field=field)
+                )
             seen.add(after)

@@ -19,6 +19,8 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, may_be_the_size
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.nested import NestedLists
 from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.sound import CONNECTION, are_sound, lacking, twice
@@ -33,8 +35,8 @@ REFUSED_IN_A_ROW = 3
 BAD_IN_A_ROW = 50
 """So many records that cannot be given, and none among them that can: it is not the records (a field that this account
 may not read, say). Each costs seconds to find; a whole account would cost hours."""
-MOVED = "the list moved under every try: additions and edits are in, deletions were not looked for"
-DENIED = "Gazelle says that it is not there, and in the same answer denies a record that it has just listed"
+MOVED = Message("the list moved under every try: additions and edits are in, deletions were not looked for")
+DENIED = Message("Gazelle says that it is not there, and in the same answer denies a record that it has just listed")
 
 log = get_logger("gazelle_sync.pull")
 
@@ -165,7 +167,9 @@ class Reader:
                 return
             after = page.info.get("endCursor")
             if not after or after in cursors:
-                raise AnswerUnreadable(operation, "the pages have no end: Gazelle gave the same cursor twice, or none")
+                raise AnswerUnreadable(
+                    operation, gettext("the pages have no end: Gazelle gave the same cursor twice, or none")
+                )
             cursors.add(after)
 
     def completed_pages(self, operation: str, variables: dict[str, Any]) -> Iterator[Page]:
@@ -183,7 +187,7 @@ class Reader:
         answer = self._client.execute(operation, documents.operation(self._entity.name, operation))
         records = answer.data.get(self._entity.root)
         if not isinstance(records, list):
-            raise AnswerUnreadable(operation, f"the answer holds no list {self._entity.root}")
+            raise AnswerUnreadable(operation, gettext("the answer holds no list {name}", name=self._entity.root))
         given = [record for record in records if record is not None]
         if operation == self._entity.page_operation:
             self.examine(given)
@@ -198,10 +202,13 @@ class Reader:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason
             if wrong := lacking(body, self._asked):
-                self.unsound[body["id"]] = f"Gazelle's answer lacks {', '.join(sorted(wrong))}; it will be read again"
+                self.unsound[body["id"]] = gettext(
+                    "Gazelle's answer lacks {fields}; it will be read again", fields=", ".join(sorted(wrong))
+                )
             elif self.unsound:
                 self.unsound.pop(body["id"], None)
-        self.unsound |= dict.fromkeys(twice(bodies), "Gazelle gave two records under this id; it will be read again")
+        double = gettext("Gazelle gave two records under this id; it will be read again")
+        self.unsound |= dict.fromkeys(twice(bodies), double)
 
     def by_ids(self, ids: Sequence[str], witnesses: Sequence[str] = ()) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
@@ -242,9 +249,11 @@ class Reader:
             elif isinstance(body, dict) and body.get("id") == external_id:
                 bodies.append(body)
             else:
-                failed[external_id] = f"{operation}: asked for {external_id}, Gazelle answered with another record"
+                failed[external_id] = f"{operation}: " + gettext(
+                    "asked for {id}, Gazelle answered with another record", id=external_id
+                )
         if witnesses and answer.data.get(f"n{len(ids)}") is None:
-            gone, failed = [], failed | dict.fromkeys(gone, DENIED)
+            gone, failed = [], failed | dict.fromkeys(gone, gettext(DENIED))
         self._refusals.has_given = self._refusals.has_given or bool(bodies)
         self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
@@ -253,7 +262,7 @@ class Reader:
         """Ask for fewer, down to the one record that is not there or cannot be given."""
         if len(ids) == 1 and isinstance(error, OperationFailed) and "n0" in error.not_found:
             is_denied = "n1" in error.not_found
-            yield ByIds([], [], {ids[0]: DENIED}, None) if is_denied else ByIds([], ids, {}, None)
+            yield ByIds([], [], {ids[0]: gettext(DENIED)}, None) if is_denied else ByIds([], ids, {}, None)
         elif len(ids) == 1 and self._ask_for_less_inside(documents.by_ids(self._entity, ids)[0], error):
             yield from self._by_ids(ids, witnesses)
         elif len(ids) == 1 and not witnesses:
@@ -353,11 +362,11 @@ def page_of(operation: str, answer: Answer, root: str) -> Page:
     """
     connection = answer.data.get(root)
     if not isinstance(connection, dict):
-        raise AnswerUnreadable(operation, f"the answer holds no {root}")
+        raise AnswerUnreadable(operation, gettext("the answer holds no {name}", name=root))
     total, info = connection.get("totalCount"), connection.get("pageInfo")
     nodes = connection.get("nodes") or []
     if not isinstance(total, int) or not isinstance(info, dict) or not isinstance(nodes, list):
-        raise AnswerUnreadable(operation, f"the answer's {root} lacks totalCount, pageInfo or nodes")
+        raise AnswerUnreadable(operation, gettext("the answer's {name} lacks totalCount, pageInfo or nodes", name=root))
     living = [node for node in nodes if node is not None]
     return Page(living, total, len(nodes) - len(living), answer, info)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gazelle_sync.errors import ApiError, OperationFailed
+from gazelle_sync.i18n import gettext
 
 SAME_IN_A_ROW = 20
 """So many with the very same error, and none that can be given: the entity fails, and the error names the field."""
@@ -40,8 +41,12 @@ class Refusals:
         self._in_a_row = records + (self._in_a_row if said == self._said else 0)
         self._said = said
         if self._in_a_row >= SAME_IN_A_ROW:
-            where = f" (at {', '.join(sorted(error.fields))} of each)" if error.fields else ""
-            text = f"{error.messages[0]}{where}; all {self._in_a_row} records asked so far, the others are not asked"
+            places = ", ".join(sorted(error.fields))
+            where = " " + gettext("(at {places} of each)", places=places) if error.fields else ""
+            text = gettext(
+                "{reason}{where}; all {records} records asked so far, the others are not asked",
+                reason=error.messages[0], where=where, records=self._in_a_row,
+            )  # fmt: skip
             self.everywhere = OperationFailed(error.operation, [text])
             raise self.everywhere from error
 

@@ -22,6 +22,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync.errors import GazelleSyncError, SettingsError, StagingIncomplete
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
@@ -81,7 +82,9 @@ class Replay:
         if settings.database_url is None:
             raise ValueError("settings must name the database (see gazelle_sync.runtime.embedded)")
         if days is not None and without_staging is WithoutStaging.DELETE:
-            raise SettingsError("Rows of which staging holds no version have no day: replay all days to delete them.")
+            raise SettingsError(
+                gettext("Rows of which staging holds no version have no day: replay all days to delete them.")
+            )
         self._database = ReusedConnection(settings.database_url)
         self._run_id = run_id
         self._entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
@@ -157,14 +160,24 @@ class Replay:
                 )
                 found[table.name] = lacking
                 if lacking > living * SHARE_KEPT:
-                    too_many.append(f"{lacking} of the {living} living rows of {table.name}")
+                    too_many.append(
+                        gettext(
+                            "{lacking} of the {living} living rows of {table}",
+                            lacking=lacking,
+                            living=living,
+                            table=table.name,
+                        )
+                    )
         if too_many and self._without_staging is None:
             raise StagingIncomplete(
-                f"Staging holds no version of {', of '.join(too_many)}. It lost rows (a truncated table, a backup that "
-                "was restored without it), or somebody wrote into production. Nothing was replayed. To read them from "
-                "Gazelle again, run: gazelle-sync sync --full. To replay the others and leave these rows as they are: "
-                "gazelle-sync replay --without-staging keep. To mark them deleted: "
-                "gazelle-sync replay --without-staging delete"
+                gettext(
+                    "Staging holds no version of some rows ({tables}). It lost rows (a truncated table, a backup that "
+                    "was restored without it), or somebody wrote into production. Nothing was replayed. To read them "
+                    "from Gazelle again, run: gazelle-sync sync --full. To replay the others and leave these rows as "
+                    "they are: gazelle-sync replay --without-staging keep. To mark them deleted: "
+                    "gazelle-sync replay --without-staging delete",
+                    tables=", ".join(too_many),
+                )
             )
         return found
 
@@ -181,8 +194,12 @@ class Replay:
                     continue
                 report.kept += self._unstaged[table.name]
                 report.notes.append(
-                    f"{self._unstaged[table.name]} living rows of {table.name} were kept though staging holds no "
-                    "version of them (gazelle-sync sync --full asks Gazelle about them)"
+                    gettext(
+                        "{rows} living rows of {table} were kept though staging holds no version of them (gazelle-sync "
+                        "sync --full asks Gazelle about them)",
+                        rows=self._unstaged[table.name],
+                        table=table.name,
+                    )
                 )
 
     def unapplied(self, expected: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gazelle_sync.entities import NAMELESS, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
 from gazelle_sync.pull.early_exit import early_exit
@@ -135,7 +136,7 @@ def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
             break  # a record that cannot be given will not be there at a second try either
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
     pull.report.partial = True
-    pull.report.notes.append(MOVED)
+    pull.report.notes.append(gettext(MOVED))
     return union
 
 
@@ -200,9 +201,8 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
 
 def _doubt_absence(pull: EntityPull, gone: list[str], seen: Seen) -> None:
     """A record that is listed and not there by id was deleted in between, or Gazelle is unwell: the next run asks."""
-    pull.failed.update(
-        {i: "is listed, and by its id Gazelle says that it is not there" for i in gone if i in seen.stamps}
-    )
+    why = gettext("is listed, and by its id Gazelle says that it is not there")
+    pull.failed.update({i: why for i in gone if i in seen.stamps})
 
 
 def _hydrate_by_pages(
@@ -272,7 +272,13 @@ def _believe_list(pull: EntityPull, unlisted: list[Any]) -> None:
     left_out = [body["id"] for body in unlisted if body.get("status") != CANCELED]
     if is_whole and left_out:
         pull.report.partial = True
-        pull.report.notes.append(f"the list leaves out {len(left_out)} records that are there by id, {left_out[0]} say")
+        pull.report.notes.append(
+            gettext(
+                "the list leaves out {count} records that are there by id, {example} say",
+                count=len(left_out),
+                example=left_out[0],
+            )
+        )
 
 
 def _scan_whole_list(pull: EntityPull) -> None:
@@ -298,12 +304,16 @@ def _scan_whole_list(pull: EntityPull) -> None:
     gone = _without_nameless(pull, sorted(living - seen.keys()))
     if not is_complete:
         pull.report.partial = True
-        pull.report.notes.append("the list has nulls or an id twice: it was read, deletions were not looked for")
+        pull.report.notes.append(
+            gettext("the list has nulls or an id twice: it was read, deletions were not looked for")
+        )
         return
     if not gone:
         return
     if not records:
-        pull.report.notes.append("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
+        pull.report.notes.append(
+            gettext("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
+        )
         return
     fence = DeletionGuard(pull, len(living), gone, sample=len(gone))
     fence.add(gone, looked_for=gone)

@@ -27,6 +27,7 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
@@ -316,7 +317,9 @@ class Pull:
         if self._mode in (Mode.NIGHTLY, Mode.DEEP):
             pull.staging.date_again()
         if self._mode is Mode.DEEP and (damaged := pull.staging.distrust()):
-            pull.report.notes.append(f"staged bodies that something had changed, read again: {damaged}")
+            pull.report.notes.append(
+                gettext("staged bodies that something had changed, read again: {damaged}", damaged=damaged)
+            )
 
     def _entity_pull(self, entity: Entity, connection: Connection, report: EntityReport) -> EntityPull:
         return EntityPull(

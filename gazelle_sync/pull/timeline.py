@@ -19,6 +19,8 @@ from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.montreal import LAST, day_window, midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
@@ -46,7 +48,7 @@ COUNTS_PER_REQUEST = 50
 TRIES = 3
 SAMPLE = 10
 """Of more missing entries than pass, so many are looked for before the others: a day, a client, a piano each."""
-LEFT_OUT = "the recent entries and their count never agreed: what was left out comes with a later run"
+LEFT_OUT = Message("the recent entries and their count never agreed: what was left out comes with a later run")
 
 log = get_logger("gazelle_sync.pull")
 
@@ -110,7 +112,7 @@ def _read_recent(pull: EntityPull, since: datetime) -> int:
     if has_more:
         _read_pages_since(pull, since)
     elif not is_sound:
-        note_partial(pull, LEFT_OUT)
+        note_partial(pull, gettext(LEFT_OUT))
     return whole
 
 
@@ -125,7 +127,7 @@ def _read_pages_since(pull: EntityPull, since: datetime) -> None:
         others += others_of(page)
         totals.add(page.total)
     if totals != {len(ids) + others}:
-        note_partial(pull, LEFT_OUT)
+        note_partial(pull, gettext(LEFT_OUT))
 
 
 def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> int:
@@ -158,9 +160,11 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
     if holes:
         pull.report.errors += holes
-        pull.report.notes.append(f"Gazelle has {holes} entries that it cannot give (its own errors are in the log)")
+        pull.report.notes.append(
+            gettext("Gazelle has {holes} entries that it cannot give (its own errors are in the log)", holes=holes)
+        )
     if not complete:
-        note_partial(pull, MOVED)
+        note_partial(pull, gettext(MOVED))
     whole = max(totals, default=0) if since is None else _whole_count(pull)
     pull.report.total = whole
     if complete and since is None and not holes:
@@ -177,8 +181,11 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
     is_over = held - total > deletion_limit(held) and not pull.allow_deletes
     if is_over and pull.owners().kept:
         pull.report.notes.append(
-            f"Gazelle has {held - total} entries fewer than are held, and the fence keeps clients that may have taken "
-            "them along: which ones, is looked for when their clients are let through"
+            gettext(
+                "Gazelle has {fewer} entries fewer than are held, and the fence keeps clients that may have taken them "
+                "along: which ones, is looked for when their clients are let through",
+                fewer=held - total,
+            )
         )
         return False
     days = ours.days()
@@ -201,7 +208,10 @@ def _mend_days(pull: EntityPull, ours: TimelineHeld, total: int) -> bool:
         unread = held - total - len(absent) if part is sample and is_over else 0
         has_moved = _confirm_gone(pull, ours, absent, read_all=False, unread=max(0, unread)) or has_moved
         missing.clear()
-    pull.report.notes.append(f"{len(segments)} day(s) differed in count and were read again")
+    days_read = Plural(
+        "{count} day differed in count and was read again", "{count} days differed in count and were read again"
+    )
+    pull.report.notes.append(gettext(days_read, count=len(segments)))
     return has_moved
 
 
@@ -365,7 +375,9 @@ def _look_for(
         if answering or read_all:
             fence.add(sorted(set(ids) - timelines.having(answering, ids)), looked_for=ids)
         else:
-            pull.report.notes.append(f"{len(ids)} missing entries are in no client's timeline: the deep run will tell")
+            pull.report.notes.append(
+                gettext("{count} missing entries are in no client's timeline: the deep run will tell", count=len(ids))
+            )
 
 
 def _absent_from_their_days(pull: EntityPull, missing: dict[str, datetime]) -> list[str]:
@@ -397,7 +409,7 @@ def _count_in(operation: str, answer: Answer, name: str) -> int:
     held = answer.data.get(name)
     count = held.get("totalCount") if isinstance(held, dict) else None
     if not isinstance(count, int):
-        raise AnswerUnreadable(operation, f"the answer lacks the count {name}")
+        raise AnswerUnreadable(operation, gettext("the answer lacks the count {name}", name=name))
     return count
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gazelle_sync.errors import OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.read import Page
@@ -107,5 +108,8 @@ class OwnTimelines:
             return None
         if totals == {len(ids)}:
             return ids
-        note_partial(self._pull, f"the timeline of {owner} and its count never agreed: nothing was concluded from it")
+        note_partial(
+            self._pull,
+            gettext("the timeline of {owner} and its count never agreed: nothing was concluded from it", owner=owner),
+        )
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.client import named_client
 from gazelle_sync.reconcile.piano import named_piano
 from gazelle_sync.reconcile.rows import (
@@ -80,7 +81,7 @@ def reconcile_appointment(body: Body) -> Rows:
     appointment = {"external_id": external_id, **read(body, APPOINTMENT)}
     start = appointment.get("start_at")
     if start is None:
-        raise ReconcileError("start: is missing")
+        raise ReconcileError("start: " + gettext("is missing"))
     appointment["appointment_date"] = start.date()
     appointment["appointment_time"] = start.time()
     rows: Rows = {"gazelle_appointments": [appointment]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.client import named_client
 from gazelle_sync.reconcile.piano import named_piano
 from gazelle_sync.reconcile.product import NAMES
@@ -37,7 +38,7 @@ from gazelle_sync.reconcile.rows import (
 def tax_lines(value: object) -> list[Body]:
     """An item's taxes as Gazelle spells them out: rates in thousandths of a percent, totals in cents."""
     if not isinstance(value, list):
-        raise ReconcileError("expected a list of taxes")
+        raise ReconcileError(gettext("expected a list of taxes"))
     return [record(line) for line in value]
 
 

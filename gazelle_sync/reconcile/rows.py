@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import FIRST, LAST, montreal_day
 
 Body = Mapping[str, Any]
@@ -108,17 +109,17 @@ def identity(body: Body) -> str:
     """
     value = record(body).get("id")
     if value is None:
-        raise ReconcileError("id: is missing")
+        raise ReconcileError("id: " + gettext("is missing"))
     external_id = text(value)
     if not external_id:
-        raise ReconcileError("id: is empty")
+        raise ReconcileError("id: " + gettext("is empty"))
     return external_id
 
 
 def record(value: object) -> Body:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise _wrong("a record", value)
+        raise _wrong(gettext("a record"), value)
     return value
 
 
@@ -132,13 +133,13 @@ def records(body: Body, field: str) -> list[Body] | None:
     if listed is None:
         return None
     if not isinstance(listed, list):
-        raise ReconcileError(f"{field}: {_wrong('a list', listed)}")
+        raise ReconcileError(f"{field}: " + str(_wrong(gettext("a list"), listed)))
     found: list[Body] = []
     for index, item in enumerate(listed):
         if item is None:
             continue
         if not isinstance(item, dict):
-            raise ReconcileError(f"{field}[{index}]: {_wrong('a record', item)}")
+            raise ReconcileError(f"{field}[{index}]: " + str(_wrong(gettext("a record"), item)))
         found.append(item)
     return found
 
@@ -153,10 +154,12 @@ def nodes(body: Body, field: str) -> list[Body] | None:
     if connection is None:
         return None
     if not isinstance(connection, dict):
-        raise ReconcileError(f"{field}: {_wrong('a connection', connection)}")
+        raise ReconcileError(f"{field}: " + str(_wrong(gettext("a connection"), connection)))
     page_info = connection.get("pageInfo")
     if isinstance(page_info, dict) and page_info.get("hasNextPage") is True:
-        raise ReconcileError(f"{field}: the list goes on after this page, and the body holds only this page")
+        raise ReconcileError(
+            f"{field}: " + gettext("the list goes on after this page, and the body holds only this page")
+        )
     with within(field):
         return records(connection, "nodes")
 
@@ -179,21 +182,21 @@ def text(value: object) -> str:
         return value
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and value in MONEY_RANGE):
         return str(value)
-    raise _wrong("text", value)
+    raise _wrong(gettext("text"), value)
 
 
 def boolean(value: object) -> bool:
     """True or false, and nothing that merely looks like it."""
     if value is True or value is False:
         return bool(value)
-    raise _wrong("true or false", value)
+    raise _wrong(gettext("true or false"), value)
 
 
 def integer(value: object) -> int:
     """A whole number that fits PostgreSQL's `integer`."""
     number = _whole(value)
     if number not in INTEGER_RANGE:
-        raise ReconcileError(f"does not fit an integer column: {_shown(value)}")
+        raise ReconcileError(gettext("does not fit an integer column: {value}", value=_shown(value)))
     return number
 
 
@@ -201,7 +204,7 @@ def hundredths(value: object) -> Decimal:
     """A whole number of hundredths, as a decimal with two places: `1050` is `10.50`."""
     number = _whole(value)
     if number not in MONEY_RANGE:
-        raise ReconcileError(f"does not fit a numeric(12,2) column: {_shown(value)}")
+        raise ReconcileError(gettext("does not fit a numeric(12,2) column: {value}", value=_shown(value)))
     return Decimal(number).scaleb(-2)
 
 
@@ -214,13 +217,13 @@ def decimal_degrees(value: object) -> float | None:
     if isinstance(value, str) and not value.strip():
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _wrong("decimal degrees", value)
+        raise _wrong(gettext("decimal degrees"), value)
     try:
         degrees = float(value)
     except (ValueError, OverflowError):
-        raise _wrong("decimal degrees", value) from None
+        raise _wrong(gettext("decimal degrees"), value) from None
     if not math.isfinite(degrees):
-        raise _wrong("decimal degrees", value)
+        raise _wrong(gettext("decimal degrees"), value)
     return degrees
 
 
@@ -231,26 +234,26 @@ def instant(value: object) -> datetime:
     2199.
     """
     if type(value) is not str:
-        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value)
+        raise _wrong(gettext("an instant such as 2026-01-09T12:00:00Z"), value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise _wrong("an instant such as 2026-01-09T12:00:00Z", value) from None
+        raise _wrong(gettext("an instant such as 2026-01-09T12:00:00Z"), value) from None
     if moment.tzinfo is None:
-        raise ReconcileError(f"an instant must say its zone (Z or an offset): {_shown(value)}")
+        raise ReconcileError(gettext("an instant must say its zone (Z or an offset): {value}", value=_shown(value)))
     if not FIRST <= moment < LAST:
-        raise ReconcileError(f"an instant must lie in the years 1900 to 2199: {_shown(value)}")
+        raise ReconcileError(gettext("an instant must lie in the years 1900 to 2199: {value}", value=_shown(value)))
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def day(value: object) -> date:
     """A calendar day, `2026-01-09`. An instant is refused: which day it is on depends on the place."""
     if type(value) is not str:
-        raise _wrong("a day such as 2026-01-09", value)
+        raise _wrong(gettext("a day such as 2026-01-09"), value)
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise _wrong("a day such as 2026-01-09", value) from None
+        raise _wrong(gettext("a day such as 2026-01-09"), value) from None
 
 
 def day_in_montreal(value: object) -> date:
@@ -261,7 +264,7 @@ def day_in_montreal(value: object) -> date:
 def texts(value: object) -> list[str]:
     """A list of texts, in its order."""
     if not isinstance(value, list):
-        raise _wrong("a list of texts", value)
+        raise _wrong(gettext("a list of texts"), value)
     return [text(item) for item in value]
 
 
@@ -270,7 +273,7 @@ def inner(field: str, convert: Conversion) -> Conversion:
 
     def convert_inner(value: object) -> object:
         if type(value) is not dict:
-            raise _wrong("a record", value)
+            raise _wrong(gettext("a record"), value)
         found = value.get(field, NOT_SAID)
         if found is None or found is NOT_SAID:
             return found
@@ -323,18 +326,18 @@ def _whole(value: object) -> int:
         return int(value)
     if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()):
         return int(value)
-    raise _wrong("a whole number", value)
+    raise _wrong(gettext("a whole number"), value)
 
 
 def _wrong(expected: str, value: object) -> ReconcileError:
-    return ReconcileError(f"expected {expected}, got {_shown(value)}")
+    return ReconcileError(gettext("expected {expected}, got {value}", expected=expected, value=_shown(value)))
 
 
 def _shown(value: object) -> str:
     try:
         return _PRINTER.repr(value)
     except ValueError:  # Python refuses to print a number of thousands of digits
-        return f"a {type(value).__name__} too long to print"
+        return gettext("a {kind} too long to print", kind=type(value).__name__)
 
 
 _PRINTER = reprlib.Repr()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.rows import (
     PERSON,
     Body,
@@ -47,7 +48,7 @@ def reconcile_timeline_entry(body: Body) -> Rows:
     """
     entry = {"external_id": identity(body), **read(body, FIELDS)}
     if entry.get("occurred_at") is None:
-        raise ReconcileError("occurredAt: is missing")
+        raise ReconcileError("occurredAt: " + gettext("is missing"))
     return {"gazelle_timeline_entries": [entry]}
 
 

@@ -20,6 +20,8 @@ from psycopg import errors
 from psycopg.types.json import set_json_loads
 
 from gazelle_sync.errors import DatabaseError, DatabaseFull, RoleRefused, first_line
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.calendar_ends import clamp_to_calendar
 
@@ -32,42 +34,54 @@ IDLE_S = 5
 set_json_loads(msgspec.json.decode)
 
 
-ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], type[DatabaseError], str], ...] = (
+ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], type[DatabaseError], Message], ...] = (
     (
         (errors.DiskFull, errors.OutOfMemory),
         DatabaseFull,
-        "PostgreSQL has no room left ({said}). Free space on the database's disk and run again: what was committed is "
-        "kept, and the rest will be read again.",
+        Message(
+            "PostgreSQL has no room left ({said}). Free space on the database's disk and run again: what was committed "
+            "is kept, and the rest will be read again."
+        ),
     ),
     (
         (errors.ReadOnlySqlTransaction,),
         DatabaseError,
-        "PostgreSQL takes no changes ({said}). Use the address of the primary server and not of a standby, and look "
-        "whether default_transaction_read_only is on for this database or role.",
+        Message(
+            "PostgreSQL takes no changes ({said}). Use the address of the primary server and not of a standby, and "
+            "look whether default_transaction_read_only is on for this database or role."
+        ),
     ),
     (
         (errors.UndefinedTable,),
         DatabaseError,
-        "The database lacks something that was there ({said}). If somebody dropped it, `gazelle-sync migrate` makes it "
-        "again and says what to do then; if it is there, this role's search_path leaves its schema out.",
+        Message(
+            "The database lacks something that was there ({said}). If somebody dropped it, `gazelle-sync migrate` "
+            "makes it again and says what to do then; if it is there, this role's search_path leaves its schema out."
+        ),
     ),
     (
         (errors.InsufficientPrivilege,),
         RoleRefused,
-        "PostgreSQL refuses this role ({said}). Use a role that owns the tables, or grant it gazelle_owner "
-        "(sql/migrations/006_roles.sql).",
+        Message(
+            "PostgreSQL refuses this role ({said}). Use a role that owns the tables, or grant it gazelle_owner "
+            "(sql/migrations/006_roles.sql)."
+        ),
     ),
     (
         (errors.QueryCanceled, errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure),
         DatabaseError,
-        "PostgreSQL broke a statement off ({said}). What was committed is kept; run again. If it stays so, see who "
-        "holds the table (pg_locks), or raise statement_timeout or lock_timeout of this role.",
+        Message(
+            "PostgreSQL broke a statement off ({said}). What was committed is kept; run again. If it stays so, see who "
+            "holds the table (pg_locks), or raise statement_timeout or lock_timeout of this role."
+        ),
     ),
     (
         (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout),
         DatabaseError,
-        "PostgreSQL cannot be reached or went away ({said}). Check GAZELLE_DATABASE_URL, and that the server runs and "
-        "lets this machine in.",
+        Message(
+            "PostgreSQL cannot be reached or went away ({said}). Check GAZELLE_DATABASE_URL, and that the server runs "
+            "and lets this machine in."
+        ),
     ),
 )
 """Errors that would stop every row: psycopg's classes, ours, and the message. The first that fits is taken."""
@@ -167,7 +181,7 @@ def database_errors() -> Iterator[None]:
         yield
     except AFFECTING_EVERY_ROW as error:
         raised, advice = next((raised, text) for kinds, raised, text in ADVICE if isinstance(error, kinds))
-        raise raised(advice.format(said=first_line(error))) from error
+        raise raised(gettext(advice, said=first_line(error))) from error
 
 
 @cache

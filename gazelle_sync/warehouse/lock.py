@@ -14,6 +14,8 @@ from types import TracebackType
 import psycopg
 
 from gazelle_sync.errors import AnotherPullRunning, AnotherPushRunning, DatabaseError, GazelleSyncError
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import database_errors, statement
 from gazelle_sync.warehouse.pool import borrow, take, together
@@ -39,6 +41,10 @@ class PullLock:
 
     key = PULL_LOCK
     what = "pull"
+    busy = Message(
+        "Another pull is running and did not end within {seconds} s. Nothing was done. Try again when it has ended; "
+        "`gazelle-sync status` shows it."
+    )
     refusal: type[GazelleSyncError] = AnotherPullRunning
     holder: int
     """The server process whose transaction holds the lock."""
@@ -57,10 +63,7 @@ class PullLock:
             raise
         if not is_held:
             self._stack.close()
-            raise self.refusal(
-                f"Another {self.what} is running and did not end within {self._wait_s:g} s. Nothing was done. "
-                "Try again when it has ended; `gazelle-sync status` shows it."
-            )
+            raise self.refusal(gettext(self.busy, seconds=f"{self._wait_s:g}"))
         return self
 
     def __exit__(
@@ -83,8 +86,10 @@ class PullLock:
     def lost(self) -> DatabaseError:
         """What to raise where the lock was lost."""
         return DatabaseError(
-            f"The connection that holds the {self.what}'s lock was cut, so this {self.what} stops before another one "
-            "meets it. If this happens often, raise idle_in_transaction_session_timeout for this role."
+            gettext(
+                "The connection that holds the lock was cut, so this run stops before another one meets it. If this "
+                "happens often, raise idle_in_transaction_session_timeout for this role."
+            )
         )
 
     def _try_until(self, deadline: float) -> bool:
@@ -120,6 +125,10 @@ class PushLock(PullLock):
 
     key = PUSH_LOCK
     what = "push"
+    busy = Message(
+        "Another push is running and did not end within {seconds} s. Nothing was done. Try again when it has ended; "
+        "`gazelle-sync status` shows it."
+    )
     refusal = AnotherPushRunning
 
 

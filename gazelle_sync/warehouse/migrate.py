@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors, sql
 
 from gazelle_sync.errors import DatabaseError, RoleRefused, first_line
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, statement
@@ -83,9 +84,12 @@ def _assert_utf8(connection: Connection) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", None):
         raise DatabaseError(
-            f"This database's encoding is {encoding}, which cannot hold every letter of a name or a note. Nothing was "
-            f"done. Make one in UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8') and set "
-            "GAZELLE_DATABASE_URL to it."
+            gettext(
+                "This database's encoding is {encoding}, which cannot hold every letter of a name or a note. Nothing "
+                "was done. Make one in UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8') "
+                "and set GAZELLE_DATABASE_URL to it.",
+                encoding=encoding,
+            )
         )
 
 
@@ -98,14 +102,23 @@ def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
             connection.execute(path.read_bytes())
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
-            f"The role {connection.info.user} may not do what sql/migrations/{path.name} does ({first_line(error)}). "
-            "Nothing of that file was applied. Run `gazelle-sync migrate` as the owner of the database or of the "
-            "tables; a role that is to make them needs GRANT CREATE ON DATABASE … and GRANT CREATE ON SCHEMA public."
+            gettext(
+                "The role {role} may not do what sql/migrations/{file} does ({reason}). Nothing of that file was "
+                "applied. Run `gazelle-sync migrate` as the owner of the database or of the tables; a role that is to "
+                "make them needs GRANT CREATE ON DATABASE … and GRANT CREATE ON SCHEMA public.",
+                role=connection.info.user,
+                file=path.name,
+                reason=first_line(error),
+            )
         ) from error
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
         raise DatabaseError(
-            f"PostgreSQL refuses sql/migrations/{path.name} ({str(error).strip()}). Nothing of that file was applied. "
-            'If a table of a predecessor has the same name, rename it first (README, "Run it for a shop").'
+            gettext(
+                "PostgreSQL refuses sql/migrations/{file} ({reason}). Nothing of that file was applied. If a table of "
+                'a predecessor has the same name, rename it first (README, "Run it for a shop").',
+                file=path.name,
+                reason=str(error).strip(),
+            )
         ) from error
     if roles:
         _close(connection, sorted(_objects(connection) - before), roles)

@@ -6,6 +6,7 @@ import os
 from urllib.parse import urlsplit
 
 from gazelle_sync.errors import GazelleSyncError, SettingsError, WrongAccount
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
@@ -73,9 +74,13 @@ def refuse_mixing(connection: Connection, api_url: str) -> None:
     if before in (None, source_of(api_url)):
         return
     raise WrongAccount(
-        "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
-        "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
+        gettext(
+            "This database holds a real account, and GAZELLE_API_URL is not set or names a sandbox, whose invented "
+            "clients would be mixed in. Nothing was done. Set GAZELLE_API_URL, or another GAZELLE_DATABASE_URL."
+        )
         if before == ACCOUNT
-        else "This database holds the sandbox's invented account: a real one would be mixed in. Nothing was "
-        "done. Set GAZELLE_DATABASE_URL to an empty database, or GAZELLE_SYNC_HOME to a new folder."
+        else gettext(
+            "This database holds the sandbox's invented account: a real one would be mixed in. Nothing was done. Set "
+            "GAZELLE_DATABASE_URL to an empty database, or GAZELLE_SYNC_HOME to a new folder."
+        )
     )

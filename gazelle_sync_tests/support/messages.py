@@ -22,7 +22,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\n"
 
 """
-KEYWORDS = {"say": None, "Message": None, "Plural": (1, 2)}
+KEYWORDS = {"say": None, "gettext": None, "Message": None, "Plural": (1, 2)}
 
 
 def said_by_the_code() -> Catalog:

@@ -10,7 +10,8 @@ import gazelle_sync
 
 PACKAGE = Path(gazelle_sync.__file__).parent
 FLOORS = [
-    {"errors", "montreal", "i18n"},
+    {"i18n"},
+    {"errors", "montreal"},
     {"sandbox"},
     {"settings"},
     {"runtime"},

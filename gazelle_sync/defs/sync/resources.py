@@ -17,6 +17,7 @@ from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, RunStopped
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import FIRST, LAST, day_window, midnight, montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay, WithoutStaging
@@ -132,7 +133,7 @@ class RunSession:
         """
         pull = self._begin(context)
         if isinstance(pull, Replay):
-            raise GazelleSyncError("A replay reads nothing from Gazelle: select the gazelle_ tables only.")
+            raise GazelleSyncError(gettext("A replay reads nothing from Gazelle: select the gazelle_ tables only."))
         return pull.stage(entity)
 
     def apply(self, context: dg.AssetExecutionContext, entity: str) -> EntityReport:
@@ -179,7 +180,8 @@ class RunSession:
         except dg.Failure:
             raise  # a check's verdict: what was read and applied is as the log row says
         except GeneratorExit:
-            self._broken_off = self._broken_off or RunStopped("Dagster broke a step off: its page in the UI says why.")
+            said = gettext("Dagster broke a step off: its page in the UI says why.")
+            self._broken_off = self._broken_off or RunStopped(said)
             raise
         except Exception as error:
             failed = log.log_unexpected(error)
@@ -208,7 +210,7 @@ class RunSession:
         if self._broken_off is not None and not self._told_by_a_report():
             error = self._broken_off
         elif self._pull is not None and (missing := self._pull.unapplied(self._expected())):
-            error = RunStopped(f"The run was stopped before it had applied {', '.join(missing)}.")
+            error = RunStopped(gettext("The run was stopped before it had applied {names}.", names=", ".join(missing)))
         self._stack.__exit__(type(error) if error else None, error, None)
 
     def _told_by_a_report(self) -> bool:
@@ -275,8 +277,13 @@ class RunSession:
         mode = self._options.mode or modes[0]
         if mode not in modes:
             raise GazelleSyncError(
-                f"The job {self._run.job_name} has no mode {mode}: it runs as {' or '.join(modes)}. Set "
-                "resources.pull.config.mode to that, or start another job."
+                gettext(
+                    "The job {job} has no mode {mode}; it has: {modes}. Set resources.pull.config.mode to one of "
+                    "these, or start another job.",
+                    job=self._run.job_name,
+                    mode=mode,
+                    modes=", ".join(modes),
+                )
             )
         return mode
 
@@ -304,7 +311,9 @@ def _day(name: str, value: str | None) -> date | None:
     try:
         return date.fromisoformat(value) if value else None
     except ValueError:
-        raise GazelleSyncError(f"{name} should be a day such as 2026-11-01, not {value!r}.") from None
+        raise GazelleSyncError(
+            gettext("{name} should be a day such as 2026-11-01, not {value}.", name=name, value=repr(value))
+        ) from None
 
 
 def on_todays_partition(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
