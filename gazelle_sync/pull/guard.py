@@ -25,7 +25,7 @@ LEAST_EMPTIED = 5
 LEAST_VANISHED = 10
 SHARE = 0.02
 WHOLE_LIST = 3
-"""So many rows make a nested list that is not believed when it comes empty."""
+"""So many rows make a nested list, and a nested table, that is not believed when it comes empty."""
 BODIES_AT_ONCE = 500
 
 
@@ -46,9 +46,10 @@ class Place:
         """The column or the table, for a person."""
         return self.column or self.table.name
 
-    def limit(self, held: int) -> int:
-        """How much may be taken away in one run, of so many living rows."""
-        return max(LEAST_EMPTIED if self.column else LEAST_VANISHED, int(held * SHARE))
+    def passes(self, amount: int, held: int) -> bool:
+        """Whether so much may be taken away in one run, of so many living rows: little, and not all there is."""
+        is_all = amount >= max(held, WHOLE_LIST)
+        return not is_all and amount <= max(LEAST_EMPTIED if self.column else LEAST_VANISHED, int(held * SHARE))
 
 
 @dataclass(eq=False)
@@ -121,7 +122,7 @@ class Losses:
             sums = dict(removed)
             for place, held in self.held.items():
                 of_place = {loss: len(rows) for loss, rows in taken.items() if loss.place is place}
-                if removed.get(place.name, 0) + sum(of_place.values()) > place.limit(held):
+                if not place.passes(removed.get(place.name, 0) + sum(of_place.values()), held):
                     stopped |= {loss.external_id for loss in of_place}
                 passing = sum(count for loss, count in of_place.items() if loss.external_id not in aside)
                 sums[place.name] = removed.get(place.name, 0) + passing

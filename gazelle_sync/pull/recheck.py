@@ -151,7 +151,7 @@ def _witnesses(
     witnesses: dict[str, str | None] = {}
     for place, held in found.held.items():
         amount = sum(len(ids) for tables in gone.values() for ids in tables.get(place.table.name, {}).values())
-        if place.column is not None or amount <= place.limit(held):
+        if place.column is not None or place.passes(amount, held):
             continue
         query = sql.SQL(statement("pull/nested_witness")).format(
             table=sql.Identifier(place.table.name), owner=sql.Identifier(str(place.table.owner))

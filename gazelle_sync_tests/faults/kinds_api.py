@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -324,6 +325,7 @@ DATA = (
 def _clock(*skews_s: float) -> Strike:
     def strike(scene: Scene) -> None:
         for skew_s in skews_s:
+            time.sleep(1)  # stamps have whole seconds: nobody edits, sets a clock twice and edits again within one
             scene.shop.admin.settings(clock_skew_s=skew_s)
             scene.story += scene.people.work(1)
             scene.pull()

@@ -27,6 +27,12 @@ class Promised:
     by_tick: set[str] = field(default_factory=set)
     """Its stamp moved, or it is a fresh entry of the timeline."""
     by_nightly: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+    """Of the first: those that a successful run has had the chance to bring since."""
+
+    def ran(self) -> None:
+        """A run ended as a success: what moves no stamp from now on, the next tick need not see."""
+        self.read |= self.by_tick
 
     def of(self, mode: Mode) -> set[str] | None:
         """Ids; None: everything."""
@@ -35,6 +41,7 @@ class Promised:
     def kept(self, mode: Mode) -> None:
         """A run of some depth kept its promises: what changes from now on is another matter."""
         self.by_tick.clear()
+        self.read.clear()
         if mode is not Mode.TICK:
             self.by_nightly.clear()
 
@@ -92,7 +99,9 @@ class People:
         self._admin.edit("contacts", contact["id"], touch=False, role=f"{self._draw.random()}")
         self._admin.edit("timeline", entry, comment=f"{self._draw.random()}")
         self.promised.by_nightly |= {client, contact["clientId"]}
-        # What stays of an earlier change of the same record is in its body too, so the earlier promise holds.
+        # What stays of an earlier change of the same record is in its body too, so the earlier promise holds, unless a
+        # run between the two has kept it.
+        self.promised.by_tick -= {client, contact["clientId"]} & self.promised.read
         self._unpromise(entry)
         piano = self._any("pianos")["id"]
         self._admin.edit("pianos", piano, touch=self._moment(-2000, -1), notes="daté d'autrefois")
@@ -177,6 +186,7 @@ class People:
 
     def _promise(self, *ids: str) -> None:
         self.promised.by_tick |= set(ids)
+        self.promised.read -= set(ids)
         self.promised.by_nightly |= set(ids)
 
     def _unpromise(self, *ids: str) -> None:

@@ -137,6 +137,8 @@ class Scene(Surroundings):
         if log:
             words += [str(log["error_message"] or ""), json.dumps(log["stats"] or {}, ensure_ascii=False)]
         status = self.status_of(error, log)
+        if status == "success":
+            self.people.promised.ran()
         foreign = error is not None and not isinstance(error, (GazelleSyncError, ProcessEnded))
         ended = ended or EndedRun(
             run_id or None, job_of(mode), error is None, cause=cause_of(error) if error else UNKNOWN

@@ -99,6 +99,19 @@ def test_a_table_that_comes_empty_altogether_is_not_believed_however_often_it_co
     assert living(shop) == before
 
 
+def test_a_small_table_whose_rows_all_vanish_is_not_believed_either(shop: Shop) -> None:
+    of_pianos = {measurement["pianoId"]: measurement["id"] for measurement in shop.admin.dump("measurements")}
+    kept = sorted(of_pianos.values())[:5]
+    for measurement in shop.admin.dump("measurements"):
+        if measurement["id"] not in kept:
+            shop.admin.delete("measurements", measurement["id"])
+    shop.sync(Mode.DEEP, allow_deletes=True)
+    assert living(shop)["gazelle_piano_measurements"].keys() == set(kept)
+    shop.admin.fault("empty_nested", times=0, field="allPianoMeasurements")
+    assert isinstance(shop.sync(Mode.DEEP, check=False).errors["pianos"], MassVanishing)
+    assert living(shop)["gazelle_piano_measurements"].keys() == set(kept)
+
+
 def test_lists_that_came_empty_once_are_read_again_by_the_same_run(shop: Shop) -> None:
     before = living(shop)
     for operation in ("ClientsPage", "PianosPage", "InvoicesPage", "AppointmentsPage"):
