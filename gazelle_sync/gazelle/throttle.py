@@ -36,14 +36,15 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
 from gazelle_sync.errors import DatabaseError
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import database_errors, statement
+from gazelle_sync.warehouse.pool import give_back, keep_connections, take
 
 TRANSIT_S = 0.08
 """How long a written request is assumed to take to arrive, if there is no answer before. Longer values cost budget."""
@@ -130,7 +131,8 @@ class Throttle:
         self._renewing: threading.Thread | None = None
         self._holder = str(uuid.uuid4())
         self._round_trip_s = 0.0
-        self._connection: Connection | None = None
+        self._is_known = False  # the database knows our holder, as far as we know
+        self._keeping = ExitStack()
 
     def wait(self) -> Token | None:
         """Wait until a request may be sent, and return its token; None where there is no limit.
@@ -195,17 +197,17 @@ class Throttle:
             self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     def close(self) -> None:
-        """Return the tokens and close the connection."""
+        """Return the tokens."""
         with self._changed:
             renewing = self._renewing
         if renewing is not None:
             renewing.join()
-        if self._connection is not None:
+        if self._is_known:
             with self._changed:
                 returned = self._give_back(list(self._leases))
             with suppress(DatabaseError):  # the tokens become free when their term ends
                 self._ask(0, returned)
-            self._disconnect()
+        self._keeping.close()
 
     # ---- called with the lock held
 
@@ -284,8 +286,9 @@ class Throttle:
                 return self._row(wanted, {})
 
     def _row(self, wanted: int, returned: Mapping[int, float]) -> tuple[Any, float, float]:
-        if self._connection is None:
-            self._connection = connect(self._url, autocommit=True)
+        if not self._is_known:
+            self._keeping.enter_context(keep_connections())
+        connection = take(self._url)
         asked = time.monotonic()
         parameters = {
             "holder": self._holder, "wanted": wanted, "tokens": self._tokens,
@@ -294,17 +297,14 @@ class Throttle:
             "returned": list(returned), "free_in_s": [free_at - asked for free_at in returned.values()],
         }  # fmt: skip
         try:
-            row = self._connection.execute(statement("gazelle/request_lease"), parameters).fetchone()
+            row = connection.execute(statement("gazelle/request_lease"), parameters).fetchone()
         except BaseException:
-            self._disconnect()
-            self._holder = str(uuid.uuid4())
+            connection.close()
+            self._holder, self._is_known = str(uuid.uuid4()), False
             raise
         answered = time.monotonic()
+        give_back(self._url, connection)
+        self._is_known = True
         # A decaying maximum, so that a term is long enough for the next slow round trip.
         self._round_trip_s = min(max(answered - asked, 0.9 * self._round_trip_s), LONGEST_ROUND_TRIP_S)
         return row, asked, answered
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -22,7 +22,8 @@ from gazelle_sync.gazelle.auth import FixedToken
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import TRANSIT_S, USABLE_S, Throttle
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import take
 from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.shop import Shop
 
@@ -154,7 +155,7 @@ def test_a_process_that_dies_with_its_tokens_holds_them_no_longer_than_their_ter
     with psycopg.connect(database) as connection:
         [(value,)] = connection.execute("SELECT value::jsonb FROM system_settings WHERE key = 'request_leases'")
     other.close()
-    dead._disconnect()  # without giving back
+    dead._keeping.close()  # without giving back
     assert len(set(value["holder"])) == 1, "the one that lives holds all"
     assert busiest_second(sent) <= 10
 
@@ -171,9 +172,14 @@ def test_an_answer_that_was_lost_leaves_the_budget_true(database: str, monkeypat
             connection.execute(statement("gazelle/request_lease"), {
                 "holder": self._holder, "wanted": 10, "tokens": 10, "term_s": 1.5, "returned": [], "free_in_s": [],
             })  # fmt: skip
-        assert self._connection is not None
-        self._connection.close()
+        monkeypatch.setattr(throttle_module, "take", cut)
         return row(self, wanted, returned)
+
+    def cut(url: str) -> Connection:
+        monkeypatch.setattr(throttle_module, "take", take)
+        connection = take(url)
+        connection.close()
+        return connection
 
     monkeypatch.setattr(Throttle, "_row", lost)
     sent = sent_by(throttle, threads=4, requests=8)
