@@ -6,12 +6,14 @@ Importing takes a while, and an interrupt in the middle of it would print where 
 import signal
 from types import FrameType
 
+from gazelle_sync.i18n import STOPPED, language
+
 
 def _leave(number: int, _frame: FrameType | None) -> None:
     """While not even `interrupts` is imported: the same as what it does."""
     import os
 
-    os.write(2, b"Stopped. What was committed is kept; the next run takes up the rest.\n")
+    os.write(2, f"{STOPPED[language()]}\n".encode())
     os._exit(128 + number)
 
 

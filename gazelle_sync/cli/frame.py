@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import STOPPED, gettext, language
 from gazelle_sync.runtime.signals import (
-    SENTENCE,
     interrupts_deferred,
     leave,
     leave_when_stopped,
@@ -40,7 +40,8 @@ class Commands(click.Group):
             if not _is_of_output(error):
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python tries once more as it ends
-            click.secho(f"✗ The output cannot be written ({error.strerror}).", fg="red", err=True)
+            said = gettext("The output cannot be written ({reason}).", reason=error.strerror)
+            click.secho(f"✗ {said}", fg="red", err=True)
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -50,7 +51,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             leave_when_stopped()
-            click.secho(SENTENCE, err=True)
+            click.secho(STOPPED[language()], err=True)
             leave(status_of(interrupt))
         finally:
             leave_when_stopped()
@@ -81,8 +82,12 @@ def services(
         log.configure(settings)
     except OSError as error:
         raise GazelleSyncError(
-            f"The home {settings.home} cannot be written ({error.strerror}). Set GAZELLE_SYNC_HOME to a folder of "
-            "your own, or free some space."
+            gettext(
+                "The home {home} cannot be written ({reason}). Set GAZELLE_SYNC_HOME to a folder of your own, or free "
+                "some space.",
+                home=settings.home,
+                reason=error.strerror,
+            )
         ) from error
     thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
     thread.start()

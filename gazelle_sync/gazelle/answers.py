@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from gazelle_sync.errors import AnswerUnreadable, ApiError, CredentialsRefused, OperationFailed
+from gazelle_sync.i18n import gettext
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -153,7 +154,11 @@ def credentials_refused(operation: str, said: str, *, is_about_token: bool) -> C
     """The error for refused credentials, with what to do."""
     return CredentialsRefused(
         operation,
-        f"Gazelle refuses the credentials ({said}). Check GAZELLE_API_TOKEN, or authorize the OAuth application again.",
+        gettext(
+            "Gazelle refuses the credentials ({said}). Check GAZELLE_API_TOKEN, or authorize the OAuth application "
+            "again.",
+            said=said,
+        ),
         is_about_token=is_about_token,
     )
 

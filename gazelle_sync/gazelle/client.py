@@ -50,6 +50,7 @@ from gazelle_sync.gazelle.retries import (
     wait_unless_refused_twice,
 )
 from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.runtime.logs import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
@@ -316,14 +317,14 @@ class GazelleClient:
         except httpx.TimeoutException as error:
             raise ApiUnreachable(
                 operation,
-                f"Gazelle did not answer in time ({type(error).__name__})",
+                gettext("Gazelle did not answer in time ({kind})", kind=type(error).__name__),
                 is_timeout=isinstance(error, httpx.ReadTimeout),
                 was_sent=not isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)),
             ) from error
         except httpx.HTTPError as error:
             raise ApiUnreachable(
                 operation,
-                f"Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network.",
+                gettext("Gazelle cannot be reached ({error}). Check GAZELLE_API_URL and the network.", error=error),
                 was_sent=not isinstance(error, httpx.ConnectError),
             ) from error
         finally:

@@ -15,11 +15,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from gazelle_sync.i18n import STOPPED, language
+
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 _answered: list[int] = []
 """Signals that were raised as `KeyboardInterrupt`: one that strikes a destructor or a callback gets lost there."""
 LOOK_EVERY_S = 0.5
-SENTENCE = "Stopped. What was committed is kept; the next run takes up the rest."
 
 
 def leave_when_stopped() -> None:
@@ -42,7 +43,7 @@ def _answer_with(handler: object) -> None:
 
 def _leave_at_once(number: int, _frame: FrameType | None = None) -> NoReturn:
     with suppress(OSError):
-        os.write(2, f"{SENTENCE}\n".encode())
+        os.write(2, f"{STOPPED[language()]}\n".encode())
     os._exit(128 + number)
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from gazelle_sync.i18n import STOPPED
 from gazelle_sync.incidents.watch import watch
 from gazelle_sync.runtime import signals
-from gazelle_sync.runtime.signals import SENTENCE
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync_tests.faults.ground import new_home
@@ -38,7 +38,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 def assert_stopped(ended: subprocess.CompletedProcess[str], number: signal.Signals = signal.SIGINT) -> None:
     said = ended.stdout + ended.stderr
-    assert SENTENCE in said
+    assert STOPPED["en"] in said
     assert not any(word in said for word in ("Traceback", "Dagster", "Error", "✗")), said
     # Python itself may end so, where it was compiling a text at that moment; to a shell it is the same number.
     assert ended.returncode in (128 + number, -number)
@@ -150,7 +150,7 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
         said = (process.wait(PATIENCE_S), (person.directory / "out").read_text())
         assert said[0] == 128 + number, said
         lines = said[1].splitlines()
-        assert [line for line in lines if not line.startswith("SANDBOX")] == [SENTENCE], (after_s, said)
+        assert [line for line in lines if not line.startswith("SANDBOX")] == [STOPPED["en"]], (after_s, said)
 
 
 def test_the_installed_program_begins_with_the_module_that_answers_signals() -> None:
