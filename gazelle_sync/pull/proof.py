@@ -8,19 +8,20 @@ sides and is left out; what Gazelle said last of it (`gazelle_tags`) is compared
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from gazelle_sync.entities import NAMELESS, Entity, Table
+from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.versions import hash_of_held
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question, together
+from gazelle_sync.warehouse.pool import Rows as Answer
 
 BATCH = 2000
 
@@ -76,45 +77,87 @@ class _Newest:
     content_hash: bytes | None
 
 
-def prove(connection: Connection, entity: Entity, ids: list[str] | None = None) -> Proof:
-    """Compare production with the newest staged versions of an entity's records.
+def prove(connection: Connection, entity: Entity) -> Proof:
+    """Compare production with the newest staged versions of an entity's records, and find rows that none speaks of.
 
     Args:
         connection: In a transaction with the time that history takes.
         entity: Which.
-        ids: Of the records to compare; None: all, and the rows that staging knows nothing of.
     """
     proof = Proof()
-    for batch in _batches(connection, entity, ids):
-        _compare(connection, entity, batch, proof)
-    if ids is None:
-        _find_unstaged(connection, entity, proof)
+    for batch, held in _batches(connection, entity):
+        _compare(entity, batch, held, proof)
+    _find_unstaged(connection, entity, proof)
     _forgive_moved(connection, entity, proof)
     return proof
 
 
-def _batches(connection: Connection, entity: Entity, ids: list[str] | None) -> Iterator[list[_Newest]]:
-    query = sql.SQL(statement("pull/newest")).format(staging=sql.Identifier(entity.staging_table))
-    with connection.cursor(name=f"newest_{entity.name}") as cursor:
-        cursor.execute(query, {"ids": ids})
-        while rows := cursor.fetchmany(BATCH):
-            yield [_Newest(*row) for row in rows]
+def newest_of_sample(entity: Entity, count: int, *, everywhere: bool = False) -> Question:
+    """The newest versions of some records, drawn by blocks: a table of millions is not read for them.
+
+    Args:
+        entity: Whose records.
+        count: How many at most.
+        everywhere: Draw from all blocks, where those that were drawn before held nothing.
+    """
+    staging = sql.Identifier(entity.staging_table)
+    drawn = sql.SQL(statement("pull/sample")).format(staging=staging)
+    query = sql.SQL(statement("pull/newest")).format(
+        staging=staging, which=sql.SQL("external_id = ANY (ARRAY({}))").format(drawn)
+    )
+    return query, {"table": f"public.{entity.staging_table}", "count": count, "everywhere": everywhere}
 
 
-def _compare(connection: Connection, entity: Entity, batch: Sequence[_Newest], proof: Proof) -> None:
-    """Compare one batch; versions that are not applied (or cannot be) say nothing of production."""
-    applied = [
-        newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)
-    ]
+def prove_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[str, Proof]:
+    """Compare production with some records of several entities.
+
+    Args:
+        connection: In the transaction in which they were drawn.
+        drawn: Entity → the rows of `newest_of_sample`.
+    """
+    batches = [(entity, [_Newest(*row) for row in drawn[entity.name]]) for entity in ENTITIES if entity.name in drawn]
+    answers = iter(together(connection, *(asked for batch in batches for asked in _what_is_held(*batch))))
+    proofs = {}
+    for entity, batch in batches:
+        proofs[entity.name] = proof = Proof()
+        _compare(entity, batch, [next(answers) for _ in entity.tables], proof)
+        _forgive_moved(connection, entity, proof)
+    return proofs
+
+
+def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_Newest], list[Answer]]]:
+    """The newest versions, and the rows that are held of each; one round trip asks for these and the next versions."""
+    cursor = sql.Identifier(f"newest_{entity.name}")
+    query = sql.SQL(statement("pull/newest")).format(
+        staging=sql.Identifier(entity.staging_table), which=sql.SQL("true")
+    )
+    fetch: Question = sql.SQL("FETCH {} FROM {}").format(sql.Literal(BATCH), cursor), None
+    declare: Question = sql.SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(cursor, query), None
+    _, rows = together(connection, declare, fetch)
+    while rows:
+        batch = [_Newest(*row) for row in rows]
+        *held, rows = together(connection, *_what_is_held(entity, batch), fetch)
+        yield batch, held
+    connection.execute(sql.SQL("CLOSE {}").format(cursor))
+
+
+def _applied(batch: Sequence[_Newest]) -> list[_Newest]:
+    """Versions that are not applied (or cannot be) say nothing of production."""
+    return [newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)]
+
+
+def _compare(entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], proof: Proof) -> None:
+    """Compare one batch with the rows that are held of its records, table by table."""
+    applied = _applied(batch)
     proof.waiting += len(batch) - len(applied)
     proof.records += len(applied)
     reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
     for newest in applied:
         if newest.body is not None and hash_of_held(newest.body) != newest.content_hash:
             proof.note(entity.table, newest.external_id, Difference.CHANGED)
-    for table in entity.tables:
+    for table, answer in zip(entity.tables, answers, strict=True):
         expected = _expected(table, reconciled)
-        held = _held(connection, table, [newest.external_id for newest in applied])
+        held = {row["external_id"]: row for row in (dict(zip(_columns(table), row, strict=True)) for row in answer)}
         for external_id, (newest, values) in expected.items():
             _compare_row(table, newest, values, held.get(external_id), proof)
         if table is entity.table:
@@ -178,15 +221,24 @@ def _compare_bare_tombstones(
             proof.note(table, newest.external_id, Difference.MISSING)
 
 
-def _held(connection: Connection, table: Table, ids: list[str]) -> dict[str, Values]:
-    columns = dict.fromkeys([*table.columns, "deleted_at", "is_stub"])
-    query = sql.SQL(statement("pull/held_rows")).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-        table=sql.Identifier(table.name),
-        key=sql.Identifier(table.owner or "external_id"),
-    )
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return {row["external_id"]: row for row in cursor.execute(query, {"ids": ids})}
+def _columns(table: Table) -> list[str]:
+    return list(dict.fromkeys([*table.columns, "deleted_at", "is_stub"]))
+
+
+def _what_is_held(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
+    """The rows of some records, of each table."""
+    ids = [newest.external_id for newest in _applied(batch)]
+    return [
+        (
+            sql.SQL(statement("pull/held_rows")).format(
+                columns=sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
+                table=sql.Identifier(table.name),
+                key=sql.Identifier(table.owner or "external_id"),
+            ),
+            {"ids": ids},
+        )
+        for table in entity.tables
+    ]
 
 
 def _find_unstaged(connection: Connection, entity: Entity, proof: Proof) -> None:

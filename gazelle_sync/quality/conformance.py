@@ -203,7 +203,7 @@ def _compared(context: CheckContext) -> Comparison | str:
 
 
 def _remembered(context: CheckContext) -> Comparison | None:
-    with context.reading() as connection:
+    with borrow(context.url) as connection:
         text = read_setting(connection, SETTING)
     if text is None:
         return None

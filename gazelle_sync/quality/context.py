@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
-import psycopg
 from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity
@@ -19,9 +18,13 @@ from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
 
+READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+Asked = tuple[str, Mapping[str, Any] | None, Mapping[str, str]]
+"""A statement of `sql/queries/`, its parameters, the identifiers to put into it."""
 WHOLE_READ = "full pages"
 """The strategy of a report whose total is the account's, also where a tick looks at a window only."""
 
@@ -58,14 +61,7 @@ class CheckContext:
     asks_gazelle: bool = True
     is_fresh: bool = True
     reports: Mapping[str, EntityReport] = field(default_factory=dict)
-    _connection: Connection | None = field(default=None, init=False, repr=False)
-
-    def __enter__(self) -> CheckContext:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
+    _answers: dict[str, Rows] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def language(self) -> str:
@@ -86,33 +82,55 @@ class CheckContext:
         return entity_name(translator(self.language), entity)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the database and cannot write.
+    def reading(self, *first: Question) -> Iterator[tuple[Connection, list[Rows]]]:
+        """A transaction that sees one state of the database and cannot write, and what it answers to begin with.
 
         Raises:
             DatabaseError: The database cannot be reached.
         """
-        with database_errors():
-            if self._connection is None or self._connection.closed:
-                self._connection = connect(self.url)
-                self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                self._connection.read_only = True
-            with self._connection.transaction():
-                if self.thorough:
-                    allow_long_statements(self._connection)
-                yield self._connection
+        with borrow(self.url) as connection:
+            answers = together(connection, *self._limits, *first, begin=READING, ends=False)
+            yield connection, answers[len(self._limits) :]
+            connection.commit()
 
-    def rows(self, name: str, parameters: Mapping[str, Any] | None = None, **names: str) -> list[tuple[Any, ...]]:
-        """The rows of a statement of `sql/queries/`.
+    def look_up(self, *wanted: Asked) -> None:
+        """Ask several statements in one round trip, of one state of the database; `rows` has their answers then.
+
+        Raises:
+            DatabaseError: The database cannot be reached.
+        """
+        new = {_key(asked): _question(asked) for asked in wanted if _key(asked) not in self._answers}
+        if new:
+            with borrow(self.url) as connection:
+                answers = together(connection, *self._limits, *new.values(), begin=READING)
+            self._answers.update(zip(new, answers[len(self._limits) :], strict=True))
+
+    def rows(self, name: str, parameters: Mapping[str, Any] | None = None, /, **names: str) -> Rows:
+        """The rows of a statement of `sql/queries/`, asked once a round.
 
         Args:
             name: Of the statement.
             parameters: To bind.
             names: Identifiers to put into it.
         """
-        with self.reading() as connection:
-            query = sql.SQL(statement(name)).format(**{place: sql.Identifier(value) for place, value in names.items()})
-            return connection.execute(query, parameters).fetchall()
+        asked = asks(name, parameters, **names)
+        self.look_up(asked)
+        return self._answers[_key(asked)]
+
+    def rows_of_each(self, name: str, each: Iterable[Mapping[str, str]]) -> list[Rows]:
+        """The rows of a statement of `sql/queries/` for each of several tables.
+
+        Args:
+            name: Of the statement.
+            each: The identifiers to put into it.
+        """
+        every = [asks(name, **names) for names in each]
+        self.look_up(*every)
+        return [self._answers[_key(asked)] for asked in every]
+
+    @property
+    def _limits(self) -> list[Question]:
+        return [long_statements()] if self.thorough else []
 
     @contextmanager
     def client(self) -> Iterator[GazelleClient]:
@@ -141,6 +159,22 @@ class CheckContext:
         return found
 
 
+def asks(name: str, parameters: Mapping[str, Any] | None = None, /, **names: str) -> Asked:
+    """What `CheckContext.rows` asks with the same arguments, to be asked together with others."""
+    return name, parameters, names
+
+
+def asks_whether_empty(*entities: str) -> list[Asked]:
+    """What `empty` asks."""
+    tables = tables_of(entity for entity in ENTITIES if entity.name in entities)
+    return [asks("quality/is_empty", **names) for names in tables]
+
+
+def tables_of(entities: Iterable[Entity]) -> list[dict[str, str]]:
+    """The tables of some entities' records, as identifiers to put into a statement."""
+    return [{"table": entity.table.name} for entity in entities]
+
+
 @dataclass(frozen=True)
 class Check:
     """One check, declared once for Dagster, the command line and the docs.
@@ -151,6 +185,7 @@ class Check:
         judge: Looks, and says what it found.
         blocking: Whether what is made of its asset waits until it passes.
         in_tick: Whether a tick can pay for it.
+        asks: What it asks first, for all checks of a round to be asked together.
     """
 
     name: str
@@ -158,6 +193,7 @@ class Check:
     judge: Callable[[CheckContext, str], Finding]
     blocking: bool = False
     in_tick: bool = False
+    asks: Callable[[CheckContext], Iterable[Asked]] = lambda _: ()
 
 
 NOTHING_THERE = Message("{what}: the table is empty. An empty table proves nothing.")
@@ -170,10 +206,11 @@ def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding
 
     It passes only if Gazelle itself said that it has none: of every entity that is empty.
     """
+    looked_at = [entity for entity in ENTITIES if entity.name in entities]
     bare = [
         entity
-        for entity in ENTITIES
-        if entity.name in entities and context.rows("quality/is_empty", table=entity.table.name) == [(True,)]
+        for entity, rows in zip(looked_at, context.rows_of_each("quality/is_empty", tables_of(looked_at)), strict=True)
+        if rows == [(True,)]
     ]
     if not bare:
         return None
@@ -206,3 +243,12 @@ def _is_whole(entity: Entity, report: Mapping[str, Any]) -> bool:
     if report.get("strategy") == "backfill":
         return False
     return not entity.has_window or report.get("strategy") == WHOLE_READ
+
+
+def _key(asked: Asked) -> str:
+    return repr(asked)
+
+
+def _question(asked: Asked) -> Question:
+    name, parameters, names = asked
+    return sql.SQL(statement(name)).format(**{place: sql.Identifier(n) for place, n in names.items()}), parameters

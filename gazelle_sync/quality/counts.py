@@ -18,8 +18,9 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.read import Reader
-from gazelle_sync.quality.context import CheckContext, ReportedTotal, empty, warning
+from gazelle_sync.quality.context import CheckContext, ReportedTotal, asks, empty, warning
 from gazelle_sync.quality.finding import Finding, first_few
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 ALL = [entity.name for entity in ENTITIES]
@@ -69,6 +70,7 @@ def evaluate_counts(context: CheckContext, check: str) -> Finding:
     if (nothing := empty(context, check, ALL)) is not None:
         return nothing
     then = context.last_reported_totals()
+    context.look_up(*(asks("quality/living", **_tables_of(entity)) for entity in ENTITIES))
     counts = _Counts()
     try:
         with context.client() as client:
@@ -108,9 +110,7 @@ def _compare(
     counts: _Counts,
     client: GazelleClient | None,
 ) -> None:
-    ((living, unlisted, waiting),) = context.rows(
-        "quality/living", table=entity.table.name, staging=entity.staging_table
-    )
+    ((living, unlisted, waiting),) = context.rows("quality/living", **_tables_of(entity))
     ours = living - unlisted + waiting
     counts.records += ours
     name = context.name(entity.name)
@@ -137,6 +137,10 @@ def _compare(
     counts.off.append(context.say(UNEQUAL, what=held, told=told.total))
 
 
+def _tables_of(entity: Entity) -> dict[str, str]:
+    return {"table": entity.table.name, "staging": entity.staging_table}
+
+
 def _total(client: GazelleClient, entity: Entity) -> int:
     """How many records of an entity Gazelle says it has."""
     if entity.strategy is Strategy.WINDOWED:
@@ -160,7 +164,7 @@ def _lost(context: CheckContext, client: GazelleClient, entity: Entity) -> list[
     unread_since = _unread_since(context, entity)
     if unread_since is None:
         return None
-    rows = context.rows("quality/living_ids", table=entity.table.name, staging=entity.staging_table)
+    rows = context.rows("quality/living_ids", **_tables_of(entity))
     held = {external_id for (external_id,) in rows}
     stamps = _stamps(context, client, entity)
     return [i for i, stamp in stamps if i not in held and (stamp is None or stamp < unread_since)]
@@ -187,7 +191,7 @@ def _sorted(entity: Entity) -> dict[str, Any]:
 def _unread_since(context: CheckContext, entity: Entity) -> datetime | None:
     """Since when changes at Gazelle may be unread, by its own clock where a run says so; None where no run ended."""
     if not entity.has_window:
-        with context.reading() as connection:
+        with borrow(context.url) as connection:
             return read_watermarks(connection).get(entity.name)
     told = context.last_reported_totals().get(
         entity.name

@@ -10,7 +10,7 @@ from statistics import median
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.quality.context import Check, CheckContext, warning
+from gazelle_sync.quality.context import Check, CheckContext, asks, warning
 from gazelle_sync.quality.finding import Finding, Severity, first_few
 
 ALL = [entity.name for entity in ENTITIES]
@@ -222,30 +222,35 @@ CHECKS = (
         Message("Every kind of record was read from Gazelle lately."),
         evaluate_age,
         in_tick=True,
+        asks=lambda _: [asks("quality/polls", {"entities": ALL})],
     ),
     Check(
         "flow_backlog",
         Message("What was read is applied at once."),
         evaluate_backlog,
         in_tick=True,
+        asks=lambda _: [asks("quality/backlog")],
     ),
     Check(
         "flow_errors",
         Message("No record is in error."),
         evaluate_errors,
         in_tick=True,
+        asks=lambda _: [asks("quality/errors"), asks("quality/runs")],
     ),
     Check(
         "flow_watermark",
         Message("Each successful run moves its watermark."),
         evaluate_watermark,
         in_tick=True,
+        asks=lambda _: [asks("quality/watermarks", {"entities": ALL})],
     ),
     Check(
         "flow_volume",
         Message("As many records come as is usual for the hour."),
         evaluate_volume,
         in_tick=True,
+        asks=lambda _: [asks("quality/volumes")],
     ),
 )
 

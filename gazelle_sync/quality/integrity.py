@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gazelle_sync.entities import ENTITIES
+from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
-from gazelle_sync.quality.context import Check, CheckContext, empty, warning
+from gazelle_sync.quality.context import Asked, Check, CheckContext, asks, asks_whether_empty, empty, warning
 from gazelle_sync.quality.counts import evaluate_counts
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.production import evaluate_production
@@ -15,6 +13,8 @@ from gazelle_sync.quality.published import COLUMNS, ENUMS
 from gazelle_sync.warehouse.schema_repair import missing_objects
 
 TABLES = [table for entity in ENTITIES for table in entity.tables]
+EACH_TABLE = [{"table": table.name} for table in TABLES]
+MERGING = [entity for entity in ENTITIES if entity.table.merged]
 ALL = [entity.name for entity in ENTITIES]
 
 UNIQUE = Message("{checked} rows of {tables} tables: every id stands there once.")
@@ -61,7 +61,7 @@ FIND_TWINS = Message("`gazelle-sync replay --only timeline` finds the twins agai
 
 def evaluate_ids(context: CheckContext, check: str) -> Finding:
     """What the migrations made is there, and every external id stands in its table once."""
-    with context.reading() as connection:
+    with context.reading() as (connection, _):
         missing = missing_objects(connection)
     if missing:
         summary, advice = context.say(DROPPED, what=", ".join(missing)), context.say(MAKE_AGAIN)
@@ -70,9 +70,11 @@ def evaluate_ids(context: CheckContext, check: str) -> Finding:
         return nothing
     unguarded = [name for (name,) in context.rows("quality/unique", {"tables": [table.name for table in TABLES]})]
     looked_at = [table.name for table in TABLES if context.thorough or table.name in unguarded]
-    found = {name: context.rows("quality/duplicates", table=name) for name in looked_at}
+    found = dict(
+        zip(looked_at, context.rows_of_each("quality/duplicates", [{"table": n} for n in looked_at]), strict=True)
+    )
     doubled = {name: rows for name, rows in found.items() if rows}
-    checked = sum(context.rows("quality/row_count", table=table.name)[0][0] for table in TABLES)
+    checked = sum(rows[0][0] for rows in context.rows_of_each("quality/row_count", EACH_TABLE))
     count = sum(map(len, doubled.values()))
     numbers = {"checked": checked, "doubled": count, "tables without index": len(unguarded)}
     parts = [context.say(NOT_UNIQUE, count=count, tables=", ".join(doubled))] if doubled else []
@@ -94,11 +96,12 @@ def evaluate_references(context: CheckContext, check: str) -> Finding:
     if (nothing := empty(context, check, ALL)) is not None:
         return nothing
     references = [(table.name, column, parent) for table in TABLES for column, parent in table.references.items()]
-    dangling: dict[str, list[tuple[Any, ...]]] = {}
-    for table, column, parent in references:
-        rows = context.rows("quality/dangling", table=table, column=column, parent=parent)
-        if rows:
-            dangling[f"{table}.{column}"] = rows
+    each = [{"table": table, "column": column, "parent": parent} for table, column, parent in references]
+    dangling = {
+        f"{names['table']}.{names['column']}": rows
+        for names, rows in zip(each, context.rows_of_each("quality/dangling", each), strict=True)
+        if rows
+    }
     count = sum(map(len, dangling.values()))
     numbers = {"checked": len(references), "dangling": count}
     if not dangling:
@@ -123,8 +126,11 @@ def evaluate_values(context: CheckContext, check: str) -> Finding:
     unknown: list[str] = []
     examples: list[str] = []
     rows_concerned = 0
-    for (table, column), enum in COLUMNS.items():
-        for value, count, example in context.rows("quality/values", table=table, column=column):
+    each = [{"table": table, "column": column} for table, column in COLUMNS]
+    for ((table, column), enum), rows in zip(
+        COLUMNS.items(), context.rows_of_each("quality/values", each), strict=True
+    ):
+        for value, count, example in rows:
             if value not in ENUMS[enum]:
                 unknown.append(f"{table}.{column} {value} ({count})")
                 examples.append(f"{table} {example}: {column} {value}")
@@ -138,22 +144,15 @@ def evaluate_values(context: CheckContext, check: str) -> Finding:
 
 def evaluate_ownership(context: CheckContext, check: str) -> Finding:
     """No merged column was emptied in bulk: what people entered here is never overwritten by emptiness."""
-    merging = [entity for entity in ENTITIES if entity.table.merged]
-    if (nothing := empty(context, check, [entity.name for entity in merging])) is not None:
+    if (nothing := empty(context, check, [entity.name for entity in MERGING])) is not None:
         return nothing
     parts: list[str] = []
     examples: list[str] = []
     checked = emptied = 0
-    for entity in merging:
+    for entity in MERGING:
         for merged, base in entity.table.merged.items():
-            ((count, total, ids),) = context.rows(
-                "quality/emptied",
-                {"field": merged, "staged": context.thorough},
-                table=entity.table.name,
-                staging=entity.staging_table,
-                merged=merged,
-                base=base,
-            )
+            name, parameters, names = _emptied_asked(context, entity, merged, base)
+            ((count, total, ids),) = context.rows(name, parameters, **names)
             checked, emptied = checked + total, emptied + count
             limit = max(LEAST_EMPTIED, int(total * SHARE))
             if count > limit:
@@ -190,6 +189,22 @@ def evaluate_twins(context: CheckContext, check: str) -> Finding:
     )
 
 
+def _ownership_asks(context: CheckContext) -> list[Asked]:
+    emptied = [_emptied_asked(context, entity, *merged) for entity in MERGING for merged in entity.table.merged.items()]
+    return [*asks_whether_empty(*(entity.name for entity in MERGING)), *emptied]
+
+
+def _emptied_asked(context: CheckContext, entity: Entity, merged: str, base: str) -> Asked:
+    return asks(
+        "quality/emptied",
+        {"field": merged, "staged": context.thorough},
+        table=entity.table.name,
+        staging=entity.staging_table,
+        merged=merged,
+        base=base,
+    )
+
+
 CHECKS = (
     Check(
         "integrity_production",
@@ -202,11 +217,17 @@ CHECKS = (
         Message("What people entered here (tags) was not emptied in bulk."),
         evaluate_ownership,
         in_tick=True,
+        asks=_ownership_asks,
     ),
     Check(
         "integrity_ids",
         Message("Every table and view is there, and every record stands in its table once."),
         evaluate_ids,
+        asks=lambda _: [
+            *asks_whether_empty(*ALL),
+            asks("quality/unique", {"tables": [table.name for table in TABLES]}),
+            *(asks(name, **names) for name in ("quality/duplicates", "quality/row_count") for names in EACH_TABLE),
+        ],
     ),
     Check(
         "integrity_references",
@@ -227,5 +248,6 @@ CHECKS = (
         "integrity_twins",
         Message("No note is shown twice, as tle_ and as tme_."),
         evaluate_twins,
+        asks=lambda _: [asks("quality/twins"), asks("quality/row_count", table="gazelle_timeline_entries")],
     ),
 )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from psycopg import sql
-
-from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, Plural
-from gazelle_sync.pull.proof import Difference, Proof, prove
+from gazelle_sync.pull.proof import Difference, Proof, newest_of_sample, prove, prove_sample
 from gazelle_sync.quality.context import CheckContext, empty
 from gazelle_sync.quality.finding import Finding, first_few
-from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import together
 
+ALL = [entity.name for entity in ENTITIES]
 SAMPLE = 25
 """Records of each entity that a tick compares; a few milliseconds each table."""
 
@@ -36,11 +35,10 @@ def evaluate_production(context: CheckContext, check: str) -> Finding:
     """Production = reconcile(newest staged), of every record or of a sample; what the run has proven is shown."""
     proof = Proof()
     unstaged = []
-    for entity in ENTITIES:
-        part = _proof_of(context, entity)
+    for name, part in _proofs(context).items():
         proof.add(part)
         if part.records + part.waiting == 0:
-            unstaged.append(entity.name)
+            unstaged.append(name)
     if unstaged and (nothing := _nothing_staged(context, check, unstaged)) is not None:
         return nothing
     numbers = {"checked": proof.records, "off": len(proof.wrong), "not applied yet": proof.waiting}
@@ -67,12 +65,24 @@ def evaluate_production(context: CheckContext, check: str) -> Finding:
     )
 
 
-def _proof_of(context: CheckContext, entity: Entity) -> Proof:
-    report = context.reports.get(entity.name)
-    if context.thorough and report is not None and report.proof is not None:
-        return report.proof
-    with context.reading() as connection:
-        return prove(connection, entity, None if context.thorough else _sample(connection, entity))
+def _proofs(context: CheckContext) -> dict[str, Proof]:
+    """Entity → what a comparison of it has found."""
+    if not context.thorough:
+        return _sampled(context)
+    proofs = {name: report.proof for name, report in context.reports.items() if report.proof is not None}
+    if missing := [entity for entity in ENTITIES if entity.name not in proofs]:
+        with context.reading() as (connection, _):
+            proofs |= {entity.name: prove(connection, entity) for entity in missing}
+    return {entity.name: proofs[entity.name] for entity in ENTITIES}
+
+
+def _sampled(context: CheckContext) -> dict[str, Proof]:
+    with context.reading(*(newest_of_sample(entity, SAMPLE) for entity in ENTITIES)) as (connection, answers):
+        drawn = dict(zip(ALL, answers, strict=True))
+        if bare := [entity for entity in ENTITIES if not drawn[entity.name]]:
+            again = together(connection, *(newest_of_sample(entity, SAMPLE, everywhere=True) for entity in bare))
+            drawn.update(zip((entity.name for entity in bare), again, strict=True))
+        return prove_sample(connection, drawn)
 
 
 def _nothing_staged(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:
@@ -87,17 +97,3 @@ def _nothing_staged(context: CheckContext, check: str, entities: Sequence[str]) 
     what = ", ".join(map(context.name, bare))
     summary, advice = context.say(NOTHING_STAGED, what=what), "`gazelle-sync sync --full`"
     return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
-
-
-def _sample(connection: Connection, entity: Entity) -> list[str]:
-    """Ids of some records, drawn by blocks: a table of millions is not read for them."""
-    staging = sql.Identifier(entity.staging_table)
-    row = connection.execute(statement("quality/size"), {"table": f"public.{entity.staging_table}"}).fetchone()
-    size = row[0] if row else 0
-    share = 100.0 if size < 100 * SAMPLE else 100.0 * 20 * SAMPLE / size
-    query = sql.SQL(statement("quality/sample")).format(staging=staging)
-    for percent in (share, 100.0):
-        ids = [i for (i,) in connection.execute(query, {"percent": percent, "count": SAMPLE})]
-        if ids:
-            return ids
-    return []

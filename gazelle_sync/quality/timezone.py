@@ -14,7 +14,7 @@ from typing import Any
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL, parse_instant
-from gazelle_sync.quality.context import Check, CheckContext, empty, warning
+from gazelle_sync.quality.context import Asked, Check, CheckContext, asks, asks_whether_empty, empty, warning
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.shift import (
     STANDARD,
@@ -30,6 +30,7 @@ from gazelle_sync.quality.titles import announced, reference_hour
 from gazelle_sync.warehouse.calendar_ends import is_calendar_end
 
 APPOINTMENTS = ["appointments"]
+OURS = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
 LEAST_SYSTEMATIC = 3
 YEARS_AROUND = 30
 """An appointment of the year 1900 or 2199 is somebody's mistyping, and no reason to reckon all years between."""
@@ -135,6 +136,7 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         return nothing
     ((total, shown_rows, first, last),) = context.rows("quality/calendar_count")
     changes = _changes(first, last)
+    context.look_up(_calendar_asked(changes, everything=context.thorough), _edges_asked(changes))
     rows = _calendar(context, changes, everything=context.thorough)
     if rows and not context.thorough:
         rows = _calendar(context, changes, everything=True)
@@ -225,15 +227,14 @@ def evaluate_schema(context: CheckContext, check: str) -> Finding:
 
     A column of another program's table is a warning: it is not what the shop's staff read.
     """
-    ours = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
-    if missing := [name for (name,) in context.rows("quality/missing_tables", {"tables": ours})]:
+    if missing := [name for (name,) in context.rows("quality/missing_tables", {"tables": OURS})]:
         summary = context.say(SCHEMA_NONE, what=", ".join(missing))
         return Finding(check, False, summary, advice=context.say(MIGRATE), numbers={"checked": 0})
     movers = [f"{kind} {name} ({place})" for kind, name, place in context.rows("quality/triggers")]
-    columns = context.rows("quality/local_columns", {"ours": ours})
+    columns = context.rows("quality/local_columns", {"ours": OURS})
     wrong = movers + [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if is_ours]
     foreign = [f"{table}.{column} ({kind})" for table, column, kind, is_ours in columns if not is_ours]
-    numbers = {"checked": len(ours), "triggers": len(movers), "columns": len(columns)}
+    numbers = {"checked": len(OURS), "triggers": len(movers), "columns": len(columns)}
     if not wrong and not foreign:
         return Finding(check, True, context.say(SCHEMA_RIGHT), numbers=numbers)
     return Finding(
@@ -254,6 +255,11 @@ CHECKS = (
         evaluate_instants,
         blocking=True,
         in_tick=True,
+        asks=lambda _: [
+            *asks_whether_empty(*APPOINTMENTS),
+            asks("quality/appointment_count"),
+            asks("quality/appointments", {"all": False}),
+        ],
     ),
     Check(
         "timezone_view",
@@ -261,6 +267,7 @@ CHECKS = (
         evaluate_view,
         blocking=True,
         in_tick=True,
+        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/calendar_count")],
     ),
     Check(
         "timezone_reference",
@@ -270,11 +277,13 @@ CHECKS = (
         evaluate_reference,
         blocking=True,
         in_tick=True,
+        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/titles")],
     ),
     Check(
         "timezone_titles",
         Message('An hour that a title announces ("à 18h", "9h15") agrees with the time shown.'),
         evaluate_titles,
+        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/titles"), asks("quality/appointment_count")],
     ),
     Check(
         "timezone_schema",
@@ -282,6 +291,11 @@ CHECKS = (
         evaluate_schema,
         blocking=True,
         in_tick=True,
+        asks=lambda _: [
+            asks("quality/missing_tables", {"tables": OURS}),
+            asks("quality/triggers"),
+            asks("quality/local_columns", {"ours": OURS}),
+        ],
     ),
 )
 
@@ -330,9 +344,13 @@ def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything:
     What is outside the given clock changes comes along. What lies beyond the calendar does not:
     `timezone_instants` reports those.
     """
+    name, parameters, _ = _calendar_asked(changes, everything=everything)
+    return [row for row in context.rows(name, parameters) if not is_calendar_end(row[1])]
+
+
+def _calendar_asked(changes: Sequence[datetime], *, everything: bool) -> Asked:
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
-    rows = context.rows("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
-    return [row for row in rows if not is_calendar_end(row[1])]
+    return asks("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
 
 
 def _changes(first: datetime, last: datetime) -> list[datetime]:
@@ -344,9 +362,13 @@ def _changes(first: datetime, last: datetime) -> list[datetime]:
 
 def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[Pair]:
     """What Python and PostgreSQL make of the instants around clock changes."""
-    around = [change + span for change in changes for span in AROUND_A_CHANGE]
-    rows = context.rows("quality/wall_clock", {"instants": around})
+    name, parameters, _ = _edges_asked(changes)
+    rows = context.rows(name, parameters)
     return [Pair("tzdata", at.astimezone(UTC), _wall_clock(at), shown) for at, shown in rows]
+
+
+def _edges_asked(changes: Sequence[datetime]) -> Asked:
+    return asks("quality/wall_clock", {"instants": [change + span for change in changes for span in AROUND_A_CHANGE]})
 
 
 def _nearest(expected: datetime, shown: time) -> datetime:

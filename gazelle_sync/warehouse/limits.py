@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question
 
 LONG = "1h"
 """For statements whose duration grows with history: enough for any shop, and still a limit."""
@@ -27,7 +28,12 @@ def allow_long_statements(connection: Connection) -> None:
         connection: Not in autocommit mode, or inside a transaction. The limit ends with the transaction, as behind a
             pooler it has to.
     """
-    connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": None})
+    connection.execute(*long_statements())
+
+
+def long_statements() -> Question:
+    """The statement of `allow_long_statements`, to be sent with others."""
+    return statement("warehouse/limits_set"), {"statement": LONG, "lock": None}
 
 
 @contextmanager

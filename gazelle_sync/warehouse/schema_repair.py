@@ -15,9 +15,10 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import first_line
 from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import brief_exclusive_lock
 from gazelle_sync.warehouse.migrate import apply_again, migration_files
+from gazelle_sync.warehouse.pool import borrow, together
 from gazelle_sync.warehouse.relations import (
     CONTROL_TABLES,
     EDITS,
@@ -80,14 +81,18 @@ def missing_objects(connection: Connection) -> list[str]:
         connection: To a database with every migration applied.
     """
     wanted = [*STAGING, *PRODUCTION, *CONTROL_TABLES, *VIEWS]
-    found = [name for (name,) in connection.execute(statement("quality/missing_tables"), {"tables": wanted})]
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
-    found += [name for (name,) in connection.execute(statement("warehouse/lacking_keys"), parameters)]
+    tables_lacking, keys_lacking, [guards] = together(
+        connection,
+        (statement("quality/missing_tables"), {"tables": wanted}),
+        (statement("warehouse/lacking_keys"), parameters),
+        (statement("warehouse/edits_guards"), {"table": f"public.{EDITS}"}),
+    )
+    found = [name for (name,) in (*tables_lacking, *keys_lacking)]
     if EDITS not in found:
-        row = connection.execute(statement("warehouse/edits_guards"), {"table": f"public.{EDITS}"}).fetchone()
-        found += [name for name, is_there in zip((TRIGGER, UNIQUE), row or (), strict=True) if not is_there]
+        found += [name for name, is_there in zip((TRIGGER, UNIQUE), guards, strict=True) if not is_there]
     return found
 
 
@@ -100,13 +105,13 @@ def repair(url: str) -> Repair:
     Raises:
         DatabaseError: The database cannot be reached, or refuses.
     """
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         before = missing_objects(connection)
         validate_keys(connection)
     if not before:
         return Repair([], [])
     apply_again(url)
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         validate_keys(connection)
         still = missing_objects(connection)
     return Repair([name for name in before if name not in still], still)
@@ -136,7 +141,7 @@ def read_public_grants(url: str, say: Translator) -> str | None:
     Raises:
         DatabaseError: The database cannot be reached.
     """
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         grants = public_grants(connection)
     return describe_public_grants(grants, say) if grants else None
 

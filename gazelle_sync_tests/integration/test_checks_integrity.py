@@ -109,8 +109,7 @@ def test_a_full_run_proves_production_once_and_the_check_shows_what_stays_wrong(
     shop.query("UPDATE gazelle_clients SET company_name = 'abîmé' WHERE external_id = %s", client)
     reports = shop.sync(Mode.DEEP).reports
     monkeypatch.setattr(production, "prove", None)  # another comparison would be an error
-    with CheckContext(shop.settings, reports=reports) as context:
-        found = production.evaluate_production(context, "integrity_production")
+    found = production.evaluate_production(CheckContext(shop.settings, reports=reports), "integrity_production")
     assert found.is_failure
     assert found.examples == (f"gazelle_clients {client}: city",)
     assert found.numbers["checked"] > len(shop.admin.dump("clients"))

@@ -150,7 +150,8 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 
     def note(connection: Any, query: object) -> None:
         text = query if isinstance(query, str) else query.as_string(None) if hasattr(query, "as_string") else ""
-        if (name := names.get(text.partition("\n")[0])) is not None:
+        first = text.partition("\n")[0].rpartition(" FOR ")[2]  # of a cursor's declaration: the query's
+        if (name := names.get(first)) is not None:
             with psycopg.Cursor(connection) as asking:
                 row = asking.execute("SHOW statement_timeout").fetchone()
             found[name].add(str(row[0]) if row else "")
@@ -195,8 +196,7 @@ def test_every_statement_that_grows_with_history_brings_its_own_time(
     for mode in (Mode.TICK, Mode.DEEP):
         lived_in.sync(mode)
     lived_in.replay()
-    with CheckContext(lived_in.settings) as check_context:
-        evaluate_production(check_context, "integrity_production")
+    evaluate_production(CheckContext(lived_in.settings), "integrity_production")
     assert limits.keys() == GROWS
     assert {name: found for name, found in limits.items() if found != {LONG}} == {}
 

@@ -12,8 +12,7 @@ from gazelle_sync_tests.support.shop import Shop
 
 def look_at(shop: Shop, name: str, *, language: str = "en", **check_context: Any) -> Finding:
     """What one check finds."""
-    with CheckContext(shop.settings.replace(language=language), **check_context) as given:
-        return evaluate(CHECKS[name], given)
+    return evaluate(CHECKS[name], CheckContext(shop.settings.replace(language=language), **check_context))
 
 
 def assert_passes(shop: Shop, name: str, **check_context: Any) -> Finding:

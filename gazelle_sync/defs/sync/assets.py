@@ -62,8 +62,7 @@ def _entity_assets(entity: Entity, partitions: dg.PartitionsDefinition[str]) -> 
             yield from _staged(context, pull, entity)
             yield from _applied(context, pull, entity)
             found: dict[str, Finding] = {}
-            for group in groups:
-                yield from evaluations(context, pull, group, found)
+            yield from evaluations(context, pull, groups, found)
             for view in views:
                 yield from _vouched_for(context, pull, groups, view, found)
 

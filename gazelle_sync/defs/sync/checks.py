@@ -5,7 +5,7 @@ makes: integrity and flow of all tables, and Gazelle's schema. They need no asse
 where one has failed, and they come last. One op for all: a step costs Dagster more than most of the evaluation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,7 +15,7 @@ from gazelle_sync.defs.sync.resources import CHECK, POOL, TICK, RunSession
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.finding import Finding, Severity
-from gazelle_sync.quality.registry import CONFORMANCE, FLOW, INTEGRITY, Group, evaluate
+from gazelle_sync.quality.registry import CHECKS, CONFORMANCE, FLOW, INTEGRITY, Group, evaluate_all
 from gazelle_sync.settings import Settings
 
 TABLE_GROUPS = (INTEGRITY, FLOW, CONFORMANCE)
@@ -44,8 +44,7 @@ def table_checks() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pull: dg.ResourceParam[RunSession]
     ) -> Iterator[dg.AssetCheckResult]:
         with pull.failures():
-            for group in TABLE_GROUPS:
-                yield from evaluations(context, pull, group, {})
+            yield from evaluations(context, pull, TABLE_GROUPS, {})
 
     return checks
 
@@ -62,32 +61,34 @@ def check_specs(group: Group) -> list[dg.AssetCheckSpec]:
 def evaluations(
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
     session: RunSession,
-    group: Group,
+    groups: Sequence[Group],
     found: dict[str, Finding],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Let those checks of a group look that the run selected.
+    """Let those checks of some groups look that the run selected.
 
     Args:
         context: Of the op.
         session: Of the run.
-        group: Whose checks.
+        groups: Whose checks.
         found: Filled with what each found, by its name.
     """
-    keys = {check: dg.AssetCheckKey(dg.AssetKey(group.asset), check.name) for check in group.checks}
-    selected = [check for check, key in keys.items() if key in context.selected_asset_check_keys]
+    keys = {
+        check.name: dg.AssetCheckKey(dg.AssetKey(group.asset), check.name) for group in groups for check in group.checks
+    }
+    selected = [CHECKS[name] for name, key in keys.items() if key in context.selected_asset_check_keys]
     if not selected:
         return
     is_tick = context.run.job_name == TICK
-    with CheckContext(
+    check_context = CheckContext(
         session.services(api=not is_tick),
         thorough=not is_tick,
         asks_gazelle=not is_tick,
         is_fresh=context.run.job_name == CHECK,
         reports=session.reports,
-    ) as check_context:
-        for check in selected:
-            found[check.name] = evaluate(check, check_context)
-            yield evaluation(keys[check], found[check.name])
+    )
+    for check, finding in evaluate_all(selected, check_context):
+        found[check.name] = finding
+        yield evaluation(keys[check.name], finding)
 
 
 def refusals(session: RunSession, group: Group, found: Mapping[str, Finding]) -> list[Finding]:
@@ -101,8 +102,8 @@ def refusals(session: RunSession, group: Group, found: Mapping[str, Finding]) ->
     blocking = [check for check in group.checks if check.blocking and check.name not in found]
     if not blocking:
         return []
-    with CheckContext(session.services(api=False), asks_gazelle=False, reports=session.reports) as check_context:
-        findings = [evaluate(check, check_context) for check in blocking]
+    check_context = CheckContext(session.services(api=False), asks_gazelle=False, reports=session.reports)
+    findings = [finding for _, finding in evaluate_all(blocking, check_context)]
     return [finding for finding in findings if finding.is_failure]
 
 

@@ -1,9 +1,9 @@
--- The newest version of records (null: of all) that count, with whether it is applied and, for a tombstone, the last body.
+-- The newest version that counts of records, with whether it is applied and, for a tombstone, the last body.
 SELECT s.external_id, nullif(s.raw_data, 'null'::jsonb), body.raw_data, s.sync_status, s.fetched_at, s.content_hash
 FROM (
     SELECT DISTINCT ON (external_id) external_id, raw_data, sync_status, fetched_at, content_hash
     FROM {staging}
-    WHERE rejected_at IS NULL AND (%(ids)s::text[] IS NULL OR external_id = ANY (%(ids)s))
+    WHERE rejected_at IS NULL AND {which}
     ORDER BY external_id, fetched_at DESC
 ) AS s
 LEFT JOIN LATERAL (
