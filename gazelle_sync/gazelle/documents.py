@@ -113,20 +113,30 @@ TIMELINE_COUNT = "query TimelineCount { allTimelineEntries { totalCount } }"
 
 
 @cache
-def timeline_tick() -> str:
-    """A query for the page of recent entries and, as alias `whole`, the count of all entries."""
+def timeline_tick(count: int) -> str:
+    """The page of recent entries and, in the same request, how many there are: all (`whole`), and from instants on."""
     page = operation("timeline", "TimelinePage")
-    return page.replace("query TimelinePage", "query TimelineTick").replace(
-        "  allTimelineEntries(", "  whole: allTimelineEntries { totalCount }\n  allTimelineEntries(", 1
+    fields = ["  whole: allTimelineEntries { totalCount }", *_count_fields(count), "  allTimelineEntries("]
+    return page.replace("query TimelinePage(\n", f"query TimelineTick(\n  {_count_variables(count)}\n").replace(
+        "  allTimelineEntries(", "\n".join(fields), 1
     )
 
 
 @cache
 def timeline_counts(count: int) -> str:
-    """A query for `totalCount` from each of several instants, with aliases `c0`, `c1`, … (`$from0`, `$from1`, …)."""
-    variables = ", ".join(f"$from{n}: CoreDateTime!" for n in range(count))
-    fields = "\n".join(f"  c{n}: allTimelineEntries(occurredAtGet: $from{n}) {{ totalCount }}" for n in range(count))
-    return f"query TimelineCounts({variables}) {{\n{fields}\n}}"
+    """A query for `totalCount` from each of several instants, with aliases `c0`, `c1`, … (`$from0`, `$from1`, …).
+
+    An instant that is not given is no bound.
+    """
+    return "\n".join([f"query TimelineCounts({_count_variables(count)}) {{", *_count_fields(count), "}"])
+
+
+def _count_variables(count: int) -> str:
+    return ", ".join(f"$from{n}: CoreDateTime" for n in range(count))
+
+
+def _count_fields(count: int) -> list[str]:
+    return [f"  c{n}: allTimelineEntries(occurredAtGet: $from{n}) {{ totalCount }}" for n in range(count)]
 
 
 _NESTED_SIZE = re.compile(r"\bfirst: \d+\b")

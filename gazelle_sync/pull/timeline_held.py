@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from types import TracebackType
 
-from gazelle_sync.entities import NAMELESS, Entity
+from gazelle_sync.entities import NAMELESS
 from gazelle_sync.montreal import montreal_day, parse_instant
+from gazelle_sync.pull.timeline_counts import DayCounts, counts_from
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 
@@ -17,36 +19,42 @@ class TimelineHeld:
 
     Args:
         connection: One of its own.
-        entity: The timeline.
     """
 
-    def __init__(self, connection: Connection, entity: Entity) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._entity = entity
 
     def count(self) -> int:
         """How many living entries we hold."""
-        with database_errors():
-            allow_long_statements(self._connection)
-            row = self._connection.execute(statement("pull/timeline_count")).fetchone()
-            unapplied = _unapplied(self._connection)
-            self._connection.commit()
-        held = int(row[0]) if row else 0
-        return held + sum(int(is_living) - int(was_living) for _, was_living, _, is_living, _ in unapplied)
+        return self.counts([]).whole
+
+    def counts(self, days: Iterable[date]) -> DayCounts:
+        """How many living entries we hold, in all and from each of some Montreal days on."""
+        days = sorted(days)
+        held, elsewhere = self._by_day(min(days, default=date.max))
+        from_day = counts_from(held)
+        return DayCounts(sum(held.values()) + elsewhere, {day: from_day(day) for day in days})
 
     def days(self) -> dict[date, int]:
         """How many living entries we hold of each Montreal day."""
+        held, _ = self._by_day(None)
+        return held
+
+    def _by_day(self, since: date | None) -> tuple[dict[date, int], int]:
+        """Montreal day → living entries, of each day since one (None: ever); and how many there are besides."""
         with database_errors():
             allow_long_statements(self._connection)
-            counts: dict[date, int] = dict(self._connection.execute(statement("pull/timeline_days")).fetchall())
+            rows = self._connection.execute(statement("pull/timeline_days"), {"since": since}).fetchall()
             unapplied = _unapplied(self._connection)
             self._connection.commit()
+        held: Counter[date | None] = Counter(dict(rows))
         for _, was_living, was_at, is_living, is_at in unapplied:
-            if was_living and was_at is not None:
-                counts[montreal_day(was_at)] = counts.get(montreal_day(was_at), 0) - 1
-            if is_living and is_at is not None:
-                counts[montreal_day(is_at)] = counts.get(montreal_day(is_at), 0) + 1
-        return counts
+            if was_living:
+                held[_day_since(was_at, since)] -= 1
+            if is_living:
+                held[_day_since(is_at, since)] += 1
+        elsewhere = held.pop(None, 0)
+        return {day: count for day, count in held.items() if day is not None}, elsewhere
 
     def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""
@@ -122,6 +130,11 @@ class SeenIds:
                 if at is not None and (since is None or at >= since):
                     held[external_id] = at
         return held
+
+
+def _day_since(at: datetime | None, since: date | None) -> date | None:
+    day = None if at is None else montreal_day(at)
+    return None if day is None or (since is not None and day < since) else day
 
 
 def _unapplied(connection: Connection) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:

@@ -1,20 +1,17 @@
-"""What pages of the timeline hold, and the timelines of single clients and pianos."""
+"""Pages of the timeline: what they hold, and the reading of a stretch of time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from gazelle_sync.errors import OperationFailed, RequestRefused
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.i18n import gettext
+from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.context import EntityPull
-from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.read import Page
+from gazelle_sync.pull.timeline_counts import Segment, zulu
 from gazelle_sync.runtime.logs import get_logger
-
-Owner = tuple[str, str]
-"""An argument of the list of entries, and its value: a client or a piano."""
 
 log = get_logger("gazelle_sync.pull")
 
@@ -46,70 +43,36 @@ def note_partial(pull: EntityPull, why: str) -> None:
     pull.report.notes.append(why)
 
 
-def owners_of(pull: EntityPull, ids: list[str]) -> dict[str, tuple[Owner, ...]]:
-    """Id → the client and the piano that an entry's last body names."""
-    found: dict[str, tuple[Owner, ...]] = dict.fromkeys(ids, ())
-    for external_id, body in pull.staging.last_bodies(ids):
-        named = {"clientId": ids_at([body], ("client", "id")), "pianoId": ids_at([body], ("piano", "id"))}
-        found[external_id] = tuple((argument, owner) for argument, owners in named.items() for owner in owners)
-    return found
+def read_segment(pull: EntityPull, segment: Segment) -> set[str]:
+    """Read and stage the entries of a segment; gives their ids."""
+    seen: set[str] = set()
+    for page in _segment_pages(pull, segment):
+        write_page(pull, page.nodes, page.answer)
+        inside = (n for n in page.nodes if isinstance(n, dict) and segment.has(occurred_at(n)))
+        seen.update(n["id"] for n in inside if isinstance(n.get("id"), str))
+    return seen
 
 
-class OwnTimelines:
-    """The timelines of single clients and pianos, each read at most once.
+def _segment_pages(pull: EntityPull, segment: Segment) -> Iterator[Page]:
+    """The segment's pages, read backwards from the far end of the list (newest first, so the oldest come last)."""
+    lower = {} if segment.start is None else {"occurredAtGet": zulu(segment.start)}
+    left = segment.count
+    before: str | None = None
+    while left > 0:
+        variables = {**lower, "last": min(left, pull.reader.page_size), **({"before": before} if before else {})}
+        page = pull.reader.page(pull.entity.page_operation, variables, size_name="last")
+        if any(not segment.has(occurred_at(node)) for node in page.nodes):
+            # Not newest first, as every list of Gazelle's has been: read on from the lower bound instead.
+            log.warning("the timeline is not newest first, reading it from the day on", day=str(segment.start))
+            yield from pull.reader.pages(pull.entity.page_operation, lower)
+            return
+        yield page
+        left -= len(page.nodes)
+        before = page.info.get("startCursor")
+        if not page.nodes or not before or not page.info.get("hasPreviousPage"):
+            return
 
-    Args:
-        pull: The timeline's pull.
-    """
 
-    def __init__(self, pull: EntityPull) -> None:
-        self._pull = pull
-        self._read: dict[Owner, set[str] | None] = {}
-        self._refused: set[Owner] = set()
-        self._moved: set[Owner] = set()
-
-    def answering(self, owners: Iterable[Owner]) -> list[Owner]:
-        """Those of whom Gazelle gives a list: it may refuse to give a deleted client's."""
-        for owner in owners:
-            if owner not in self._read:
-                self._read[owner] = self._ids(*owner)
-        return [owner for owner in owners if owner not in self._refused]
-
-    def having(self, owners: Iterable[Owner], ids: list[str]) -> set[str]:
-        """Which entries are in one of these owners' lists, or may be: a list that was not whole has them all."""
-        found: set[str] = set()
-        for owner in owners:
-            listed = self._read[owner]
-            if listed is None:
-                return set(ids)
-            if here := listed & set(ids):
-                self._moved.add(owner)
-                found |= here
-        return found
-
-    def stage_moved(self) -> bool:
-        """Stage what the lists hold in which an entry was found; gives whether there are any."""
-        for argument, owner in sorted(self._moved):
-            for page in self._pull.reader.pages(self._pull.entity.page_operation, {argument: owner}):
-                write_page(self._pull, page.nodes, page.answer)
-        return bool(self._moved)
-
-    def _ids(self, argument: str, owner: str) -> set[str] | None:
-        """The ids of one owner's list; None where it was not whole."""
-        ids: set[str] = set()
-        totals: set[int] = set()
-        try:
-            for page in self._pull.reader.pages("TimelineIds", {argument: owner}):
-                ids |= ids_of(page.nodes)
-                totals.add(page.total)
-        except (OperationFailed, RequestRefused) as error:
-            log.warning("a timeline is refused", owner=owner, reason=str(error))
-            self._refused.add((argument, owner))
-            return None
-        if totals == {len(ids)}:
-            return ids
-        note_partial(
-            self._pull,
-            gettext("the timeline of {owner} and its count never agreed: nothing was concluded from it", owner=owner),
-        )
-        return None
+def occurred_at(node: object) -> datetime | None:
+    """When an entry occurred, aware UTC."""
+    return parse_instant(node.get("occurredAt")) if isinstance(node, dict) else None

@@ -240,7 +240,7 @@ def _sent() -> Iterator[tuple[str, str]]:
         if entity.by_id is not None:
             yield f"{entity.name.capitalize()}ById", documents.by_ids(entity, ["id"])[0]
     yield "TimelineCount", documents.TIMELINE_COUNT
-    yield "TimelineTick", documents.timeline_tick()
+    yield "TimelineTick", documents.timeline_tick(1)
     yield "TimelineCounts", documents.timeline_counts(1)
 
 

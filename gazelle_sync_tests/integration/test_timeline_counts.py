@@ -270,15 +270,12 @@ def test_an_entry_that_was_staged_and_never_applied_is_missed_when_it_is_gone(sh
 @pytest.mark.parametrize("times", [1, 0])
 @pytest.mark.parametrize("lie", ["empty_list", "skip_row"])
 def test_recent_notes_that_an_answer_leaves_out_are_asked_for_again(shop: Shop, lie: str, times: int) -> None:
-    """Found by the fault campaign: a deletion evened the count, so nothing else told of the note."""
+    """Found by the fault campaign. A deletion evens the whole count; the count of the note's day tells of it."""
     shop.admin.delete("timeline", shop.admin.dump("timeline")[-1]["id"])
     made = note(shop, datetime.now(UTC) - timedelta(minutes=1))
     shop.admin.fault(lie, times=times, operation="TimelineTick")
     outcome = shop.sync(only=["timeline"])
     assert outcome["timeline"].partial == (times == 0)
-    assert shop.count("gazelle_timeline_entries", f"external_id = '{made}'") == (1 if times else 0)
-    shop.admin.clear_faults()
-    shop.sync()
     assert shop.row("gazelle_timeline_entries", made)["description"] == "Accord 440"
 
 

@@ -39,11 +39,13 @@ def test_many_counts_are_one_valid_request(count: int) -> None:
     assert validate(schema_for("published"), parse(documents.timeline_counts(count))) == []
 
 
-def test_the_tick_of_the_timeline_asks_for_page_and_count_at_once() -> None:
-    text = documents.timeline_tick()
+@pytest.mark.parametrize("count", [1, 46])
+def test_the_tick_of_the_timeline_asks_for_page_and_counts_at_once(count: int) -> None:
+    text = documents.timeline_tick(count)
     assert validate(schema_for("published"), parse(text)) == []
     assert names(text) == ["TimelineTick"]
     assert "whole: allTimelineEntries { totalCount }" in text
+    assert text.count("(occurredAtGet: $from") == count
 
 
 @pytest.mark.parametrize("entity", [e for e in ENTITIES if not e.by_id], ids=lambda entity: entity.name)

@@ -184,7 +184,7 @@ def _operations() -> dict[str, str]:
     texts |= {f"{e.name} by id": documents.by_ids(e, ["an id"])[0] for e in ENTITIES if e.by_id}
     texts |= {
         "the timeline's count": documents.TIMELINE_COUNT,
-        "the timeline's newest page": documents.timeline_tick(),
+        "the timeline's newest page": documents.timeline_tick(2),
         "the timeline's counts": documents.timeline_counts(2),
     }
     return texts
