@@ -28,7 +28,7 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 def main() -> None:
     """Keeps a Gazelle account and a PostgreSQL database equal.
 
-    Without any setting it runs on an embedded PostgreSQL and a sandbox Gazelle. README.md lists the environment.
+    Without any setting it runs on an embedded PostgreSQL and a sandbox Gazelle. docs/settings.md lists the environment.
     """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,13 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from gazelle_sync.cli.app import main
+from gazelle_sync.definitions import SOURCE_TAG, build_defs
+from gazelle_sync.defs.push.jobs import POOL as PUSH_POOL
+from gazelle_sync.defs.sync.resources import MODE_TAG, POOL
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
 from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync.settings import PROJECT_ROOT, Settings
+from gazelle_sync_tests.unit.test_layers import FLOORS
 
 DOCUMENTS = sorted([PROJECT_ROOT / "README.md", PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").rglob("*.md")])
 PLACEHOLDER = re.compile(r"[…<>*]|NNN")
@@ -63,7 +68,7 @@ def shown_commands(document: Path) -> list[list[str]]:
 
 
 def shown_targets(document: Path) -> list[str]:
-    matches = (re.match(r"make(?:\s+[A-Z]+=\S+)*\s+([a-z]+)$", line) for line in code_of(document))
+    matches = (re.match(r"make(?:\s+[A-Z]+=\S+)*\s+([a-z-]+)$", line) for line in code_of(document))
     return [match.group(1) for match in matches if match]
 
 
@@ -96,7 +101,7 @@ def anchors_of(document: Path) -> set[str]:
 
 
 def table_of_variables() -> set[str]:
-    rows = re.findall(r"^\| (`GAZELLE_[^|]*) \|", text_of(PROJECT_ROOT / "README.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`GAZELLE_[^|]*) \|", text_of(PROJECT_ROOT / "docs" / "settings.md"), re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`(GAZELLE_[A-Z_]+)`", row)}
 
 
@@ -119,7 +124,8 @@ def test_the_test_sees_commands_options_and_targets() -> None:
     commands = shown_commands(PROJECT_ROOT / "docs" / "operations.md")
     assert ["sync", "--full", "--allow-deletes", "--only", "clients"] in commands
     assert ["up", "--port", "3000"] in commands
-    assert {"sync", "up", "test", "bench"} <= set(shown_targets(PROJECT_ROOT / "README.md"))
+    assert {"sync", "up", "test"} <= set(shown_targets(PROJECT_ROOT / "README.md"))
+    assert {"test", "test-slow", "bench"} <= set(shown_targets(PROJECT_ROOT / "docs" / "testing.md"))
 
 
 @pytest.mark.parametrize("words", [["synk"], ["sync", "--everything"], ["sync", "--only", "clocks"]], ids=" ".join)
@@ -129,8 +135,42 @@ def test_a_command_that_does_not_exist_would_be_found(words: list[str]) -> None:
 
 
 @each_document
+def test_every_module_test_and_tool_that_the_docs_run_is_there(document: Path) -> None:
+    for line in code_of(document):
+        for module in re.findall(r"python -m (gazelle_sync[\w.]*)", line):
+            path = PROJECT_ROOT.joinpath(*module.split("."))
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), line
+        for path in re.findall(r"(?<!\S)(gazelle_sync_tests/[\w./-]*)", line):
+            assert (PROJECT_ROOT / path).exists(), line
+        for tool in re.findall(r"^\.venv/bin/([\w-]+)", line):
+            assert (Path(sys.executable).parent / tool).exists(), line
+
+
+def test_the_floors_in_the_picture_are_those_that_the_test_of_layers_holds() -> None:
+    drawn = re.findall(
+        r"^    floor(\d+)\[\"(.*)\"\]$", text_of(PROJECT_ROOT / "docs" / "architecture.md"), re.MULTILINE
+    )
+    assert {int(number): set(rooms.split(" · ")) for number, rooms in drawn} == dict(enumerate(FLOORS))
+    ((arrows),) = re.findall(
+        r"^    (floor\d+ --> .*)$", text_of(PROJECT_ROOT / "docs" / "architecture.md"), re.MULTILINE
+    )
+    assert arrows.split(" --> ") == [f"floor{number}" for number in reversed(range(len(FLOORS)))]
+
+
+def test_the_page_for_dagster_users_names_all_that_dagster_knows() -> None:
+    repository = build_defs().get_repository_def()
+    schedules = {schedule.name for schedule in repository.schedule_defs}
+    sensors = {sensor.name for sensor in repository.sensor_defs}
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    groups = {node.group_name for node in repository.asset_graph.asset_nodes}
+    text = text_of(PROJECT_ROOT / "docs" / "dagster.md")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == jobs | schedules | sensors | groups
+    assert {f"`{POOL}`", f"`{PUSH_POOL}`"} <= set(re.findall(r"`\w+`", text))
+
+
+@each_document
 def test_every_make_target_that_the_docs_show_is_in_the_makefile(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(shown_targets(document)) <= targets
 
 
@@ -169,13 +209,14 @@ def test_every_internal_link_leads_somewhere(document: Path) -> None:
 def test_every_file_that_the_docs_name_is_there(document: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", prose_without_fences(document))
     paths = {span for span in spans if re.fullmatch(r"\.?[\w.-]+(?:/[\w.-]+)*/?", span) and "/" in span}
-    for path in paths - MAY_BE_MISSING:
+    for path in paths - MAY_BE_MISSING - {MODE_TAG, SOURCE_TAG}:
         if (PROJECT_ROOT / path.split("/")[0]).exists():
             assert (PROJECT_ROOT / path).exists(), path
 
 
-def test_every_module_that_the_readme_lays_out_is_there() -> None:
-    layout = re.search(r"^```\n(gazelle_sync/\n.*?)^```", text_of(PROJECT_ROOT / "README.md"), re.MULTILINE | re.DOTALL)
+def test_every_module_that_the_layout_shows_is_there() -> None:
+    text = text_of(PROJECT_ROOT / "docs" / "architecture.md")
+    layout = re.search(r"^```\n(gazelle_sync/\n.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert layout
     package = PROJECT_ROOT / "gazelle_sync"
     lines = [line.strip() for line in layout.group(1).splitlines() if line.startswith("  ") and "----" not in line]
