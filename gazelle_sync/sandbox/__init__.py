@@ -3,7 +3,7 @@
 What belongs here: the API's types, its data, its semantics and its faults. Nothing of the synchronisation itself, and
 no import of Dagster. Everything that the server holds is invented.
 
-- `schema.graphql`, `dialects`: the types; `published` as they are, `seed` with the sorts and filters of an older API.
+- `schema.graphql`: the types, as published; `execution` makes those of an older API of them.
 - `dataset` (people, pianos, timeline), `events`, `billing`, `drawing`, `vocabulary`: the invented records.
 - `store`: the state, in memory and in one SQLite file.
 - `execution`, `plan`: GraphQL; `resolvers`, `listing`, `pages`: what is read.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from email.utils import format_datetime
 from typing import Any
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.scene import Scene
@@ -82,22 +80,14 @@ def _retry_after_a_date(scene: Scene) -> None:
     scene.pull()
 
 
-def _token(scene: Scene) -> dict[str, Any]:
-    """Settings of a shop that came in by OAuth, with the sandbox's tokens in its file."""
-    path = scene.shop.settings.home / "token.json"
-    path.write_text(json.dumps(scene.shop.admin.tokens()), encoding="utf-8")
-    return {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET,
-            "token_file": path}  # fmt: skip
-
-
 def _token_expires(scene: Scene) -> None:
-    oauth = _token(scene)
+    oauth = scene.shop.oauth()
     scene.arm("token_expired", may_hold=False, most=2)
     scene.pull(**oauth)
 
 
 def _token_revoked(scene: Scene) -> None:
-    oauth = _token(scene)
+    oauth = scene.shop.oauth()
     scene.shop.admin.expire_token()
     oauth["client_secret"] = "another"
     scene.held = True

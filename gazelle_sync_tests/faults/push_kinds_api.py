@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.push_scene import PushScene
 
@@ -106,22 +104,15 @@ def _mutation_errors(scene: PushScene) -> None:
     scene.push()
 
 
-def _oauth(scene: PushScene) -> dict[str, Any]:
-    path = scene.shop.settings.home / "token.json"
-    path.write_text(json.dumps(scene.shop.admin.tokens()), encoding="utf-8")
-    return {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET,
-            "token_file": path}  # fmt: skip
-
-
 def _token_expires(scene: PushScene) -> None:
-    oauth = _oauth(scene)
+    oauth = scene.shop.oauth()
     deed = scene.once_a_piano(lambda _: scene.shop.admin.expire_token(), chance=0.5)
     with scene.elbow(after_send=deed, after_read=deed):
         scene.push(**oauth)
 
 
 def _token_revoked(scene: PushScene) -> None:
-    oauth = _oauth(scene)
+    oauth = scene.shop.oauth()
     scene.shop.admin.expire_token()
     scene.held = _is_anything_due(scene)
     scene.push(**oauth | {"client_secret": "another"})

@@ -30,19 +30,10 @@ from gazelle_sync_tests.support.shop import Shop
 QUERY = "query Few { allClients(first: 1) { totalCount } }"
 
 
-def write_token(shop: Shop) -> Path:
-    path = shop.settings.token_file
-    path.write_text(json.dumps(shop.admin.tokens()), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
 def oauth_shop(shop: Shop) -> Iterator[Shop]:
     """A shop with a token file instead of a key."""
-    write_token(shop)
-    shop.settings = shop.settings.replace(
-        api_token=None, client_id=SANDBOX_CLIENT_ID, client_secret=SANDBOX_CLIENT_SECRET
-    )
+    shop.settings = shop.settings.replace(**shop.oauth())
     yield shop
     shop.admin.reset_tokens()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.push.model import Entry
 from gazelle_sync.push.transports.reading import GazelleRecords
-from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
 
 
@@ -135,16 +133,12 @@ def test_retry_after_is_honoured(office: Office) -> None:
     assert office.comments(piano) == ["Accordé"]
 
 
-def test_a_token_that_expires_between_two_actions_is_refreshed(
-    office: Office, meddle: Meddlers, tmp_path: Path
-) -> None:
+def test_a_token_that_expires_between_two_actions_is_refreshed(office: Office, meddle: Meddlers) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     admin = office.shop.admin
-    (tmp_path / "token.json").write_text(str(admin.tokens()).replace("'", '"'))
     meddle(after_send=once(admin.expire_token))
-    oauth: dict[str, Any] = {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET}
-    assert office.push(token_file=tmp_path / "token.json", **oauth).succeeded
+    assert office.push(**office.shop.oauth()).succeeded
     office.assert_there_once(piano, measured)
 
 

@@ -10,8 +10,8 @@ import graphql
 import pytest
 
 from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.sandbox.dialects import schema_for, schema_text
 from gazelle_sync.sandbox.encoding import Json
+from gazelle_sync.sandbox.execution import schema_for, schema_text
 from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "gazelle-api" / "schema.graphql"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -25,7 +26,7 @@ from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.replay import Replay, WithoutStaging
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
-from gazelle_sync.sandbox import SANDBOX_API_KEY
+from gazelle_sync.sandbox import SANDBOX_API_KEY, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import Settings
@@ -94,6 +95,11 @@ class Shop:
     def admin(self) -> SandboxAdmin:
         """What users and bad days do."""
         return self.sandbox.admin
+
+    def oauth(self) -> dict[str, Any]:
+        """Settings of a shop that came in by OAuth, with the sandbox's tokens in its file."""
+        self.settings.token_file.write_text(json.dumps(self.admin.tokens()), encoding="utf-8")
+        return {"api_token": None, "client_id": SANDBOX_CLIENT_ID, "client_secret": SANDBOX_CLIENT_SECRET}
 
     @contextmanager
     def far_away(self, round_trip_s: float) -> Iterator[Shop]:

@@ -7,7 +7,7 @@ from graphql import OperationDefinitionNode, parse, validate
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.gazelle import documents
-from gazelle_sync.sandbox.dialects import schema_for
+from gazelle_sync.sandbox.execution import schema_for
 
 BY_ID = [entity for entity in ENTITIES if entity.by_id]
 
