@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
+from gazelle_sync.reconcile.pages import PageReader
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
 NAMELESS = "without-id-"
@@ -70,6 +71,7 @@ class Entity:
         stable_sort: The value of it that keeps pages stable while records are edited.
         reconcile: Body → rows.
         parent_hints: Body → what it says of its parents.
+        read_page: A page of bodies that are all alike → columns, for entities with very many; None: bodies one by one.
         tables: The tables it fills, the entity's own first, then nested ones, parents before children.
         parents: Path of a named record's id in the body → entity of that record. A path is field names; `[]` after a
             name walks a list (`("allEventPianos", "nodes[]", "piano", "id")`).
@@ -95,6 +97,7 @@ class Entity:
     sort_enum: str | None = None
     stable_sort: str | None = None
     parent_hints: ParentHints | None = None
+    read_page: PageReader | None = None
     parents: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     never_null: frozenset[str] = frozenset()
     nested_operations: Mapping[tuple[str, ...], str] = field(default_factory=dict)
@@ -176,6 +179,7 @@ CLIENTS = Entity(
     sort_enum="ClientSort",
     stable_sort="CREATED_AT_ASC",
     reconcile=client.reconcile_client,
+    read_page=client.client_page,
     parent_hints=client.parents_of_client,
     tables=(
         Table(
@@ -221,6 +225,7 @@ PIANOS = Entity(
     sort_enum="PianoSort",
     stable_sort="CREATED_AT_ASC",
     reconcile=piano.reconcile_piano,
+    read_page=piano.piano_page,
     parent_hints=piano.parents_of_piano,
     tables=(
         Table(
@@ -254,6 +259,7 @@ INVOICES = Entity(
     sort_enum="InvoiceSort",
     stable_sort="CREATED_AT_ASC",
     reconcile=invoice.reconcile_invoice,
+    read_page=invoice.invoice_page,
     parent_hints=invoice.parents_of_invoice,
     tables=(
         Table(
@@ -300,6 +306,7 @@ APPOINTMENTS = Entity(
     sort_enum="EventSort",
     stable_sort="START_ASC",
     reconcile=appointment.reconcile_appointment,
+    read_page=appointment.appointment_page,
     parent_hints=appointment.parents_of_appointment,
     tables=(
         Table(
@@ -339,6 +346,7 @@ TIMELINE = Entity(
     page_operation="TimelinePage",
     body_fragment="TimelineBody",
     reconcile=timeline.reconcile_timeline_entry,
+    read_page=timeline.timeline_page,
     parent_hints=timeline.parents_of_timeline_entry,
     tables=(
         Table(

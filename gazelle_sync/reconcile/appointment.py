@@ -6,10 +6,21 @@ anywhere after: local time exists in views only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.client import named_client
+from gazelle_sync.reconcile.pages import (
+    Columns,
+    Uneven,
+    connections,
+    distinct,
+    flat,
+    ids_of,
+    keys,
+    read_page,
+    strings,
+)
 from gazelle_sync.reconcile.piano import named_piano
 from gazelle_sync.reconcile.rows import (
     PERSON,
@@ -29,6 +40,8 @@ from gazelle_sync.reconcile.rows import (
     read,
     reference_in_record,
     text,
+    utc_day,
+    utc_time,
     within,
 )
 
@@ -41,6 +54,8 @@ APPOINTMENT: FieldMap = (
     ("description", "notes", text),
     ("notes", "notes", text),
     ("start_at", "start", instant),
+    ("appointment_date", "start", utc_day),
+    ("appointment_time", "start", utc_time),
     ("duration_minutes", "duration", integer),
     ("buffer_minutes", "buffer", integer),
     ("is_all_day", "isAllDay", boolean),
@@ -61,13 +76,7 @@ EVENT_PIANO: FieldMap = (
     ("is_tuning", "isTuning", boolean),
 )
 
-APPOINTMENT_COLUMNS = (
-    "external_id",
-    *columns(APPOINTMENT),
-    "appointment_date",
-    "appointment_time",
-    "piano_external_id",
-)
+APPOINTMENT_COLUMNS = ("external_id", *columns(APPOINTMENT), "piano_external_id")
 APPOINTMENT_PIANO_COLUMNS = ("external_id", "appointment_external_id", *columns(EVENT_PIANO))
 
 
@@ -79,11 +88,8 @@ def reconcile_appointment(body: Body) -> Rows:
     """
     external_id = identity(body)
     appointment = {"external_id": external_id, **read(body, APPOINTMENT)}
-    start = appointment.get("start_at")
-    if start is None:
+    if appointment.get("start_at") is None:
         raise ReconcileError("start: " + gettext("is missing"))
-    appointment["appointment_date"] = start.date()
-    appointment["appointment_time"] = start.time()
     rows: Rows = {"gazelle_appointments": [appointment]}
     event_pianos = nodes(body, "allEventPianos")
     if event_pianos is not None:
@@ -91,6 +97,24 @@ def reconcile_appointment(body: Body) -> Rows:
         appointment["piano_external_id"] = pianos[0]["piano_external_id"] if pianos else None
         rows["gazelle_appointment_pianos"] = pianos
     return rows
+
+
+def appointment_page(bodies: Sequence[Body]) -> dict[str, Columns]:
+    """The same for a page."""
+    ids = ids_of(bodies)
+    appointments = keys(external_id=ids) | read_page(bodies, APPOINTMENT)
+    event_pianos, owners = flat(connections(bodies, "allEventPianos"), ids)
+    pianos = read_page(event_pianos, EVENT_PIANO)
+    named = strings(pianos["piano_external_id"][1])
+    if None in appointments["start_at"][1] or not all(named):
+        raise Uneven
+    first = dict(zip(reversed(owners), reversed(named), strict=True))
+    appointments["piano_external_id"] = text, [first.get(external_id) for external_id in ids]
+    lines = distinct([f"{owner}:{piano}" for owner, piano in zip(owners, named, strict=True)])
+    return {
+        "gazelle_appointments": appointments,
+        "gazelle_appointment_pianos": keys(external_id=lines, appointment_external_id=owners) | pianos,
+    }
 
 
 def parents_of_appointment(body: Body) -> Iterator[tuple[str, Values]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from gazelle_sync.reconcile.pages import Columns, connections, flat, ids_of, inside, keys, read_page, strings, tags_page
 from gazelle_sync.reconcile.rows import (
     PERSON,
     STAMPS,
@@ -93,6 +94,8 @@ LOCATION: FieldMap = (
     ("is_bad_address", "isBadAddress", boolean),
 )
 
+_NO_CONTACT: Body = dict.fromkeys(field for _, field, _ in OF_DEFAULT_CONTACT)
+
 CLIENT_COLUMNS = (
     "external_id",
     "display_name",
@@ -117,6 +120,37 @@ def reconcile_client(body: Body) -> Rows:
         if locations is not None:
             rows["gazelle_locations"] = locations
     return rows
+
+
+def client_page(bodies: Sequence[Body]) -> dict[str, Columns]:
+    """The same for a page."""
+    ids = ids_of(bodies)
+    listed = connections(bodies, "allContacts")
+    contacts, clients = flat(listed, ids)
+    contact_ids = ids_of(contacts)
+    locations, of_contacts = flat(connections(contacts, "allLocations"), contact_ids)
+    client_of = dict(zip(contact_ids, clients, strict=True))
+    of_clients = [client_of[contact] for contact in of_contacts]
+    return {
+        "gazelle_clients": _client_columns(bodies, ids, listed),
+        "gazelle_contacts": keys(external_id=contact_ids, client_external_id=clients) | read_page(contacts, CONTACT),
+        "gazelle_locations": keys(
+            external_id=ids_of(locations), contact_external_id=of_contacts, client_external_id=of_clients
+        )
+        | read_page(locations, LOCATION),
+    }
+
+
+def _client_columns(bodies: Sequence[Body], ids: Sequence[str], contacts: Sequence[list[Body]]) -> Columns:
+    found = keys(external_id=ids) | read_page(bodies, CLIENT) | tags_page(bodies)
+    own, accounts = (inside(bodies, field) for field in ("localization", "defaultClientLocalization"))
+    languages = zip(own, strings(inside(own, "locale")), strings(inside(accounts, "locale")), strict=True)
+    found["locale"] = text, [theirs if record is None else locale for record, locale, theirs in languages]
+    defaults = [_default_contact(body, listed) for body, listed in zip(bodies, contacts, strict=True)]
+    found |= read_page([_NO_CONTACT if contact is None else contact for contact in defaults], OF_DEFAULT_CONTACT)
+    names = (strings(found[column][1]) for column in ("company_name", "first_name", "last_name"))
+    found["display_name"] = text, [_called(*said) for said in zip(ids, *names, strict=True)]
+    return found
 
 
 def parents_of_client(body: Body) -> Iterator[tuple[str, Values]]:
@@ -159,7 +193,7 @@ def _of_default_contact(body: Body, contacts: list[Body] | None) -> Values:
 
 def _default_contact(body: Body, contacts: list[Body]) -> Body | None:
     if body.get("defaultContact") is not None:
-        chosen = read(body, (("contact", "defaultContact", record),))["contact"]
+        chosen: Body = read(body, (("contact", "defaultContact", record),))["contact"]
         return next((contact for contact in contacts if contact.get("id") == chosen.get("id")), chosen)
     living = [contact for contact in contacts if contact.get("archived") is not True]
     return next((contact for contact in living if contact.get("isDefault") is True), living[0] if living else None)
@@ -170,13 +204,16 @@ def _display_name(client: Values) -> Values:
 
     Left alone where the body says too little to tell: a body without contacts must not rename a person to an id.
     """
-    company = (client.get("company_name") or "").strip()
-    if company:
-        return {"display_name": company}
-    if "company_name" not in client or "first_name" not in client or "last_name" not in client:
+    company, first, last = (client.get(column) for column in ("company_name", "first_name", "last_name"))
+    if not (company or "").strip() and not client.keys() >= {"company_name", "first_name", "last_name"}:
         return {}
-    person = " ".join(filter(None, ((client[column] or "").strip() for column in ("first_name", "last_name"))))
-    return {"display_name": person or client["external_id"]}
+    return {"display_name": _called(client["external_id"], company, first, last)}
+
+
+def _called(external_id: str, company: str | None, first: str | None, last: str | None) -> str:
+    return (
+        (company or "").strip() or " ".join(filter(None, ((first or "").strip(), (last or "").strip()))) or external_id
+    )
 
 
 def _contacts(client_external_id: str, contacts: list[Body]) -> list[Values]:

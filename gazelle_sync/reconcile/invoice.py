@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.client import named_client
+from gazelle_sync.reconcile.pages import Columns, connections, flat, ids_of, keys, read_page, tags_page
 from gazelle_sync.reconcile.piano import named_piano
 from gazelle_sync.reconcile.product import NAMES
 from gazelle_sync.reconcile.rows import (
@@ -13,7 +13,6 @@ from gazelle_sync.reconcile.rows import (
     STAMPS,
     Body,
     FieldMap,
-    ReconcileError,
     Rows,
     Values,
     boolean,
@@ -24,23 +23,15 @@ from gazelle_sync.reconcile.rows import (
     hundredths,
     identity,
     integer,
+    list_of_records,
     named,
     nodes,
     read,
-    record,
     reference_in_record,
     text,
     texts,
     within,
 )
-
-
-def tax_lines(value: object) -> list[Body]:
-    """An item's taxes as Gazelle spells them out: rates in thousandths of a percent, totals in cents."""
-    if not isinstance(value, list):
-        raise ReconcileError(gettext("expected a list of taxes"))
-    return [record(line) for line in value]
-
 
 INVOICE: FieldMap = (
     *STAMPS,
@@ -64,8 +55,6 @@ INVOICE: FieldMap = (
     ("archived", "archived", boolean),
 )
 
-TAGS: FieldMap = (("tags", "tags", texts),)
-
 ITEM: FieldMap = (
     *STAMPS,
     ("piano_external_id", "piano", reference_in_record),
@@ -80,10 +69,11 @@ ITEM: FieldMap = (
     ("total", "total", cents),
     ("billable", "billable", boolean),
     ("taxable", "taxable", boolean),
-    ("taxes", "taxes", tax_lines),
+    # As Gazelle spells them out: rates in thousandths of a percent, totals in cents.
+    ("taxes", "taxes", list_of_records),
 )
 
-INVOICE_COLUMNS = ("external_id", *columns(INVOICE, TAGS))
+INVOICE_COLUMNS = ("external_id", *columns(INVOICE), "tags")
 ITEM_COLUMNS = ("external_id", "invoice_external_id", *columns(ITEM))
 
 
@@ -92,12 +82,23 @@ def reconcile_invoice(body: Body) -> Rows:
     external_id = identity(body)
     invoice = {"external_id": external_id, **read(body, INVOICE)}
     if body.get("tags") is not None:  # null is a fault of the moment (see rows.tags)
-        invoice.update(read(body, TAGS))
+        invoice.update(read(body, (("tags", "tags", texts),)))
     rows: Rows = {"gazelle_invoices": [invoice]}
     items = nodes(body, "allInvoiceItems")
     if items is not None:
         rows["gazelle_invoice_items"] = _items(external_id, items)
     return rows
+
+
+def invoice_page(bodies: Sequence[Body]) -> dict[str, Columns]:
+    """The same for a page."""
+    ids = ids_of(bodies)
+    items, owners = flat(connections(bodies, "allInvoiceItems"), ids)
+    tags = tags_page(bodies)["tags"]
+    return {
+        "gazelle_invoices": keys(external_id=ids) | read_page(bodies, INVOICE) | {"tags": tags},
+        "gazelle_invoice_items": keys(external_id=ids_of(items), invoice_external_id=owners) | read_page(items, ITEM),
+    }
 
 
 def parents_of_invoice(body: Body) -> Iterator[tuple[str, Values]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gazelle_sync.reconcile.client import named_client
+from gazelle_sync.reconcile.pages import Columns, flat, ids_of, keys, lists, read_page, tags_page
 from gazelle_sync.reconcile.rows import (
     STAMPS,
     TAG_COLUMNS,
@@ -95,6 +96,17 @@ def reconcile_piano(body: Body) -> Rows:
     if measurements is not None:
         rows["gazelle_piano_measurements"] = _measurements(external_id, measurements)
     return rows
+
+
+def piano_page(bodies: Sequence[Body]) -> dict[str, Columns]:
+    """The same for a page."""
+    ids = ids_of(bodies)
+    taken, owners = flat(lists(bodies, "allPianoMeasurements"), ids)
+    return {
+        "gazelle_pianos": keys(external_id=ids) | read_page(bodies, PIANO) | tags_page(bodies),
+        "gazelle_piano_measurements": keys(external_id=ids_of(taken), piano_external_id=owners)
+        | read_page(taken, MEASUREMENT),
+    }
 
 
 def parents_of_piano(body: Body) -> Iterator[tuple[str, Values]]:

@@ -16,7 +16,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
@@ -155,13 +155,18 @@ def nodes(body: Body, field: str) -> list[Body] | None:
         return None
     if not isinstance(connection, dict):
         raise ReconcileError(f"{field}: " + str(_wrong(gettext("a connection"), connection)))
-    page_info = connection.get("pageInfo")
-    if isinstance(page_info, dict) and page_info.get("hasNextPage") is True:
+    if is_cut(connection):
         raise ReconcileError(
             f"{field}: " + gettext("the list goes on after this page, and the body holds only this page")
         )
     with within(field):
         return records(connection, "nodes")
+
+
+def is_cut(connection: object) -> bool:
+    """Whether a connection goes on after the page that the body holds."""
+    info = connection.get("pageInfo") if isinstance(connection, dict) else None
+    return isinstance(info, dict) and info.get("hasNextPage") is True
 
 
 def named(body: Body, field: str, table: str, fields: FieldMap) -> Iterator[tuple[str, Values]]:
@@ -261,6 +266,23 @@ def day_in_montreal(value: object) -> date:
     return montreal_day(instant(value))
 
 
+def utc_day(value: object) -> date:
+    """The day in UTC on which an instant falls."""
+    return instant(value).date()
+
+
+def utc_time(value: object) -> time:
+    """The time of day in UTC of an instant."""
+    return instant(value).time()
+
+
+def list_of_records(value: object) -> list[Body]:
+    """A list of records as it came, for a column that holds JSON."""
+    if not isinstance(value, list):
+        raise _wrong(gettext("a list"), value)
+    return [record(item) for item in value]
+
+
 def texts(value: object) -> list[str]:
     """A list of texts, in its order."""
     if not isinstance(value, list):
@@ -268,21 +290,29 @@ def texts(value: object) -> list[str]:
     return [text(item) for item in value]
 
 
-def inner(field: str, convert: Conversion) -> Conversion:
+class Inner:
     """A conversion that takes one field of a nested record: `inner("email", text)` for `{"email": "…"}`."""
 
-    def convert_inner(value: object) -> object:
+    __slots__ = ("convert", "field")
+
+    def __init__(self, field: str, convert: Conversion) -> None:
+        self.field = field
+        self.convert = convert
+
+    def __call__(self, value: object) -> object:
+        """The field's value, converted; `NOT_SAID` where the record lacks it."""
         if type(value) is not dict:
             raise _wrong(gettext("a record"), value)
-        found = value.get(field, NOT_SAID)
+        found = value.get(self.field, NOT_SAID)
         if found is None or found is NOT_SAID:
             return found
         try:
-            return convert(found)
+            return self.convert(found)
         except ReconcileError as error:
-            raise ReconcileError(f"{field}: {error}") from None
+            raise ReconcileError(f"{self.field}: {error}") from None
 
-    return convert_inner
+
+inner = Inner
 
 
 def reference(value: object) -> str | None:

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gazelle_sync.i18n import gettext
+from gazelle_sync.reconcile.pages import Columns, Uneven, ids_of, keys, read_page
 from gazelle_sync.reconcile.rows import (
     PERSON,
     Body,
@@ -50,6 +51,14 @@ def reconcile_timeline_entry(body: Body) -> Rows:
     if entry.get("occurred_at") is None:
         raise ReconcileError("occurredAt: " + gettext("is missing"))
     return {"gazelle_timeline_entries": [entry]}
+
+
+def timeline_page(bodies: Sequence[Body]) -> dict[str, Columns]:
+    """The same for a page."""
+    columns = keys(external_id=ids_of(bodies)) | read_page(bodies, FIELDS)
+    if None in columns["occurred_at"][1]:
+        raise Uneven
+    return {"gazelle_timeline_entries": columns}
 
 
 def parents_of_timeline_entry(body: Body) -> Iterator[tuple[str, Values]]:
