@@ -19,7 +19,7 @@ from gazelle_sync.entities import NAMELESS
 from gazelle_sync.gazelle.answers import REPLACEMENT
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.warehouse.copytext import NULL, escaped
+from gazelle_sync.warehouse.copytext import NULL, escaped, escaped_all
 
 STAMP_GRAIN = timedelta(seconds=1)
 TOMBSTONE = b"null"
@@ -83,17 +83,19 @@ def tombstone(external_id: str) -> Version:
 
 def copy_lines(versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool) -> bytes:
     """Versions as lines of COPY's text format, with the columns of `COLUMNS`."""
-    common = f"{fetched_at.isoformat()}\t{escaped(run_id)}\t{unlisted}\tpending\n"
-    heads = [f"{row_id}\t{escaped(v.external_id)}" for row_id, v in zip(_ordered_uuids(), versions, strict=False)]
+    common = f"\t{fetched_at.isoformat()}\t{escaped(run_id)}\t{unlisted}\tpending\n".encode()
+    ids = escaped_all([v.external_id for v in versions])
+    heads = [f"{row_id}\t{external_id}" for row_id, external_id in zip(_ordered_uuids(), ids, strict=False)]
     tails = [
         f"{NULL if v.content_hash is None else _BYTEA + v.content_hash.hex()}\t"
-        f"{NULL if v.stamp is None else v.stamp.isoformat()}\t{v.is_unsettled}\t{v.replaced}\t{common}"
+        f"{NULL if v.stamp is None else v.stamp.isoformat()}\t{v.is_unsettled}\t{v.replaced}"
         for v in versions
     ]
     # JSON holds no bare line break, so one replacement serves the whole page; backslashes are all there is to escape.
     bodies = b"\n".join([v.raw for v in versions]).replace(b"\\", b"\\\\").split(b"\n")
     parts = zip(heads, bodies, tails, strict=True)
-    return b"".join([b"\t".join((head.encode(), body, tail.encode())) for head, body, tail in parts])
+    lines = [b"\t".join((head.encode(), body, tail.encode())) for head, body, tail in parts]
+    return common.join([*lines, b""])
 
 
 _BYTEA = "\\\\x"

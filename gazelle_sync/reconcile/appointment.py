@@ -87,7 +87,7 @@ def reconcile_appointment(body: Body) -> Rows:
         ReconcileError: Also when `start` is missing or null: an appointment at no time cannot be shown to anyone.
     """
     external_id = identity(body)
-    appointment = {"external_id": external_id, **read(body, APPOINTMENT)}
+    appointment = read(body, APPOINTMENT, external_id=external_id)
     if appointment.get("start_at") is None:
         raise ReconcileError("start: " + gettext("is missing"))
     rows: Rows = {"gazelle_appointments": [appointment]}
@@ -129,7 +129,7 @@ def _pianos(appointment_external_id: str, event_pianos: list[Body]) -> list[Valu
     """One row a piano, in order. A piano that is listed twice is tuned if either line says so."""
     found: dict[str, Values] = {}
     for index, event_piano in enumerate(event_pianos):
-        with within(f"allEventPianos[{index}]"):
+        with within("allEventPianos", index):
             values = read(event_piano, EVENT_PIANO)
         piano = values.get("piano_external_id")
         if piano is None:

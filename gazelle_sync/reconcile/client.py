@@ -110,7 +110,8 @@ def reconcile_client(body: Body) -> Rows:
     """One client, its contacts and their locations."""
     external_id = identity(body)
     contacts = nodes(body, "allContacts")
-    client = {"external_id": external_id, **read(body, CLIENT), **tags(body), **_language(body)}
+    client = read(body, CLIENT, external_id=external_id)
+    client |= tags(body) | _language(body)
     client.update(_of_default_contact(body, contacts))
     client.update(_display_name(client))
     rows: Rows = {"gazelle_clients": [client]}
@@ -219,13 +220,9 @@ def _called(external_id: str, company: str | None, first: str | None, last: str 
 def _contacts(client_external_id: str, contacts: list[Body]) -> list[Values]:
     found: dict[str, Values] = {}  # by id: a list read page by page can bring a contact twice
     for index, contact in enumerate(contacts):
-        with within(f"allContacts[{index}]"):
+        with within("allContacts", index):
             external_id = identity(contact)
-            found[external_id] = {
-                "external_id": external_id,
-                "client_external_id": client_external_id,
-                **read(contact, CONTACT),
-            }
+            found[external_id] = read(contact, CONTACT, external_id=external_id, client_external_id=client_external_id)
     return list(found.values())
 
 
@@ -234,17 +231,18 @@ def _locations(client_external_id: str, contacts: list[Body]) -> list[Values] | 
     found: dict[str, Values] = {}
     for place, contact in enumerate(contacts):
         contact_id = identity(contact)
-        with within(f"allContacts[{place}]"):
+        with within("allContacts", place):
             locations = nodes(contact, "allLocations")
         if locations is None:
             return None
         for index, location in enumerate(locations):
             with within(f"allContacts[{place}].allLocations[{index}]"):
                 external_id = f"{contact_id}:{index}" if location.get("id") is None else identity(location)
-                found[external_id] = {
-                    "external_id": external_id,
-                    "contact_external_id": contact_id,
-                    "client_external_id": client_external_id,
-                    **read(location, LOCATION),
-                }
+                found[external_id] = read(
+                    location,
+                    LOCATION,
+                    external_id=external_id,
+                    contact_external_id=contact_id,
+                    client_external_id=client_external_id,
+                )
     return list(found.values())

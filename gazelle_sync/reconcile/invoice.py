@@ -80,7 +80,7 @@ ITEM_COLUMNS = ("external_id", "invoice_external_id", *columns(ITEM))
 def reconcile_invoice(body: Body) -> Rows:
     """One invoice and its items."""
     external_id = identity(body)
-    invoice = {"external_id": external_id, **read(body, INVOICE)}
+    invoice = read(body, INVOICE, external_id=external_id)
     if body.get("tags") is not None:  # null is a fault of the moment (see rows.tags)
         invoice.update(read(body, (("tags", "tags", texts),)))
     rows: Rows = {"gazelle_invoices": [invoice]}
@@ -117,7 +117,7 @@ def parents_of_invoice(body: Body) -> Iterator[tuple[str, Values]]:
 def _items(invoice_external_id: str, items: list[Body]) -> list[Values]:
     found: dict[str, Values] = {}
     for index, item in enumerate(items):
-        with within(f"allInvoiceItems[{index}]"):
+        with within("allInvoiceItems", index):
             values = read(item, ITEM)
             external_id = "" if item.get("id") is None else identity(item)
         if not external_id:

@@ -91,7 +91,7 @@ MEASUREMENT_COLUMNS = ("external_id", "piano_external_id", *columns(MEASUREMENT)
 def reconcile_piano(body: Body) -> Rows:
     """One piano and its measurements."""
     external_id = identity(body)
-    rows: Rows = {"gazelle_pianos": [{"external_id": external_id, **read(body, PIANO), **tags(body)}]}
+    rows: Rows = {"gazelle_pianos": [read(body, PIANO, external_id=external_id) | tags(body)]}
     measurements = records(body, "allPianoMeasurements")
     if measurements is not None:
         rows["gazelle_piano_measurements"] = _measurements(external_id, measurements)
@@ -122,12 +122,10 @@ def named_piano(body: Body) -> Iterator[tuple[str, Values]]:
 def _measurements(piano_external_id: str, measurements: list[Body]) -> list[Values]:
     found: dict[str, Values] = {}
     for index, measurement in enumerate(measurements):
-        with within(f"allPianoMeasurements[{index}]"):
+        with within("allPianoMeasurements", index):
             given = measurement.get("id")
             external_id = f"{piano_external_id}:{index}" if given is None else identity(measurement)
-            found[external_id] = {
-                "external_id": external_id,
-                "piano_external_id": piano_external_id,
-                **read(measurement, MEASUREMENT),
-            }
+            found[external_id] = read(
+                measurement, MEASUREMENT, external_id=external_id, piano_external_id=piano_external_id
+            )
     return list(found.values())

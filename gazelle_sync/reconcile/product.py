@@ -75,4 +75,4 @@ COLUMNS = ("external_id", *columns(FIELDS))
 
 def reconcile_product(body: Body) -> Rows:
     """One product."""
-    return {"gazelle_products": [{"external_id": identity(body), **read(body, FIELDS)}]}
+    return {"gazelle_products": [read(body, FIELDS, external_id=identity(body))]}

@@ -15,9 +15,9 @@ import math
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from gazelle_sync.errors import GazelleSyncError
@@ -64,20 +64,24 @@ class ReconcileError(GazelleSyncError):
     cause = "unreadable"
 
 
-def read(body: Body, fields: FieldMap) -> Values:
+def read(body: Body, fields: FieldMap, **values: Any) -> Values:
     """Turn a body's fields into columns.
+
+    Args:
+        body: What is read.
+        fields: How.
+        values: Columns that the row has already.
 
     Raises:
         ReconcileError: A value cannot be converted.
     """
-    values: Values = {}
     get = body.get
     field = ""
     try:
         for column, field, convert in fields:
             value = get(field, NOT_SAID)
-            if value is None:
-                values[column] = None
+            if value is None or (convert is text and value.__class__ is str):  # most of what there is
+                values[column] = value
             elif value is not NOT_SAID:
                 converted = convert(value)
                 if converted is not NOT_SAID:
@@ -87,13 +91,28 @@ def read(body: Body, fields: FieldMap) -> Values:
     return values
 
 
-@contextmanager
-def within(place: str) -> Iterator[None]:
-    """Say in an error's message where in the body its field stands: `allContacts[3].firstName: …`."""
-    try:
-        yield
-    except ReconcileError as error:
-        raise ReconcileError(f"{place}.{error}") from None
+class within:  # noqa: N801 - it reads as a function
+    """Say in an error's message where in the body its field stands: `allContacts[3].firstName: …`.
+
+    Args:
+        place: Where.
+        index: In a list, which of its records.
+    """
+
+    __slots__ = ("_index", "_place")
+
+    def __init__(self, place: str, index: int | None = None) -> None:
+        self._place = place
+        self._index = index
+
+    def __enter__(self) -> None:
+        """Nothing: what costs something is done where there is an error."""
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        """Put the place before the message."""
+        if isinstance(error, ReconcileError):
+            place = self._place if self._index is None else f"{self._place}[{self._index}]"
+            raise ReconcileError(f"{place}.{error}") from None
 
 
 def columns(*maps: FieldMap) -> tuple[str, ...]:
@@ -210,6 +229,12 @@ def hundredths(value: object) -> Decimal:
     number = _whole(value)
     if number not in MONEY_RANGE:
         raise ReconcileError(gettext("does not fit a numeric(12,2) column: {value}", value=_shown(value)))
+    return _with_two_places(number)
+
+
+@lru_cache(maxsize=4096)
+def _with_two_places(number: int) -> Decimal:
+    """Amounts are a price list's, and come again and again."""
     return Decimal(number).scaleb(-2)
 
 
@@ -246,9 +271,11 @@ def instant(value: object) -> datetime:
         raise _wrong(gettext("an instant such as 2026-01-09T12:00:00Z"), value) from None
     if moment.tzinfo is None:
         raise ReconcileError(gettext("an instant must say its zone (Z or an offset): {value}", value=_shown(value)))
+    if moment.tzinfo is UTC and FIRST.year <= moment.year < LAST.year:
+        return moment
     if not FIRST <= moment < LAST:
         raise ReconcileError(gettext("an instant must lie in the years 1900 to 2199: {value}", value=_shown(value)))
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment.astimezone(UTC)
 
 
 def day(value: object) -> date:

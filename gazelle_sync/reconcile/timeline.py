@@ -47,7 +47,7 @@ def reconcile_timeline_entry(body: Body) -> Rows:
     Raises:
         ReconcileError: Also when `occurredAt` is missing or null: the entry would belong to no day.
     """
-    entry = {"external_id": identity(body), **read(body, FIELDS)}
+    entry = read(body, FIELDS, external_id=identity(body))
     if entry.get("occurred_at") is None:
         raise ReconcileError("occurredAt: " + gettext("is missing"))
     return {"gazelle_timeline_entries": [entry]}

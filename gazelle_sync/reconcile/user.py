@@ -21,4 +21,4 @@ COLUMNS = ("external_id", *columns(FIELDS))
 
 def reconcile_user(body: Body) -> Rows:
     """One user."""
-    return {"gazelle_users": [{"external_id": identity(body), **read(body, FIELDS)}]}
+    return {"gazelle_users": [read(body, FIELDS, external_id=identity(body))]}

@@ -70,16 +70,16 @@ def column_of(values: Sequence[Any]) -> Sequence[str]:
         TypeError: One is of another.
     """
     kinds = set(map(type, values))
+    if NoneType in kinds:
+        texts = iter(column_of([value for value in values if value is not None]))
+        return [NULL if value is None else next(texts) for value in values]
     if kinds == {str}:
         return escaped_all(values)
-    is_null = NoneType in kinds
-    kinds.discard(NoneType)
-    if is_null and kinds == {str}:
-        texts = iter(escaped_all([value for value in values if value is not None]))
-        return [NULL if value is None else next(texts) for value in values]
     if unknown := kinds - _WRITERS.keys():
         raise TypeError(f"no text form for {', '.join(sorted(kind.__name__ for kind in unknown))}")
-    return [NULL if value is None else _WRITERS[value.__class__](value) for value in values]
+    if len(kinds) == 1:
+        return list(map(_WRITERS[kinds.pop()], values))
+    return [_WRITERS[value.__class__](value) for value in values]
 
 
 def _array(texts: list[str]) -> str:
@@ -90,7 +90,7 @@ def _array(texts: list[str]) -> str:
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
     str: escaped,
-    bool: lambda value: "t" if value else "f",
+    bool: {True: "t", False: "f"}.__getitem__,
     int: str,
     float: repr,
     Decimal: str,
