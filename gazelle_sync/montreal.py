@@ -20,6 +20,8 @@ LAST = datetime(2200, 1, 1, tzinfo=UTC)
 
 def within_calendar(instant: datetime) -> datetime:
     """An aware instant in UTC, or the nearest end of the calendar if it is outside."""
+    if instant.tzinfo is UTC and FIRST.year <= instant.year < LAST.year:
+        return instant  # nearly all are
     return min(max(instant, FIRST), LAST).astimezone(UTC)
 
 

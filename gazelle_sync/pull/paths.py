@@ -16,7 +16,12 @@ def ids_at(bodies: Iterable[object], path: Sequence[str]) -> set[str]:
         bodies: Decoded JSON; what is no record is passed over.
         path: Field names; `[]` after a name walks a list.
     """
-    return {value for value in _values_at(bodies, path) if value.__class__ is str and value}
+    values = _values_at(bodies, path)
+    try:
+        found = set(values)
+    except TypeError:  # some are no texts
+        found = {value for value in values if value.__class__ is str}
+    return {value for value in found if value.__class__ is str and value}
 
 
 def records_at(bodies: Iterable[object], path: Sequence[str]) -> list[dict[str, Any]]:
