@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from psycopg import sql
-
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
@@ -20,14 +18,17 @@ from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.notifications import ledger
 from gazelle_sync.push.status import PushStatus, read_push
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.migrate import pending
+from gazelle_sync.warehouse.pool import borrow, together
+from gazelle_sync.warehouse.relations import how_many
 
 Light = Literal["green", "yellow", "red"]
 
 SAID_ABOVE = ("failed_run", "stale_data")
 """Alerts that say what the screen says by itself."""
+ALL = [entity.name for entity in ENTITIES]
 RUNS_LOOKED_AT = 20
 """An entity's last failure is looked for in so many runs: a replay or a backfill need not have touched it."""
 
@@ -95,13 +96,21 @@ def read_status(settings: Settings) -> list[EntityStatus]:
     url = str(settings.database_url)
     if pending(url):
         return [EntityStatus(entity.name) for entity in ENTITIES]
-    with database_errors(), connect(url) as connection:
-        health = {row[0]: row[1:] for row in connection.execute(statement("monitoring/status_health"))}
-        failures = _failures(connection)
-        return [
-            _entity_status(entity.name, health[entity.name], _rows(connection, entity.table.name), failures)
-            for entity in ENTITIES
-        ]
+    with borrow(url) as connection:
+        found_health, found_failures, *counts = together(
+            connection,
+            (statement("monitoring/status_health"), None),
+            (statement("monitoring/status_failures"), {"runs": RUNS_LOOKED_AT, "entities": ALL}),
+            *(how_many(entity.table.name) for entity in ENTITIES),
+        )
+    health = {row[0]: row[1:] for row in found_health}
+    failures: dict[str, str | None] = dict(
+        found_failures
+    )  # entity → why the newest run that had to do with it failed, or None
+    return [
+        _entity_status(entity.name, health[entity.name], rows, failures)
+        for entity, [(rows, _)] in zip(ENTITIES, counts, strict=True)
+    ]
 
 
 def push_status(settings: Settings) -> PushStatus:
@@ -119,7 +128,7 @@ def alerts_status(settings: Settings) -> ledger.Standing:
     Raises:
         DatabaseError: The database cannot be reached.
     """
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         return ledger.standing(connection)
 
 
@@ -171,22 +180,9 @@ def _entity_status(name: str, health: tuple[Any, ...], rows: int, failures: Mapp
     )
 
 
-def _rows(connection: Connection, table: str) -> int:
-    row = connection.execute(
-        sql.SQL(statement("monitoring/status_rows")).format(table=sql.Identifier(table))
-    ).fetchone()
-    return row[0] if row else 0
-
-
-def _failures(connection: Connection) -> dict[str, str | None]:
-    """Entity → why the newest run that had to do with it failed, None where it did not."""
-    parameters = {"runs": RUNS_LOOKED_AT, "entities": [entity.name for entity in ENTITIES]}
-    return dict(connection.execute(statement("monitoring/status_failures"), parameters).fetchall())
-
-
 def _runs(settings: Settings) -> list[_Run]:
     """The last run that ended, and the one that says it is running."""
-    with database_errors(), connect(str(settings.database_url)) as connection:
+    with borrow(str(settings.database_url)) as connection:
         return [_Run(*row) for row in connection.execute(statement("monitoring/status_runs"))]
 
 

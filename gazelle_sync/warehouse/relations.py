@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from psycopg import sql
+
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import RowsHidden
 from gazelle_sync.i18n.translator import Translator
@@ -39,6 +41,20 @@ def present_tables(connection: Connection) -> set[str]:
         RowsHidden: Row-level security hides rows of some of them from this role.
     """
     return visible_tables(connection.execute(*which_tables_exist()).fetchall())
+
+
+def how_many(table: str, *, living: bool = True, exactly: bool = False) -> Question:
+    """The statement that gives a table's number of rows, and whether it is an estimate.
+
+    Args:
+        table: Of schema public.
+        living: Whether rows that are marked deleted are left out (an estimate counts them).
+        exactly: Whether a large table is counted as well, which takes time that grows with history.
+    """
+    query = sql.SQL(statement("warehouse/row_count")).format(
+        table=sql.Identifier(table), where=sql.SQL("deleted_at IS NULL" if living else "true")
+    )
+    return query, {"table": f"public.{table}", "exactly": exactly}
 
 
 def which_tables_exist() -> Question:

@@ -33,6 +33,7 @@ reads from Gazelle: production can be made again from staging all day, and is no
 CALENDAR = "v_appointments_montreal"
 ENTITIES_SHOWN = {CALENDAR: "appointments"}
 """View → the entity that it shows."""
+ENTITY = {entity.name: entity for entity in ENTITIES}
 Made = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
@@ -73,8 +74,8 @@ def _staged(context: dg.AssetExecutionContext, session: RunSession, entity: Enti
     if not _is_selected(context, entity.staging_table):
         return
     report = session.stage(context, entity.name)
-    with session.connection() as connection:
-        yield _result(context, entity.staging_table, staging_metadata(connection, entity, report))
+    counts = session.counts(entity, is_changed=report.staged > 0)
+    yield _result(context, entity.staging_table, staging_metadata(counts, entity, report))
 
 
 def _applied(context: dg.AssetExecutionContext, session: RunSession, entity: Entity) -> Made:
@@ -84,9 +85,10 @@ def _applied(context: dg.AssetExecutionContext, session: RunSession, entity: Ent
         return
     report = session.apply(context, entity.name)
     did = session.tell(entity.name, report)
-    with session.connection() as connection:
-        for table in tables:
-            yield _result(context, table.name, table_metadata(connection, entity, table, report, did))
+    is_changed = bool(report.changed or report.processed)
+    counts = session.counts(entity, is_changed=is_changed, previewed=tables if report.changed else ())
+    for table in tables:
+        yield _result(context, table.name, table_metadata(counts, entity, table, report, did))
 
 
 def _vouched_for(
@@ -99,8 +101,8 @@ def _vouched_for(
         return  # Dagster fails the step by that check, which says why
     if failed := [finding for group in groups for finding in refusals(session, group, found)]:
         raise dg.Failure(description="\n".join(finding.description for finding in failed), allow_retries=False)
-    with session.connection() as connection:
-        yield _result(context, view, view_metadata(connection, view))
+    entity = ENTITY[ENTITIES_SHOWN[view]]
+    yield _result(context, view, view_metadata(session.counts(entity, is_changed=False), entity))
 
 
 def _is_selected(context: dg.AssetExecutionContext, name: str) -> bool:

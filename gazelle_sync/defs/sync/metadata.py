@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,9 @@ from psycopg import sql
 from gazelle_sync.entities import Entity, Table
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.pool import Question, Rows, together
+from gazelle_sync.warehouse.relations import how_many
 
 Metadata = dict[str, Any]
 
@@ -24,21 +29,71 @@ PERSONAL = {
 """Columns that a preview leaves out: the event log is not the place for clients' particulars."""
 
 
-def staging_metadata(connection: Connection, entity: Entity, report: EntityReport) -> Metadata:
+@dataclass(frozen=True)
+class EntityCounts:
+    """What an entity's tables hold.
+
+    Attributes:
+        rows: Table → number of rows (in production: of living ones), and whether it is an estimate.
+        backlog: Staged versions that wait.
+        errors: Staged versions in error.
+        written_last: Table → the rows written last, of those that were asked for.
+    """
+
+    rows: Mapping[str, tuple[int, bool]]
+    backlog: int
+    errors: int
+    written_last: Mapping[str, Rows]
+
+
+def read_counts(
+    connection: Connection, entities: Sequence[Entity], *, exactly: bool, previewed: Sequence[Table] = ()
+) -> dict[str, EntityCounts]:
+    """What the tables of some entities hold, by one round trip.
+
+    Args:
+        connection: Of `borrow`.
+        entities: Whose tables.
+        exactly: Whether large tables are counted as well.
+        previewed: The tables of which the rows written last are read.
+    """
+    asked: dict[tuple[str, str, str], Question] = {}
+    for entity in entities:
+        waiting = sql.SQL(statement("defs/staging_counts")).format(staging=sql.Identifier(entity.staging_table))
+        asked[entity.name, "waiting", ""] = waiting, None
+        asked[entity.name, "rows", entity.staging_table] = how_many(entity.staging_table, living=False, exactly=exactly)
+        for table in entity.tables:
+            asked[entity.name, "rows", table.name] = how_many(table.name, exactly=exactly)
+            if table in previewed:
+                asked[entity.name, "written_last", table.name] = _rows_written_last(table)
+    limits = [long_statements()] if exactly else []
+    answers = dict(zip(asked, together(connection, *limits, *asked.values())[len(limits) :], strict=True))
+
+    def of(entity: Entity, kind: str) -> dict[str, Rows]:
+        return {
+            table: rows for (name, of_kind, table), rows in answers.items() if (name, of_kind) == (entity.name, kind)
+        }
+
+    found = {}
+    for entity in entities:
+        [(backlog, errors)] = answers[entity.name, "waiting", ""]
+        rows = {table: (count, is_estimate) for table, [(count, is_estimate)] in of(entity, "rows").items()}
+        found[entity.name] = EntityCounts(rows, backlog, errors, of(entity, "written_last"))
+    return found
+
+
+def staging_metadata(counts: EntityCounts, entity: Entity, report: EntityReport) -> Metadata:
     """Metadata of a staging asset."""
-    query = sql.SQL(statement("defs/staging_counts")).format(staging=sql.Identifier(entity.staging_table))
-    row = connection.execute(query).fetchone()
-    rows, backlog, errors = row if row else (0, 0, 0)
     metadata: Metadata = {
-        "dagster/row_count": rows,
+        **_row_count(counts, entity.staging_table),
         "did": f"read {report.fetched} bodies and {report.stamped} stamps from Gazelle: {report.staged} new versions",
         "found by": report.strategy or "—",
         "marked deleted": report.deleted,
         "stage1_fetch_duration": round(report.seconds_stage, 3),
         "stage1_records_fetched": report.fetched,
         "stamps read": report.stamped,
-        "staging_backlog_size": backlog,
-        "rows in error": errors,
+        "staging_backlog_size": counts.backlog,
+        "rows in error": counts.errors,
     }
     if report.total is not None:
         metadata["total at Gazelle"] = report.total
@@ -47,24 +102,19 @@ def staging_metadata(connection: Connection, entity: Entity, report: EntityRepor
     return metadata
 
 
-def table_metadata(connection: Connection, entity: Entity, table: Table, report: EntityReport, did: str) -> Metadata:
+def table_metadata(counts: EntityCounts, entity: Entity, table: Table, report: EntityReport, did: str) -> Metadata:
     """Metadata of a normalized asset.
 
     Args:
-        connection: To the shop's database.
+        counts: Of the entity.
         entity: Whose table it is.
         table: The table.
         report: Of the entity in this run.
         did: What the run did for it, in a sentence.
     """
-    name = sql.Identifier(table.name)
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(name)).fetchone()
-    metadata: Metadata = {
-        "dagster/row_count": row[0] if row else 0,
-        "did": did,
-    }
+    metadata: Metadata = {**_row_count(counts, table.name), "did": did}
     if report.changed:  # nothing written, nothing new to look at; and most ticks write nothing
-        metadata["defs/preview"] = dg.MetadataValue.md(_preview(connection, table))
+        metadata["defs/preview"] = dg.MetadataValue.md(_preview(table, counts.written_last[table.name]))
     if table is entity.table:
         metadata |= {
             "stage2_reconcile_duration": round(report.seconds_apply, 3),
@@ -75,24 +125,37 @@ def table_metadata(connection: Connection, entity: Entity, table: Table, report:
     return metadata
 
 
-def view_metadata(connection: Connection, view: str) -> Metadata:
-    """Metadata of a view that people read."""
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(view))).fetchone()
+def view_metadata(counts: EntityCounts, entity: Entity) -> Metadata:
+    """Metadata of a view that people read, which shows the living rows of an entity."""
     return {
-        "dagster/row_count": row[0] if row else 0,
+        **_row_count(counts, entity.table.name),
         "did": "read nothing from Gazelle: a view of what is applied, whose hours were judged now",
     }
 
 
-def _preview(connection: Connection, table: Table) -> str:
-    """The rows written last, without clients' particulars, as a Markdown table."""
-    shown = [*[c for c in table.columns if c not in PERSONAL][:PREVIEW_COLUMNS], "synced_at"]
+def _row_count(counts: EntityCounts, table: str) -> Metadata:
+    rows, is_estimate = counts.rows[table]
+    estimate = {"rows estimated": "as the planner knows; full runs count"} if is_estimate else {}
+    return {"dagster/row_count": rows, **estimate}
+
+
+def _rows_written_last(table: Table) -> Question:
     query = sql.SQL(statement("defs/preview")).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, shown)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, _shown(table))),
         table=sql.Identifier(table.name),
         rows=sql.Literal(PREVIEW_ROWS),
     )
-    rows = connection.execute(query).fetchall()
+    return query, None
+
+
+def _shown(table: Table) -> list[str]:
+    """Columns without clients' particulars."""
+    return [*[column for column in table.columns if column not in PERSONAL][:PREVIEW_COLUMNS], "synced_at"]
+
+
+def _preview(table: Table, rows: Rows) -> str:
+    """The rows written last as a Markdown table."""
+    shown = _shown(table)
     lines = [" | ".join(shown), " | ".join("---" for _ in shown)]
     lines += [" | ".join(map(_cell, row)) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)

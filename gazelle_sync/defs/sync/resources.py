@@ -4,7 +4,7 @@ It begins when the first asset asks for it and ends with the run, so that a run 
 connections, whatever was selected. A failed read fails its own asset, and only what depends on it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -14,8 +14,9 @@ import dagster as dg
 from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
+from gazelle_sync.defs.sync.metadata import EntityCounts, read_counts
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
-from gazelle_sync.entities import ENTITIES
+from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync.errors import GazelleSyncError, RunStopped
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import FIRST, LAST, day_window, midnight, montreal_day
@@ -27,10 +28,8 @@ from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.runtime.memory import limit_malloc_arenas, tune_gc
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors
-from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S
-from gazelle_sync.warehouse.pool import keep_connections
+from gazelle_sync.warehouse.pool import borrow, keep_connections
 
 POOL = "gazelle_api"
 REPLAY = "replay"
@@ -122,6 +121,8 @@ class RunSession:
         self._pull: Pull | Replay | None = None
         self._trouble: GazelleSyncError | None = None
         self._applies_all = False
+        self._is_tick = False
+        self._counts: dict[str, EntityCounts] = {}
         self._broken_off: GazelleSyncError | None = None
         self.settings: Settings | None = None
 
@@ -195,14 +196,24 @@ class RunSession:
         """What the run's pull has done so far; nothing where none has begun."""
         return self._pull.reports if isinstance(self._pull, Pull) else {}
 
-    @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection to the shop's database, for metadata."""
-        if self.settings is None or self.settings.database_url is None:
+    def counts(self, entity: Entity, *, is_changed: bool, previewed: Sequence[Table] = ()) -> EntityCounts:
+        """What an entity's tables hold, for metadata.
+
+        A tick asks once, of all entities, and again where it changed something: nobody else writes to these tables while
+        it holds the lock. It does not count large ones.
+
+        Args:
+            entity: Whose tables.
+            is_changed: Whether the run wrote to them.
+            previewed: The tables of which the rows written last are wanted.
+        """
+        if self.settings is None:
             raise RuntimeError("no asset has begun yet")
-        with database_errors(), connect(self.settings.database_url) as connection:
-            allow_long_statements(connection)
-            yield connection
+        if is_changed or entity.name not in self._counts:
+            asked = ENTITIES if self._is_tick and not self._counts else [entity]
+            with borrow(str(self.settings.database_url)) as connection:
+                self._counts |= read_counts(connection, asked, exactly=not self._is_tick, previewed=previewed)
+        return self._counts[entity.name]
 
     def close(self) -> None:
         """End the pull; one that was stopped before it had applied everything has failed."""
@@ -258,6 +269,7 @@ class RunSession:
                 )
             )
         self._applies_all = is_past
+        self._is_tick = mode is RunMode.tick and not is_past
         return self._stack.enter_context(
             Pull(
                 settings,

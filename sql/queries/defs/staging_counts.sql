@@ -1,5 +1,6 @@
--- Rows of a staging table: all, waiting, in error.
+-- Rows of a staging table that wait, and those in error.
 SELECT
-    (SELECT count(*) FROM {staging}),
-    (SELECT count(*) FROM {staging} WHERE sync_status <> 'processed' AND sync_status = 'pending'),
-    (SELECT count(*) FROM {staging} WHERE sync_status <> 'processed' AND sync_status = 'error')
+    count(*) FILTER (WHERE sync_status = 'pending'),
+    count(*) FILTER (WHERE sync_status = 'error')
+FROM {staging}
+WHERE sync_status <> 'processed'
