@@ -12,6 +12,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.runtime.logs import describe_error
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
+from gazelle_sync.warehouse.pool import together
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
@@ -43,8 +44,8 @@ class RunLog:
         self._run_id = run_id
         self._begun = time.monotonic()
         with database.use() as connection:
-            self.buried_a_run = connection.execute(statement("pull/runlog_bury")).rowcount > 0
-            connection.execute(statement("pull/runlog_begin"), {"run_id": run_id, "task_type": task_type, "mode": mode})
+            parameters = {"run_id": run_id, "task_type": task_type, "mode": mode}
+            [[(self.buried_a_run,)]] = together(connection, (statement("pull/runlog_begin"), parameters))
 
     def finish(
         self, reports: Mapping[str, EntityReport], client: GazelleClient | None, error: BaseException | None
@@ -69,16 +70,14 @@ class RunLog:
             **causes,
         }
         with self._database.use() as connection:
-            connection.execute(
-                statement("pull/runlog_finish"),
-                {
-                    "run_id": self._run_id,
-                    "status": status,
-                    "duration_s": round(time.monotonic() - self._begun, 3),
-                    "stats": Jsonb(stats),
-                    "error_message": "\n".join(failures) or None,
-                },
-            )
+            parameters = {
+                "run_id": self._run_id,
+                "status": status,
+                "duration_s": round(time.monotonic() - self._begun, 3),
+                "stats": Jsonb(stats),
+                "error_message": "\n".join(failures) or None,
+            }
+            together(connection, (statement("pull/runlog_finish"), parameters))
         return status
 
 

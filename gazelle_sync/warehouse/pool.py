@@ -100,7 +100,7 @@ def together(
     """The rows of several statements, asked in one round trip and answered in one transaction.
 
     Args:
-        connection: Of `borrow` or `take`. Where a transaction is open, the statements are part of it.
+        connection: Where a transaction is open, the statements are part of it.
         questions: Each a single statement, and none a COPY: libpq's pipeline can do neither.
         begin: How a transaction begins where none is open.
         ends: Whether that one is committed as well.
@@ -109,6 +109,13 @@ def together(
         psycopg.Error: What the first that failed says; those after it were not run, and the transaction has failed.
     """
     opens = connection.info.transaction_status is TransactionStatus.IDLE
+    if opens and ends and not connection.autocommit:
+        connection.autocommit = True  # psycopg's own BEGIN is a round trip, even in a pipeline
+        try:
+            return together(connection, *questions, begin=begin)
+        finally:
+            connection.rollback()
+            connection.autocommit = False
     with connection.pipeline():
         if opens:
             connection.execute(begin)

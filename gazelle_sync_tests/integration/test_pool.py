@@ -9,7 +9,7 @@ import pytest
 
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse import pool
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.pool import borrow, keep_connections, together
 from gazelle_sync_tests.support.distance import COUNTED_S, Far, far_away
 
@@ -106,3 +106,14 @@ def test_one_that_fails_is_told_and_nothing_of_them_is_done(database: str) -> No
         with pytest.raises(DatabaseError, match='"nowhere" does not exist'):
             fail()
         assert settings(database) == []
+
+
+def test_a_connection_that_opens_transactions_by_itself_may_ask_so_as_well(far: Far) -> None:
+    with connect(far.url) as connection:
+        far.round_trips()
+        assert together(connection, (READ, None), ("SELECT 1", None)) == [[], [(1,)]]
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            together(connection, (WRITE, ["kept 1"]), ("SELECT * FROM nowhere", None))
+        assert [len(trips) for trips in far.round_trips()] == [3]
+        assert not connection.autocommit
+    assert settings(far.url) == []

@@ -199,8 +199,8 @@ class RunSession:
     def counts(self, entity: Entity, *, is_changed: bool, previewed: Sequence[Table] = ()) -> EntityCounts:
         """What an entity's tables hold, for metadata.
 
-        A tick asks once, of all entities, and again where it changed something: nobody else writes to these tables while
-        it holds the lock. It does not count large ones.
+        A tick asks once, of all entities, and again where it changed something: while it holds the pull's lock, nobody
+        else writes to these tables. It does not count large ones.
 
         Args:
             entity: Whose tables.
