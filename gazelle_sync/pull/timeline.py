@@ -66,6 +66,12 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         from_instant = ask_counts(pull, [start, end])
         read_segment(pull, Segment(start, end, from_instant[start] - from_instant[end]))
         return
+    if pull.mode is not Mode.TICK and (wrong := ours.prove()):
+        corrected = Plural(
+            "the kept count of {count} day was not the number of its entries, and was corrected",
+            "the kept counts of {count} days were not the numbers of their entries, and were corrected",
+        )
+        pull.report.notes.append(gettext(corrected, count=wrong))
     first_time = pull.watermark is None or pull.staging.is_empty
     if first_time or pull.mode is Mode.DEEP:
         pull.report.strategy = "full pages"

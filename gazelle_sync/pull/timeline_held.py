@@ -13,6 +13,9 @@ from gazelle_sync.pull.timeline_counts import DayCounts, counts_from
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 
+FOLD_ABOVE = 10_000
+"""So many rows of counts beyond two a day are folded: some thousand ticks, or the pages of a first pull."""
+
 
 class TimelineHeld:
     """What we hold of the timeline: production, corrected by what is staged and not applied yet.
@@ -45,9 +48,11 @@ class TimelineHeld:
         with database_errors():
             allow_long_statements(self._connection)
             rows = self._connection.execute(statement("pull/timeline_days"), {"since": since}).fetchall()
+            if sum(parts for *_, parts in rows) > FOLD_ABOVE + 2 * sum(days for *_, days, _ in rows):
+                self._connection.execute(statement("pull/timeline_days_fold"))
             unapplied = _unapplied(self._connection)
             self._connection.commit()
-        held: Counter[date | None] = Counter(dict(rows))
+        held: Counter[date | None] = Counter({day: entries for day, entries, _, _ in rows})
         for _, was_living, was_at, is_living, is_at in unapplied:
             if was_living:
                 held[_day_since(was_at, since)] -= 1
@@ -55,6 +60,14 @@ class TimelineHeld:
                 held[_day_since(is_at, since)] += 1
         elsewhere = held.pop(None, 0)
         return {day: count for day, count in held.items() if day is not None}, elsewhere
+
+    def prove(self) -> int:
+        """Compare the counts that triggers keep with the rows, and put them right; gives how many days differed."""
+        with database_errors():
+            allow_long_statements(self._connection)
+            days = self._connection.execute(statement("pull/timeline_days_prove")).fetchall()
+            self._connection.commit()
+        return len(days)
 
     def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""

@@ -22,6 +22,7 @@ CONTROL_TABLES = (
     "system_settings",
     "sync_logs",
     "sync_unreadable",
+    "sync_timeline_days",
     "alert_log",
     "sync_gazelle_logs",
     "sync_conflicts",

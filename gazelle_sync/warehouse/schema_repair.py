@@ -84,13 +84,14 @@ def missing_objects(connection: Connection) -> list[str]:
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
-    tables_lacking, keys_lacking, [guards] = together(
+    tables_lacking, keys_lacking, [guards], counters_lacking = together(
         connection,
         (statement("quality/missing_tables"), {"tables": wanted}),
         (statement("warehouse/lacking_keys"), parameters),
         (statement("warehouse/edits_guards"), {"table": f"public.{EDITS}"}),
+        (statement("warehouse/missing_counters"), None),
     )
-    found = [name for (name,) in (*tables_lacking, *keys_lacking)]
+    found = [name for (name,) in (*tables_lacking, *keys_lacking, *counters_lacking)]
     if EDITS not in found:
         found += [name for name, is_there in zip((TRIGGER, UNIQUE), guards, strict=True) if not is_there]
     return found
