@@ -43,6 +43,9 @@ check: setup  ## Formatter, linter, type checker
 bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 	$(BIN)/python -m gazelle_sync_tests.benchmarks
 
+bench-far: setup  ## Print the table of commands with the database 60 ms away
+	$(BIN)/python -m gazelle_sync_tests.benchmarks --far
+
 faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
 
@@ -61,4 +64,4 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
 
-.PHONY: help setup sync up test test-slow servers check bench faults columns messages lock
+.PHONY: help setup sync up test test-slow servers check bench bench-far faults columns messages lock

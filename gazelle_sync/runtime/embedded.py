@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ from gazelle_sync.settings import PROJECT_ROOT, Settings, refuse_unasked_sandbox
 SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
 START_TIMEOUT_S = 60.0
+LEAST_MEMORY, LEAST_DISK = 4 * 2**30, 20 * 2**30
+"""Bytes of memory, and free on the disk, from which on the embedded server takes more than PostgreSQL's defaults."""
 _PLAIN = re.compile(r"[\w/.-]+")
 _UNQUOTABLE = re.compile(r'["$`\\]')
 STORAGE = """
@@ -162,7 +165,40 @@ def _start_postgres(data: Path) -> tuple[str, str]:
                 connection.execute(
                     sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name))
                 )
+        tune(connection, data)
     return server.get_uri(database=SHOP_DATABASE), server.get_uri(database=DAGSTER_DATABASE)
+
+
+def tune(connection: psycopg.Connection[Any], data: Path) -> None:
+    """Give a server of ours more room than the defaults of PostgreSQL, which are for a machine of 1 GB.
+
+    A first pull writes hundreds of megabytes of log: at the default it would wait for checkpoints. A machine or a disk
+    that is small keeps the defaults, and so does what somebody set otherwise. `shared_buffers` counts from the next
+    start on.
+
+    Args:
+        connection: As the superuser, in autocommit mode.
+        data: The server's data directory.
+    """
+    wanted = {"checkpoint_timeout": ("5min", "30min")}
+    if os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >= LEAST_MEMORY:
+        wanted["shared_buffers"] = ("128MB", "512MB")
+    if shutil.disk_usage(data).free >= LEAST_DISK:
+        wanted["max_wal_size"] = ("1GB", "4GB")
+    set_before = dict(
+        connection.execute(
+            "SELECT name, coalesce(f.setting, current_setting(name)) FROM unnest(%s::text[]) AS name "
+            "LEFT JOIN (SELECT DISTINCT ON (name) name, setting FROM pg_file_settings ORDER BY name, seqno DESC) AS f "
+            "USING (name)",
+            [list(wanted)],
+        ).fetchall()
+    )
+    changed = {name: value for name, (default, value) in wanted.items() if set_before[name] == default}
+    for name, value in changed.items():
+        query = sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+        connection.execute(query)
+    if changed:
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _socket_directory(data: Path, runtime: Path) -> Path:

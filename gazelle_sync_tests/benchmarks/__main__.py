@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from gazelle_sync_tests.benchmarks import first_pull, loading, memory, push, rate, reconcile, start, ticks
+from gazelle_sync_tests.benchmarks import far, first_pull, loading, memory, push, rate, reconcile, start, ticks
 from gazelle_sync_tests.benchmarks.table import Line, marked_document, render, write_into
 
 Benchmark = Callable[[int], Iterator[Line]]
@@ -32,8 +32,12 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "push": (push.budget, 1),
     "plan": (push.planning, 5),
     "delay": (push.delay, 1),
+    "trips": (far.trips, 3),
 }
 """Name → what is measured, and how often (the median counts). The slow ones are measured less often, and say so."""
+
+FAR: dict[str, tuple[Benchmark, int]] = {"first": (far.first, 3), "commands": (far.commands, 3)}
+"""What is measured with the database far away."""
 
 QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (benchmark, _) in FULL.items()} | {
     "ten": (partial(first_pull.ten, scale=2.0), 1),
@@ -52,13 +56,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="once each, smaller: its figures prove nothing")
     parser.add_argument("--only", nargs="+", choices=FULL, metavar="NAME", help=", ".join(FULL))
     parser.add_argument("--out", type=marked_document, help="also put the table between the marks of this document")
+    parser.add_argument("--far", action="store_true", help="instead: commands with the database far away")
     given = parser.parse_args()
     # However it is stopped, it stops what it started: the default of SIGTERM would leave servers behind.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     # Pulls in this process would write their log between the lines.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    chosen = QUICK if given.quick else FULL
+    chosen = FAR if given.far else QUICK if given.quick else FULL
     lines: list[Line] = []
     for name in given.only or chosen:
         begun = time.monotonic()

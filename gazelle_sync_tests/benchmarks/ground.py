@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from gazelle_sync.gazelle import documents
+from gazelle_sync.runtime.embedded import tune
 from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.migrate import migrate
@@ -131,6 +132,10 @@ def server() -> Iterator[Server]:
     home = Path(tempfile.mkdtemp(prefix="gazelle-bench-", dir="/tmp"))
     home.chmod(0o755)
     running = get_server(home / "postgres", cleanup_mode=None)
+    with psycopg.connect(running.get_uri(), autocommit=True) as connection:
+        tune(connection, home / "postgres")
+    running.stop()
+    running.start()  # as the embedded one is from its second start on
     try:
         yield Server(home, str(conninfo_to_dict(running.get_uri())["host"]))
     finally:

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.runtime.embedded import embedded_sandbox, embedded_services, sandbox_ready_file
+from gazelle_sync.runtime.embedded import embedded_sandbox, embedded_services, sandbox_ready_file, tune
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
 
@@ -88,3 +88,13 @@ def test_who_comes_while_an_idle_sandbox_ends_waits_for_its_end_and_starts_anoth
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_server_has_room_for_a_first_pull_and_keeps_what_somebody_set(tmp_path: Path) -> None:
+    with standing(tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
+        assert asked(url, "SHOW fsync") == "on"
+        assert asked(url, "SHOW checkpoint_timeout") == "30min"
+        connection.execute("ALTER SYSTEM SET checkpoint_timeout = '7min'")
+        tune(connection, tmp_path)
+        kept = "SELECT setting FROM pg_file_settings WHERE name = 'checkpoint_timeout' ORDER BY seqno DESC"
+        assert asked(url, kept) == "7min"
