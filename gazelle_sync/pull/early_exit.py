@@ -58,7 +58,7 @@ class _OutOfOrder(Exception):
 
 
 def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], bool]:
-    """Stamps, the totals that pages named, and whether the list was read to its end."""
+    """Stamps, the totals that pages named, and whether the list was read to its end, the watermark met or not."""
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
     assert pull.watermark is not None  # noqa: S101 - the caller looked
     stop_before = pull.watermark - OVERLAP
@@ -78,5 +78,5 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], 
             previous = stamp
             seen.stamps[external_id] = stamp
         if previous is not None and previous < stop_before:
-            return seen, totals, False
+            return seen, totals, not page.info.get("hasNextPage")
     return seen, totals, True
