@@ -1,13 +1,15 @@
 """Whether timeline entries that a complete read lacks are gone, or have moved to another day.
 
 An entry has no by-id query, and a day lacks an entry that was moved as well as one that was deleted. So each is looked
-for twice more: in its day, and in the timelines of its client and its piano.
+for twice more: in its day, and in the timelines of every client and piano that a body we hold of it names. (The newest
+may be another record's, of an answer that gave two records under one id: its day and its client know nothing of this
+one.)
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from gazelle_sync.errors import OperationFailed, RequestRefused
@@ -15,7 +17,6 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import day_window, montreal_day
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.deletions import DeletionGuard
-from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.timeline_counts import Segment, ask_counts
 from gazelle_sync.pull.timeline_held import TimelineHeld
 from gazelle_sync.pull.timeline_pages import ids_of, note_partial, read_segment, write_page
@@ -23,6 +24,7 @@ from gazelle_sync.runtime.logs import get_logger
 
 SAMPLE = 10
 """Of more missing entries than pass, so many are looked for before the others: a day, a client, a piano each."""
+ARGUMENTS = ("clientId", "pianoId")
 Owner = tuple[str, str]
 """An argument of the list of entries, and its value: a client or a piano."""
 
@@ -50,33 +52,49 @@ def confirm_gone(
     known = pull.staging.held_among(sorted(missing))
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
+    doubted = pull.reader.unsound.keys() | {i for i, held in known.items() if held.is_unsettled}
     fence = DeletionGuard(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
     timelines = _OwnTimelines(pull)
     crowds = Counter(montreal_day(missing[i]) for i in fence.asked_first)
     first = sorted(fence.asked_first, key=lambda i: (-crowds[montreal_day(missing[i])], missing[i]))
     sample = SAMPLE if fence.is_over else len(first)
     for part in (first[:sample], [*first[sample:], *fence.asked_then]):
-        _look_for(pull, fence, timelines, {i: missing[i] for i in part}, read_all=read_all)
+        looked_for = {i: missing[i] for i in part}
+        _look_for(pull, ours, fence, timelines, looked_for, doubted=doubted, read_all=read_all)
     fence.tombstone()
     return timelines.stage_moved()
 
 
 def _look_for(
-    pull: EntityPull, fence: DeletionGuard, timelines: _OwnTimelines, missing: dict[str, datetime], *, read_all: bool
+    pull: EntityPull,
+    ours: TimelineHeld,
+    fence: DeletionGuard,
+    timelines: _OwnTimelines,
+    missing: dict[str, datetime],
+    *,
+    doubted: Collection[str],
+    read_all: bool,
 ) -> None:
-    """Look for missing entries in their days and in their owners' timelines, and tell the fence."""
+    """Look for missing entries in their days and in their owners' timelines, and tell the fence.
+
+    Only a list of the owners that its newest body names can show that an entry is gone, and none where that body is
+    doubted: it was not what was asked for.
+    """
     absent = _absent_from_their_days(pull, missing)
     fence.add([], looked_for=sorted(missing.keys() - set(absent)))
-    by_owners: dict[tuple[Owner, ...], list[str]] = {}
-    for external_id, owners in _owners_of(pull, absent).items():
-        by_owners.setdefault(owners, []).append(external_id)
-    for owners, ids in sorted(by_owners.items()):
-        answering = timelines.answering(owners)
-        if answering or read_all:
-            fence.add(sorted(set(ids) - timelines.having(answering, ids)), looked_for=ids)
-        else:
+    alike: dict[tuple[bool, tuple[Owner, ...], tuple[Owner, ...]], list[str]] = {}
+    for external_id, (newest, all_named) in _owners_of(ours, absent).items():
+        alike.setdefault((external_id in doubted, newest, all_named), []).append(external_id)
+    for (is_doubted, newest, all_named), ids in sorted(alike.items()):
+        found = timelines.having(timelines.answering(all_named), ids)
+        can_show = bool(timelines.answering(newest)) and not is_doubted
+        if can_show or read_all:
+            fence.add(sorted(set(ids) - found), looked_for=ids)
+        elif unfound := set(ids) - found:
             pull.report.notes.append(
-                gettext("{count} missing entries are in no client's timeline: the deep run will tell", count=len(ids))
+                gettext(
+                    "{count} missing entries are in no client's timeline: the deep run will tell", count=len(unfound)
+                )
             )
 
 
@@ -99,12 +117,14 @@ def _absent_from_their_days(pull: EntityPull, missing: dict[str, datetime]) -> l
     return absent
 
 
-def _owners_of(pull: EntityPull, ids: list[str]) -> dict[str, tuple[Owner, ...]]:
-    """Id → the client and the piano that an entry's last body names."""
-    found: dict[str, tuple[Owner, ...]] = dict.fromkeys(ids, ())
-    for external_id, body in pull.staging.last_bodies(ids):
-        named = {"clientId": ids_at([body], ("client", "id")), "pianoId": ids_at([body], ("piano", "id"))}
-        found[external_id] = tuple((argument, owner) for argument, owners in named.items() for owner in owners)
+def _owners_of(ours: TimelineHeld, ids: list[str]) -> dict[str, tuple[tuple[Owner, ...], tuple[Owner, ...]]]:
+    """Id → the client and the piano that an entry's newest body names, and all that its bodies name."""
+    found: dict[str, tuple[tuple[Owner, ...], tuple[Owner, ...]]] = dict.fromkeys(ids, ((), ()))
+    for external_id, named in ours.owners(ids).items():
+        by_body = [
+            [(argument, owner) for argument, owner in zip(ARGUMENTS, one, strict=True) if owner] for one in named
+        ]
+        found[external_id] = (tuple(by_body[0]), tuple(sorted({owner for owners in by_body for owner in owners})))
     return found
 
 

@@ -86,6 +86,16 @@ class TimelineHeld:
                 held[external_id] = is_at
         return held
 
+    def owners(self, ids: Iterable[str]) -> dict[str, list[tuple[str | None, str | None]]]:
+        """Id → the client and the piano that each body we hold of an entry names, the newest body first."""
+        found: dict[str, list[tuple[str | None, str | None]]] = {}
+        with database_errors():
+            rows = self._connection.execute(statement("pull/timeline_owners"), [list(ids)]).fetchall()
+            self._connection.commit()
+        for external_id, client, piano in rows:
+            found.setdefault(external_id, []).append((client, piano))
+        return found
+
     def nameless(self) -> list[str]:
         """The names that we gave to entries without an id."""
         with database_errors():

@@ -160,6 +160,30 @@ def test_a_client_whose_timeline_is_refused_leaves_the_word_to_the_run_that_read
     assert shop.row("gazelle_timeline_entries", gone)["deleted_at"] is not None
 
 
+@pytest.mark.parametrize("was_held", [True, False])
+def test_an_entry_that_came_with_another_s_body_is_not_gone_where_that_other_lies(shop: Shop, was_held: bool) -> None:
+    """Found by the fault campaign: it was looked for on the day and in the timeline of the other record's client."""
+    for recent in shop.admin.dump("timeline"):
+        if datetime.fromisoformat(recent["occurredAt"]) > noon(46):
+            shop.admin.delete("timeline", recent["id"])
+    client = shop.admin.dump("clients")[-1]["id"]
+    shop.admin.create("timeline", occurredAt=f"{noon(44):%Y-%m-%dT%H:%M:%SZ}", clientId=client, comment="D'un autre")
+    neighbour = note(shop, noon(2) - timedelta(hours=1), "Du même jour")
+    held = [note(shop, noon(2))] if was_held else []
+    shop.sync(allow_deletes=True)
+    (entry,) = held or [note(shop, noon(2))]
+    shop.admin.delete("timeline", neighbour)  # so that the count of its day tells nothing
+    shop.admin.fault("duplicate_id", times=3, operation="TimelinePage")  # every try to read the 45 days
+    shop.sync(Mode.NIGHTLY)
+    assert shop.admin.faults()[0]["struck"] == 3
+    shop.sync()
+    row = shop.row("gazelle_timeline_entries", entry)
+    assert row["deleted_at"] is None
+    assert (row["occurred_at"] == noon(2)) == was_held
+    shop.sync(Mode.DEEP)
+    shop.assert_equals_api()
+
+
 def test_entries_at_the_seams_of_montreals_days_are_counted_once(shop: Shop) -> None:
     # Midnight in Montreal is 04:00 or 05:00 UTC; 2025-03-09 has 23 hours and 2025-11-02 has 25.
     seams = ["2025-03-09T04:59:59", "2025-03-09T05:00:00", "2025-03-10T03:59:59", "2025-03-10T04:00:00",
