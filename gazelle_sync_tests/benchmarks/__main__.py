@@ -54,7 +54,7 @@ def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m gazelle_sync_tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="once each, smaller: its figures prove nothing")
-    parser.add_argument("--only", nargs="+", choices=FULL, metavar="NAME", help=", ".join(FULL))
+    parser.add_argument("--only", nargs="+", choices=[*FULL, *FAR], metavar="NAME", help=", ".join(FULL))
     parser.add_argument("--out", type=marked_document, help="also put the table between the marks of this document")
     parser.add_argument("--far", action="store_true", help="instead: commands with the database far away")
     given = parser.parse_args()
