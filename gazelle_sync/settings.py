@@ -27,6 +27,8 @@ from pydantic_settings import (
 )
 
 from gazelle_sync.errors import SettingsError
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import montreal_day
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -44,12 +46,16 @@ _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"
 
 
 def _within(least: float, most: float = float("inf"), *, or_zero: bool = False) -> AfterValidator:
-    limits = f"{least:g} or more" if most == float("inf") else f"between {least:g} and {most:g}"
+    limits = Message("should be between {least} and {most}")
+    if or_zero:
+        limits = Message("should be 0 (no limit) or between {least} and {most}")
+    elif most == float("inf"):
+        limits = Message("should be {least} or more")
 
     def check(value: float) -> float:
         is_within = least <= value <= most and value != float("inf")
         if not is_within and not (or_zero and value == 0):
-            raise PydanticCustomError("limits", f"should be {'0 (no limit) or ' if or_zero else ''}{limits}")
+            raise PydanticCustomError("limits", gettext(limits, least=f"{least:g}", most=f"{most:g}"))
         return value
 
     return AfterValidator(check)
@@ -59,9 +65,9 @@ def _day(value: object) -> date:
     try:
         day = value if isinstance(value, date) else date.fromisoformat(str(value))
     except ValueError:
-        raise PydanticCustomError("day", "should be a day such as 2016-01-01") from None
+        raise PydanticCustomError("day", gettext("should be a day such as 2016-01-01")) from None
     if day > montreal_day(datetime.now(UTC)):
-        raise PydanticCustomError("day", "lies ahead: it should be today or a day before")
+        raise PydanticCustomError("day", gettext("lies ahead: it should be today or a day before"))
     return day
 
 
@@ -72,9 +78,9 @@ def _web_address(value: str) -> str:
     except ValueError:
         is_address = False
     if not is_address:
-        raise ValueError("is not a web address: it should look like https://gazelleapp.io")
+        raise ValueError(gettext("is not a web address: it should look like https://gazelleapp.io"))
     if "?" in value or "#" in value:
-        raise ValueError("should end before the ? or the #: it should look like https://gazelleapp.io")
+        raise ValueError(gettext("should end before the ? or the #: it should look like https://gazelleapp.io"))
     return value.rstrip("/").removesuffix(GRAPHQL_PATH.rstrip("/")).rstrip("/")
 
 
@@ -83,7 +89,7 @@ def _postgres_address(value: str) -> str:
     from psycopg.conninfo import conninfo_to_dict
 
     if not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError("is not a PostgreSQL address: it should begin with postgresql://")
+        raise ValueError(gettext("is not a PostgreSQL address: it should begin with postgresql://"))
     try:
         value = _without_foreign_parameters(value)
         is_readable = "@" not in str(conninfo_to_dict(value).get("host", ""))
@@ -91,8 +97,10 @@ def _postgres_address(value: str) -> str:
         is_readable = False
     if not is_readable:
         raise ValueError(
-            "cannot be read as a PostgreSQL address. Letters such as @ : / % [ ] in a user's name or a password are "
-            "written in percent form: %40 %3A %2F %25 %5B %5D."
+            gettext(
+                "cannot be read as a PostgreSQL address. Letters such as @ : / % [ ] in a user's name or a password "
+                "are written in percent form: %40 %3A %2F %25 %5B %5D."
+            )
         )
     return value
 
@@ -107,7 +115,7 @@ def _without_foreign_parameters(url: str) -> str:
 
 def _key(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
-        raise ValueError("holds a letter that no key has (an accent, a line break): copy it again.")
+        raise ValueError(gettext("holds a letter that no key has (an accent, a line break): copy it again."))
     return value
 
 
@@ -123,9 +131,12 @@ def _alert_addresses(value: object) -> object:
             is_address = False
         if not is_address:
             raise ValueError(
-                f"has an address that cannot be read, number {number}. It should look like "
-                "mailtos://name:password@example.com or slack://…; letters such as @ : / in a password are written in "
-                "percent form."
+                gettext(
+                    "has an address that cannot be read, number {number}. It should look like "
+                    "mailtos://name:password@example.com or slack://…; letters such as @ : / in a password are written "
+                    "in percent form.",
+                    number=number,
+                )
             )
     return tuple(filter(None, urls))
 
@@ -137,10 +148,10 @@ AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 _SENTENCES = {
-    "float_parsing": "should be a number",
-    "int_parsing": "should be a whole number",
-    "int_from_float": "should be a whole number",
-    "literal_error": "should be one of {choices}",
+    "float_parsing": Message("should be a number"),
+    "int_parsing": Message("should be a whole number"),
+    "int_from_float": Message("should be a whole number"),
+    "literal_error": Message("should be one of {choices}"),
 }
 """What is said of pydantic's own refusals."""
 
@@ -204,7 +215,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _visits_need_graphql(self) -> Settings:
         if (self.push_transport, self.push_service) == ("rest", "event"):
-            raise ValueError("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
+            raise ValueError(
+                gettext("GAZELLE_PUSH_SERVICE=event needs GAZELLE_PUSH_TRANSPORT=graphql: REST has no visits.")
+            )
         return self
 
     @classmethod
@@ -279,8 +292,9 @@ class Settings(BaseSettings):
         if first["type"] == "value_error":
             return f"{name} {first['ctx']['error']}"
         choices = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
-        said = _SENTENCES.get(first["type"], first["msg"]).format(choices=choices)
-        return f"{name} {said}, not {first['input']!r}"
+        ours = _SENTENCES.get(first["type"])
+        said = gettext(ours, choices=choices) if ours else first["msg"]
+        return gettext("{name} {said}, not {value}", name=name, said=said, value=repr(first["input"]))
 
     def replace(self, **changes: Any) -> Settings:
         """The same settings but for some fields, which are taken as they are."""
@@ -318,9 +332,13 @@ def refuse_unasked_sandbox(settings: Settings) -> None:
     """
     if settings.api_url is None and settings.database_url is not None and not settings.wants_sandbox:
         raise SettingsError(
-            "GAZELLE_DATABASE_URL is set and GAZELLE_API_URL is not: the sandbox's invented clients would go into that "
-            "database. Nothing was done. Set GAZELLE_API_URL to https://gazelleapp.io (was `.env` found? It is looked "
-            f"for in the current folder, then in {PROJECT_ROOT}), or to `sandbox` if the sandbox is what you want."
+            gettext(
+                "GAZELLE_DATABASE_URL is set and GAZELLE_API_URL is not: the sandbox's invented clients would go into "
+                "that database. Nothing was done. Set GAZELLE_API_URL to https://gazelleapp.io (was `.env` found? It "
+                "is looked for in the current folder, then in {folder}), or to `sandbox` if the sandbox is what you "
+                "want.",
+                folder=PROJECT_ROOT,
+            )
         )
 
 
@@ -365,8 +383,12 @@ def _read_dot_env(path: Path) -> dict[str, str | None]:
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise SettingsError(  # without the line: it may hold a secret
-            f"{path} cannot be read: line {number} holds a letter in another encoding than UTF-8. Save the file as "
-            "UTF-8."
+            gettext(
+                "{path} cannot be read: line {number} holds a letter in another encoding than UTF-8. Save the file as "
+                "UTF-8.",
+                path=path,
+                number=number,
+            )
         ) from None
 
 

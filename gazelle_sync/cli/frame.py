@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from gazelle_sync.cli.languages import find_language, translate_click, translated
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import STOPPED, gettext, language
 from gazelle_sync.runtime.signals import (
@@ -24,6 +25,8 @@ from gazelle_sync.runtime.signals import (
 
 WRITERS = ("click.utils", "rich.console")
 
+translate_click()
+
 
 class Commands(click.Group):
     """The commands.
@@ -35,7 +38,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run as a program."""
         try:
-            return super().main(*args, **extra)
+            find_language()
+            return super(Commands, translated(self)).main(*args, **extra)
         except OSError as error:
             if not _is_of_output(error):
                 raise

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gazelle_sync.cli.frame import report_errors, services
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 
 
@@ -61,7 +62,7 @@ def metrics(port: int, host: str) -> None:
     with report_errors(), services(api=False) as settings:
         server, thread = serve_metrics(settings, host, port)
         url = f"http://{host}:{server.server_port}/metrics"
-        click.echo(translator(settings.language)("Metrics are at {url}. Ctrl-C stops it.", url=url))
+        click.echo(gettext("Metrics are at {url}. Ctrl-C stops it.", url=url))
         join_until_stopped(thread)
 
 
@@ -73,4 +74,4 @@ def report(path: Path) -> None:
 
     with report_errors(), services(api=False) as settings:
         write_report(settings, path)
-        click.echo(translator(settings.language)("Written: {path}", path=path))
+        click.echo(gettext("Written: {path}", path=path))

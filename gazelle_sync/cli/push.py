@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gazelle_sync.i18n import gettext
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,11 +30,7 @@ def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | 
 
     keys = _ids(pianos)
     if show_status + dry_run + (undo is not None) > 1:
-        from gazelle_sync.i18n.translator import translator
-        from gazelle_sync.settings import Settings
-
-        say = translator(Settings.for_definitions().language)
-        raise click.UsageError(say("--dry-run, --status and --undo exclude each other."))
+        raise click.UsageError(gettext("--dry-run, --status and --undo exclude each other."))
     if show_status:
         with report_errors(), services(api=False) as settings:
             sys.exit(_status(settings, keys))

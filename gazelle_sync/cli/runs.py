@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gazelle_sync.cli.summary import Summary, draw_progress
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, SettingsError, cause_of
+from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
@@ -57,10 +58,18 @@ def entities_from(only: str | None) -> list[str] | None:
     names = [name.strip() for name in only.split(",") if name.strip()]
     known = [entity.name for entity in ENTITIES]
     if unknown := [name for name in names if name not in known]:
-        raise SettingsError(f"--only: {', '.join(unknown)} is not known. There are: {', '.join(known)}.")
+        raise SettingsError(_mistyped(unknown, known))
     if not names:
-        raise SettingsError(f"--only names nothing. There are: {', '.join(known)}.")
+        raise SettingsError(_mistyped([], known))
     return names
+
+
+def _mistyped(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """What is wrong with `--only`; no unknown names: it names nothing."""
+    choices = ", ".join(known)
+    if names := ", ".join(unknown):
+        return gettext("--only: {names} is not known. There are: {choices}.", names=names, choices=choices)
+    return gettext("--only names nothing. There are: {choices}.", choices=choices)
 
 
 def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allow_deletes: bool) -> RunResult:
@@ -100,7 +109,7 @@ def run_replay(
     from gazelle_sync.defs.sync.resources import REPLAY, REPLAY_JOB
 
     if first and last and last < first:
-        raise SettingsError(f"--to {last} lies before --from {first}.")
+        raise SettingsError(gettext("--to {last} lies before --from {first}.", last=last, first=first))
     _, today = tick_days(None, datetime.now(UTC), settings.partitions_start)
     config = run_config(
         REPLAY,
@@ -124,8 +133,7 @@ def checks_from(only: str | None) -> list[str] | None:
     names = [name.strip() for name in only.split(",") if name.strip()]
     unknown = [name for name in names if name not in CHECKS]
     if unknown or not names:
-        said = f"{', '.join(unknown)} is no check" if unknown else "names nothing"
-        raise SettingsError(f"--only: {said}. There are: {', '.join(CHECKS)}.")
+        raise SettingsError(_mistyped(unknown, CHECKS))
     return names
 
 
@@ -159,7 +167,14 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
         found = {e.check_name: finding_of(e) for e in run.evaluations}
     if missing := [name for name in names or CHECKS if name not in found]:
         reasons = "; ".join(run.reasons)
-        raise GazelleSyncError(f"{', '.join(missing)} broke down: {reasons}. The run {run.run_id} says more.")
+        raise GazelleSyncError(
+            gettext(
+                "{names} broke down: {reasons}. The run {run_id} says more.",
+                names=", ".join(missing),
+                reasons=reasons,
+                run_id=run.run_id,
+            )
+        )
     return [found[name] for name in CHECKS if name in found]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gazelle_sync.i18n import gettext
 from gazelle_sync.runtime.signals import unwind_when_stopped
 
 
@@ -50,11 +51,13 @@ def sandbox(
     try:
         size: str | float = scale if scale in ("seed", "shop") else float(scale)
     except ValueError:
-        raise click.BadParameter(f"{scale!r} is neither seed, shop nor a number", param_hint="--scale") from None
+        said = gettext("{value} is neither seed, shop nor a number", value=repr(scale))
+        raise click.BadParameter(said, param_hint="--scale") from None
 
     def say(url: str, _: Any) -> None:
-        click.echo(f"listening on {url}")
-        click.echo(f"use it with: GAZELLE_API_URL={url} GAZELLE_API_TOKEN={SANDBOX_API_KEY}")
+        click.echo(gettext("listening on {url}", url=url))
+        variables = f"GAZELLE_API_URL={url} GAZELLE_API_TOKEN={SANDBOX_API_KEY}"
+        click.echo(gettext("use it with: {variables}", variables=variables))
 
     if database is not None:
         serve(open_account(path, dialect=dialect, scale=size, timeline=timeline), port=port, on_ready=say)
@@ -94,7 +97,7 @@ def delete(kind: str, record_id: str) -> None:
     """Delete a record, and what goes with it."""
     with _admin() as admin:
         admin.delete(kind, record_id)
-        click.echo(f"{record_id} is gone")
+        click.echo(gettext("{id} is gone", id=record_id))
 
 
 @sandbox.command(name="list")
@@ -131,7 +134,7 @@ def mend() -> None:
     """Take back whatever `break` broke."""
     with _admin() as admin:
         admin.clear_faults()
-        click.echo("everything works again")
+        click.echo(gettext("everything works again"))
 
 
 @contextmanager
@@ -155,7 +158,7 @@ def _fields(values: tuple[str, ...]) -> dict[str, Any]:
     for value in values:
         name, equals, text = value.partition("=")
         if not equals:
-            raise click.BadParameter(f"{value!r} should be FIELD=VALUE")
+            raise click.BadParameter(gettext("{value} should be FIELD=VALUE", value=repr(value)))
         try:
             fields[name] = json.loads(text)
         except ValueError:

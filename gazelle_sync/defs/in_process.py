@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, PROCESS_TAG, ended_run
 from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
+from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.runtime.signals import interrupts_heard
 from gazelle_sync.settings import Settings
@@ -95,7 +96,9 @@ def execute(
             raise
         run = instance.get_run_by_id(result.run_id)
         if run is None:
-            raise DagsterDatabaseError("The run is gone from Dagster's own database: somebody removed it while it ran.")
+            raise DagsterDatabaseError(
+                gettext("The run is gone from Dagster's own database: somebody removed it while it ran.")
+            )
         return InProcessRun(
             run_id=result.run_id,
             succeeded=result.success,
@@ -132,7 +135,10 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         psycopg.connect(str(settings.dagster_postgres_url), connect_timeout=CONNECT_TIMEOUT_S).close()
     except psycopg.Error as error:
         raise DagsterDatabaseError(
-            f"Dagster's own database cannot be reached ({str(error).strip()}). Check GAZELLE_DAGSTER_POSTGRES_URL."
+            gettext(
+                "Dagster's own database cannot be reached ({reason}). Check GAZELLE_DAGSTER_POSTGRES_URL.",
+                reason=str(error).strip(),
+            )
         ) from error
     try:
         with dg.DagsterInstance.get() as instance:
@@ -143,8 +149,11 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             yield instance
     except DBAPIError as error:
         raise DagsterDatabaseError(
-            f"Dagster's own database broke off ({first_line(error.orig or error)}). Look whether its disk is full, "
-            "whether it takes changes, and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again."
+            gettext(
+                "Dagster's own database broke off ({reason}). Look whether its disk is full, whether it takes changes, "
+                "and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again.",
+                reason=first_line(error.orig or error),
+            )
         ) from error
 
 
@@ -154,9 +163,8 @@ def _fail_orphaned_runs(instance: dg.DagsterInstance, settings: Settings) -> Non
     orphaned = [run for run in started if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
     if orphaned and not pull_is_running(str(settings.database_url)):
         for run in orphaned:
-            instance.report_run_failed(
-                run, "The process ended without a word: it was killed, or the machine went down."
-            )
+            said = gettext("The process ended without a word: it was killed, or the machine went down.")
+            instance.report_run_failed(run, said)
 
 
 def _is_alive(tag: str) -> bool:

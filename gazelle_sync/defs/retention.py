@@ -14,6 +14,7 @@ from psycopg import sql
 
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect, statement
@@ -51,7 +52,7 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
     """
     url = getattr(instance.event_log_storage, "postgres_url", None)
     if url is None:
-        raise DagsterDatabaseError("Dagster's storage is not in PostgreSQL: its old runs cannot be pruned.")
+        raise DagsterDatabaseError(gettext("Dagster's storage is not in PostgreSQL: its old runs cannot be pruned."))
     kept, parameters = sql.SQL(statement("defs/dagster_kept")), {"before": before}
     try:
         with connect(url) as connection:
@@ -68,8 +69,11 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
             connection.execute(statement("defs/dagster_prune_tags"), parameters)
     except psycopg.Error as error:
         raise DagsterDatabaseError(
-            f"Dagster's own database could not be pruned ({first_line(error)}). Nothing is lost; the next night tries "
-            "again. Check GAZELLE_DAGSTER_POSTGRES_URL if it stays so."
+            gettext(
+                "Dagster's own database could not be pruned ({reason}). Nothing is lost; the next night tries again. "
+                "Check GAZELLE_DAGSTER_POSTGRES_URL if it stays so.",
+                reason=first_line(error),
+            )
         ) from error
     return Pruned(len(runs), events, evaluations)
 

@@ -109,9 +109,10 @@ def read_rest(operation: str, answer: httpx.Response, _: timedelta) -> dict[str,
         return {}
     given = parse_json(operation, answer)
     if not isinstance(given, dict):
-        raise AnswerUnreadable(operation, "the answer is JSON but no object")
+        raise AnswerUnreadable(operation, gettext("the answer is JSON but no object"))
     if given.get("errors") or given.get("error"):
-        raise AnswerUnreadable(operation, f"HTTP {answer.status_code}, and yet: {rest_error_of(answer)}")
+        said = gettext("HTTP {status}, and yet: {reason}", status=answer.status_code, reason=rest_error_of(answer))
+        raise AnswerUnreadable(operation, said)
     return given
 
 
@@ -121,9 +122,8 @@ def encode_exactly(value: Any) -> bytes:
 
 
 def _not_json(operation: str, answer: httpx.Response) -> AnswerUnreadable:
-    return AnswerUnreadable(
-        operation, f"the answer is not JSON (it begins {excerpt(answer)}): a proxy's page, or cut short"
-    )
+    said = gettext("the answer is not JSON (it begins {text}): a proxy's page, or cut short", text=excerpt(answer))
+    return AnswerUnreadable(operation, said)
 
 
 def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, Any]:
@@ -135,12 +135,13 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
         OperationFailed: It contains other `errors`.
     """
     if not isinstance(payload, dict):
-        raise AnswerUnreadable(operation, "the answer is JSON but not GraphQL's")
+        raise AnswerUnreadable(operation, gettext("the answer is JSON but not GraphQL's"))
     if errors := payload.get("errors"):
         raise _failure(operation, errors, payload.get("data"))
     data = payload.get("data")
     if not isinstance(data, dict):
-        raise AnswerUnreadable(operation, f"the answer holds no data (it begins {excerpt(answer)})")
+        said = gettext("the answer holds no data (it begins {text})", text=excerpt(answer))
+        raise AnswerUnreadable(operation, said)
     return data
 
 

@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 import httpx
 
 from gazelle_sync.errors import ApiUnreachable, CredentialsRefused, CredentialsUnusable, SettingsError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 
@@ -192,18 +193,22 @@ class TokenFile:
         try:
             answer = httpx.post(self._url + TOKEN_PATH, data=form, timeout=30)
         except httpx.HTTPError as error:
-            raise ApiUnreachable(TOKEN_PATH, f"the token could not be refreshed: {error}") from error
+            raise _not_refreshed(error) from error
         try:
             token = answer.json()
         except ValueError:
             token = {}
         if answer.status_code >= 500 or answer.status_code == 429:
-            raise ApiUnreachable(TOKEN_PATH, f"the token could not be refreshed: HTTP {answer.status_code}")
+            raise _not_refreshed(f"HTTP {answer.status_code}")
         if answer.status_code != 200 or not isinstance(token, dict) or not token.get("access_token"):
             raise CredentialsRefused(
                 TOKEN_PATH,
-                f"Gazelle refuses the refresh token (HTTP {answer.status_code}): it lives about 30 days and was "
-                f"perhaps used elsewhere. Authorize the application again and save the answer as {self._path}.",
+                gettext(
+                    "Gazelle refuses the refresh token (HTTP {status}): it lives about 30 days and was perhaps used "
+                    "elsewhere. Authorize the application again and save the answer as {path}.",
+                    status=answer.status_code,
+                    path=self._path,
+                ),
             )
         return {"created_at": int(time.time()), "refresh_token": self._token["refresh_token"], **token}
 
@@ -214,16 +219,25 @@ class TokenFile:
             token = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CredentialsUnusable(
-                f"The token file {self._path} is not there. Save the OAuth answer as JSON in it, or set "
-                "GAZELLE_TOKEN_FILE, or set GAZELLE_API_TOKEN to an API key."
+                gettext(
+                    "The token file {path} is not there. Save the OAuth answer as JSON in it, or set "
+                    "GAZELLE_TOKEN_FILE, or set GAZELLE_API_TOKEN to an API key.",
+                    path=self._path,
+                )
             ) from None
         except (OSError, ValueError) as error:
             raise CredentialsUnusable(
-                f"The token file {self._path} cannot be read as JSON ({error}). Save the OAuth answer in it again."
+                gettext(
+                    "The token file {path} cannot be read as JSON ({error}). Save the OAuth answer in it again.",
+                    path=self._path,
+                    error=error,
+                )
             ) from error
         if not isinstance(token, dict) or not isinstance(token.get("access_token"), str):
             raise CredentialsUnusable(
-                f"The token file {self._path} holds no access_token. Save the OAuth answer in it again."
+                gettext(
+                    "The token file {path} holds no access_token. Save the OAuth answer in it again.", path=self._path
+                )
             )
         return token
 
@@ -243,8 +257,13 @@ class TokenFile:
 
     def _unwritable(self, error: OSError) -> CredentialsUnusable:
         return CredentialsUnusable(
-            f"The token file {self._path} cannot be rewritten ({error.strerror}). Make room, or give this user the "
-            f"right to write in {self._path.parent}, then run again. The refresh token was not used."
+            gettext(
+                "The token file {path} cannot be rewritten ({reason}). Make room, or give this user the right to write "
+                "in {folder}, then run again. The refresh token was not used.",
+                path=self._path,
+                reason=error.strerror,
+                folder=self._path.parent,
+            )
         )
 
 
@@ -258,11 +277,13 @@ def credentials_from(settings: Settings) -> Credentials:
         return FixedToken(settings.api_token)
     if settings.client_id or settings.client_secret or token_file_in_use(settings.token_file).exists():
         if settings.api_url is None:
-            raise SettingsError("GAZELLE_API_URL is not set.")
+            raise SettingsError(gettext("GAZELLE_API_URL is not set."))
         return TokenFile(settings.token_file, settings.api_url, settings.client_id, settings.client_secret)
     raise CredentialsUnusable(
-        "There are no credentials for Gazelle. Set GAZELLE_API_TOKEN to an API key or an access token, or set "
-        "GAZELLE_CLIENT_ID, GAZELLE_CLIENT_SECRET and GAZELLE_TOKEN_FILE for OAuth."
+        gettext(
+            "There are no credentials for Gazelle. Set GAZELLE_API_TOKEN to an API key or an access token, or set "
+            "GAZELLE_CLIENT_ID, GAZELLE_CLIENT_SECRET and GAZELLE_TOKEN_FILE for OAuth."
+        )
     )
 
 
@@ -293,6 +314,10 @@ def _overwrite(file: IO[bytes], token: Mapping[str, Any]) -> None:
     file.flush()
     file.truncate(len(text))
     os.fsync(file.fileno())
+
+
+def _not_refreshed(reason: object) -> ApiUnreachable:
+    return ApiUnreachable(TOKEN_PATH, gettext("the token could not be refreshed: {reason}", reason=reason))
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -51,6 +51,7 @@ from gazelle_sync.gazelle.retries import (
 )
 from gazelle_sync.gazelle.throttle import Throttle
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.runtime.logs import get_logger, masked
 from gazelle_sync.settings import GRAPHQL_PATH, Settings
@@ -62,7 +63,7 @@ LONGEST_SAID_S = 1e9
 ACCOUNT = "Account"
 ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
 """A query that every account answers. Where it works, an earlier 403 concerned one record and not the credentials."""
-FORBIDDEN = "Gazelle, or a firewall in front of it, forbids this one request: a word in it, or this record."
+FORBIDDEN = Message("Gazelle, or a firewall in front of it, forbids this one request: a word in it, or this record.")
 
 T = TypeVar("T")
 
@@ -351,7 +352,7 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
     if status == httpx.codes.UNAUTHORIZED or (is_forbidden and operation == ACCOUNT):
         raise credentials_refused(operation, f"HTTP {status}: {said}", is_about_token=not is_forbidden)
     if is_forbidden:
-        raise RequestRefused(operation, f"HTTP {status}: {said}. {FORBIDDEN}", status=status)
+        raise RequestRefused(operation, f"HTTP {status}: {said}. {gettext(FORBIDDEN)}", status=status)
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
         wait = retry_after_s(answer)
         if status == httpx.codes.TOO_MANY_REQUESTS and wait is not None and wait <= LONGEST_RETRY_AFTER_S:
@@ -362,11 +363,17 @@ def _raise_for_status(request: _Request, answer: httpx.Response, throttle: Throt
         raise WriteRefused(operation, reason, status=status, is_missing=status == httpx.codes.NOT_FOUND)
     # The target of a redirect, without its parts that may be secret (user, query).
     target = answer.next_request.url.copy_with(userinfo=b"", query=None, fragment=None) if answer.next_request else None
-    where = f" leads to {target}" if target else f": {said}"
-    raise RequestRefused(operation, f"HTTP {status}{where}. Check GAZELLE_API_URL.", status=status)
+    where = (
+        gettext("HTTP {status} leads to {target}", status=status, target=target) if target else f"HTTP {status}: {said}"
+    )
+    check = gettext("Check GAZELLE_API_URL.")
+    raise RequestRefused(operation, f"{where}. {check}", status=status)
 
 
 def _wanted_until(wait_s: float) -> str:
     """Until when Gazelle asks for no requests, in Montreal's time, for a message."""
     until = datetime.now(MONTREAL) + timedelta(seconds=min(wait_s, LONGEST_SAID_S))
-    return f". Gazelle wants no request before {until:%Y-%m-%d %H:%M} (Montreal); the runs after that go on."
+    return ". " + gettext(
+        "Gazelle wants no request before {until} (Montreal); the runs after that go on.",
+        until=f"{until:%Y-%m-%d %H:%M}",
+    )

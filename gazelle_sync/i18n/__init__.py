@@ -15,7 +15,7 @@ LANGUAGES = ("en", "fr")
 
 STOPPED = {
     "en": "Stopped. What was committed is kept; the next run takes up the rest.",
-    "fr": "Arrêté. Ce qui est enregistré est conservé ; la prochaine exécution reprend la suite.",
+    "fr": "Arrêté. Ce qui est enregistré est conservé\u202f; la prochaine exécution reprend la suite.",
 }
 """The sentence that ends a stopped command; not in the catalogue, which a signal's handler cannot stop to read."""
 

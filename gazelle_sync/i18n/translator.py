@@ -12,6 +12,7 @@ English, or the first number.
 from __future__ import annotations
 
 import gettext
+import re
 from datetime import date
 from functools import cache
 from io import BytesIO
@@ -20,6 +21,10 @@ from typing import NamedTuple, NewType
 
 LOCALES = Path(__file__).with_name("locale")
 DOMAIN = "gazelle_sync"
+
+NO_BREAK, NARROW = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
+_BESIDE_COLONS_AND_QUOTES = re.compile(r" (?=[:»])|(?<=«) ")
+_BEFORE_HIGH_SIGNS = re.compile(r" (?=[;!?])")
 
 Message = NewType("Message", str)
 """Marks a sentence that is declared at import and translated later: `make messages` finds it by this name."""
@@ -51,12 +56,19 @@ class Translator:
             values: For the places; `count`, an int, chooses the form of a `Plural`.
         """
         if isinstance(message, str):
-            return self._catalogue.gettext(message).format(**values)
+            return self.text(message).format(**values)
         count = values["count"]
         if not isinstance(count, int):
             raise TypeError(f"count is {count!r}, not a whole number")
-        text = self._catalogue.ngettext(message.one, message.many, count)
-        return text.format(**{**values, "count": self.number(count)})
+        return self.text_of_count(message.one, message.many, count).format(**{**values, "count": self.number(count)})
+
+    def text(self, message: str) -> str:
+        """A sentence as it stands in the catalogue, its places open."""
+        return self._catalogue.gettext(message)
+
+    def text_of_count(self, one: str, many: str, count: int) -> str:
+        """The form of a sentence for a number, its places open."""
+        return self._catalogue.ngettext(one, many, count)
 
     def number(self, value: int) -> str:
         """A whole number: `1,344`; in French `1 344`, with narrow no-break spaces."""
@@ -98,6 +110,15 @@ def translator(language: str) -> Translator:
     return Translator(language)
 
 
+def spaced(text: str) -> str:
+    """A French text with the spaces that must not break a line, where it has ordinary ones.
+
+    Narrow ones before `;`, `!` and `?`, full ones before `:` and inside « »: the Office québécois de la langue
+    française asks for these. The values of a sentence's places stay as they are.
+    """
+    return _BEFORE_HIGH_SIGNS.sub(NARROW, _BESIDE_COLONS_AND_QUOTES.sub(NO_BREAK, text))
+
+
 def _read_catalogue(language: str) -> gettext.NullTranslations:
     if language == "en":
         return gettext.NullTranslations()
@@ -106,6 +127,10 @@ def _read_catalogue(language: str) -> gettext.NullTranslations:
 
     compiled = BytesIO()
     with (LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as text:
-        write_mo(compiled, read_po(text, locale=language, abort_invalid=True))
+        catalogue = read_po(text, locale=language, abort_invalid=True)
+    for message in catalogue:
+        said = message.string or ""
+        message.string = spaced(said) if isinstance(said, str) else tuple(spaced(form) for form in said)
+    write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

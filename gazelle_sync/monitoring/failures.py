@@ -11,6 +11,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import statement
@@ -105,7 +106,7 @@ def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
                 "fetched_at": fetched_at.isoformat() if fetched_at else None, "raw_data": body,
             }  # fmt: skip
     raise GazelleSyncError(
-        f"No record {external_id} was ever staged. `gazelle-sync errors` lists those that are in error."
+        gettext("No record {id} was ever staged. `gazelle-sync errors` lists those that are in error.", id=external_id)
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.monitoring.status import EntityStatus, read_status
 from gazelle_sync.notifications import ledger
 from gazelle_sync.settings import Settings
@@ -126,6 +127,11 @@ def serve_metrics(settings: Settings, host: str, port: int) -> tuple[Any, Any]:
         return start_http_server(port, addr=host, registry=registry)
     except (OSError, OverflowError) as error:
         raise GazelleSyncError(
-            f"{host}:{port} cannot be used ({error}). Is another `gazelle-sync metrics` running? Choose another port: "
-            f"gazelle-sync metrics --port {port + 1}"
+            gettext(
+                "{address} cannot be used ({reason}). Is another `gazelle-sync metrics` running? Choose another port: "
+                "gazelle-sync metrics --port {next}",
+                address=f"{host}:{port}",
+                reason=error,
+                next=port + 1,
+            )
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.monitoring.status import read_status
@@ -46,7 +47,8 @@ def write_report(settings: Settings, path: Path) -> None:
             part.write(text)
         os.replace(part.name, target)  # noqa: PTH105 - of a name, not of a Path
     except OSError as error:
-        raise GazelleSyncError(f"{path} cannot be written ({error.strerror}). Choose another place.") from error
+        said = gettext("{path} cannot be written ({reason}). Choose another place.", path=path, reason=error.strerror)
+        raise GazelleSyncError(said) from error
 
 
 def render_report(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.notifications.ledger import Message
 from gazelle_sync.notifications.redaction import redact
@@ -93,7 +94,7 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         NotTaken: It was not delivered.
     """
     if recipient.plugin is None:
-        raise NotTaken("Apprise does not understand this address of GAZELLE_ALERT_URLS")
+        raise NotTaken(gettext("Apprise does not understand this address of GAZELLE_ALERT_URLS"))
     from apprise import NotifyFormat, NotifyType
 
     say, body = translator(settings.language), message.text
@@ -108,7 +109,7 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
             reason = redact(f"{type(error).__name__}: {error}", settings.secrets)
             raise NotTaken(reason, may_have_it=isinstance(error, TimeoutError)) from error
     if not taken:
-        raise NotTaken(redact("; ".join(said) or "the service did not take it", settings.secrets))
+        raise NotTaken(redact("; ".join(said) or gettext("the service did not take it"), settings.secrets))
 
 
 def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
@@ -132,7 +133,9 @@ def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
     if raised:
         raise raised[0]
     if not taken:
-        raise TimeoutError(f"the service had not finished answering after {longest_s:g} s")
+        raise TimeoutError(
+            gettext("the service had not finished answering after {seconds} s", seconds=f"{longest_s:g}")
+        )
     return taken[0]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
@@ -76,11 +77,14 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
     with database_errors(), connect(url) as connection:
         found = connection.execute(statement("push/conflict_read"), {"id": conflict_id}).fetchone()
         if found is None:
-            raise GazelleSyncError(f"There is no conflict {conflict_id}: `gazelle-sync conflicts` lists them.")
+            raise GazelleSyncError(
+                gettext("There is no conflict {id}: `gazelle-sync conflicts` lists them.", id=conflict_id)
+            )
         *values, resolved_at = found
         conflict = Conflict(*values)
         if resolved_at is not None:
-            raise GazelleSyncError(f"Conflict {conflict_id} was resolved on {resolved_at:%Y-%m-%d %H:%M} UTC.")
+            when = f"{resolved_at:%Y-%m-%d %H:%M}"
+            raise GazelleSyncError(gettext("Conflict {id} was resolved on {when} UTC.", id=conflict_id, when=when))
         edited = take != conflict.winner
         if edited:
             _edit(connection, conflict, conflict.ours if take == "ours" else conflict.theirs)
@@ -96,8 +100,11 @@ def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None
     )
     if connection.execute(query, [value, conflict.external_id]).rowcount == 0:
         raise GazelleSyncError(
-            f"The row of {conflict.external_id} is gone from {pushable.table}: there is nothing to write into. Nothing "
-            "was done."
+            gettext(
+                "The row of {id} is gone from {table}: there is nothing to write into. Nothing was done.",
+                id=conflict.external_id,
+                table=pushable.table,
+            )
         )
 
 
@@ -105,4 +112,7 @@ def _pushable(conflict: Conflict) -> Pushable:
     for pushable in PUSHABLES:
         if pushable.entity.name == conflict.entity and conflict.field in pushable.columns:
             return pushable
-    raise GazelleSyncError(f"Conflict {conflict.id} speaks of {conflict.entity}.{conflict.field}, which is not pushed.")
+    field = f"{conflict.entity}.{conflict.field}"
+    raise GazelleSyncError(
+        gettext("Conflict {id} speaks of {field}, which is not pushed.", id=conflict.id, field=field)
+    )

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, SettingsError, WriteRefused
 from gazelle_sync.gazelle.retries import may_have_been_taken
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push import rows
 from gazelle_sync.push.fields import Measured, Service
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
@@ -30,8 +32,8 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors,
 ROUNDS = 3
 """How often a record is compared anew because somebody changed it under our hands."""
 
-NOTHING_DONE = (
-    "Run {run_id} changed nothing at Gazelle{of} that could be put back. The column run_id of sync_gazelle_logs names "
+NOTHING_DONE = Message(
+    "Run {run_id} changed nothing at Gazelle that could be put back{of}. The column run_id of sync_gazelle_logs names "
     "the runs that did."
 )
 
@@ -288,8 +290,8 @@ def assert_undoable(settings: Settings, run_id: str, keys: Sequence[str] | None 
     """
     with database_errors(), connect(str(settings.database_url)) as connection:
         if not any(touched(connection, pushable, run_id, keys) for pushable in PUSHABLES):
-            of = f" of {', '.join(keys)}" if keys else ""
-            raise SettingsError(NOTHING_DONE.format(run_id=run_id, of=of))
+            of = f" ({', '.join(keys)})" if keys else ""
+            raise SettingsError(gettext(NOTHING_DONE, run_id=run_id, of=of))
 
 
 def touched(connection: Connection, pushable: Pushable, run_id: str, keys: Sequence[str] | None) -> list[str]:

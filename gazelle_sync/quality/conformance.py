@@ -16,6 +16,7 @@ import msgspec
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnswerUnreadable, GazelleSyncError, first_line
 from gazelle_sync.gazelle import documents
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality.context import Check, CheckContext, warning
 from gazelle_sync.quality.finding import Finding, first_few
@@ -228,7 +229,8 @@ def _introspected(context: CheckContext) -> GraphQLSchema:
     try:
         return build_client_schema(data, assume_valid=True)
     except (TypeError, KeyError, ValueError) as error:
-        raise AnswerUnreadable("IntrospectionQuery", f"the answer is no schema ({error})") from error
+        said = gettext("the answer is no schema ({error})", error=error)
+        raise AnswerUnreadable("IntrospectionQuery", said) from error
 
 
 def _sent() -> Iterator[tuple[str, str]]:

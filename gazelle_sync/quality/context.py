@@ -13,6 +13,7 @@ from psycopg import sql
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.report import EntityReport
@@ -140,7 +141,7 @@ class CheckContext:
             SettingsError: There are no credentials, or no address.
         """
         if self.settings.api_url is None:
-            raise SettingsError("GAZELLE_API_URL is not set, and no sandbox runs: Gazelle cannot be asked.")
+            raise SettingsError(gettext("GAZELLE_API_URL is not set, and no sandbox runs: Gazelle cannot be asked."))
         with closing(client_for(self.settings)) as client:
             yield client
 

@@ -25,6 +25,7 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.errors import DatabaseError, GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.settings import PROJECT_ROOT, Settings, refuse_unasked_sandbox
 
 SHOP_DATABASE = "gazelle"
@@ -140,8 +141,11 @@ def _start_postgres(data: Path) -> tuple[str, str]:
     """Start PostgreSQL, or find it running; gives the addresses of the shop's database and of Dagster's."""
     if _UNQUOTABLE.search(str(data.resolve())):
         raise GazelleSyncError(
-            f'The embedded PostgreSQL cannot lie in {data}: its path holds one of the letters " $ ` \\. Set '
-            "GAZELLE_SYNC_HOME to a folder without them."
+            gettext(
+                'The embedded PostgreSQL cannot lie in {data}: its path holds one of the letters " $ ` \\. Set '
+                "GAZELLE_SYNC_HOME to a folder without them.",
+                data=data,
+            )
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
@@ -151,8 +155,12 @@ def _start_postgres(data: Path) -> tuple[str, str]:
         server = pgserver.get_server(data, cleanup_mode=None)
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise DatabaseError(
-            f"The embedded PostgreSQL does not start ({error}). Its log is {data / 'log'}. Is the disk full? "
-            "To use a server of your own, set GAZELLE_DATABASE_URL and GAZELLE_DAGSTER_POSTGRES_URL."
+            gettext(
+                "The embedded PostgreSQL does not start ({error}). Its log is {log}. Is the disk full? To use a server "
+                "of your own, set GAZELLE_DATABASE_URL and GAZELLE_DAGSTER_POSTGRES_URL.",
+                error=error,
+                log=data / "log",
+            )
         ) from error
     base = server.get_uri()
     with psycopg.connect(base, autocommit=True) as connection:
@@ -222,7 +230,11 @@ def _socket_directory(data: Path, runtime: Path) -> Path:
     directory = runtime / f"gazelle_sync_{name}"
     directory.mkdir(mode=0o700, exist_ok=True)
     if directory.stat().st_uid != os.geteuid():
-        raise GazelleSyncError(f"{directory}, where the embedded PostgreSQL would listen, belongs to another user.")
+        raise GazelleSyncError(
+            gettext(
+                "{directory}, where the embedded PostgreSQL would listen, belongs to another user.", directory=directory
+            )
+        )
     return directory
 
 
@@ -253,7 +265,7 @@ def sandbox_reserved(settings: Settings) -> Iterator[None]:
     with _share(settings.home / "sandbox.lock"), (settings.home / "sandbox.start.lock").open("a") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         if url := _answering(sandbox_ready_file(settings)):
-            raise GazelleSyncError(f"The embedded account is being served already, at {url}.")
+            raise GazelleSyncError(gettext("The embedded account is being served already, at {url}.", url=url))
         fcntl.flock(starting, fcntl.LOCK_UN)
         yield
 
@@ -281,7 +293,7 @@ def _start_sandbox(home: Path) -> str:
             if url := _answering(ready):
                 return url
             time.sleep(0.02)
-        raise GazelleSyncError(f"The sandbox Gazelle does not start. Its log is {log}.")
+        raise GazelleSyncError(gettext("The sandbox Gazelle does not start. Its log is {log}.", log=log))
 
 
 def _answering(ready: Path) -> str | None:

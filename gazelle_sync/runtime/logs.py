@@ -25,6 +25,7 @@ import psycopg
 import structlog
 
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of, first_line
+from gazelle_sync.i18n import gettext
 from gazelle_sync.settings import Settings
 
 FILE_BYTES = 5_000_000
@@ -156,13 +157,15 @@ def describe_error(error: BaseException) -> str:
 
 def describe_unexpected(error: BaseException) -> str:
     """An error that nobody expected, in one sentence: without secrets, and without the rows that PostgreSQL quotes."""
-    said = masked(first_line(error))
+    kind, said = type(error).__name__, masked(first_line(error))
     if isinstance(error, psycopg.Error):
-        return (
-            f"{type(error).__name__}: {said}. This is a fault of gazelle_sync, unless the tables were changed by hand "
-            "(`gazelle-sync doctor` looks)"
+        return gettext(
+            "{kind}: {said}. This is a fault of gazelle_sync, unless the tables were changed by hand (`gazelle-sync "
+            "doctor` looks)",
+            kind=kind,
+            said=said,
         )
-    return f"{type(error).__name__}: {said}. This is a fault of gazelle_sync"
+    return gettext("{kind}: {said}. This is a fault of gazelle_sync", kind=kind, said=said)
 
 
 @contextmanager
@@ -184,7 +187,8 @@ def unexpected_errors_reported() -> Iterator[None]:
 def log_unexpected(error: Exception) -> UnexpectedError:
     """An error that nobody expected: all of it goes to the log file, and one sentence of it to whoever raises this."""
     get_logger("gazelle_sync").exception("unexpected error")
-    return UnexpectedError(f"{describe_unexpected(error)}: the log file holds the rest.", cause=cause_of(error))
+    said = gettext("{fault}: the log file holds the rest.", fault=describe_unexpected(error))
+    return UnexpectedError(said, cause=cause_of(error))
 
 
 def plain_traceback(error: BaseException) -> str:

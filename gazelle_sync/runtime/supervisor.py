@@ -28,6 +28,7 @@ from typing import IO
 import click
 
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.settings import PROJECT_ROOT, Settings, ui_file
 
@@ -118,7 +119,10 @@ def _alone(lock: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise GazelleSyncError(
-                f"`gazelle-sync up` runs already for {lock.parent}. Stop that one, or set another GAZELLE_SYNC_HOME."
+                gettext(
+                    "`gazelle-sync up` runs already for {home}. Stop that one, or set another GAZELLE_SYNC_HOME.",
+                    home=lock.parent,
+                )
             ) from error
         yield
 
@@ -150,7 +154,10 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
             url = f"http://{HOST}:{port}"
             click.echo(say("The UI is at {url} (schedules on). Ctrl-C stops all of it.", url=url))
         if not is_answering and time.monotonic() > deadline:
-            raise GazelleSyncError(f"The UI does not answer after {START_TIMEOUT_S:g} s. Read {log.name}.")
+            seconds = f"{START_TIMEOUT_S:g}"
+            raise GazelleSyncError(
+                say("The UI does not answer after {seconds} s. Read {log}.", seconds=seconds, log=log.name)
+            )
         if is_answering and time.monotonic() > ask_at:
             if not code_server_answers(port):
                 raise _CodeServerGone
@@ -279,8 +286,13 @@ def _assert_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise GazelleSyncError(
-                f"Port {port} cannot be used ({error.strerror}). Is another `gazelle-sync up` running? "
-                f"Stop it, or choose another port: gazelle-sync up --port {port + 1}"
+                gettext(
+                    "Port {port} cannot be used ({reason}). Is another `gazelle-sync up` running? Stop it, or choose "
+                    "another port: gazelle-sync up --port {next}",
+                    port=port,
+                    reason=error.strerror,
+                    next=port + 1,
+                )
             ) from error
 
 

@@ -188,7 +188,7 @@ def test_a_cron_job_tells_its_failure_and_its_recovery_without_a_daemon(person: 
     for _ in range(2):
         assert person.runs("sync", GAZELLE_ALERT_URLS=hook.url, GAZELLE_LANG="fr").returncode == 1
     (title,) = hook.titles
-    assert title == "✗ Gazelle: La synchro a échoué : Factures"
+    assert title == "✗ Gazelle: La synchro a échoué\N{NO-BREAK SPACE}: Factures"
     person.shop.admin.clear_faults()
     assert person.runs("sync", GAZELLE_ALERT_URLS=hook.url, GAZELLE_LANG="fr").returncode == 0
     assert hook.titles[1].startswith("✓")

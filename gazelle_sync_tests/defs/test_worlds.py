@@ -99,7 +99,7 @@ def test_every_command_on_a_sandbox_says_so_and_what_machines_read_stays_theirs(
     for command in (("sync",), ("status",), ("push",), ("push", "--status"), ("push", "--dry-run"), ("conflicts",)):
         said = person.runs(*command).stdout
         assert said.startswith("SANDBOX: "), (command, said)
-    assert person.runs("status", GAZELLE_LANG="fr").stdout.startswith("SANDBOX : ")
+    assert person.runs("status", GAZELLE_LANG="fr").stdout.startswith("SANDBOX\N{NO-BREAK SPACE}: ")
     for command in (("status", "--json"), ("errors", "--json"), ("conflicts", "--json")):
         ended = person.runs(*command)
         json.loads(ended.stdout)

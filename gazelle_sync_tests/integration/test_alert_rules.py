@@ -18,11 +18,11 @@ def test_data_that_is_not_in_step_for_an_hour_is_told(desk: Desk, hook: Webhook)
     desk.synced(timedelta(minutes=61), "timeline", "invoices")
     desk.look(alert_urls=(hook.url,), language="fr")
     (told,) = hook.received
-    assert told["title"].endswith("Données en retard : Factures, Historique")
+    assert told["title"].endswith("Données en retard\N{NO-BREAK SPACE}: Factures, Historique")
     assert "depuis 61 minutes" in told["message"]
     desk.synced(timedelta(minutes=2))
     desk.look(alert_urls=(hook.url,), language="fr")
-    assert "Terminé : Données en retard" in hook.titles[1]
+    assert "Terminé\N{NO-BREAK SPACE}: Données en retard" in hook.titles[1]
 
 
 def test_stale_data_of_an_entity_that_fails_is_told_by_its_failure_alone(desk: Desk, hook: Webhook) -> None:

@@ -61,7 +61,7 @@ def test_a_doctor_of_a_french_shop_speaks_french(environment: pytest.MonkeyPatch
     environment.setenv("GAZELLE_LANG", "fr")
     environment.setenv("GAZELLE_RATE_PERS", "2")
     said = {finding.check: finding.summary for finding in found()}
-    assert "GAZELLE_RATE_PERS est inconnue. Une faute de frappe ?" in said["settings"]
+    assert "GAZELLE_RATE_PERS est inconnue. Une faute de frappe\N{NARROW NO-BREAK SPACE}?" in said["settings"]
     assert "s'accordent à" in said["clock"]
     assert said["Dagster's storage"] == "répond"
 

@@ -189,7 +189,7 @@ def test_what_waits_says_why_in_the_shops_language(office: Office) -> None:
     assert [row.key for row in waiting] == ["pno_nowhere", piano]
     text = render_waiting("fr", waiting)
     assert "Gazelle n'a pas de piano pno_nowhere" in text
-    assert "masquée : reste ici" in text
+    assert "masquée\N{NO-BREAK SPACE}: reste ici" in text
     assert "prochain essai" in text
 
 

@@ -174,4 +174,4 @@ def test_all_is_well_only_if_the_push_is_too(shop: Shop, change: str, light: str
     assert set(found) == set(by_name(shop.settings)["pianos"].as_json())
     if light == "red":
         waiting = render_waiting("fr", [], push_status(shop.settings).failure)
-        assert waiting.startswith("✗ Le dernier envoi a échoué : Gazelle said no")
+        assert waiting.startswith("✗ Le dernier envoi a échoué\N{NO-BREAK SPACE}: Gazelle said no")

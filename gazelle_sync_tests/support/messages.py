@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
+from gazelle_sync.cli.app import main as commands
+from gazelle_sync.cli.languages import CLICK, help_texts
 from gazelle_sync.i18n.translator import DOMAIN, LOCALES
 
 PACKAGE = LOCALES.parent.parent
@@ -24,12 +26,19 @@ msgstr ""
 """
 KEYWORDS = {"say": None, "gettext": None, "Message": None, "Plural": (1, 2)}
 
+CLICKS_KEYWORDS = {"_": None, "ngettext": (1, 2)}
+
 
 def said_by_the_code() -> Catalog:
-    """Every sentence that the code marks, untranslated."""
+    """Every sentence that the code marks, the help texts of the commands, and what click says; untranslated."""
     catalogue = Catalog(project="gazelle_sync", charset="utf-8")
     for _, _, message, _, context in extract_from_dir(PACKAGE, METHODS, keywords=KEYWORDS):
         catalogue.add(message, context=context)
+    for text in help_texts(commands):
+        catalogue.add(text)
+    for module in CLICK:
+        for _, message, _, _ in extract_from_file("python", str(module.__file__), keywords=CLICKS_KEYWORDS):
+            catalogue.add(message)
     return catalogue
 
 

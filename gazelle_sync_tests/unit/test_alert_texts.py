@@ -85,7 +85,7 @@ def test_a_cause_that_was_not_stored_or_that_only_a_newer_version_knows_is_an_un
 def test_the_text_has_montreals_time_and_the_runs_page() -> None:
     settings = Settings(language="fr", ui_url="https://dagster.atelier.example")
     said = describe("failed_run", [Trouble("clients", details={"cause": "unreachable"}, run_id="abc")], settings, NOW)
-    assert said.title == "✗ Gazelle: La synchro a échoué : Clients"
+    assert said.title == "✗ Gazelle: La synchro a échoué\N{NO-BREAK SPACE}: Clients"
     assert "2026-03-08 03:30 à Montréal" in said.text
     assert "https://dagster.atelier.example/runs/abc" in said.text
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gazelle_sync.cli.app import main
 from gazelle_sync.i18n import STOPPED, gettext, language
 
 
@@ -32,6 +35,93 @@ def test_a_database_that_cannot_be_reached_is_told_in_french() -> None:
 def test_ctrl_c_is_answered_in_french_before_and_after_the_imports(stop: str) -> None:
     ended = _runs("-c", f"import gazelle_sync.cli; from gazelle_sync.runtime import signals; {stop}")
     assert (ended.returncode, ended.stderr) == (130, STOPPED["fr"] + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["sync", "--everything"],
+            ["Utilisation\N{NO-BREAK SPACE}: ", "Option inconnue\N{NO-BREAK SPACE}: '--everything'."],
+        ),
+        (["report"], ["Erreur\N{NO-BREAK SPACE}: Option manquante '--html'."]),
+        (["up", "--port", "0"], ["Valeur invalide pour '--port'", "n'est pas dans l'intervalle"]),
+        (["conflicts", "resolve"], ["Argument manquant 'ID'."]),
+        (["push", "--dry-run", "--status"], ["--dry-run, --status et --undo s'excluent."]),
+        (["sandbox", "--scale", "huge"], ["'huge' n'est ni seed, ni shop, ni un nombre"]),
+        (["nothing"], ["Commande inconnue\N{NO-BREAK SPACE}: 'nothing'."]),
+    ],
+)
+def test_a_wrong_option_is_told_in_french(arguments: list[str], said: list[str], tmp_path: Path) -> None:
+    ended = _command(*arguments, GAZELLE_SYNC_HOME=str(tmp_path))
+    assert ended.returncode == 2
+    assert all(part in ended.stderr for part in said), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("GAZELLE_RATE_PER_S", "abc", "✗ GAZELLE_RATE_PER_S devrait être un nombre, et non 'abc'"),
+        ("GAZELLE_RATE_PER_S", "-1", "devrait être 0 (sans limite) ou entre 0.01 et 1000, et non '-1'"),
+        ("GAZELLE_PUSH_TRANSPORT", "mail", "devrait être l'un de graphql, rest, et non 'mail'"),
+        ("GAZELLE_API_URL", "gazelle", "GAZELLE_API_URL n'est pas une adresse Web"),
+        ("GAZELLE_PARTITIONS_START", "9999-01-01", "est à venir"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_french(variable: str, value: str, said: str) -> None:
+    ended = _command("status", **{variable: value})
+    assert ended.returncode == 1
+    assert said in ended.stderr
+
+
+def test_help_is_in_french() -> None:
+    said = _command("--help").stdout
+    assert said.startswith("Utilisation\N{NO-BREAK SPACE}: ")
+    assert "Afficher ce message et quitter." in said
+    assert "Lire ce qui a changé" in said
+
+
+def test_the_help_of_the_sandbox_is_in_french() -> None:
+    said = " ".join(_command("sandbox", "--help").stdout.split())
+    assert "Servir notre propre Gazelle jusqu'à Ctrl-C." in said
+    assert "Nombre d'entrées d'historique, quelle que soit l'échelle." in said
+    assert "par défaut" in said
+    assert "Annuler tout ce que `break` a provoqué." in said
+
+
+def test_a_language_that_stands_only_in_dot_env_counts_for_options_and_help_as_well(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GAZELLE_LANG=fr\n", encoding="utf-8")
+    ours = ("GAZELLE_LANG", "PYTHON_DOTENV_DISABLED")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    for arguments, said in ((["--help"], "Utilisation"), (["sync", "--everything"], "Option inconnue")):
+        ended = subprocess.run(
+            [sys.executable, "-m", "gazelle_sync.cli", *arguments],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert said in ended.stdout + ended.stderr
+
+
+def test_help_is_in_the_language_of_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {}
+    for name in ("fr", "en", "fr"):
+        monkeypatch.setenv("GAZELLE_LANG", name)
+        said[name] = CliRunner().invoke(main, ["sync", "--help"]).output
+    assert "Show this message and exit." in said["en"]
+    assert "Afficher ce message et quitter." in said["fr"]
+
+
+def test_help_in_english_reads_no_catalogue_and_no_settings() -> None:
+    program = (
+        "import sys\nfrom gazelle_sync.cli.app import main\ntry: main(['--help'])\nfinally: print(sorted(sys.modules))"
+    )
+    said = _runs("-c", program, GAZELLE_LANG="en").stdout
+    assert "'gazelle_sync.i18n.translator'" in said
+    assert "'babel" not in said
+    assert "'gazelle_sync.settings'" not in said
+
+
+def _command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return _runs("-m", "gazelle_sync.cli", *arguments, **environment)
 
 
 def _runs(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

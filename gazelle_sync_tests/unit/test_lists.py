@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import AnswerUnreadable, WriteRefused
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.transports.visits import whole
 
 
@@ -18,7 +19,7 @@ def page(nodes: str, total: int = 4, after: str | None = None, *, more: bool | N
 def read(*pages: object) -> str:
     """What is read of a list whose pages come in this order."""
     rest = iter(pages[1:])
-    return "".join(whole("Op", "things", pages[0], lambda _: next(rest)))
+    return "".join(whole("Op", Message("things"), pages[0], lambda _: next(rest)))
 
 
 @pytest.mark.parametrize(

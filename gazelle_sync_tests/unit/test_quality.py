@@ -44,7 +44,7 @@ def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:
     page = render_findings(findings, "fr")
     assert [line for line in page.splitlines() if line[0] in "✓⚠✗"] == ["✓ a", "⚠ b", "✗ c"]
     assert "evt_1" in page
-    assert "→ que faire : mend" in page
+    assert "→ que faire\N{NO-BREAK SPACE}: mend" in page
     assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussi.")
     assert render_findings(findings[:1], "en").endswith("1 check passed.")
     assert render_findings(findings[:1], "fr").endswith("1 contrôle réussi.")

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
+from gazelle_sync.i18n import gettext
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
@@ -61,8 +62,11 @@ def send_edits(context: dg.OpExecutionContext, config: PushConfig) -> None:
         log.get_logger("gazelle_sync.push").error("push died", where="".join(traceback.format_tb(error.__traceback__)))
         raise failure_of(
             UnexpectedError(
-                f"The push died of a fault of gazelle_sync ({type(error).__name__}). What was sent is noted, "
-                "the rest waits for the next push; the log file says where it happened.",
+                gettext(
+                    "The push died of a fault of gazelle_sync ({kind}). What was sent is noted, the rest waits for the "
+                    "next push; the log file says where it happened.",
+                    kind=type(error).__name__,
+                ),
                 cause=cause_of(error),
             )
         ) from None

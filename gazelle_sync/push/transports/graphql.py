@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from gazelle_sync.errors import AnswerUnreadable, OperationFailed, WriteRefused
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports.protocol import Sent
 from gazelle_sync.push.transports.reading import GazelleRecords, member, remote_of
 
+NO_CLIENT = Message("the piano belongs to no client")
 REFUSALS = 2
 """After so many in a row the empty update is left out: once may have been a passing error."""
 
@@ -52,7 +55,7 @@ class GraphqlTransport(GazelleRecords):
     def _comment(self, action: Action, remote: Remote) -> Sent:
         values = {"comment": action.payload["text"], "createdAt": action.payload["created_at"]}
         if remote.client_id is None:
-            raise WriteRefused("PushComment", "the piano belongs to no client", is_missing=True)
+            raise WriteRefused("PushComment", gettext(NO_CLIENT), is_missing=True)
         variables = {"client": remote.client_id, "piano": remote.id, "input": values}
         made = member(self.mutate("PushComment", "createClientLog", variables), "PushComment", "clientLog")
         return Sent({"clientLog": {"id": made["id"], "createdAt": made.get("createdAt")}}, created_id=str(made["id"]))

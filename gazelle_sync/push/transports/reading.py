@@ -19,6 +19,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import format_errors
 from gazelle_sync.gazelle.client import Answer, GazelleClient
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Action, Entry, JsonValue, Remote
@@ -84,7 +85,8 @@ class GazelleRecords:
             if isinstance(record, ApiError):
                 raise record
             if record is None:
-                raise AnswerUnreadable("PushRead", f"{piano_id} is not there, which says nothing of its measurements")
+                said = gettext("{id} is not there, which says nothing of its measurements", id=piano_id)
+                raise AnswerUnreadable("PushRead", said)
             return [key for key, values in record.measurements.items() if is_measurement(values, payload)]
         text = gist(str(payload["text"]))
         return [entry.id for entry in self._entries(piano_id, since, None) if gist(entry.text) == text]
@@ -127,7 +129,7 @@ class GazelleRecords:
         """The payload of a mutation's root field; see `mutate`."""
         payload = data.get(root)
         if not isinstance(payload, dict) or not isinstance(payload.get("mutationErrors", []), list):
-            raise AnswerUnreadable(operation, f"the answer holds no {root}")
+            raise lacks(operation, root)
         if problems := payload.get("mutationErrors"):
             kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
             raise WriteRefused(operation, format_errors(problems), is_missing="NOT_FOUND" in kinds)
@@ -162,7 +164,7 @@ class GazelleRecords:
         page = first_page if first_page is not None else self._entries_page(piano_id, since, None)
         while True:
             if not isinstance(page, dict) or not isinstance(page.get("nodes"), list):
-                raise AnswerUnreadable("PushEntries", f"{piano_id}: the answer holds no entries")
+                raise lacks("PushEntries", "allTimelineEntries", piano_id)
             for node in page["nodes"]:
                 if isinstance(node, dict) and node.get("id"):
                     yield Entry(str(node["id"]), str(node.get("comment") or ""), _made_by(node))
@@ -203,12 +205,13 @@ def remote_of(body: Any, piano_id: str, *, entries: tuple[Entry, ...] = ()) -> R
         AnswerUnreadable: A part that is written over is missing: absent is not empty.
     """
     if not isinstance(body, dict) or body.get("id") != piano_id:
-        raise AnswerUnreadable("PushRead", f"asked for {piano_id}, Gazelle answered with another record")
+        said = gettext("asked for {id}, Gazelle answered with another record", id=piano_id)
+        raise AnswerUnreadable("PushRead", said)
     tags, notes = body.get("tags"), body.get("notes", ...)
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise AnswerUnreadable("PushRead", f"{piano_id}: the answer holds no tags")
+        raise lacks("PushRead", "tags", piano_id)
     if notes is not None and not isinstance(notes, str):
-        raise AnswerUnreadable("PushRead", f"{piano_id}: the answer holds no notes")
+        raise lacks("PushRead", "notes", piano_id)
     client = body.get("client")
     measured = body.get("allPianoMeasurements")
     return Remote(
@@ -234,8 +237,14 @@ def member(payload: Mapping[str, Any], operation: str, name: str) -> dict[str, A
     """
     made = payload.get(name)
     if not isinstance(made, dict) or not made.get("id"):
-        raise AnswerUnreadable(operation, f"the answer holds no {name}")
+        raise lacks(operation, name)
     return made
+
+
+def lacks(operation: str, name: str, piano_id: str | None = None) -> AnswerUnreadable:
+    """The error for an answer without a field that was asked for, of a piano or as a whole."""
+    said = gettext("the answer holds no {name}", name=name)
+    return AnswerUnreadable(operation, f"{piano_id}: {said}" if piano_id else said)
 
 
 def is_measurement(values: Mapping[str, JsonValue], payload: Mapping[str, JsonValue]) -> bool:

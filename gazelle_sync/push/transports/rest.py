@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Action, JsonValue, Remote
 from gazelle_sync.push.transports.protocol import Sent
@@ -46,7 +47,7 @@ class RestTransport(GazelleRecords):
         if stamp := parse_instant(answer.get("updated_at")):
             said["updated_at"] = stamp
         if "tags" in sent and said.get("tags", sent["tags"]) != sent["tags"]:
-            raise AnswerUnreadable(f"PATCH {path}", "Gazelle answered with other tags than were sent")
+            raise AnswerUnreadable(f"PATCH {path}", gettext("Gazelle answered with other tags than were sent"))
         after = replace(remote, **{**sent, **said})
         return Sent({"piano": after.as_before()}, after=after)
 

@@ -17,9 +17,11 @@ from gazelle_sync.errors import AnswerUnreadable, ApiError, WriteRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.retries import may_have_been_taken
+from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import midnight
 from gazelle_sync.push.model import Action, Remote
-from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.transports.graphql import NO_CLIENT, GraphqlTransport
 from gazelle_sync.push.transports.protocol import Sent, Wanted
 from gazelle_sync.push.transports.reading import member
 from gazelle_sync.runtime.logs import get_logger
@@ -31,11 +33,14 @@ MARK = "[gazelle_sync {day}]"
 
 MINUTES = 60
 PIANOS_AT_ONCE = 25
-PIANOS = "the visit's pianos"
+PIANOS = Message("the visit's pianos")
+VISITS = Message("the visits")
 SURVIVES = documents.selection_of("push", "PushedVisit").fields - {"id", "location", "client", "user", "allEventPianos"}
 """`updateEvent` replaces the event: all of it is sent again, these fields as they came."""
 
-NO_TECHNICIAN = "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."
+NO_TECHNICIAN = Message(
+    "nobody at Gazelle can be scheduled, and a visit needs a technician. Make one schedulable there."
+)
 
 log = get_logger("gazelle_sync.push")
 
@@ -45,13 +50,13 @@ _locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 _doubtful: WeakKeyDictionary[GazelleClient, set[tuple[str, str]]] = WeakKeyDictionary()
 """Client and day of the visits whose creation came to no answer in a run: no other piano is given one of its own."""
 
-DOUBTFUL = (
+DOUBTFUL = Message(
     "a visit of that day was sent for another piano of this client, and no answer came: it may still arrive. It will "
     "be tried again."
 )
 
-CUT = (
-    "its list of {what} cannot be read to the end ({read} of {total}), and what is not shown would be lost or doubled. "
+CUT = Message(
+    "the list of {what} cannot be read to the end ({read} of {total}), and what is not shown would be lost or doubled. "
     "It will be tried again."
 )
 
@@ -64,9 +69,9 @@ class VisitTransport(GraphqlTransport):
         if action.name != "add_service":
             return super().send(action, remote)
         if remote.client_id is None:
-            raise WriteRefused("PushVisitCreated", "the piano belongs to no client", is_missing=True)
+            raise WriteRefused("PushVisitCreated", gettext(NO_CLIENT), is_missing=True)
         if remote.status == "INACTIVE":
-            raise WriteRefused("PushVisitCreated", "the piano is inactive and takes no service entries")
+            raise WriteRefused("PushVisitCreated", gettext("the piano is inactive and takes no service entries"))
         with _locks[remote.client_id, action.payload["day"]]:
             visit = self._visit(action, remote, remote.client_id)
             return self._completed(visit, action, remote)
@@ -102,7 +107,7 @@ class VisitTransport(GraphqlTransport):
             return self.page("PushVisits", text, variables).get("allEventsBatched")
 
         mark = MARK.format(day=day)
-        for visit in whole("PushVisits", "visits", page(None), page):
+        for visit in whole("PushVisits", VISITS, page(None), page):
             if isinstance(visit, dict) and mark in (visit.get("notes") or "") and visit.get("status") != "CANCELED":
                 return visit
         return None
@@ -126,13 +131,13 @@ class VisitTransport(GraphqlTransport):
             if isinstance(node, dict) and isinstance(node.get("piano"), dict)
         ]
         if len(pianos) < len(nodes):
-            raise WriteRefused("PushVisitPianos", CUT.format(what=PIANOS, read=len(pianos), total=len(nodes)))
+            raise _cut("PushVisitPianos", PIANOS, len(pianos), len(nodes))
         return pianos
 
     def _created(self, action: Action, remote: Remote, client_id: str) -> Visit:
         place, doubtful = (client_id, action.payload["day"]), _doubtful.setdefault(self.client, set())
         if place in doubtful:
-            raise WriteRefused("PushVisitCreated", DOUBTFUL)
+            raise WriteRefused("PushVisitCreated", gettext(DOUBTFUL))
         values = {
             "clientId": client_id,
             "userId": self._technician(action.payload.get("created_by")),
@@ -190,7 +195,7 @@ class VisitTransport(GraphqlTransport):
         listed = [user for user in answer.data.get("allUsers") or [] if isinstance(user, dict)]
         users = [user for user in listed if user.get("isSchedulable")]
         if not users:
-            raise WriteRefused("PushUsers", NO_TECHNICIAN)
+            raise WriteRefused("PushUsers", gettext(NO_TECHNICIAN))
         same = [user for user in users if email and (user.get("email") or "").lower() == email.lower()]
         return str((same or users)[0]["id"])
 
@@ -204,7 +209,7 @@ def _shifted(day: str, days: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
-def whole(operation: str, what: str, listed: object, page_after: Callable[[str], object]) -> Iterator[Any]:
+def whole(operation: str, what: Message, listed: object, page_after: Callable[[str], object]) -> Iterator[Any]:
     """The nodes of a connection, all of them: an API may cut a page shorter than it was asked for, in silence.
 
     Args:
@@ -227,16 +232,16 @@ def whole(operation: str, what: str, listed: object, page_after: Callable[[str],
     while page["pageInfo"].get("hasNextPage") or read < total:
         after = page["pageInfo"].get("endCursor")
         if not after or after in cursors:
-            raise WriteRefused(operation, CUT.format(what=what, read=read, total=total))
+            raise _cut(operation, what, read, total)
         cursors.add(after)
         page, now = _page(operation, what, page_after(after))
         if now != total or not page["nodes"]:
-            raise WriteRefused(operation, CUT.format(what=what, read=read, total=now))
+            raise _cut(operation, what, read, now)
         yield from page["nodes"]
         read += len(page["nodes"])
 
 
-def _page(operation: str, what: str, page: object) -> tuple[dict[str, Any], int]:
+def _page(operation: str, what: Message, page: object) -> tuple[dict[str, Any], int]:
     if (
         isinstance(page, dict)
         and isinstance(page.get("nodes"), list)
@@ -244,4 +249,8 @@ def _page(operation: str, what: str, page: object) -> tuple[dict[str, Any], int]
         and isinstance(page.get("totalCount"), int)
     ):
         return page, page["totalCount"]
-    raise AnswerUnreadable(operation, f"the answer holds no list of {what}")
+    raise AnswerUnreadable(operation, gettext("the answer holds no list of {what}", what=gettext(what)))
+
+
+def _cut(operation: str, what: Message, read: int, total: int) -> WriteRefused:
+    return WriteRefused(operation, gettext(CUT, what=gettext(what), read=read, total=total))

@@ -1,0 +1,83 @@
+"""Commands in the language of `GAZELLE_LANG`: their help texts, and what click says by itself.
+
+The English texts stand where click wants them. `make messages` collects the help of every command and option from the
+commands themselves, and click's own sentences from its modules.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from copy import copy
+from inspect import cleandoc
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from click import core, decorators, exceptions, formatting, parser, types
+
+from gazelle_sync.errors import SettingsError
+from gazelle_sync.i18n import language
+from gazelle_sync.i18n.translator import translator
+
+CLICK = (core, decorators, exceptions, formatting, parser, types)
+"""The modules of click whose sentences a person may see; each holds the `gettext` that it asks."""
+PROJECT = Path(__file__).parents[2]
+VARIABLE = b"GAZELLE_LANG"
+
+C = TypeVar("C", bound=click.Command)
+
+
+def translate_click() -> None:
+    """Let click look its sentences up in our catalogue: by itself it finds compiled catalogues of the system only."""
+    for module in CLICK:
+        vars(module).update(_=_text, ngettext=_text_of_count)
+
+
+def find_language() -> None:
+    """Take `GAZELLE_LANG` from `.env` where it stands only there: usage errors and help come before the settings.
+
+    Reading `.env` imports the settings, a tenth of a second, so it is done only where a file names the variable.
+    """
+    if VARIABLE.decode() in os.environ:
+        return
+    with suppress(SettingsError, OSError):  # whoever needs the settings says what is wrong with the file
+        files = [folder / ".env" for folder in (Path.cwd(), PROJECT)]
+        if any(file.is_file() and VARIABLE in file.read_bytes() for file in files):
+            from gazelle_sync.settings import load_dot_env
+
+            load_dot_env()
+
+
+def translated(command: C) -> C:
+    """A copy of a command, of its options and of the commands below it, with their help in this process's language."""
+    copied = copy(command)
+    copied.help = _text(cleandoc(command.help)) if command.help else None
+    copied.params = [_translated_parameter(parameter) for parameter in command.params]
+    vars(copied)["_help_option"] = None  # click keeps the option that it made, with its help, for the next call
+    if isinstance(copied, click.Group):
+        copied.commands = {name: translated(each) for name, each in copied.commands.items()}
+    return copied
+
+
+def help_texts(command: click.Command) -> list[str]:
+    """Every help text of a command and of what is below it, in English: for the catalogue."""
+    found = [command.help, *(option.help for option in command.params if isinstance(option, click.Option))]
+    if isinstance(command, click.Group):
+        found += [text for each in command.commands.values() for text in help_texts(each)]
+    return [cleandoc(text) for text in found if text]
+
+
+def _translated_parameter(parameter: click.Parameter) -> click.Parameter:
+    copied = copy(parameter)
+    if isinstance(copied, click.Option) and copied.help:
+        copied.help = _text(copied.help)
+    return copied
+
+
+def _text(message: str) -> str:
+    return translator(language()).text(message)
+
+
+def _text_of_count(one: str, many: str, count: int) -> str:
+    return translator(language()).text_of_count(one, many, count)
