@@ -33,7 +33,7 @@ ROUNDS = 3
 """How often a record is compared anew because somebody changed it under our hands."""
 
 NOTHING_DONE = Message(
-    "Run {run_id} changed nothing at Gazelle that could be put back{of}. The column run_id of sync_gazelle_logs names "
+    "Run {run_id} changed nothing at Gazelle{of} that could be put back. The column run_id of sync_gazelle_logs names "
     "the runs that did."
 )
 
@@ -290,7 +290,7 @@ def assert_undoable(settings: Settings, run_id: str, keys: Sequence[str] | None 
     """
     with database_errors(), connect(str(settings.database_url)) as connection:
         if not any(touched(connection, pushable, run_id, keys) for pushable in PUSHABLES):
-            of = f" ({', '.join(keys)})" if keys else ""
+            of = gettext(" of {records}", records=", ".join(keys)) if keys else ""
             raise SettingsError(gettext(NOTHING_DONE, run_id=run_id, of=of))
 
 
