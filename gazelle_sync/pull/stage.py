@@ -35,7 +35,7 @@ from gazelle_sync.warehouse.bulk import drop_pending_index
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 
-RECENT = 5000
+RECENT = 20_000
 WAITING_AT_ONCE = 1000
 LINES_AT_ONCE = 200
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import OperationFailed, RequestRefused
 from gazelle_sync.gazelle import documents
 from gazelle_sync.i18n import gettext
@@ -21,7 +20,7 @@ from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import deletion_limit
 from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.read import MOVED, page_of, with_versions
+from gazelle_sync.pull.read import MOVED, page_of
 from gazelle_sync.pull.sound import twice
 from gazelle_sync.pull.timeline_absent import SAMPLE, confirm_gone
 from gazelle_sync.pull.timeline_counts import (
@@ -37,15 +36,13 @@ from gazelle_sync.pull.timeline_counts import (
 )
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import count_of, ids_of, note_partial, others_of, read_segment, write_page
-from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.pull.timeline_segments import RangeReader
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
 CLOCK_NOISE = timedelta(minutes=1)
 TRIES = 3
 LEFT_OUT = Message("the recent entries and their count never agreed: what was left out comes with a later run")
-
-log = get_logger("gazelle_sync.pull")
 
 
 def scan_timeline(pull: EntityPull, connection: Connection) -> None:
@@ -135,40 +132,25 @@ def _read_pages_since(pull: EntityPull, since: datetime) -> None:
 
 def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> None:
     """Read every body from an instant on (None: from the beginning), and tombstone what a complete read lacks."""
-    variables = {} if since is None else {"occurredAtGet": zulu(since)}
-    nothing_held = pull.staging.is_empty and ours.count() == 0
-    for attempt in range(TRIES):
-        if attempt:
-            pull.staging.read_again()
+    missing: dict[str, datetime] = {}
+    if pull.staging.is_empty and ours.count() == 0:
+        read = RangeReader(pull, since, None).read()
+    else:
         with SeenIds(connection) as seen:
-            totals: set[int] = set()
-            holes = 0
-            read = 0
-            for page, versions in prefetch(with_versions(pull.reader.pages(pull.entity.page_operation, variables))):
-                totals.add(page.total)
-                holes += page.holes
-                ids = [version.external_id for version in versions]
-                pull.staging.store(versions, page.nodes, page.answer, pull.staging.held_among(ids))
-                seen.add(external_id for external_id in ids if not external_id.startswith(NAMELESS))
-                read += len(page.nodes)
-                pull.say(read, page.total)
-            complete = len(totals) == 1 and seen.count() + holes == max(totals)
-            missing = seen.missing(since) if complete and not nothing_held else {}
-        if complete:
-            break
-        log.warning("the list moved while it was read", entity=pull.entity.name, attempt=attempt + 1)
-    if holes:
-        pull.report.errors += holes
+            read = RangeReader(pull, since, seen).read()
+            missing = seen.missing(since) if read.is_complete else {}
+    if read.holes:
+        pull.report.errors += read.holes
         pull.report.notes.append(
-            gettext("Gazelle has {holes} entries that it cannot give (its own errors are in the log)", holes=holes)
+            gettext("Gazelle has {holes} entries that it cannot give (its own errors are in the log)", holes=read.holes)
         )
-    if not complete:
+    if not read.is_complete:
         note_partial(pull, gettext(MOVED))
-    pull.report.total = max(totals, default=0)
-    if complete and since is None and not holes:
+    pull.report.total = read.total
+    if read.is_complete and since is None and not read.holes:
         # Names of ours, from a bad day: whatever they were, a complete read has it under its id.
         pull.staging.write_tombstones(ours.nameless())
-    if complete and missing:
+    if missing:
         confirm_gone(pull, ours, missing, read_all=since is None)
 
 

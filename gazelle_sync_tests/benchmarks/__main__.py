@@ -12,7 +12,18 @@ from functools import partial
 
 import structlog
 
-from gazelle_sync_tests.benchmarks import far, first_pull, loading, memory, push, rate, reconcile, start, ticks
+from gazelle_sync_tests.benchmarks import (
+    far,
+    first_pull,
+    history,
+    loading,
+    memory,
+    push,
+    rate,
+    reconcile,
+    start,
+    ticks,
+)
 from gazelle_sync_tests.benchmarks.table import Line, marked_document, render, write_into
 
 Benchmark = Callable[[int], Iterator[Line]]
@@ -28,6 +39,8 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "memory": (memory.memory, 1),
     "growth": (loading.growth, 3),
     "rate": (rate.rate, 3),
+    "segments": (rate.segments, 3),
+    "history": (history.history, 1),
     "start": (start.start, 5),
     "push": (push.budget, 1),
     "plan": (push.planning, 5),
@@ -42,6 +55,7 @@ FAR: dict[str, tuple[Benchmark, int]] = {"first": (far.first, 3), "commands": (f
 QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (benchmark, _) in FULL.items()} | {
     "ten": (partial(first_pull.ten, scale=2.0), 1),
     "load": (partial(loading.load, entries=28_000), 1),
+    "history": (partial(history.history, entries=100_000), 1),
     "memory": (partial(memory.memory, timelines=(None,)), 1),
     "growth": (partial(loading.growth, sizes=(2_800, 28_000)), 1),
     "push": (partial(push.budget, rows=50), 1),

@@ -134,7 +134,7 @@ GROWS = {
     "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune", "pull/staging_waiting",
     "pull/staging_bodies", "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_retire",
     "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted", "warehouse/pending_index_create",
-    "pull/timeline_count", "pull/timeline_days", "pull/timeline_between", "pull/timeline_missing",
+    "pull/timeline_days", "pull/timeline_days_prove", "pull/timeline_between", "pull/timeline_missing",
     "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless",
     "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
     "pull/staging_mark_pages",

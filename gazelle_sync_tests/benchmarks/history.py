@@ -1,0 +1,83 @@
+"""A tick of a shop with a long history: its work is that of a young one's."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.pull.session import Pull
+from gazelle_sync.sandbox.admin import SandboxAdmin
+from gazelle_sync.sandbox.running import running_sandbox, start_sandbox
+from gazelle_sync_tests.benchmarks.ground import Shop, new_shop, server
+from gazelle_sync_tests.benchmarks.table import Line
+from gazelle_sync_tests.support.history import make_history_at_gazelle, make_history_here
+
+TICKS = 12
+MOST_RATIO = 1.5
+
+
+def history(_: int, entries: int = 1_000_000) -> Iterator[Line]:
+    """Ticks with a new note each, at 28,000 entries and with a history made by SQL on both sides."""
+    with server() as where:
+        file = where.home / "sandbox.sqlite"
+        with running_sandbox(file) as young:
+            shop = new_shop(where, young)
+            _tick(shop)
+            few = _ticks(shop, young.admin)
+            port = young.url.split(":")[2].split("/")[0]
+        make_history_at_gazelle(file, entries)
+        make_history_here(shop.url, entries)
+        old = start_sandbox(file, extra=("--port", port))
+        try:
+            _tick(shop)
+            many = _ticks(shop, old.admin)
+        finally:
+            old.stop()
+    yield Line(
+        f"tick with a new note, {entries:,} entries of history more than 28,000 (least of {TICKS}, with PostgreSQL)",
+        f"{many * 1000:.0f} ms of processor, {few * 1000:.0f} ms with 28,000",
+        f"at most {MOST_RATIO} times as much",
+        f"{many / few:.2f}",
+        many <= MOST_RATIO * few,
+    )
+
+
+def _ticks(shop: Shop, admin: SandboxAdmin) -> float:
+    """The least processor time of some ticks, in seconds: this process's and the server's."""
+    client = admin.dump("clients")[0]["id"]
+    took = []
+    for _ in range(TICKS):
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        admin.create("timeline", occurredAt=now, type="USER_COMMENT", comment="Note", clientId=client)
+        before = _processor(shop)
+        _tick(shop)
+        took.append(_processor(shop) - before)
+    return min(took)
+
+
+def _tick(shop: Shop) -> None:
+    with Pull(shop.settings) as pull:
+        for entity in ENTITIES:
+            pull.apply(entity.name)
+    if pull.failures():
+        raise RuntimeError(str(pull.failures()))
+
+
+def _processor(shop: Shop) -> float:
+    """Processor seconds so far: of this process, of the server, of its sessions and of those that ended."""
+    postmaster = int((shop.server.home / "postgres" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(path.parent.name) == postmaster:
+            ticks += sum(int(field) for field in fields[11:15])  # its own, and that of children it waited for
+        elif int(fields[1]) == postmaster:
+            ticks += sum(int(field) for field in fields[11:13])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
