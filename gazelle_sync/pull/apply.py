@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import psycopg
@@ -78,7 +78,6 @@ class Applier:
         *,
         allow_emptying: bool = False,
         confirmed: Collection[str] = (),
-        before_commit: Callable[[Connection], None] | None = None,
     ) -> None:
         """Apply staged versions.
 
@@ -86,7 +85,6 @@ class Applier:
             which: The pending ones, or the newest of all.
             allow_emptying: Whether lists may be emptied, and nested rows removed, on many records.
             confirmed: Records whose nested rows are gone, as a later full run has read by id.
-            before_commit: Called in the last transaction, which commits after everything else is in.
 
         Raises:
             MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
@@ -104,9 +102,6 @@ class Applier:
                 rebuild_pending_index(writing, self._entity.staging_table)
             if doubted:
                 raise guard.mass_emptying(self._entity, doubted)
-            if before_commit:
-                with writing.transaction():
-                    before_commit(writing)
 
     def _apply_batches(self, connection: Connection, which: StagedSelection) -> None:
         self._writer = TableWriter(connection, self._entity)

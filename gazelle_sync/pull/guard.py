@@ -139,8 +139,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
         entity: Which.
     """
     found = Losses()
-    places = [Place(entity.table, column) for column in entity.table.merged]
-    places += [Place(table) for table in entity.tables if table.owner is not None]
+    places = places_of(entity)
     if not places:
         return found
     with connection.transaction(), connection.cursor(name="unapplied") as cursor:
@@ -160,6 +159,29 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
                 row = connection.execute(count.format(sql.Identifier(place.table.name))).fetchone()
                 found.held[place] = row[0] if row else 0
     return found
+
+
+def losing(connection: Connection, entity: Entity, bodies: Mapping[str, Rows]) -> set[str]:
+    """Records whose bodies would take something away from production, however little.
+
+    Args:
+        connection: To the database.
+        entity: Which.
+        bodies: External id → the rows of its body.
+    """
+    found = Losses()
+    unstaged = {external_id: ("", rows) for external_id, rows in bodies.items()}
+    return {
+        loss.external_id
+        for place in places_of(entity)
+        for loss in (_emptied_columns if place.column else _vanished_rows)(connection, entity, place, unstaged, found)
+    }
+
+
+def places_of(entity: Entity) -> list[Place]:
+    """Where bodies of an entity can take something away."""
+    places = [Place(entity.table, column) for column in entity.table.merged]
+    return places + [Place(table) for table in entity.tables if table.owner is not None]
 
 
 def rows_of(entity: Entity, body: Any) -> Rows | None:

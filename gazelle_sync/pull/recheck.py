@@ -19,7 +19,8 @@ from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.read import IDS_PER_REQUEST
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Connections
 
 FULL = (Mode.NIGHTLY, Mode.DEEP)
 OWN_PAGES = 10
@@ -31,14 +32,15 @@ Lists = dict[str, dict[str, set[str]]]
 """Nested table → holder of a list (the record, or a contact of it) → the rows that a record's body leaves out."""
 
 
-def read_losses_again(pull: EntityPull, connection: Connection) -> set[str]:
+def read_losses_again(pull: EntityPull, found: guard.Losses, connections: Connections) -> set[str]:
     """Read again what the guard would set aside, and stage what comes.
 
     Reading ends where a whole request changed nothing, but for what an earlier run set aside already.
 
     Args:
         pull: The entity's pull, its scan done.
-        connection: Its own.
+        found: What its waiting bodies would take away.
+        connections: To the database.
 
     Returns:
         The records of which an earlier run set aside the same, and this full run has read it by id.
@@ -47,12 +49,11 @@ def read_losses_again(pull: EntityPull, connection: Connection) -> set[str]:
         ApiError: Gazelle cannot be asked.
     """
     entity = pull.entity
-    with database_errors():
-        found = guard.losses_of(connection, entity)
-        doubted, _ = found.judge({}, ())
-        if not doubted:
-            return set()
-        gone = _by_record(doubted)
+    doubted, _ = found.judge({}, ())
+    if not doubted:
+        return set()
+    gone = _by_record(doubted)
+    with connections.use() as connection:
         earlier = _set_aside_before(pull, connection, list(gone)) if pull.mode in FULL else {}
         witnesses = _witnesses(connection, entity, found, gone)
     log.warning("lists came emptied, reading their records again", entity=entity.name, records=len(gone))
@@ -136,7 +137,6 @@ def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) 
     """What earlier runs set aside of some records, as rows."""
     query = sql.SQL(statement("pull/staging_rejected")).format(staging=sql.Identifier(pull.entity.staging_table))
     found = connection.execute(query, {"ids": ids, "run_id": pull.staging.run_id}).fetchall()
-    connection.commit()
     rows: dict[str, Any] = {external_id: guard.rows_of(pull.entity, body) for external_id, body in found}
     return {external_id: said for external_id, said in rows.items() if said}
 
@@ -158,5 +158,4 @@ def _witnesses(
         )
         row = connection.execute(query, [list(gone)]).fetchone()
         witnesses[place.table.name] = row[0] if row else None
-    connection.commit()
     return witnesses

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +28,7 @@ from gazelle_sync.errors import (
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
 from gazelle_sync.i18n import gettext
+from gazelle_sync.pull import guard, load
 from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
@@ -40,17 +41,20 @@ from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.pull.timeline import scan_timeline
+from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
 READING_SETTING = "last_reading"
-ALL_NAMES = tuple(entity.name for entity in ENTITIES)
+ENTITY = {entity.name: entity for entity in ENTITIES}
+ALL_NAMES = tuple(ENTITY)
 PARENTS = {parent for entity in ENTITIES for parent in entity.parents.values()}
 
 log = get_logger("gazelle_sync.pull")
@@ -62,7 +66,8 @@ class Pull:
     Args:
         settings: With `api_url` and `database_url` filled in.
         mode: How much is read.
-        entities: Which are staged; None: all. Any can be applied.
+        entities: Which are staged; None: all.
+        applies: Which of them are also applied, page by page; None: all. Any can be applied besides.
         window: For a backfill, the instants between which the records to read again last changed.
         run_id: Of the Dagster run.
         allow_deletes: Whether the fences let mass deletion and mass emptying through.
@@ -82,6 +87,7 @@ class Pull:
         *,
         mode: Mode = Mode.TICK,
         entities: Sequence[str] | None = None,
+        applies: Iterable[str] | None = None,
         window: tuple[datetime, datetime] | None = None,
         run_id: str | None = None,
         allow_deletes: bool = False,
@@ -93,9 +99,11 @@ class Pull:
         self._settings = settings
         self._url = settings.database_url
         self._database = ReusedConnection(self._url)
+        self._connections = Connections(self._url)
         self._mode = mode
         self._window = window
         self.entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
+        self._applies = {e.name for e in self.entities if applies is None or e.name in applies}
         self.run_id = run_id or str(uuid.uuid4())
         self._allow_deletes = allow_deletes
         self.progress = progress or Progress()
@@ -107,7 +115,10 @@ class Pull:
         self._kept: dict[str, frozenset[str]] = {}
         self._refusals = {entity.name: Refusals() for entity in ENTITIES}
         self._applied: set[str] = set()
-        self._settled: set[str] = set()  # applied after the last body was staged: nothing of theirs can wait
+        self._unmoved: set[str] = set()  # applied, their watermarks not moved yet
+        self._loading: set[str] = set()
+        self._waiting: set[str] = set()  # something of theirs was pending, or in error, when the run began
+        self._stagings: dict[str, list[Staging]] = {entity.name: [] for entity in ENTITIES}
         self.client = client_for(settings)
 
     def __enter__(self) -> Pull:
@@ -138,6 +149,10 @@ class Pull:
             if error is not None:
                 self.client.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
+            if error is None:
+                for name in [entity.name for entity in ENTITIES if entity.name in self._loading]:
+                    self._end_load(name)
+            self._move_watermarks()
             self._remember()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
@@ -153,6 +168,10 @@ class Pull:
             self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
             self._features = self._ask_features(connection)
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
+        with self._connections.use() as connection:
+            load.end_abandoned(connection, self._order)
+            self._waiting = load.waiting(connection)
+            self._loading = load.begin(connection, [e for e in self.entities if e.name in self._applies])
 
     def _refuse_mixing(self, connection: Connection) -> None:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
@@ -201,19 +220,13 @@ class Pull:
         """
         if name in self._staged:
             self._staged[name].result()
-        entity = next(e for e in ENTITIES if e.name == name)
+        entity = ENTITY[name]
         report = self.reports.setdefault(name, EntityReport())
-        is_last = self._all_is_staged()
         begun = time.perf_counter()
         try:
             for parent in entity.ancestors:
-                self._apply_waiting(parent)
-            Applier(self._database, entity, report, self.progress).apply(
-                StagedSelection.PENDING,
-                allow_emptying=self._allow_deletes,
-                confirmed=self._confirmed.get(name, ()),
-                before_commit=self._mover(entity, report),
-            )
+                self._apply_waiting(parent, self.reports.get(parent.name, EntityReport()))
+            self._apply_pending(entity, report)
             if self._mode is Mode.BACKFILL:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
@@ -225,42 +238,52 @@ class Pull:
         finally:
             report.seconds_apply += time.perf_counter() - begun
         self._applied.add(name)
-        if is_last:
-            self._settled.add(name)
         if report.failure is not None:
             raise report.as_failure()
+        if name in self._staged and self._mode is not Mode.BACKFILL:
+            self._unmoved.add(name)
+        if self._applied.union(self.failures()).issuperset(self._applies):
+            self._move_watermarks()
         return report
 
-    def _all_is_staged(self) -> bool:
-        return all(future.done() for future in self._staged.values())
-
-    def _apply_waiting(self, parent: Entity) -> None:
+    def _apply_waiting(self, parent: Entity, report: EntityReport) -> None:
         """Apply what waits of a parent entity; its own trouble is its own affair."""
-        if parent.name in self._settled:
-            return
         if parent.name in self._staged:
             wait([self._staged[parent.name]])
-        is_last = self._all_is_staged()
-        report = self.reports.get(parent.name, EntityReport())
         try:
-            Applier(self._database, parent, report, self.progress).apply(
-                StagedSelection.PENDING,
-                allow_emptying=self._allow_deletes,
-                confirmed=self._confirmed.get(parent.name, ()),
-            )
+            self._apply_pending(parent, report)
         except MassEmptying as error:
             report.fail(error)
         if report.processed or report.failure:
             self.reports[parent.name] = report
-        if is_last:
-            self._settled.add(parent.name)
 
-    def _mover(self, entity: Entity, report: EntityReport) -> Callable[[Connection], None]:
-        def move(connection: Connection) -> None:
-            if report.failure is None and entity.name in self._staged and self._mode is not Mode.BACKFILL:
-                move_watermark(connection, [entity.name], self.watermark, ALL_NAMES, self._lock)
+    def _apply_pending(self, entity: Entity, report: EntityReport) -> None:
+        """Apply what no page could write; nothing is asked where nothing was left."""
+        self._end_load(entity.name)
+        left = [staging for staging in self._stagings[entity.name] if staging.has_pending]
+        if not left and entity.name not in self._waiting:
+            return
+        for staging in left:
+            staging.has_pending = False
+        self._waiting.discard(entity.name)
+        Applier(self._database, entity, report, self.progress).apply(
+            StagedSelection.PENDING,
+            allow_emptying=self._allow_deletes,
+            confirmed=self._confirmed.get(entity.name, ()),
+        )
 
-        return move
+    def _end_load(self, name: str) -> None:
+        if name in self._loading:
+            with self._connections.use() as connection:
+                self.reports[name].changed += load.end(connection, ENTITY[name], self._order.next())
+            self._loading.discard(name)
+
+    def _move_watermarks(self) -> None:
+        """Move the watermarks of what is in, all at once."""
+        if self._unmoved:
+            with self._database.use() as connection:
+                move_watermark(connection, sorted(self._unmoved), self.watermark, ALL_NAMES, self._lock)
+            self._unmoved.clear()
 
     def _stage(self, entity: Entity) -> None:
         """Stage 1 of one entity, on its own thread and connections."""
@@ -268,28 +291,30 @@ class Pull:
         report = self.reports[entity.name]
         begun = time.perf_counter()
         try:
-            with database_errors(), connect(self._url) as connection:
-                pull = self._entity_pull(entity, connection, report)
-                self._mend_staging(pull)
+            pull = self._entity_pull(entity, report, writes=entity.name in self._applies)
+            self._mend_staging(pull)
+            if entity.name in self._waiting:
                 pull.staging.note_waiting()
-                try:
-                    if entity.strategy is Strategy.WINDOWED:
-                        with connect(self._url) as counting:
-                            scan_timeline(pull, counting)
-                    else:
-                        scan(pull)
-                except MassDeletion as error:
-                    report.fail(error)
-                    self._kept[entity.name] = error.absent
-                if not self._allow_deletes:
-                    self._confirmed[entity.name] = read_losses_again(pull, connection)
-                if entity.name in PARENTS:
-                    bring_parents(pull, pull.staging.unanswered())
-                if pull.reader.was_refused:
-                    self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested.size)
-                pull.failed.update(pull.reader.unsound)
-                self._note_failed(pull, connection, pull.failed, is_whole=self._mode is not Mode.BACKFILL)
-                self._bring_parents(pull, connection)
+            try:
+                if entity.strategy is Strategy.WINDOWED:
+                    with database_errors(), connect(self._url) as counting:
+                        scan_timeline(pull, counting)
+                else:
+                    scan(pull)
+            except MassDeletion as error:
+                report.fail(error)
+                self._kept[entity.name] = error.absent
+            if not self._allow_deletes and (pull.staging.has_pending or entity.name in self._waiting):
+                with self._connections.use() as connection:
+                    found = guard.losses_of(connection, entity)
+                self._confirmed[entity.name] = read_losses_again(pull, found, self._connections)
+            if entity.name in PARENTS:
+                bring_parents(pull, pull.staging.unanswered())
+            if pull.reader.was_refused:
+                self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested.size)
+            pull.failed.update(pull.reader.unsound)
+            self._note_failed(pull, pull.failed, is_whole=self._mode is not Mode.BACKFILL)
+            self._bring_parents(pull)
         except GazelleSyncError as error:
             report.fail(error)
             log.info("entity failed", reason=str(error))
@@ -303,14 +328,13 @@ class Pull:
             report.seconds_stage = time.perf_counter() - begun
             structlog.contextvars.clear_contextvars()
 
-    def _note_failed(
-        self, pull: EntityPull, connection: Connection, failed: Mapping[str, str], *, is_whole: bool
-    ) -> None:
+    def _note_failed(self, pull: EntityPull, failed: Mapping[str, str], *, is_whole: bool) -> None:
         """Say which records were not read as they are, and let the next run read them again."""
         pull.report.errors += len(failed)
         pull.report.notes += [f"{external_id}: {why}" for external_id, why in list(failed.items())[:20]]
         pull.staging.mark_unsettled(list(failed))
-        note_unreadable(connection, pull.entity.name, failed, run_id=self.run_id, is_whole=is_whole)
+        with self._connections.use() as connection:
+            note_unreadable(connection, pull.entity.name, failed, run_id=self.run_id, is_whole=is_whole)
 
     def _mend_staging(self, pull: EntityPull) -> None:
         """A full run puts right what somebody did to staged versions."""
@@ -321,7 +345,10 @@ class Pull:
                 gettext("staged bodies that something had changed, read again: {damaged}", damaged=damaged)
             )
 
-    def _entity_pull(self, entity: Entity, connection: Connection, report: EntityReport) -> EntityPull:
+    def _entity_pull(self, entity: Entity, report: EntityReport, *, writes: bool) -> EntityPull:
+        production = PageWriter(entity, loads=entity.name in self._loading) if writes else None
+        staging = Staging(self._connections, entity, self.run_id, self._order, report, production)
+        self._stagings[entity.name].append(staging)
         return EntityPull(
             entity=entity,
             mode=self._mode,
@@ -334,7 +361,7 @@ class Pull:
                 self._page_sizes.nested_of(entity.name) or NESTED_SIZES[0],
                 self._refusals[entity.name],
             ),
-            staging=Staging(connection, entity, self.run_id, self._order, report),
+            staging=staging,
             report=report,
             progress=self.progress,
             watermark=self._watermarks.get(entity.name),
@@ -344,21 +371,18 @@ class Pull:
             owners=partial(self._owners, entity),
         )
 
-    def _bring_parents(self, pull: EntityPull, connection: Connection) -> None:
+    def _bring_parents(self, pull: EntityPull) -> None:
         """Stage the unknown records that fresh bodies name, and those that these name in turn."""
-        connection.commit()
         for parent in (e for e in ENTITIES if pull.staging.parents_named.get(e.name)):
             if parent.name in self._staged and parent is not pull.entity:
                 wait([self._staged[parent.name]])
-            with self._parents_lock:
-                parent_pull = self._entity_pull(
-                    parent, connection, self.reports.setdefault(parent.name, EntityReport())
-                )
+            with self._parents_lock:  # the next that brings parents has to see those of the one before
+                report = self.reports.setdefault(parent.name, EntityReport())
+                parent_pull = self._entity_pull(parent, report, writes=False)
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
                 if parent_pull.reader.unsound:
-                    self._note_failed(parent_pull, connection, parent_pull.reader.unsound, is_whole=False)
-                connection.commit()  # the next that brings parents has to see them
-            self._bring_parents(parent_pull, connection)
+                    self._note_failed(parent_pull, parent_pull.reader.unsound, is_whole=False)
+            self._bring_parents(parent_pull)
 
     def _owners(self, entity: Entity) -> Owners:
         if entity.goes_with is None:
@@ -367,7 +391,7 @@ class Pull:
         if owner.name in self._staged:
             wait([self._staged[owner.name]])
         query = sql.SQL(statement("pull/staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
-        with connect(self._url) as connection, database_errors():
+        with self._connections.use() as connection, connection.transaction():
             allow_long_statements(connection)
             deleted = frozenset(external_id for (external_id,) in connection.execute(query))
         return Owners(path, deleted, self._kept.get(owner.name, frozenset()))

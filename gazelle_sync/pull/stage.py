@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
-from psycopg import sql
+from psycopg import DataError, IntegrityError, sql
+from psycopg.errors import ProgramLimitExceeded
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import Answer
@@ -31,14 +32,19 @@ from gazelle_sync.pull.versions import (
     tombstone,
     versions_of,
 )
-from gazelle_sync.warehouse.bulk import drop_pending_index
-from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.pull.write import PageWriter, Way
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.pool import Connections
 
 RECENT = 20_000
 WAITING_AT_ONCE = 1000
 LINES_AT_ONCE = 200
+ROW_REFUSED = (DataError, IntegrityError, ProgramLimitExceeded)
+"""PostgreSQL refuses what a row holds."""
 
+log = get_logger("gazelle_sync.pull")
 
 _TICK = timedelta(microseconds=1)
 
@@ -90,24 +96,37 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 class Staging:
     """Writes one entity's bodies and remembers what is held.
 
+    Safe to use by several threads of one entity; each method commits.
+
     Args:
-        connection: Its own; every method commits.
+        database: Connections, taken for a method each.
         entity: Which.
         run_id: Written into each row.
         order: Gives `fetched_at`.
         report: Counts go there.
+        production: Writes rows in the transaction that stages their bodies; None: everything stays pending.
     """
 
     def __init__(
-        self, connection: Connection, entity: Entity, run_id: str, order: ReadingOrder, report: EntityReport
+        self,
+        database: Connections,
+        entity: Entity,
+        run_id: str,
+        order: ReadingOrder,
+        report: EntityReport,
+        production: PageWriter | None = None,
     ) -> None:
-        self._connection = connection
+        self._database = database
         self.entity = entity
         self.run_id = run_id
         self._order = order
         self._report = report
+        self._production = production
         self._table = sql.Identifier(entity.staging_table)
+        self._lock = threading.RLock()
         self.parents_named: dict[str, set[str]] = defaultdict(set)
+        self.has_pending = False
+        """Whether something was left pending here."""
         self.is_empty = self._is_empty()
         self._recent: dict[str, Held] | None = {} if self.is_empty else None
 
@@ -120,6 +139,8 @@ class Staging:
         """What is held of some records."""
         if self._recent is not None:
             return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
+        if not ids:
+            return {}
         query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
         return dict(self._read_held(query, [list(ids)]))
 
@@ -129,41 +150,21 @@ class Staging:
 
     def set_aside(self) -> set[str]:
         """Records whose newest version was set aside by the guard: they must be read again."""
-        query = sql.SQL(statement("pull/staging_set_aside")).format(staging=self._table)
-        with database_errors():
-            allow_long_statements(self._connection)
-            ids = {external_id for (external_id,) in self._connection.execute(query)}
-            self._connection.commit()
-        return ids
+        return self._ids("pull/staging_set_aside")
 
     def unanswered(self) -> set[str]:
         """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
-        query = sql.SQL(statement("pull/stubs_unanswered")).format(
-            staging=self._table, production=sql.Identifier(self.entity.table.name)
-        )
-        with database_errors():
-            allow_long_statements(self._connection)
-            ids = {external_id for (external_id,) in self._connection.execute(query)}
-            self._connection.commit()
-        return ids
+        return self._ids("pull/stubs_unanswered")
 
     def unstaged(self) -> set[str]:
         """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
-        query = sql.SQL(statement("pull/unstaged_ids")).format(
-            staging=self._table, table=sql.Identifier(self.entity.table.name), key=sql.Identifier("external_id")
-        )
-        with database_errors():
-            allow_long_statements(self._connection)
-            ids = {external_id for (external_id,) in self._connection.execute(query)}
-            self._connection.commit()
-        return ids
+        return self._ids("pull/unstaged_ids")
 
     def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """The last body that is held of each record, living or not."""
         query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=self._table)
-        with database_errors():
-            rows = self._connection.execute(query, [list(ids)]).fetchall()
-            self._connection.commit()
+        with self._database.use() as connection:
+            rows = connection.execute(query, [list(ids)]).fetchall()
         yield from rows
 
     def write(
@@ -192,6 +193,18 @@ class Staging:
         unlisted: bool = False,
     ) -> list[str]:
         """The same for bodies whose versions are made already (beside the writing of the page before)."""
+        with self._lock:
+            return self._store(versions, bodies, answer, held, unlisted=unlisted)
+
+    def _store(
+        self,
+        versions: Sequence[Version],
+        bodies: Sequence[Any],
+        answer: Answer,
+        held: dict[str, Held],
+        *,
+        unlisted: bool,
+    ) -> list[str]:
         fresh: dict[str, tuple[Version, Any, Held | None]] = {}
         settled: list[Version] = []
         same: list[str] = []
@@ -213,30 +226,39 @@ class Staging:
         if self._recent is not None:
             self._remember({external_id: held[external_id] for external_id in fresh})
         self._report.fetched += len(fresh) + len(same)
-        self._insert([version for version, _, _ in fresh.values()], same, settled, answer, unlisted=unlisted)
+        if fresh:
+            self._insert(
+                {external_id: version for external_id, (version, _, _) in fresh.items()},
+                {external_id: body for external_id, (_, body, _) in fresh.items()},
+                unlisted=unlisted,
+            )
+        if same:
+            self._look_after(same, settled, answer, unlisted=unlisted)
         return list(fresh)
 
     def write_tombstones(self, ids: Sequence[str]) -> None:
         """Store that Gazelle has these records no more: a version whose body is JSON null."""
+        if not ids:
+            return
         self._report.deleted += len(ids)
-        self._insert([tombstone(external_id) for external_id in ids], [], [], None, unlisted=False)
+        with self._lock:
+            self._insert({external_id: tombstone(external_id) for external_id in ids}, None, unlisted=False)
 
     def mark_listed(self, ids: Sequence[str], *, unlisted: bool) -> None:
         """Remember that records are absent from their list though they answer by id (or are back in it)."""
         if not ids:
             return
         query = sql.SQL(statement("pull/staging_mark_listed")).format(staging=self._table)
-        with database_errors():
-            self._connection.execute(query, {"ids": list(ids), "unlisted": unlisted})
-            self._connection.commit()
+        with self._database.use() as connection:
+            connection.execute(query, {"ids": list(ids), "unlisted": unlisted})
 
     def mark_unsettled(self, ids: Sequence[str]) -> None:
         """Remember that records could not be read though they changed: the next run reads them again."""
-        if ids:
-            query = sql.SQL(statement("pull/staging_unsettle")).format(staging=self._table)
-            with database_errors():
-                self._connection.execute(query, {"ids": list(ids)})
-                self._connection.commit()
+        if not ids:
+            return
+        query = sql.SQL(statement("pull/staging_unsettle")).format(staging=self._table)
+        with self._database.use() as connection:
+            connection.execute(query, {"ids": list(ids)})
 
     def distrust(self) -> int:
         """Give bodies that something changed since they were staged the hash of what they hold now.
@@ -244,53 +266,84 @@ class Staging:
         Gazelle's body then differs from what is held, and is staged again. Gives how many there were.
         """
         changed: dict[str, bytes] = {}
-        names = {"staging": self._table}
-        with database_errors(), self._connection.cursor(name="bodies") as cursor:
-            allow_long_statements(self._connection)
-            cursor.execute(sql.SQL(statement("pull/staging_bodies")).format(**names))
-            while rows := cursor.fetchmany(WAITING_AT_ONCE):
-                living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
-                changed |= {row_id: held for row_id, body, said in living if (held := hash_of_held(body)) != said}
-        if changed:
-            found = {"ids": list(changed), "hashes": list(changed.values())}
-            with database_errors():
-                self._connection.execute(sql.SQL(statement("pull/staging_rehash")).format(**names), found)
-        self._connection.commit()
+        with self._database.use() as connection, connection.transaction():
+            allow_long_statements(connection)
+            with connection.cursor(name="bodies") as cursor:
+                cursor.execute(sql.SQL(statement("pull/staging_bodies")).format(staging=self._table))
+                while rows := cursor.fetchmany(WAITING_AT_ONCE):
+                    living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
+                    changed |= {row_id: held for row_id, body, said in living if (held := hash_of_held(body)) != said}
+            if changed:
+                found = {"ids": list(changed), "hashes": list(changed.values())}
+                connection.execute(sql.SQL(statement("pull/staging_rehash")).format(staging=self._table), found)
         return len(changed)
 
     def date_again(self) -> None:
         """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
-        with database_errors(), self._connection.transaction():
-            allow_long_statements(self._connection)
+        with self._database.use() as connection, connection.transaction():
+            allow_long_statements(connection)
             query = sql.SQL(statement("pull/staging_undated")).format(staging=self._table)
-            self._connection.execute(query, [self._order.next()])
+            connection.execute(query, [self._order.next()])
 
     def note_waiting(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
-        with database_errors(), self._connection.cursor(name="waiting") as cursor:
-            allow_long_statements(self._connection)
-            cursor.execute(sql.SQL(statement("pull/staging_waiting")).format(staging=self._table))
-            while rows := cursor.fetchmany(WAITING_AT_ONCE):
-                self._note_parents([body for (body,) in rows])
-        self._connection.commit()
+        with self._database.use() as connection, connection.transaction():
+            allow_long_statements(connection)
+            with connection.cursor(name="waiting") as cursor:
+                cursor.execute(sql.SQL(statement("pull/staging_waiting")).format(staging=self._table))
+                while rows := cursor.fetchmany(WAITING_AT_ONCE):
+                    self._note_parents([body for (body,) in rows])
 
-    def _insert(
-        self, versions: list[Version], same: list[str], settled: list[Version], answer: Answer | None, *, unlisted: bool
-    ) -> None:
+    def _insert(self, versions: dict[str, Version], bodies: Mapping[str, Any] | None, *, unlisted: bool) -> None:
+        """Stage versions of one answer, and write the rows of those that need not wait."""
         fetched_at = self._order.next()
+        ways: Iterator[Way] = iter(())
+        if self._production is not None and bodies is not None:
+            ways = self._production.ways(bodies, fetched_at)
+        for way in chain(ways, [None]):
+            try:
+                with self._database.use() as connection:
+                    done, changed = self._commit(connection, versions, way, fetched_at, unlisted=unlisted)
+                break
+            except ROW_REFUSED as error:
+                if way is None:
+                    raise
+                log.info("a page is written in another way", entity=self.entity.name, reason=str(error).strip())
+        self.has_pending = self.has_pending or done < len(versions)
+        self.is_empty = False
+        self._report.staged += len(versions)
+        self._report.processed += done
+        self._report.changed += changed
+
+    def _commit(
+        self,
+        connection: Connection,
+        versions: dict[str, Version],
+        way: Way | None,
+        fetched_at: datetime,
+        *,
+        unlisted: bool,
+    ) -> tuple[int, int]:
+        """One page, one transaction; gives how many versions are in production with it, and the rows changed there."""
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
-        with database_errors(), self._connection.transaction():
-            cursor = self._connection.cursor()
-            if versions:
-                if self.is_empty:
-                    drop_pending_index(self._connection, self.entity.staging_table)
-                with cursor.copy(copy) as out:
-                    for start in range(0, len(versions), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
-                        part = versions[start : start + LINES_AT_ONCE]
-                        out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
-            if settled and answer is not None:
-                cursor.execute(
-                    sql.SQL(statement("pull/staging_settle")).format(staging=self._table),
+        with connection.transaction():
+            ready = way.ready(connection) if way else set()
+            with connection.cursor().copy(copy) as out:
+                for processed in (True, False):
+                    part = [version for i, version in versions.items() if (i in ready) is processed]
+                    for start in range(0, len(part), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
+                        lines = part[start : start + LINES_AT_ONCE]
+                        out.write(copy_lines(lines, fetched_at, self.run_id, unlisted=unlisted, processed=processed))
+            changed = way.write(connection) if way and ready else 0
+        return len(ready), changed
+
+    def _look_after(self, same: list[str], settled: list[Version], answer: Answer, *, unlisted: bool) -> None:
+        """What Gazelle says again: its stamp may have moved, and its row may be gone here."""
+        names = {"staging": self._table, "production": sql.Identifier(self.entity.table.name)}
+        with self._database.use() as connection, connection.transaction():
+            if settled:
+                connection.execute(
+                    sql.SQL(statement("pull/staging_settle")).format(**names),
                     {
                         "ids": [version.external_id for version in settled],
                         "stamps": [version.stamp for version in settled],
@@ -298,19 +351,11 @@ class Staging:
                         "unlisted": unlisted,
                     },
                 )
-            if same:
-                # A body that is held and processed but whose production row is gone (somebody emptied the table)
-                # is applied again.
-                cursor.execute(
-                    sql.SQL(statement("pull/staging_heal")).format(
-                        staging=self._table, production=sql.Identifier(self.entity.table.name)
-                    ),
-                    {"ids": same},
-                )
-                cursor.execute(sql.SQL(statement("pull/staging_refute")).format(staging=self._table), {"ids": same})
-        self._report.staged += len(versions)
-        if versions:
-            self.is_empty = False
+            # A body that is held and processed but whose production row is gone (somebody emptied the table) is
+            # applied again.
+            healed = connection.execute(sql.SQL(statement("pull/staging_heal")).format(**names), {"ids": same}).rowcount
+            self.has_pending = self.has_pending or healed > 0
+            connection.execute(sql.SQL(statement("pull/staging_refute")).format(**names), {"ids": same})
 
     def _remember(self, fresh: dict[str, Held]) -> None:
         """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
@@ -323,17 +368,25 @@ class Staging:
             self.parents_named[parent] |= ids_at(bodies, path)
 
     def _is_empty(self) -> bool:
-        with database_errors():
-            query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self._table)
-            row = self._connection.execute(query).fetchone()
-            self._connection.commit()
-        return row == (True,)
+        query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self._table)
+        with self._database.use() as connection:
+            return connection.execute(query).fetchone() == (True,)
+
+    def _ids(self, name: str) -> set[str]:
+        query = sql.SQL(statement(name)).format(
+            staging=self._table,
+            production=sql.Identifier(self.entity.table.name),
+            table=sql.Identifier(self.entity.table.name),
+            key=sql.Identifier("external_id"),
+        )
+        with self._database.use() as connection, connection.transaction():
+            allow_long_statements(connection)
+            return {external_id for (external_id,) in connection.execute(query)}
 
     def _read_held(self, query: sql.Composed, parameters: list[Any]) -> Iterator[tuple[str, Held]]:
-        with database_errors():
+        with self._database.use() as connection, connection.transaction():
             if not parameters:  # all that is staged is sorted
-                allow_long_statements(self._connection)
-            rows = self._connection.execute(query, parameters).fetchall()
-            self._connection.commit()
+                allow_long_statements(connection)
+            rows = connection.execute(query, parameters).fetchall()
         for external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start in rows:
             yield external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))

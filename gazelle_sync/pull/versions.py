@@ -26,7 +26,7 @@ TOMBSTONE = b"null"
 
 COLUMNS = (
     "id, external_id, raw_data, content_hash, gazelle_updated_at, is_unsettled, replaced_characters, "
-    "fetched_at, run_id, is_unlisted, sync_status"
+    "fetched_at, run_id, is_unlisted, sync_status, processed_at, attempts"
 )
 
 
@@ -81,9 +81,21 @@ def tombstone(external_id: str) -> Version:
     return Version(external_id, TOMBSTONE, None)
 
 
-def copy_lines(versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool) -> bytes:
-    """Versions as lines of COPY's text format, with the columns of `COLUMNS`."""
-    common = f"\t{fetched_at.isoformat()}\t{escaped(run_id)}\t{unlisted}\tpending\n".encode()
+def copy_lines(
+    versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool, processed: bool
+) -> bytes:
+    """Versions as lines of COPY's text format, with the columns of `COLUMNS`.
+
+    Args:
+        versions: Of one answer.
+        fetched_at: When it was read.
+        run_id: Of the run.
+        unlisted: Whether these records are absent from their list.
+        processed: Whether their rows are written in the same transaction; otherwise they are pending.
+    """
+    read_at = fetched_at.isoformat()
+    state = f"processed\t{read_at}\t1" if processed else f"pending\t{NULL}\t0"
+    common = f"\t{read_at}\t{escaped(run_id)}\t{unlisted}\t{state}\n".encode()
     ids = escaped_all([v.external_id for v in versions])
     heads = [f"{row_id}\t{external_id}" for row_id, external_id in zip(_ordered_uuids(), ids, strict=False)]
     tails = [

@@ -6,7 +6,7 @@ are grouped by the columns they have, and a column that is absent keeps its valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,10 +61,13 @@ class TableWriter:
         self._known: dict[str, set[str]] = {}
         self._stubs: dict[str, set[str]] = {}
         self.tables_are_new = False
-        self._jsonb = self._jsonb_columns()
 
-    def write(self, batch: Sequence[Staged]) -> int:
+    def write(self, batch: Sequence[Staged], *, may_lack_parents: bool = False) -> int:
         """Apply one batch of reconciled versions.
+
+        Args:
+            batch: What was reconciled.
+            may_lack_parents: Whether rows may name records that have no row yet: foreign keys come after the load.
 
         Returns:
             Rows inserted, changed or marked deleted.
@@ -75,14 +78,36 @@ class TableWriter:
             rows = self._own(table, _newest_rows(spoken, table.name))
             if not rows:
                 continue
-            changed += self._make_stubs(table, rows, spoken)
+            if not may_lack_parents:
+                changed += self._make_stubs(table, rows, spoken)
             changed += self._upsert(table, rows)
-            if table.name in self._known:
-                self._known[table.name].update(row["external_id"] for row in rows)
         for table in reversed(self._entity.tables):
             if table.owner is not None:
                 changed += self._mark_vanished(table, [s for s in spoken if table.name in s.rows])
         return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
+
+    def make_stubs(self, batch: Sequence[Staged]) -> int:
+        """Insert a stub for each record that the rows of some versions name and that has no row; gives how many."""
+        return sum(
+            self._make_stubs(table, rows, batch)
+            for table in self._entity.tables
+            if (rows := _newest_rows(batch, table.name))
+        )
+
+    def naming_unknown(self, batch: Iterable[Staged]) -> set[str]:
+        """External ids of the versions whose rows name a record that has no row yet, or only a stub."""
+        named: dict[str, dict[str, set[str]]] = {}
+        own = {table.name for table in self._entity.tables}
+        for staged in batch:
+            for table in self._entity.tables:
+                for row in staged.rows.get(table.name, ()):
+                    for column, parent in table.references.items():
+                        if parent not in own and (external_id := row.get(column)) is not None:
+                            named.setdefault(parent, {}).setdefault(external_id, set()).add(staged.external_id)
+        unknown: set[str] = set()
+        for parent, by in named.items():
+            unknown.update(*(by[external_id] for external_id in by.keys() - self._known_among(parent, by.keys())))
+        return unknown
 
     def find_twins(self, batch: Sequence[Staged] | None) -> int:
         """Mark imported timeline entries that duplicate an entry of the API's own.
@@ -153,7 +178,7 @@ class TableWriter:
     def _copy(
         self, into: sql.Identifier, names: sql.Composed, table: Table, columns: tuple[str, ...], group: list[Values]
     ) -> None:
-        jsonb = [name in self._jsonb[table.name] for name in columns]
+        jsonb = self._is_jsonb(table, columns)
         with self._connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(into, names)) as out:
             for start in range(0, len(group), LINES_AT_ONCE):
                 out.write(copytext.lines([tuple(row.values()) for row in group[start : start + LINES_AT_ONCE]], jsonb))
@@ -162,10 +187,11 @@ class TableWriter:
         """Insert a stub row for each referenced record that has no row yet: references never point to nothing."""
         made = 0
         for column, parent in table.references.items():
-            known = self._known_ids(parent)
-            wanted = {row[column] for row in rows if row.get(column) is not None and row[column] not in known}
+            wanted = {row[column] for row in rows if row.get(column) is not None}
             if parent == table.name:
                 wanted -= {row["external_id"] for row in rows}
+            known = self._known_among(parent, wanted)
+            wanted -= known
             if not wanted:
                 continue
             hints = self._hints(parent, wanted, bodies)
@@ -235,22 +261,25 @@ class TableWriter:
             },
         ).rowcount
 
-    def _known_ids(self, table: str) -> set[str]:
-        """Ids of a table's rows, without stubs: a later body may still fill those."""
-        if table not in self._known:
-            query = sql.SQL("SELECT external_id, is_stub FROM {}").format(sql.Identifier(table))
-            rows = self._connection.execute(query).fetchall()
-            self._known[table] = {external_id for external_id, is_stub in rows if not is_stub}
-            self._stubs[table] = {external_id for external_id, is_stub in rows if is_stub}
-        return self._known[table]
+    def _known_among(self, table: str, ids: Collection[str]) -> set[str]:
+        """Ids, of these, of a table's rows; a stub does not count, since it may still learn its name."""
+        known = self._known.setdefault(table, set())
+        stubs = self._stubs.setdefault(table, set())
+        if unknown := [external_id for external_id in ids if external_id not in known]:
+            query = sql.SQL("SELECT external_id, is_stub FROM {} WHERE external_id = ANY (%s)")
+            for external_id, is_stub in self._connection.execute(query.format(sql.Identifier(table)), [unknown]):
+                (stubs if is_stub else known).add(external_id)
+        return known
 
-    def _jsonb_columns(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {table.name: set() for table in self._entity.tables}
-        rows = self._connection.execute(statement("warehouse/jsonb_columns"), [list(found)]).fetchall()
-        self._connection.commit()
-        for table, column in rows:
-            found[table].add(column)
-        return found
+    def _is_jsonb(self, table: Table, columns: Sequence[str]) -> list[bool]:
+        """For each column whether it is jsonb: asked once a process, since the migrations say so."""
+        if table.name not in _JSONB:
+            found = self._connection.execute(statement("warehouse/jsonb_columns"), [[table.name]])
+            _JSONB[table.name] = frozenset(column for _, column in found)
+        return [column in _JSONB[table.name] for column in columns]
+
+
+_JSONB: dict[str, frozenset[str]] = {}
 
 
 def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:

@@ -94,6 +94,29 @@ def give_back(url: str, connection: Connection) -> None:
     connection.close()
 
 
+class Connections:
+    """At most so many connections at once for the threads of one run, each borrowed for a block.
+
+    Args:
+        url: `postgresql://…`.
+        most: How many blocks may run side by side; others wait for one to end. A block must not open another.
+    """
+
+    def __init__(self, url: str, most: int = 2) -> None:
+        self.url = url
+        self._room = threading.Semaphore(most)
+
+    @contextmanager
+    def use(self) -> Iterator[Connection]:
+        """A connection for a block, as `borrow` gives it.
+
+        Raises:
+            DatabaseError: The database cannot be reached, or goes away.
+        """
+        with self._room, borrow(self.url) as connection:
+            yield connection
+
+
 def together(
     connection: Connection, *questions: Question, begin: LiteralString = "BEGIN", ends: bool = True
 ) -> list[Rows]:

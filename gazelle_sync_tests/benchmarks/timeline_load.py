@@ -12,12 +12,14 @@ import msgspec
 
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.pull.apply import Applier, StagedSelection
+from gazelle_sync.pull import load
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page, with_versions
-from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import ReadingOrder, Staging
-from gazelle_sync.warehouse.connect import ReusedConnection, connect
+from gazelle_sync.pull.write import PageWriter
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync.warehouse.pool import Connections, keep_connections
 from gazelle_sync_tests.benchmarks.ground import Server, new_shop_database
 from gazelle_sync_tests.benchmarks.pages import Pages
 
@@ -51,7 +53,7 @@ class Loaded:
 
 
 def load_ours(where: Server, pages: Pages) -> Loaded:
-    """`Staging.write` and `Applier`, as a first pull calls them.
+    """A first load as a pull makes it: each page staged and written in one transaction, keys and indexes at the end.
 
     Raises:
         RuntimeError: Not every entry arrived.
@@ -59,16 +61,21 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
     database = new_shop_database(where)
     url = where.url(database)
     pages.make_parents(url)
-    report = EntityReport()
-    begun = time.perf_counter()
-    with connect(url) as connection:
-        staging = Staging(connection, TIMELINE, "benchmark", ReadingOrder(datetime.now(UTC)), report)
+    order = ReadingOrder(datetime.now(UTC))
+    connections = Connections(url)
+    with keep_connections():
+        begun = time.perf_counter()
+        with connections.use() as connection:
+            loads = load.begin(connection, [TIMELINE]) == {TIMELINE.name}
+        writer = PageWriter(TIMELINE, loads=loads)
+        staging = Staging(connections, TIMELINE, "benchmark", order, EntityReport(), writer)
         for page, versions in prefetch(with_versions(_pages(pages))):
             ids = [version.external_id for version in versions]
             staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
-    staged = time.perf_counter()
-    Applier(ReusedConnection(url), TIMELINE, report, Progress()).apply(StagedSelection.PENDING)
-    applied = time.perf_counter()
+        staged = time.perf_counter()
+        with connections.use() as connection:
+            load.end(connection, TIMELINE, order.next())
+        applied = time.perf_counter()
     _check(url, pages)
     where.drop(database)
     return Loaded(staged - begun, applied - staged)

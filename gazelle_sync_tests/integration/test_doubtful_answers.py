@@ -18,6 +18,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import ReadingOrder, Staging
 from gazelle_sync.warehouse.connect import connect
+from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -279,13 +280,11 @@ def test_a_setting_that_is_no_instant_stops_nothing(shop: Shop) -> None:
 
 def test_two_bodies_of_one_id_in_an_answer_are_not_stored_again_by_the_next(shop: Shop) -> None:
     now = datetime.now(UTC)
-    with connect(shop.url) as connection:
-        staging = Staging(connection, TIMELINE, "a run", ReadingOrder(now), EntityReport())
-        first, second = ({"id": "tme_double", "occurredAt": "2026-01-01T12:00:00Z", "comment": c} for c in "ab")
-        for bodies, stored in (([first, second], 1), ([first, second], 0), ([first], 1), ([second, first], 0)):
-            answer = Answer({}, now, has_replacements=False)
-            assert len(staging.write(bodies, answer, staging.held_among(["tme_double"]))) == stored
-        connection.commit()
+    staging = Staging(Connections(shop.url), TIMELINE, "a run", ReadingOrder(now), EntityReport())
+    first, second = ({"id": "tme_double", "occurredAt": "2026-01-01T12:00:00Z", "comment": c} for c in "ab")
+    for bodies, stored in (([first, second], 1), ([first, second], 0), ([first], 1), ([second, first], 0)):
+        answer = Answer({}, now, has_replacements=False)
+        assert len(staging.write(bodies, answer, staging.held_among(["tme_double"]))) == stored
     held = shop.query(
         "SELECT raw_data ->> 'comment' FROM staging_timeline WHERE external_id = 'tme_double' ORDER BY fetched_at"
     )

@@ -276,6 +276,7 @@ class RunSession:
                 mode=Mode.BACKFILL if is_past else Mode(mode),
                 window=(start, end) if is_past else None,
                 entities=self._selected(),
+                applies=self._expected(),
                 run_id=self._run.run_id,
                 allow_deletes=self._options.allow_deletes,
                 progress=self._options.progress,

@@ -1,0 +1,101 @@
+"""A first load, from the entity's side: which entities load, and what is looked up when their rows are in.
+
+While entities load side by side nothing holds their rows against each other. So at the end what is named and is nowhere
+gets its stub, with what the records that name it say of it, before the foreign keys are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from psycopg import sql
+
+from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.pull.guard import rows_of
+from gazelle_sync.pull.stage import ReadingOrder
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.merge import Staged, TableWriter
+
+BATCH = 2000
+
+
+def waiting(connection: Connection) -> set[str]:
+    """Entities of which something is staged that is not in production: pending, or in error."""
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(
+            sql.Literal(entity.name), sql.Identifier(entity.staging_table)
+        )
+        for entity in ENTITIES
+    )
+    return {name for (name,) in connection.execute(query)}
+
+
+def begin(connection: Connection, entities: Sequence[Entity]) -> set[str]:
+    """Begin the load of those of some entities whose tables are empty; gives their names."""
+    return begin_loads(connection, {entity.name: _tables(entity) for entity in entities})
+
+
+def end_abandoned(connection: Connection, order: ReadingOrder) -> None:
+    """End the loads of a run that died: its rows are here, their keys and indexes are not."""
+    open_names = open_loads(connection)
+    for entity in ENTITIES:
+        if entity.name in open_names:
+            end(connection, entity, order.next())
+
+
+def end(connection: Connection, entity: Entity, read_at: datetime) -> int:
+    """End an entity's load.
+
+    Args:
+        connection: In no transaction.
+        entity: Which. What it names is in, as far as it ever will be.
+        read_at: When what it names was found to be nowhere, aware UTC.
+
+    Returns:
+        How many rows were made or changed.
+    """
+    changed = 0
+
+    def complete() -> None:
+        nonlocal changed
+        writer = TableWriter(connection, entity)
+        ids = iter(_naming_unknown(connection, entity))
+        while part := list(islice(ids, BATCH)):
+            changed += writer.make_stubs(list(_reconciled(connection, entity, part, read_at)))
+        changed += writer.find_twins(None)
+
+    end_load(connection, entity.name, _tables(entity), complete)
+    return changed
+
+
+def _tables(entity: Entity) -> list[str]:
+    return [entity.staging_table, *(table.name for table in entity.tables)]
+
+
+def _naming_unknown(connection: Connection, entity: Entity) -> list[str]:
+    """Records of the entity that name a record which has no row, or only a stub."""
+    own = {table.name for table in entity.tables}
+    queries = [
+        sql.SQL(statement("pull/naming_unknown")).format(
+            key=sql.Identifier(table.owner or "external_id"),
+            table=sql.Identifier(table.name),
+            column=sql.Identifier(column),
+            parent=sql.Identifier(parent),
+        )
+        for table in entity.tables
+        for column, parent in table.references.items()
+        if parent not in own
+    ]
+    if not queries:
+        return []
+    return sorted(external_id for (external_id,) in connection.execute(sql.SQL(" UNION ").join(queries)))
+
+
+def _reconciled(connection: Connection, entity: Entity, ids: list[str], read_at: datetime) -> Iterator[Staged]:
+    query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=sql.Identifier(entity.staging_table))
+    for external_id, body in connection.execute(query, [ids]).fetchall():
+        if (rows := rows_of(entity, body)) is not None:
+            yield Staged("", external_id, body, read_at, None, True, rows)

@@ -1,0 +1,122 @@
+"""The production half of a page's transaction: rows reconciled in memory, written beside the bodies they came from.
+
+Most of what a page brings can be written at once. What waits for the end of the entity stays `pending` in staging: a
+body that cannot be reconciled, one that names a record which is not here yet, and one that would take something away
+(the guard has to see all of these first). `gazelle_sync.pull.apply` applies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from psycopg import sql
+
+from gazelle_sync.entities import NAMELESS, Entity
+from gazelle_sync.pull import guard
+from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.merge import Staged, TableWriter
+from gazelle_sync.warehouse.page_lines import TableLines, page_lines
+
+BODIES_AT_ONCE = 500
+"""PostgreSQL takes these in while the next are made."""
+
+
+class Way(Protocol):
+    """A way in which the bodies of one answer get into production, in the transaction that stages them."""
+
+    def ready(self, connection: Connection) -> set[str]:
+        """External ids of the records whose rows are written at once."""
+
+    def write(self, connection: Connection) -> int:
+        """Write these; gives how many rows were inserted or changed."""
+
+
+class PageWriter:
+    """Writes pages of one entity into its production tables.
+
+    Args:
+        entity: Which.
+        loads: Whether its tables were empty when the run began, and have no foreign keys among those that are loaded
+            side by side: then nothing is looked up, since nothing is held.
+    """
+
+    def __init__(self, entity: Entity, *, loads: bool) -> None:
+        self._entity = entity
+        self._loads = loads
+
+    def ways(self, bodies: Mapping[str, Any], read_at: datetime) -> Iterator[Way]:
+        """Ways to write some bodies, the cheapest first: one whose row PostgreSQL refuses leaves it to the next.
+
+        Args:
+            bodies: External id → body.
+            read_at: When they were read, aware UTC.
+        """
+        if self._loads and (lines := _Lines.of(self._entity, bodies)):
+            yield lines
+        yield _Rows(self._entity, bodies, read_at, loads=self._loads)
+
+
+class _Lines:
+    """Of a first load: bodies straight to lines of COPY."""
+
+    def __init__(self, ids: set[str], parts: list[dict[str, TableLines]]) -> None:
+        self._ids = ids
+        self._parts = parts
+
+    @classmethod
+    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> _Lines | None:
+        """None where the bodies are not all alike, or one cannot become rows."""
+        given = list(bodies.values())
+        parts = []
+        for start in range(0, len(given), BODIES_AT_ONCE):
+            lines = page_lines(entity, given[start : start + BODIES_AT_ONCE])
+            if lines is None:
+                return None
+            parts.append(lines)
+        return cls(set(bodies), parts)
+
+    def ready(self, connection: Connection) -> set[str]:
+        return self._ids
+
+    def write(self, connection: Connection) -> int:
+        changed = 0
+        for lines in self._parts:
+            for table, found in lines.items():
+                if not found.text:
+                    continue
+                names = sql.SQL(", ").join(map(sql.Identifier, found.columns))
+                copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+                with connection.cursor().copy(copy) as out:
+                    out.write(found.text)
+                changed += len(found.ids)
+        return changed
+
+
+class _Rows:
+    """Bodies reconciled one by one, and upserted."""
+
+    def __init__(self, entity: Entity, bodies: Mapping[str, Any], read_at: datetime, *, loads: bool) -> None:
+        self._entity = entity
+        self._loads = loads
+        self._reconciled = {
+            external_id: Staged("", external_id, body, read_at, None, True, rows)
+            for external_id, body in bodies.items()
+            if not external_id.startswith(NAMELESS) and (rows := guard.rows_of(entity, body)) is not None
+        }
+        self._ready: list[Staged] = []
+
+    def ready(self, connection: Connection) -> set[str]:
+        waits: set[str] = set()
+        if self._reconciled and not self._loads:
+            rows = {external_id: staged.rows for external_id, staged in self._reconciled.items()}
+            waits = guard.losing(connection, self._entity, rows)
+            waits |= TableWriter(connection, self._entity).naming_unknown(self._reconciled.values())
+        self._ready = [staged for external_id, staged in self._reconciled.items() if external_id not in waits]
+        return {staged.external_id for staged in self._ready}
+
+    def write(self, connection: Connection) -> int:
+        writer = TableWriter(connection, self._entity)
+        changed = writer.write(self._ready, may_lack_parents=self._loads)
+        return changed if self._loads else changed + writer.find_twins(self._ready)

@@ -1,0 +1,107 @@
+"""First loads: empty tables take rows without foreign keys and plain indexes, which are made when the rows are in.
+
+The load of an entity begins in one transaction and ends in another; in between each page commits by itself, and readers
+see what is in. What has to be made again is written down in `system_settings`, in the transaction that drops it. So a
+process that dies in between leaves tables that are true and slower, and the next run ends its loads first.
+
+Only empty tables are loaded so, and only foreign keys among them are dropped: to drop one locks the table that it
+points to as well, which others may read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from psycopg import errors, sql
+
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import allow_long_statements, brief_exclusive_lock
+from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+
+SETTING = "first_loads"
+"""JSON: entity → the statements that make its keys and indexes again."""
+
+log = get_logger("gazelle_sync.warehouse")
+
+
+def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> set[str]:
+    """Begin the load of entities of which all tables are empty.
+
+    Nothing is dropped where the role does not own the tables, or another session holds a lock on one of them.
+
+    Args:
+        connection: In no transaction.
+        wanted: Entity → its staging table and its production tables.
+
+    Returns:
+        The entities that are loaded.
+    """
+    tables = {table for names in wanted.values() for table in names}
+    if not tables:
+        return set()
+    is_empty = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
+        for table in sorted(tables)
+    )
+    empty = {name for (name,) in connection.execute(is_empty)}
+    loaded = {entity: names for entity, names in wanted.items() if empty.issuperset(names)}
+    if not loaded:
+        return set()
+    owners = {table: entity for entity, names in loaded.items() for table in names}
+    try:
+        with connection.transaction(), brief_exclusive_lock(connection):
+            makers: dict[str, list[str]] = {entity: [] for entity in loaded}
+            found = connection.execute(statement("warehouse/load_definitions"), {"tables": list(owners)}).fetchall()
+            for table, drop, make in found:
+                connection.execute(drop.encode())
+                makers[owners[table]].append(make)
+            write_setting(connection, SETTING, json.dumps(makers))
+    except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
+        log.info("tables are loaded with their keys and indexes in place", reason=str(error).strip())
+        return set()
+    return set(loaded)
+
+
+def open_loads(connection: Connection) -> list[str]:
+    """The entities whose load was begun and not ended, in the order in which it has to be ended."""
+    return list(_makers(connection))
+
+
+def end_load(connection: Connection, entity: str, tables: Sequence[str], then: Callable[[], None]) -> None:
+    """Make an entity's keys and indexes again, in one transaction.
+
+    Args:
+        connection: In no transaction.
+        entity: Its name.
+        tables: Its staging table and its production tables.
+        then: Called when the indexes are there and before the foreign keys are: it gives a row to what is named and
+            has none.
+    """
+    with connection.transaction():
+        allow_long_statements(connection)
+        makers = _makers(connection)
+        made = makers.pop(entity)
+        keys = [make for make in made if make.startswith("ALTER TABLE")]
+        _make(connection, [make for make in made if make not in keys])
+        for table in tables:
+            # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        then()
+        _make(connection, keys)
+        write_setting(connection, SETTING, json.dumps(makers))
+
+
+def _make(connection: Connection, statements: Sequence[str]) -> None:
+    for text in statements:
+        try:
+            with connection.transaction():
+                connection.execute(text.encode())
+        except (errors.DuplicateTable, errors.DuplicateObject):
+            log.info("somebody has made it again already", statement=text)
+
+
+def _makers(connection: Connection) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(read_setting(connection, SETTING) or "{}")
+    return found
