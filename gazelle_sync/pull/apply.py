@@ -22,7 +22,7 @@ from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.proof import Proof, prove
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
+from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
@@ -69,7 +69,6 @@ class Applier:
         self._progress = progress
         self._days = days
         self._staging = sql.Identifier(entity.staging_table)
-        self._marks_pages = False
         self._finds_twins = False
 
     def apply(
@@ -92,14 +91,12 @@ class Applier:
         """
         with self._database.use() as writing:
             doubted: list[guard.Loss] = []
-            has_pending, lacks_index = self._state(writing)
+            has_pending = self._has_pending(writing)
             if has_pending:
                 self._retire_superseded(writing)
                 doubted = [] if allow_emptying else self._set_aside(writing, confirmed)
             if has_pending or which is StagedSelection.ALL:
                 self._apply_batches(writing, which)
-            if lacks_index:
-                rebuild_pending_index(writing, self._entity.staging_table)
             if doubted:
                 raise guard.mass_emptying(self._entity, doubted)
 
@@ -111,18 +108,10 @@ class Applier:
             connect(self._database.url) as reading,
             bulk_load(connection, self._entity.staging_table, tables, self._find_all_twins) as writer.tables_are_new,
         ):
-            # A first import marks whole answers at the end: a third cheaper than row by row.
-            self._marks_pages = self._writer.tables_are_new and which is StagedSelection.PENDING
             self._finds_twins = not self._writer.tables_are_new and which is StagedSelection.PENDING
-            pages: set[datetime] = set()
             for batch in prefetch(self._batches(reading, which)):
                 self._write(connection, batch)
-                pages.update(staged.fetched_at for staged in batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
-            if self._marks_pages:
-                connection.execute(
-                    sql.SQL(statement("pull/staging_mark_pages")).format(staging=self._staging), [list(pages)]
-                )
         if which is StagedSelection.ALL:
             with connection.transaction():
                 self._find_all_twins()
@@ -130,14 +119,10 @@ class Applier:
     def _find_all_twins(self) -> None:
         self._report.changed += self._writer.find_twins(None)
 
-    def _state(self, connection: Connection) -> tuple[bool, bool]:
-        """Whether anything waits, and whether a first import took the index of what waits."""
-        query = sql.SQL(statement("pull/staging_state")).format(
-            staging=self._staging, name=sql.Literal(self._entity.staging_table)
-        )
+    def _has_pending(self, connection: Connection) -> bool:
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
         with connection.transaction():
-            has_pending, lacks_index = connection.execute(query).fetchone() or (False, False)
-        return has_pending, lacks_index
+            return connection.execute(query).fetchone() == (True,)
 
     def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
@@ -192,7 +177,7 @@ class Applier:
 
     def _mark(self, connection: Connection, batch: list[Staged]) -> None:
         done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
-        if done and not self._marks_pages:
+        if done:
             query = sql.SQL(statement("pull/staging_mark_processed")).format(staging=self._staging)
             connection.execute(query, [",".join(done)])
         bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]

@@ -150,9 +150,7 @@ class Pull:
                 self.client.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
             if error is None:
-                for name in [entity.name for entity in ENTITIES if entity.name in self._loading]:
-                    self._end_load(name)
-            self._move_watermarks()
+                self._conclude()
             self._remember()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
@@ -231,6 +229,10 @@ class Pull:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
                 prove_and_mend(self._database, entity, report, self.progress)
+            if name in self._staged and self._mode is not Mode.BACKFILL and report.failure is None:
+                self._unmoved.add(name)
+            if self._applied.union(self.failures(), [name]).issuperset(self._applies):
+                self._move_watermarks()
         except GazelleSyncError as error:
             if report.failure is None:
                 report.fail(error)
@@ -240,10 +242,6 @@ class Pull:
         self._applied.add(name)
         if report.failure is not None:
             raise report.as_failure()
-        if name in self._staged and self._mode is not Mode.BACKFILL:
-            self._unmoved.add(name)
-        if self._applied.union(self.failures()).issuperset(self._applies):
-            self._move_watermarks()
         return report
 
     def _apply_waiting(self, parent: Entity, report: EntityReport) -> None:
@@ -279,11 +277,24 @@ class Pull:
             self._loading.discard(name)
 
     def _move_watermarks(self) -> None:
-        """Move the watermarks of what is in, all at once."""
-        if self._unmoved:
+        """Move the watermarks of what is in, all at once.
+
+        Raises:
+            DatabaseError: The lock was lost, or the database went away. What is in stays, and is read again.
+        """
+        names, self._unmoved = sorted(self._unmoved), set()
+        if names:
             with self._database.use() as connection:
-                move_watermark(connection, sorted(self._unmoved), self.watermark, ALL_NAMES, self._lock)
-            self._unmoved.clear()
+                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock)
+
+    def _conclude(self) -> None:
+        """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
+        try:
+            for name in [entity.name for entity in ENTITIES if entity.name in self._loading]:
+                self._end_load(name)
+            self._move_watermarks()
+        except GazelleSyncError as error:
+            log.warning("the run could not be concluded", reason=str(error))
 
     def _stage(self, entity: Entity) -> None:
         """Stage 1 of one entity, on its own thread and connections."""

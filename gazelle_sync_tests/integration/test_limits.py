@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,10 +15,12 @@ from gazelle_sync.errors import DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import evaluate_production
+from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.warehouse import connect as connecting
-from gazelle_sync.warehouse.bulk import bulk_load, rebuild_pending_index
+from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
+from gazelle_sync.warehouse.loads import begin_loads, end_load
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.shop import Shop
@@ -86,16 +89,17 @@ def test_an_import_of_nothing_and_one_into_rows_lock_nothing(shop: Shop, kept: s
         assert locked_out(shop) == set()
 
 
-def test_the_index_of_what_waits_is_left_for_later_where_somebody_writes(shop: Shop) -> None:
-    shop.query("DROP INDEX staging_clients_unprocessed")
-    is_there = "SELECT to_regclass('staging_clients_unprocessed') IS NOT NULL"
-    set_database(shop, lock_timeout="5s")
-    with in_a_transaction(shop, "UPDATE staging_clients SET attempts = attempts"), connect(shop.url) as connection:
-        rebuild_pending_index(connection, "staging_clients")
-    assert not shop.value(is_there)
-    with connect(shop.url) as connection:
-        rebuild_pending_index(connection, "staging_clients")
-    assert shop.value(is_there)
+def test_a_first_load_beside_a_reader_waits_for_nobody_and_keeps_its_keys(
+    databases: Databases, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    with databases.temporary() as url:
+        shop = Shop.on(url, sandbox, tmp_path)
+        migrate(url)
+        set_database(shop, lock_timeout="5s")
+        with in_a_transaction(shop, "TABLE gazelle_clients; TABLE staging_timeline"):
+            shop.sync()
+        shop.assert_equals_api()
+        assert shop.value("SELECT count(*) FROM system_settings WHERE key = 'first_loads'") == 0
 
 
 def test_a_migration_does_not_wait_for_a_reader_and_says_who_is_in_the_way(shop: Shop) -> None:
@@ -133,11 +137,11 @@ def test_pruning_outlasts_a_short_statement_timeout(shop: Shop) -> None:
 GROWS = {
     "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune", "pull/staging_waiting",
     "pull/staging_bodies", "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_retire",
-    "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted", "warehouse/pending_index_create",
+    "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted",
     "pull/timeline_days", "pull/timeline_days_prove", "pull/timeline_between", "pull/timeline_missing",
     "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless",
     "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
-    "pull/staging_mark_pages",
+    "pull/naming_unknown",
 }  # fmt: skip
 """Statements that read or write a table from end to end: what they take grows with a shop's history."""
 
@@ -204,8 +208,10 @@ def test_every_statement_that_grows_with_history_brings_its_own_time(
 def test_limits_end_with_their_transaction(shop: Shop) -> None:
     set_database(shop, statement_timeout="2min", lock_timeout="7s")
     migrate(shop.url)
-    shop.query("DROP INDEX staging_clients_unprocessed")
-    with connect(shop.url) as connection:
-        rebuild_pending_index(connection, "staging_clients")
+    tables = ["staging_products", "gazelle_products"]
+    shop.query("TRUNCATE staging_products, gazelle_products CASCADE")
+    with connect(shop.url, autocommit=True) as connection:
+        assert begin_loads(connection, {"products": tables}) == {"products"}
+        end_load(connection, "products", tables, nothing)
         row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert row.fetchone() == ("2min", "7s")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from gazelle_sync.entities import Entity
 from gazelle_sync.errors import DatabaseError
-from gazelle_sync.pull.apply import Applier, StagedSelection
+from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
-from gazelle_sync_tests.support.shop import Shop
+from gazelle_sync_tests.support.shop import ENTITY, Shop
 
 Record = dict[str, Any]
 GHOST = "cli_0Fantome000000000000"
@@ -160,14 +161,14 @@ def test_a_parent_that_can_never_be_read_stands_among_the_errors(shop: Shop) -> 
 def test_an_entity_that_fails_on_its_parents_rows_says_so_in_the_runs_log(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apply = Applier.apply
+    apply_pending = Pull._apply_pending
 
-    def goes_away_on_clients(self: Applier, which: StagedSelection, **options: Any) -> None:
-        if self._entity.name == "clients":
+    def goes_away_on_clients(self: Pull, entity: Entity, report: EntityReport) -> None:
+        if entity.name == "clients":
             raise DatabaseError("PostgreSQL went away")
-        apply(self, which, **options)
+        apply_pending(self, entity, report)
 
-    monkeypatch.setattr(Applier, "apply", goes_away_on_clients)
+    monkeypatch.setattr(Pull, "_apply_pending", goes_away_on_clients)
     outcome = shop.sync(only=["pianos"], check=False)
     assert set(outcome.errors) == {"pianos"}
     log = shop.last_log()
@@ -179,10 +180,10 @@ def test_a_parent_that_is_brought_along_after_its_own_turn_is_applied_with_the_c
     with Pull(shop.settings) as pull:
         for entity in pull.entities:
             pull.stage(entity.name)
-        pull._staged["timeline"] = Future()  # still reading, and about to bring a client
         pull.apply("clients")
-        shop.query("UPDATE gazelle_clients SET city = 'avant' WHERE external_id = %s", client)
-        shop.query("UPDATE staging_clients SET sync_status = 'pending' WHERE external_id = %s", client)
-        pull._staged["timeline"].set_result(None)
+        brings = pull._entity_pull(ENTITY["clients"], EntityReport(), writes=False)
+        ((_, body),) = brings.staging.last_bodies([client])
+        brings.staging.write([{**body, "region": "amené"}], Answer({}, datetime.now(UTC), False), {})
+        assert shop.row("gazelle_clients", client)["region"] != "amené"
         pull.apply("pianos")
-    assert shop.row("gazelle_clients", client)["city"] != "avant"
+    assert shop.row("gazelle_clients", client)["region"] == "amené"
