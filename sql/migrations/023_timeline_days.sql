@@ -24,7 +24,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        TRUNCATE public.sync_timeline_days;
+        DELETE FROM public.sync_timeline_days;
     ELSIF TG_OP = 'INSERT' THEN
         INSERT INTO public.sync_timeline_days (day, entries)
         SELECT gazelle.timeline_day(occurred_at), count(*)
