@@ -22,17 +22,6 @@ from gazelle_sync.warehouse.merge import Staged, TableWriter
 BATCH = 2000
 
 
-def waiting(connection: Connection) -> set[str]:
-    """Entities of which something is staged that is not in production: pending, or in error."""
-    query = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(
-            sql.Literal(entity.name), sql.Identifier(entity.staging_table)
-        )
-        for entity in ENTITIES
-    )
-    return {name for (name,) in connection.execute(query)}
-
-
 def begin(connection: Connection, entities: Sequence[Entity]) -> set[str]:
     """Begin the load of those of some entities whose tables are empty; gives their names."""
     return begin_loads(connection, {entity.name: _tables(entity) for entity in entities})

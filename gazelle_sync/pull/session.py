@@ -39,7 +39,7 @@ from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
-from gazelle_sync.pull.stage import ReadingOrder, Staging
+from gazelle_sync.pull.stage import ReadingOrder, Snapshot, Staging, read_snapshots
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.runtime.logs import get_logger
@@ -168,7 +168,11 @@ class Pull:
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
         with self._connections.use() as connection:
             load.end_abandoned(connection, self._order)
-            self._waiting = load.waiting(connection)
+            # A full run puts staging right before it looks at what is held.
+            self._snapshots = read_snapshots(
+                connection, ENTITIES, with_held=self._mode not in (Mode.NIGHTLY, Mode.DEEP)
+            )
+            self._waiting = {name for name, snapshot in self._snapshots.items() if snapshot.waits}
             self._loading = load.begin(connection, [e for e in self.entities if e.name in self._applies])
 
     def _refuse_mixing(self, connection: Connection) -> None:
@@ -302,7 +306,8 @@ class Pull:
         report = self.reports[entity.name]
         begun = time.perf_counter()
         try:
-            pull = self._entity_pull(entity, report, writes=entity.name in self._applies)
+            snapshot = self._snapshots[entity.name]
+            pull = self._entity_pull(entity, report, writes=entity.name in self._applies, snapshot=snapshot)
             self._mend_staging(pull)
             if entity.name in self._waiting:
                 pull.staging.note_waiting()
@@ -356,9 +361,11 @@ class Pull:
                 gettext("staged bodies that something had changed, read again: {damaged}", damaged=damaged)
             )
 
-    def _entity_pull(self, entity: Entity, report: EntityReport, *, writes: bool) -> EntityPull:
+    def _entity_pull(
+        self, entity: Entity, report: EntityReport, *, writes: bool, snapshot: Snapshot | None = None
+    ) -> EntityPull:
         production = PageWriter(entity, loads=entity.name in self._loading) if writes else None
-        staging = Staging(self._connections, entity, self.run_id, self._order, report, production)
+        staging = Staging(self._connections, entity, self.run_id, self._order, report, production, snapshot)
         self._stagings[entity.name].append(staging)
         return EntityPull(
             entity=entity,
@@ -384,7 +391,9 @@ class Pull:
 
     def _bring_parents(self, pull: EntityPull) -> None:
         """Stage the unknown records that fresh bodies name, and those that these name in turn."""
-        for parent in (e for e in ENTITIES if pull.staging.parents_named.get(e.name)):
+        for parent in ENTITIES:
+            if not pull.staging.parents_named.get(parent.name, set()) - self._snapshots[parent.name].ids:
+                continue
             if parent.name in self._staged and parent is not pull.entity:
                 wait([self._staged[parent.name]])
             with self._parents_lock:  # the next that brings parents has to see those of the one before

@@ -18,7 +18,7 @@ import msgspec
 from psycopg import DataError, IntegrityError, sql
 from psycopg.errors import ProgramLimitExceeded
 
-from gazelle_sync.entities import Entity
+from gazelle_sync.entities import Entity, Strategy
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.paths import ids_at
@@ -35,8 +35,8 @@ from gazelle_sync.pull.versions import (
 from gazelle_sync.pull.write import PageWriter, Way
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
-from gazelle_sync.warehouse.pool import Connections
+from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
+from gazelle_sync.warehouse.pool import Connections, together
 
 RECENT = 20_000
 WAITING_AT_ONCE = 1000
@@ -93,6 +93,77 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     start: datetime | None = None
 
 
+class Snapshot(msgspec.Struct):
+    """What staging holds of one entity when a run begins.
+
+    Attributes:
+        is_empty: Whether it holds nothing.
+        waits: Whether something is staged that is not in production: pending, or in error.
+        held: Id → newest version; None: not read (of the timeline, whose ids are too many to keep in memory, never).
+        set_aside: Records whose newest version was set aside by the guard: they must be read again. None: not read.
+        unanswered: Records that others name, of which there is neither a body nor Gazelle's word that they are gone.
+    """
+
+    is_empty: bool
+    waits: bool
+    held: dict[str, Held] | None = None
+    set_aside: set[str] | None = None
+    unanswered: set[str] | None = None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of what is known to be held."""
+        return frozenset(self.held or ())
+
+
+def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_held: bool) -> dict[str, Snapshot]:
+    """Entity → snapshot, all in one round trip.
+
+    Args:
+        connection: In no transaction.
+        entities: Which.
+        with_held: Whether more than the first two attributes is read.
+    """
+    questions = [long_statements()]
+    for entity in entities:
+        questions += [(sql.SQL(statement(name)).format(**_names(entity)), None) for name in _parts(entity, with_held)]
+    answers = iter(together(connection, *questions)[1:])
+    found = {}
+    for entity in entities:
+        rows = {name: next(answers) for name in _parts(entity, with_held)}
+        ((is_empty, waits),) = rows.pop(STATE)
+        snapshot = found[entity.name] = Snapshot(is_empty, waits)
+        if HELD in rows:
+            snapshot.held = dict(map(_held, rows[HELD]))
+        if with_held:
+            snapshot.set_aside = {external_id for (external_id,) in rows[SET_ASIDE]}
+            snapshot.unanswered = {external_id for (external_id,) in rows[UNANSWERED]}
+    return found
+
+
+STATE, HELD = "pull/staging_state", "pull/staging_held"
+SET_ASIDE, UNANSWERED = "pull/staging_set_aside", "pull/stubs_unanswered"
+
+
+def _parts(entity: Entity, with_held: bool) -> list[str]:
+    if not with_held:
+        return [STATE]
+    return [STATE, SET_ASIDE, UNANSWERED, *([] if entity.strategy is Strategy.WINDOWED else [HELD])]
+
+
+def _names(entity: Entity) -> dict[str, sql.Identifier]:
+    production = sql.Identifier(entity.table.name)
+    return {
+        "staging": sql.Identifier(entity.staging_table), "production": production, "table": production,
+        "key": sql.Identifier("external_id"),
+    }  # fmt: skip
+
+
+def _held(row: tuple[Any, ...]) -> tuple[str, Held]:
+    external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start = row
+    return external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
+
+
 class Staging:
     """Writes one entity's bodies and remembers what is held.
 
@@ -105,6 +176,7 @@ class Staging:
         order: Gives `fetched_at`.
         report: Counts go there.
         production: Writes rows in the transaction that stages their bodies; None: everything stays pending.
+        snapshot: What is held, where that was read already; None: it is asked for when it is needed.
     """
 
     def __init__(
@@ -115,6 +187,7 @@ class Staging:
         order: ReadingOrder,
         report: EntityReport,
         production: PageWriter | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self._database = database
         self.entity = entity
@@ -122,18 +195,20 @@ class Staging:
         self._order = order
         self._report = report
         self._production = production
+        self._snapshot = snapshot
         self._table = sql.Identifier(entity.staging_table)
         self._lock = threading.RLock()
         self.parents_named: dict[str, set[str]] = defaultdict(set)
         self.has_pending = False
         """Whether something was left pending here."""
-        self.is_empty = self._is_empty()
+        self.is_empty = snapshot.is_empty if snapshot else self._is_empty()
         self._recent: dict[str, Held] | None = {} if self.is_empty else None
 
     def held(self) -> dict[str, Held]:
         """Every record that is held (not for the timeline: that is too many to keep in memory)."""
-        query = sql.SQL(statement("pull/staging_held")).format(staging=self._table)
-        return dict(self._read_held(query, []))
+        if self._snapshot is not None and self._snapshot.held is not None:
+            return dict(self._snapshot.held)
+        return self._read_held(sql.SQL(statement(HELD)).format(staging=self._table), [])
 
     def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
         """What is held of some records."""
@@ -142,7 +217,7 @@ class Staging:
         if not ids:
             return {}
         query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
-        return dict(self._read_held(query, [list(ids)]))
+        return self._read_held(query, [list(ids)])
 
     def read_again(self) -> None:
         """The whole list is read once more: by now the table holds what a first read put there."""
@@ -150,11 +225,13 @@ class Staging:
 
     def set_aside(self) -> set[str]:
         """Records whose newest version was set aside by the guard: they must be read again."""
-        return self._ids("pull/staging_set_aside")
+        known = self._snapshot.set_aside if self._snapshot else None
+        return self._ids(SET_ASIDE) if known is None else set(known)
 
     def unanswered(self) -> set[str]:
         """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
-        return self._ids("pull/stubs_unanswered")
+        known = self._snapshot.unanswered if self._snapshot else None
+        return self._ids(UNANSWERED) if known is None else set(known)
 
     def unstaged(self) -> set[str]:
         """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
@@ -373,20 +450,12 @@ class Staging:
             return connection.execute(query).fetchone() == (True,)
 
     def _ids(self, name: str) -> set[str]:
-        query = sql.SQL(statement(name)).format(
-            staging=self._table,
-            production=sql.Identifier(self.entity.table.name),
-            table=sql.Identifier(self.entity.table.name),
-            key=sql.Identifier("external_id"),
-        )
-        with self._database.use() as connection, connection.transaction():
-            allow_long_statements(connection)
-            return {external_id for (external_id,) in connection.execute(query)}
+        query = sql.SQL(statement(name)).format(**_names(self.entity))
+        with self._database.use() as connection:
+            _, rows = together(connection, long_statements(), (query, None))
+        return {external_id for (external_id,) in rows}
 
-    def _read_held(self, query: sql.Composed, parameters: list[Any]) -> Iterator[tuple[str, Held]]:
-        with self._database.use() as connection, connection.transaction():
-            if not parameters:  # all that is staged is sorted
-                allow_long_statements(connection)
-            rows = connection.execute(query, parameters).fetchall()
-        for external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start in rows:
-            yield external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
+    def _read_held(self, query: sql.Composed, parameters: list[Any]) -> dict[str, Held]:
+        with self._database.use() as connection:
+            _, rows = together(connection, long_statements(), (query, parameters))
+        return dict(map(_held, rows))
