@@ -160,13 +160,12 @@ class Pull:
             self._release()
 
     def _look_around(self) -> None:
-        with self._database.use() as connection:
+        with self._connections.use() as connection:
             self._refuse_mixing(connection)
             self._watermarks = read_watermarks(connection)
             self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
             self._features = self._ask_features(connection)
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
-        with self._connections.use() as connection:
             load.end_abandoned(connection, self._order)
             # A full run puts staging right before it looks at what is held.
             self._snapshots = read_snapshots(
@@ -288,7 +287,7 @@ class Pull:
         """
         names, self._unmoved = sorted(self._unmoved), set()
         if names:
-            with self._database.use() as connection:
+            with self._connections.use() as connection:
                 move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock)
 
     def _conclude(self) -> None:
@@ -349,6 +348,8 @@ class Pull:
         pull.report.errors += len(failed)
         pull.report.notes += [f"{external_id}: {why}" for external_id, why in list(failed.items())[:20]]
         pull.staging.mark_unsettled(list(failed))
+        if not failed and not self._snapshots[pull.entity.name].has_unreadable:
+            return
         with self._connections.use() as connection:
             note_unreadable(connection, pull.entity.name, failed, run_id=self.run_id, is_whole=is_whole)
 
@@ -425,7 +426,7 @@ class Pull:
 
     def _remember(self) -> None:
         """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
-        with self._database.use() as connection:
+        with self._connections.use() as connection:
             write_setting(connection, READING_SETTING, self._order.next().isoformat())
             self._page_sizes.remember(connection)
 
@@ -444,12 +445,10 @@ def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
     row = connection.execute(statement("pull/latest_reading")).fetchone()
     instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
     if after_a_death:
-        allow_long_statements(connection)
-        for entity in ENTITIES:
-            query = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'").format(
-                sql.Identifier(entity.staging_table)
-            )
-            newest = connection.execute(query).fetchone()
-            instants += [newest[0].astimezone(UTC)] if newest and newest[0] else []
-    connection.commit()
+        newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
+        with connection.transaction():
+            allow_long_statements(connection)
+            for entity in ENTITIES:
+                found = connection.execute(newest.format(sql.Identifier(entity.staging_table))).fetchone()
+                instants += [found[0].astimezone(UTC)] if found and found[0] else []
     return max(instants)

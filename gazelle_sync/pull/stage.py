@@ -99,6 +99,7 @@ class Snapshot(msgspec.Struct):
     Attributes:
         is_empty: Whether it holds nothing.
         waits: Whether something is staged that is not in production: pending, or in error.
+        has_unreadable: Whether an earlier run named records that could not be read.
         held: Id → newest version; None: not read (of the timeline, whose ids are too many to keep in memory, never).
         set_aside: Records whose newest version was set aside by the guard: they must be read again. None: not read.
         unanswered: Records that others name, of which there is neither a body nor Gazelle's word that they are gone.
@@ -106,6 +107,7 @@ class Snapshot(msgspec.Struct):
 
     is_empty: bool
     waits: bool
+    has_unreadable: bool
     held: dict[str, Held] | None = None
     set_aside: set[str] | None = None
     unanswered: set[str] | None = None
@@ -122,7 +124,7 @@ def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_h
     Args:
         connection: In no transaction.
         entities: Which.
-        with_held: Whether more than the first two attributes is read.
+        with_held: Whether more than the first three attributes is read.
     """
     questions = [long_statements()]
     for entity in entities:
@@ -131,11 +133,9 @@ def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_h
     found = {}
     for entity in entities:
         rows = {name: next(answers) for name in _parts(entity, with_held)}
-        ((is_empty, waits),) = rows.pop(STATE)
-        snapshot = found[entity.name] = Snapshot(is_empty, waits)
+        snapshot = found[entity.name] = Snapshot(*rows[STATE][0])
         if HELD in rows:
             snapshot.held = dict(map(_held, rows[HELD]))
-        if with_held:
             snapshot.set_aside = {external_id for (external_id,) in rows[SET_ASIDE]}
             snapshot.unanswered = {external_id for (external_id,) in rows[UNANSWERED]}
     return found
@@ -146,16 +146,16 @@ SET_ASIDE, UNANSWERED = "pull/staging_set_aside", "pull/stubs_unanswered"
 
 
 def _parts(entity: Entity, with_held: bool) -> list[str]:
-    if not with_held:
+    if not with_held or entity.strategy is Strategy.WINDOWED:
         return [STATE]
-    return [STATE, SET_ASIDE, UNANSWERED, *([] if entity.strategy is Strategy.WINDOWED else [HELD])]
+    return [STATE, SET_ASIDE, UNANSWERED, HELD]
 
 
-def _names(entity: Entity) -> dict[str, sql.Identifier]:
+def _names(entity: Entity) -> dict[str, sql.Composable]:
     production = sql.Identifier(entity.table.name)
     return {
         "staging": sql.Identifier(entity.staging_table), "production": production, "table": production,
-        "key": sql.Identifier("external_id"),
+        "key": sql.Identifier("external_id"), "name": sql.Literal(entity.name),
     }  # fmt: skip
 
 

@@ -300,7 +300,7 @@ def test_the_checks_need_no_partition(named_shop: Shop, person: Person) -> None:
 
 @pytest.mark.parametrize(
     ("job", "mode", "modes"),
-    [(FULL, "tick", "nightly or deep"), (TICK, "deep", "tick"), (REPLAY_JOB, "tick", "replay")],
+    [(FULL, "tick", "nightly, deep"), (TICK, "deep", "tick"), (REPLAY_JOB, "tick", "replay")],
 )
 def test_a_mode_that_is_not_the_jobs_is_refused_with_what_it_has(
     named_shop: Shop, person: Person, job: str, mode: str, modes: str
@@ -308,7 +308,7 @@ def test_a_mode_that_is_not_the_jobs_is_refused_with_what_it_has(
     before = named_shop.count("sync_logs")
     result = person.launches(job, {"mode": mode})
     assert not result.success
-    assert f"The job {job} has no mode {mode}: it runs as {modes}." in errors(result)
+    assert f"The job {job} has no mode {mode}; it has: {modes}." in errors(result)
     assert named_shop.count("sync_logs") == before
 
 

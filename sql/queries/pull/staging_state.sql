@@ -1,2 +1,5 @@
--- Whether nothing is staged, and whether something is that is not in production.
-SELECT NOT EXISTS (SELECT FROM {staging}), EXISTS (SELECT FROM {staging} WHERE sync_status <> 'processed')
+-- Whether nothing is staged, whether something is that is not in production, and whether records could not be read.
+SELECT
+    NOT EXISTS (SELECT FROM {staging}),
+    EXISTS (SELECT FROM {staging} WHERE sync_status <> 'processed'),
+    EXISTS (SELECT FROM sync_unreadable WHERE entity = {name})
