@@ -245,7 +245,7 @@ def test_check_only_looks_at_what_it_names_and_fails_with_status_1(person: Perso
 def test_a_check_that_nobody_knows_is_refused_with_the_names_that_there_are(person: Person) -> None:
     ended = person.runs("check", "--only", "timezone,flow_age")
     assert ended.returncode == 1
-    assert "timezone is no check. There are: timezone_instants" in ended.stderr
+    assert "timezone is not known. There are: timezone_instants" in ended.stderr
 
 
 def test_a_warning_alone_does_not_fail_the_command(person: Person) -> None:
