@@ -44,16 +44,16 @@ def bulk_load(connection: Connection, staging: str, tables: Sequence[str], then:
     )
     with connection.transaction():
         row = connection.execute(question).fetchone()
-        makers = connection.execute(statement("warehouse/bulk_definitions"), {"tables": list(tables)}).fetchall()
+        makers = connection.execute(statement("warehouse/load_definitions"), {"tables": list(tables)}).fetchall()
     if row != (True,) or not makers:
         yield False
         return
     with connection.transaction():
         allow_long_statements(connection)
-        if not _drop(connection, [drop for drop, _ in makers]):
+        if not _drop(connection, [drop for _, drop, _ in makers]):
             makers = []
         yield True
-        for _, make in makers:
+        for _, _, make in makers:
             connection.execute(make.encode())
         for table in tables:
             # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.

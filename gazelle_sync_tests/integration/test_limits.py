@@ -20,7 +20,7 @@ from gazelle_sync.warehouse import connect as connecting
 from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
-from gazelle_sync.warehouse.loads import begin_loads, end_load
+from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.shop import Shop
@@ -217,3 +217,18 @@ def test_limits_end_with_their_transaction(shop: Shop) -> None:
         end_load(connection, "products", tables, nothing)
         row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert row.fetchone() == ("2min", "7s")
+
+
+def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(shop: Shop) -> None:
+    tables = ["staging_invoices", "gazelle_invoices", "gazelle_invoice_items"]
+    keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'gazelle_invoice_items'::regclass"
+    before = shop.value(keys)
+    shop.query("TRUNCATE staging_invoices, gazelle_invoices CASCADE")
+    with connect(shop.url, autocommit=True) as connection:
+        assert begin_loads(connection, {"invoices": tables}) == {"invoices"}
+        assert shop.value(keys) < before
+        shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_0')")
+        end_load(connection, "invoices", tables, nothing)
+        assert open_loads(connection) == []
+    assert shop.value(keys) == before
+    assert shop.value(f"{keys} AND NOT convalidated") == 1

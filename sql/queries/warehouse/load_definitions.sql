@@ -1,5 +1,6 @@
 -- For each plain index of some tables and each foreign key among them: its table, the statement that drops it, and the
 -- one that makes it again. A foreign key that points to another table stays: to drop it locks that one as well.
+-- Indexes come first, since a foreign key is checked faster with them.
 SELECT i.indrelid::regclass::text, format('DROP INDEX %%s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
 FROM pg_index AS i
 WHERE i.indrelid = ANY (%(tables)s::text[]::regclass[]) AND NOT i.indisunique AND NOT i.indisprimary
