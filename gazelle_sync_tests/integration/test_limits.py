@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import DatabaseError
+from gazelle_sync.pull import load
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.sandbox.running import RunningSandbox
@@ -23,7 +27,7 @@ from gazelle_sync.warehouse.limits import LONG
 from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.shop import Shop
+from gazelle_sync_tests.support.shop import ENTITY, Shop
 
 
 def set_database(shop: Shop, **settings: str) -> None:
@@ -232,3 +236,37 @@ def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(sh
         assert open_loads(connection) == []
     assert shop.value(keys) == before
     assert shop.value(f"{keys} AND NOT convalidated") == 1
+
+
+def test_a_first_load_that_was_killed_is_ended_by_the_next_run(
+    databases: Databases, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    definitions = (
+        "SELECT array_agg(d ORDER BY d) FROM (SELECT pg_get_indexdef(indexrelid) AS d FROM pg_index "
+        "WHERE indrelid::regclass::text ~ '^(gazelle|staging)_' UNION ALL SELECT conrelid::regclass || "
+        "pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text ~ '^gazelle_') AS made"
+    )
+    with databases.temporary() as url:
+        shop = Shop.on(url, sandbox, tmp_path)
+        migrate(url)
+        before = shop.value(definitions)
+        with connect(url, autocommit=True) as connection:
+            assert load.begin(connection, ENTITIES) == {entity.name for entity in ENTITIES}
+        assert shop.value(definitions) != before
+        shop.query("INSERT INTO gazelle_users (external_id, is_stub) VALUES ('usr_0', true)")  # no longer empty
+        shop.sync()
+        assert shop.value(definitions) == before
+        assert shop.value("SELECT value FROM system_settings WHERE key = 'first_loads'") == "{}"
+
+
+def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) -> None:
+    piano = shop.rows("gazelle_pianos", "NOT is_stub")[0]["external_id"]
+    with connect(shop.url, autocommit=True) as connection:
+        (body,) = connection.execute(
+            "SELECT raw_data FROM staging_pianos WHERE external_id = %s", [piano]
+        ).fetchone() or (None,)
+        for client, ready in ((body["client"], {piano}), ({"id": "cli_0Inconnue"}, set())):
+            (way,) = PageWriter(ENTITY["pianos"], loads=False).ways(
+                {piano: {**body, "client": client}}, datetime.now(UTC)
+            )
+            assert way.ready(connection) == ready
