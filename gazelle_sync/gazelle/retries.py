@@ -1,4 +1,8 @@
-"""Which requests are sent again: reads after temporary failures, writes only if they certainly were not applied."""
+"""Which requests are sent again: reads after temporary failures, writes only if they certainly were not applied.
+
+A 429 was not applied, so the request is sent again, a write too. Its `Retry-After` holds back every request of the
+process meanwhile (`Throttle.hold`); one of more than two minutes is not waited for: the request fails.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Owners:
     Attributes:
         path: Path of their ids in the entity's bodies.
         deleted: Ids of those that are gone.
-        kept: Ids of those that are no longer listed, and that the fence keeps.
+        kept: Ids of those that are no longer listed, and that the guard keeps.
     """
 
     path: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class EntityPull:
         watermark: Start of the entity's last successful pull (API clock, UTC); None: it was never pulled.
         features: What the endpoint's schema offers beyond the published one.
         window: For a backfill, the instants between which a record last changed, closed and open.
-        allow_deletes: Whether the fences let everything through.
+        allow_deletes: Whether the guards let everything through.
         owners: Waits until the entity that takes this one's records along is scanned, then gives which are gone.
     """
 

@@ -1,25 +1,104 @@
-"""The fence before deletions: a bad day at the API must not empty a shop.
+"""How a deletion is decided: what is no longer listed is asked for by id, and too many that are gone stop the entity.
 
-More than max(10, 2 %) tombstones of one entity in one run stop that entity, unless a person lets them through. What
-goes with a deleted client (its pianos, visits, notes) is its client's affair: it is not counted. Where the fence stops
-the clients, the absence of anything else proves nothing and waits, so that one cause is told once and let through by
-one command.
+A bad day at the API must not empty a shop. More than max(10, 2 %) tombstones of one entity in one run stop that entity,
+unless a person lets them through. What goes with a deleted client (its pianos, visits, notes) is its client's affair:
+it is not counted. Where the guard stops the clients, the absence of anything else proves nothing and waits, so that one
+cause is told once and let through by one command.
+
+An entry of the timeline has no query by id: `gazelle_sync.pull.timeline_absent` looks for those, behind the same guard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
 
+from gazelle_sync.entities import NAMELESS
 from gazelle_sync.errors import MassDeletion
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.pull.context import EntityPull, Owners
+from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.paths import ids_at
+from gazelle_sync.pull.read import IDS_PER_REQUEST
+from gazelle_sync.pull.seen import Seen, window_of
+from gazelle_sync.pull.stage import Held
 
 LEAST = 10
 SHARE = 0.02
+WITNESSES = 3
+"""So many listed records can be asked for beside absent ones: an answer that denies a listed one proves nothing."""
+CANCELED = "CANCELED"
+"""The status of visits that Gazelle keeps and no longer lists."""
 
 TAKEN_ALONG = Message("(what belongs to them goes with the next full run)")
+
+
+def look_for_absent(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: set[str]) -> None:
+    """Ask by id for what a complete scan did not list; only a definite "not there" becomes a tombstone.
+
+    Args:
+        pull: The entity's pull.
+        held: What staging holds of the entity.
+        seen: What the scan listed.
+        candidates: Ids of those that the scan had to list.
+
+    Raises:
+        ApiError: Gazelle cannot be asked.
+        MassDeletion: Too many are gone.
+    """
+    if not seen.is_complete:
+        return
+    absent = sorted(i for i in candidates if i not in seen.stamps and held[i].is_living)
+    absent = put_away_nameless(pull, absent)
+    if not absent:
+        return
+    living = sum(h.is_living for h in held.values())
+    guard = DeletionGuard(pull, living, absent, sample=IDS_PER_REQUEST - 1)
+    unexplained: list[str] = []
+    witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
+    for part in pull.reader.by_ids([*guard.asked_first, *guard.asked_then], witnesses):
+        if part.answer is not None:
+            _believe_list(pull, part.bodies)
+            known: list[Any] = []
+            others: list[Any] = []
+            for body in part.bodies:
+                is_known = body.get("status") == CANCELED or held[body["id"]].is_unlisted
+                (known if is_known else others).append(body)
+            changed = set(pull.staging.write(known, part.answer, held, unlisted=True))
+            pull.staging.mark_listed([b["id"] for b in known if b["id"] not in changed], unlisted=True)
+            pull.staging.write(others, part.answer, held)
+            unexplained += [b["id"] for b in others]
+        pull.failed.update(part.failed)
+        read = [body["id"] for body in part.bodies]
+        guard.add(part.gone, looked_for=[*part.gone, *read, *part.failed])
+    # The next ticks do not ask for what is unlisted. So much without a reason is the list's fault, which will pass.
+    if len(unexplained) <= deletion_limit(living):
+        pull.staging.mark_listed(unexplained, unlisted=True)
+    guard.tombstone()
+
+
+def put_away_nameless(pull: EntityPull, absent: list[str]) -> list[str]:
+    """The ids but for those that we gave to records without one: these are deleted, nobody can be asked for them."""
+    nameless = [i for i in absent if i.startswith(NAMELESS)]
+    if nameless:
+        pull.staging.write_tombstones(nameless)
+    return [i for i in absent if not i.startswith(NAMELESS)]
+
+
+def _believe_list(pull: EntityPull, unlisted: list[Any]) -> None:
+    """A list of everything that leaves out records which are there by id may leave out new ones as well."""
+    is_whole = pull.mode is not Mode.TICK or window_of(pull)[1] is None
+    left_out = [body["id"] for body in unlisted if body.get("status") != CANCELED]
+    if is_whole and left_out:
+        pull.report.partial = True
+        pull.report.notes.append(
+            gettext(
+                "the list leaves out {count} records that are there by id, {example} say",
+                count=len(left_out),
+                example=left_out[0],
+            )
+        )
 
 
 def deletion_limit(held: int) -> int:
@@ -55,7 +134,7 @@ class DeletionGuard:
             pull.report.notes.append(
                 gettext(
                     "{waiting} records are no longer listed: they wait, since clients are no longer listed that the "
-                    "fence keeps",
+                    "guard keeps",
                     waiting=waiting,
                 )
             )

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from gazelle_sync.entities import NAMELESS, Strategy
+from gazelle_sync.entities import Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.context import EntityPull, Mode
-from gazelle_sync.pull.deletions import DeletionGuard, deletion_limit
+from gazelle_sync.pull.deletions import DeletionGuard, look_for_absent, put_away_nameless
 from gazelle_sync.pull.early_exit import early_exit
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
@@ -26,8 +25,6 @@ from gazelle_sync.pull.stage import Held
 from gazelle_sync.runtime.logs import get_logger
 
 TRIES = 3
-WITNESSES = 3
-CANCELED = "CANCELED"
 BODIES_PER_PAGE = 250
 """A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
 
@@ -39,7 +36,7 @@ def scan(pull: EntityPull) -> None:
 
     Raises:
         ApiError: Nothing could be read.
-        EntityFailed: The fence stopped mass deletion.
+        EntityFailed: The guard stopped mass deletion.
     """
     if pull.entity.strategy is Strategy.WHOLE_LIST:
         _scan_whole_list(pull)
@@ -77,7 +74,7 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
         missing = [i for i, stamp in again.stamps.items() if i not in fresh or held[i].stamp != stamp]
         _doubt_absence(pull, _hydrate(pull, held, missing, unlisted=False), again)
         seen = again
-    _conclude(pull, held, seen, set(held))
+    look_for_absent(pull, held, seen, set(held))
 
 
 def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
@@ -110,7 +107,7 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     _doubt_absence(pull, gone, seen)
     _hydrate(pull, held, unlisted, unlisted=True)
     if complete_scan:
-        _conclude(pull, held, seen, {i for i in candidates if not held[i].is_unlisted})
+        look_for_absent(pull, held, seen, {i for i in candidates if not held[i].is_unlisted})
 
 
 def _read_window_again(pull: EntityPull, held: dict[str, Held], window: tuple[datetime, datetime]) -> None:
@@ -225,62 +222,6 @@ def _hydrate_by_pages(
     return _hydrate(pull, held, sorted(i for i in wanted if given[i] != 1), unlisted=False)
 
 
-def _conclude(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: set[str]) -> None:
-    """Ask by id for what a complete scan did not list; only a definite "not there" becomes a tombstone."""
-    if not seen.is_complete:
-        return
-    absent = sorted(i for i in candidates if i not in seen.stamps and held[i].is_living)
-    absent = _without_nameless(pull, absent)
-    if not absent:
-        return
-    living = sum(h.is_living for h in held.values())
-    fence = DeletionGuard(pull, living, absent, sample=IDS_PER_REQUEST - 1)
-    unexplained: list[str] = []
-    witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
-    for part in pull.reader.by_ids([*fence.asked_first, *fence.asked_then], witnesses):
-        if part.answer is not None:
-            _believe_list(pull, part.bodies)
-            known: list[Any] = []
-            others: list[Any] = []
-            for body in part.bodies:
-                is_known = body.get("status") == CANCELED or held[body["id"]].is_unlisted
-                (known if is_known else others).append(body)
-            changed = set(pull.staging.write(known, part.answer, held, unlisted=True))
-            pull.staging.mark_listed([b["id"] for b in known if b["id"] not in changed], unlisted=True)
-            pull.staging.write(others, part.answer, held)
-            unexplained += [b["id"] for b in others]
-        pull.failed.update(part.failed)
-        read = [body["id"] for body in part.bodies]
-        fence.add(part.gone, looked_for=[*part.gone, *read, *part.failed])
-    # The next ticks do not ask for what is unlisted. So much without a reason is the list's fault, which will pass.
-    if len(unexplained) <= deletion_limit(living):
-        pull.staging.mark_listed(unexplained, unlisted=True)
-    fence.tombstone()
-
-
-def _without_nameless(pull: EntityPull, absent: list[str]) -> list[str]:
-    """Names of ours, from a bad day, are put away: nobody can be asked for them."""
-    nameless = [i for i in absent if i.startswith(NAMELESS)]
-    if nameless:
-        pull.staging.write_tombstones(nameless)
-    return [i for i in absent if not i.startswith(NAMELESS)]
-
-
-def _believe_list(pull: EntityPull, unlisted: list[Any]) -> None:
-    """A list of everything that leaves out records which are there by id may leave out new ones as well."""
-    is_whole = pull.mode is not Mode.TICK or window_of(pull)[1] is None
-    left_out = [body["id"] for body in unlisted if body.get("status") != CANCELED]
-    if is_whole and left_out:
-        pull.report.partial = True
-        pull.report.notes.append(
-            gettext(
-                "the list leaves out {count} records that are there by id, {example} say",
-                count=len(left_out),
-                example=left_out[0],
-            )
-        )
-
-
 def _scan_whole_list(pull: EntityPull) -> None:
     """Users and products: no pages, no by-id query; the list is read whole, and an empty one is never believed."""
     pull.report.strategy = "whole list"
@@ -301,7 +242,7 @@ def _scan_whole_list(pull: EntityPull) -> None:
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)
     seen = stamps_of(records)
-    gone = _without_nameless(pull, sorted(living - seen.keys()))
+    gone = put_away_nameless(pull, sorted(living - seen.keys()))
     if not is_complete:
         pull.report.partial = True
         pull.report.notes.append(
@@ -315,6 +256,6 @@ def _scan_whole_list(pull: EntityPull) -> None:
             gettext("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
         )
         return
-    fence = DeletionGuard(pull, len(living), gone, sample=len(gone))
-    fence.add(gone, looked_for=gone)
-    fence.tombstone()
+    guard = DeletionGuard(pull, len(living), gone, sample=len(gone))
+    guard.add(gone, looked_for=gone)
+    guard.tombstone()

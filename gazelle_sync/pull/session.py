@@ -70,7 +70,7 @@ class Pull:
         applies: Which of them are also applied, page by page; None: all. Any can be applied besides.
         window: For a backfill, the instants between which the records to read again last changed.
         run_id: Of the Dagster run.
-        allow_deletes: Whether the fences let mass deletion and mass emptying through.
+        allow_deletes: Whether the guards let mass deletion and mass emptying through.
         progress: Told how far it is.
         lock_wait_s: How long to wait for another pull.
 
@@ -216,7 +216,7 @@ class Pull:
         What waits of its parents is applied before it, those that its records brought along included.
 
         Raises:
-            EntityFailed: A fence stopped something; the rest is in.
+            EntityFailed: A guard stopped something; the rest is in.
             DatabaseError: The database went away.
         """
         if name in self._staged:

@@ -54,7 +54,7 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
 
     Raises:
         ApiError: Nothing could be read.
-        MassDeletion: The fence stopped mass deletion.
+        MassDeletion: The guard stopped mass deletion.
     """
     ours = TimelineHeld(connection)
     if pull.window is not None:
@@ -171,7 +171,7 @@ def _mend(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> bool:
     if is_over and pull.owners().kept:
         pull.report.notes.append(
             gettext(
-                "Gazelle has {fewer} entries fewer than are held, and the fence keeps clients that may have taken them "
+                "Gazelle has {fewer} entries fewer than are held, and the guard keeps clients that may have taken them "
                 "along: which ones, is looked for when their clients are let through",
                 fewer=held - total,
             )

@@ -53,35 +53,35 @@ def confirm_gone(
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
     doubted = pull.reader.unsound.keys() | {i for i, held in known.items() if held.is_unsettled}
-    fence = DeletionGuard(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
+    guard = DeletionGuard(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
     timelines = _OwnTimelines(pull)
-    crowds = Counter(montreal_day(missing[i]) for i in fence.asked_first)
-    first = sorted(fence.asked_first, key=lambda i: (-crowds[montreal_day(missing[i])], missing[i]))
-    sample = SAMPLE if fence.is_over else len(first)
-    for part in (first[:sample], [*first[sample:], *fence.asked_then]):
+    crowds = Counter(montreal_day(missing[i]) for i in guard.asked_first)
+    first = sorted(guard.asked_first, key=lambda i: (-crowds[montreal_day(missing[i])], missing[i]))
+    sample = SAMPLE if guard.is_over else len(first)
+    for part in (first[:sample], [*first[sample:], *guard.asked_then]):
         looked_for = {i: missing[i] for i in part}
-        _look_for(pull, ours, fence, timelines, looked_for, doubted=doubted, read_all=read_all)
-    fence.tombstone()
+        _look_for(pull, ours, guard, timelines, looked_for, doubted=doubted, read_all=read_all)
+    guard.tombstone()
     return timelines.stage_moved()
 
 
 def _look_for(
     pull: EntityPull,
     ours: TimelineHeld,
-    fence: DeletionGuard,
+    guard: DeletionGuard,
     timelines: _OwnTimelines,
     missing: dict[str, datetime],
     *,
     doubted: Collection[str],
     read_all: bool,
 ) -> None:
-    """Look for missing entries in their days and in their owners' timelines, and tell the fence.
+    """Look for missing entries in their days and in their owners' timelines, and tell the guard.
 
     Only a list of the owners that its newest body names can show that an entry is gone, and none where that body is
     doubted: it was not what was asked for.
     """
     absent = _absent_from_their_days(pull, missing)
-    fence.add([], looked_for=sorted(missing.keys() - set(absent)))
+    guard.add([], looked_for=sorted(missing.keys() - set(absent)))
     alike: dict[tuple[bool, tuple[Owner, ...], tuple[Owner, ...]], list[str]] = {}
     for external_id, (newest, all_named) in _owners_of(ours, absent).items():
         alike.setdefault((external_id in doubted, newest, all_named), []).append(external_id)
@@ -89,7 +89,7 @@ def _look_for(
         found = timelines.having(timelines.answering(all_named), ids)
         can_show = bool(timelines.answering(newest)) and not is_doubted
         if can_show or read_all:
-            fence.add(sorted(set(ids) - found), looked_for=ids)
+            guard.add(sorted(set(ids) - found), looked_for=ids)
         elif unfound := set(ids) - found:
             pull.report.notes.append(
                 gettext(

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
 from gazelle_sync.push.gist import alike, gist
+from gazelle_sync.push.measurements import readings_in
 from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row, key_of
 from gazelle_sync.push.plan import Draft, merge
-from gazelle_sync.push.readings import readings_in
 
 LEAST_TENTHS = 1000
 """No piano's A4 has so many hertz."""

@@ -1,6 +1,7 @@
 """Timeline entries: everything that was noted, sent or done, ten years of it.
 
-`measurements` is not written here: the API gives no structured reading with an entry, only text such as "23°, 47 %".
+`measurements` is not written here: the API gives no structured reading with an entry, only text such as "23°, 47 %"
+(`gazelle_sync.push.measurements` reads such text in local notes).
 `duplicate_of` is not either: that an entry has a twin cannot be seen from one body.
 """
 

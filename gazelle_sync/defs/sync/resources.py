@@ -81,7 +81,7 @@ class PullResource(dg.ConfigurableResource["RunSession"]):
         "of everything. replay: no call to Gazelle, production again from staging. Unset: the job's own.",
     )
     allow_deletes: bool = Field(
-        default=False, description="Let mass deletion and mass emptying through the fences, once."
+        default=False, description="Let mass deletion and mass emptying through the guards, once."
     )
     only_pending: bool = Field(default=False, description="Of a replay: apply what waits, and leave the rest as it is.")
     without_staging: KeepOrDelete | None = Field(

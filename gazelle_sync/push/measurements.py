@@ -1,4 +1,4 @@
-"""Readings that technicians write into their notes: `23°, 47%, 440Hz`. Pure."""
+"""Measurements that technicians write into their notes: `23°, 47%, 440Hz`. Pure."""
 
 from __future__ import annotations
 
