@@ -1,4 +1,4 @@
-"""Dagster's own processes as services (docs/operations.md): what a service manager's signals do to a run."""
+"""Dagster's own processes as services (docs/production.md): what a service manager's signals do to a run."""
 
 from __future__ import annotations
 
