@@ -58,7 +58,7 @@ class Account:
             self._engines[dialect] = Engine(self.store, self.settings, dialect)
         return self._engines[dialect]
 
-    def answer(self, body: bytes, faults: list[Fault]) -> bytes:
+    def answer(self, body: bytes, faults: list[Fault]) -> tuple[bytes, Served]:
         """Answer the body of a GraphQL request, data faults included.
 
         A body that comes again while neither records nor settings have changed gets the bytes that it got before.
@@ -81,7 +81,7 @@ class Account:
                 for fault in faults:
                     change_request(request, fault)
                 with overriding(self.settings, faults):
-                    served = self.engine().serve(request)
+                    served = self.engine().serve(request, faults)
             else:
                 served = self.engine().serve(request)
             for fault in faults:
@@ -92,7 +92,7 @@ class Account:
                 self._remember(body, answer, served)
         self.counters.named(served.operation)
         self.counters.served(served, len(answer))
-        return answer
+        return answer, served
 
     def _remember(self, body: bytes, answer: bytes, served: Served) -> None:
         self._answers[body] = answer, served

@@ -55,8 +55,8 @@ class SandboxAdmin:
     def stats(self) -> Record:
         """What was asked and served since the last reset.
 
-        `requests`, `by_operation`, `refused` (by status), `bodies` and `stamps` (records served, by kind), `bytes`,
-        `arrivals`, `arrivals_monotonic`, `arrivals_wall`, `max_in_a_second`.
+        `requests`, `by_operation`, `by_field` (root fields carried out), `refused` (by status), `bodies` and `stamps`
+        (records served, by kind), `bytes`, `arrivals`, `arrivals_monotonic`, `arrivals_wall`, `max_in_a_second`.
         """
         found: Record = self._get("/stats")
         return found

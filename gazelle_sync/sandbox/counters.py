@@ -22,6 +22,7 @@ class Counters:
         """Start again from nothing."""
         self._requests: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._fields: Counter[str] = Counter()
         self._bodies: Counter[str] = Counter()
         self._stamps: Counter[str] = Counter()
         self._bytes = 0
@@ -41,6 +42,7 @@ class Counters:
 
     def served(self, served: Served, size: int) -> None:
         """A request was answered."""
+        self._fields.update(served.fields)
         self._bodies.update(served.bodies)
         self._stamps.update(served.stamps)
         self._bytes += size
@@ -54,6 +56,7 @@ class Counters:
         return {
             "requests": sum(self._requests.values()),
             "by_operation": dict(self._requests),
+            "by_field": dict(self._fields),
             "refused": dict(self._refused),
             "bodies": dict(self._bodies),
             "stamps": dict(self._stamps),

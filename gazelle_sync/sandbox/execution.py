@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from graphql import (
@@ -23,6 +24,7 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import get_variable_values
 
 from gazelle_sync.sandbox.encoding import Json, Record
+from gazelle_sync.sandbox.faults import Fault, carried_out, striking_alias
 from gazelle_sync.sandbox.mutations import MUTATIONS, Writer, problem
 from gazelle_sync.sandbox.pages import Refused
 from gazelle_sync.sandbox.plan import Document, Field, NullRefused, Planner, Reader
@@ -67,14 +69,18 @@ class Served:
         operation: Its name, or its root fields where it had none.
         bodies: Records of which more than the stamp was sent, by kind.
         stamps: Records of which only the stamp was sent, by kind.
+        fields: Root fields that were carried out, by name.
         mutated: Whether it was a mutation.
+        status: HTTP status.
     """
 
     payload: Record
     operation: str = ""
     bodies: Counter[str] = field(default_factory=Counter)
     stamps: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
     mutated: bool = False
+    status: int = 200
 
 
 class Engine:
@@ -87,8 +93,8 @@ class Engine:
         self._document = lru_cache(_REMEMBERED)(lambda text: Document.read(self._schema, text))
         self._writer = Writer(store, settings)
 
-    def serve(self, request: Record) -> Served:
-        """Answer one request: `query`, `variables`, `operationName`."""
+    def serve(self, request: Record, faults: Sequence[Fault] = ()) -> Served:
+        """Answer one request: `query`, `variables`, `operationName`; `faults`: of its root fields."""
         text = request.get("query")
         if not isinstance(text, str):
             return _refusal("No query string was present")
@@ -104,9 +110,15 @@ class Engine:
         )
         if isinstance(variables, list):
             return Served({"errors": [error.formatted for error in variables]})
-        return self._run(document, operation, variables)
+        return self._run(document, operation, variables, faults)
 
-    def _run(self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Json]) -> Served:
+    def _run(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: dict[str, Json],
+        faults: Sequence[Fault],
+    ) -> Served:
         mutates = operation.operation is OperationType.MUTATION
         root = self._schema.mutation_type if mutates else self._schema.query_type
         if root is None or operation.operation is OperationType.SUBSCRIPTION:
@@ -115,7 +127,8 @@ class Engine:
         name = operation.name.value if operation.name else "+".join(fields)
         limit = self._settings.max_root_fields
         if limit and len(fields) > limit:
-            return _refusal(f"Query has {len(fields)} root fields; at most {limit} are allowed", name)
+            refusal = _refusal(f"Query has {len(fields)} root fields; at most {limit} are allowed", name)
+            return replace(refusal, status=self._settings.refusal_status)
         if any(nodes[0].name.value in ("__schema", "__type") for nodes in fields.values()):
             return self._introspect(document, operation, variables, name)
         served = Served({}, name, mutated=mutates)
@@ -123,8 +136,10 @@ class Engine:
         reader = Reader(self._store)
         data: Record = {}
         is_null = False
-        for key, nodes in fields.items():
-            data[key] = self._root_field(planner, reader, root, key, nodes, served)
+        carried = carried_out(faults, len(fields))
+        for place, (key, nodes) in list(enumerate(fields.items()))[carried.start : carried.stop]:
+            strike = partial(striking_alias, faults, place, len(fields))
+            data[key] = self._root_field(planner, reader, root, key, nodes, served, strike)
             if data[key] is None and is_non_null_type(root.fields[nodes[0].name.value].type):
                 is_null = True
                 break
@@ -141,15 +156,11 @@ class Engine:
         key: str,
         nodes: list[FieldNode],
         served: Served,
+        strike: Callable[[Record], Fault | None],
     ) -> Json:
         try:
             field = planner.field(root, key, nodes)
-            value: Json
-            if served.mutated and field.name in MUTATIONS:
-                value = self._mutate(field)
-            else:
-                value = None if field.resolve is None else field.resolve(self._store, {}, field.arguments)
-                _count(field, value, served)
+            value = self._value(field, served, strike(field.arguments))
             return None if value is None else reader.value(field, value, (None, key))
         except NullRefused:
             return None
@@ -157,9 +168,30 @@ class Engine:
             reader.errors.append({"message": str(refusal), "path": [key]})
             return None
 
+    def _value(self, field: Field, served: Served, fault: Fault | None) -> Json:
+        """What a root field gives.
+
+        Raises:
+            Refused: Nothing, and an error says why.
+        """
+        message = "" if fault is None else fault.options.get("message", "Refused by the sandbox")
+        if fault is not None and fault.kind == "alias_refused" and served.mutated:
+            return _refused(message)
+        value: Json = None
+        if fault is None or fault.options.get("done"):
+            served.fields[field.name] += 1
+            if served.mutated and field.name in MUTATIONS:
+                value = self._mutate(field)
+            else:
+                value = None if field.resolve is None else field.resolve(self._store, {}, field.arguments)
+                _count(field, value, served)
+        if fault is not None:
+            raise Refused(message)
+        return value
+
     def _mutate(self, field: Field) -> Record:
         if self._settings.mutation_error:
-            return {"mutationErrors": [problem("base", self._settings.mutation_error)]}
+            return _refused(self._settings.mutation_error)
         with self._store.transaction():
             return MUTATIONS[field.name](self._writer, **field.arguments)
 
@@ -179,6 +211,10 @@ class Engine:
 
 def _refusal(message: str, name: str = "") -> Served:
     return Served({"errors": [{"message": message}]}, name)
+
+
+def _refused(message: str) -> Record:
+    return {"mutationErrors": [problem("base", message)]}
 
 
 def _count(field: Field, value: Json, served: Served) -> None:

@@ -1,15 +1,15 @@
 """Faults: what networks, proxies and the API itself have been seen to do wrong, injected on request.
 
 A fault is armed through the control routes and strikes requests that match it. `BEFORE` faults answer instead of the
-API, `LATE` ones fail at once while the API goes on with the request, `OVERRIDES` make it refuse. `REQUEST` and `DATA`
-faults (`gazelle_sync.sandbox.wrong_answers`) change the variables and the data of the answer, `WIRE` faults
-(`gazelle_sync.sandbox.wire`) damage the response that is sent.
+API, `LATE` ones fail at once while the API goes on with the request, `OVERRIDES` make it refuse. `ALIASES` strike one
+root field of a request and no other. `REQUEST` and `DATA` faults (`gazelle_sync.sandbox.wrong_answers`) change the
+variables and the data of the answer, `WIRE` faults (`gazelle_sync.sandbox.wire`) damage the response that is sent.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
@@ -27,14 +27,20 @@ BEFORE = {
     "timeout",
     "token_expired",
 }
-LATE = {"late"}
-"""Faults that answer at once, and let the request be carried out some seconds after."""
-OVERRIDES: dict[str, tuple[str, str, Json]] = {
-    "page_size_refused": ("page_size_limit", "max", 200),
-    "too_many_fields": ("max_root_fields", "max", 10),
-    "mutation_errors": ("mutation_error", "message", "Refused by the sandbox"),
+LATE = {"late", "half_done"}
+"""Faults that answer at once, and let the request be carried out `seconds` after. `half_done`: its first half was
+carried out before; without `seconds`, the rest never is."""
+HALVES = {"first_half", "second_half"}
+"""Only these root fields are carried out and answered, cut at `place`."""
+ALIASES = {"alias_refused", "alias_null"}
+"""Faults of one root field: at `place`, or the first whose arguments hold the text `about`. `alias_null`: an error, and
+the work is `done` or not."""
+OVERRIDES: dict[str, tuple[tuple[str, str, Json], ...]] = {
+    "page_size_refused": (("page_size_limit", "max", 200),),
+    "too_many_fields": (("max_root_fields", "max", 10), ("refusal_status", "code", 200)),
+    "mutation_errors": (("mutation_error", "message", "Refused by the sandbox"),),
 }
-"""Faults that are a setting for the length of one request: setting, option that gives its value, default."""
+"""Faults that are settings for the length of one request: setting, option that gives its value, default."""
 WIRE = {
     "truncated",
     "empty_body",
@@ -61,7 +67,7 @@ class Fault:
         after: Matching requests that pass unharmed first.
         probability: Share of the matching requests that it strikes, drawn from `seed`.
         options: What the kind can be told: `code`, `retry_after`, `message`, `seconds`, `max`, `field`, `value`,
-            `delta`, `by_id`, `place`, `location`, `orderly`.
+            `delta`, `by_id`, `place`, `about`, `done`, `location`, `orderly`.
         struck: Requests struck so far.
     """
 
@@ -132,13 +138,32 @@ def overriding(settings: Settings, faults: list[Fault]) -> Iterator[None]:
     """Hold the settings as the `OVERRIDES` faults among these want them."""
     before = settings.as_record()
     for fault in faults:
-        if fault.kind in OVERRIDES:
-            name, option, default = OVERRIDES[fault.kind]
+        for name, option, default in OVERRIDES.get(fault.kind, ()):
             setattr(settings, name, fault.options.get(option, default))
     try:
         yield
     finally:
         settings.change(before)
+
+
+def carried_out(faults: Iterable[Fault], fields: int) -> range:
+    """The places of a request's root fields that are carried out."""
+    for fault in faults:
+        if fault.kind in HALVES:
+            cut = min(int(fault.options.get("place", fields // 2)), fields)
+            return range(cut) if fault.kind == "first_half" else range(cut, fields)
+    return range(fields)
+
+
+def striking_alias(faults: Iterable[Fault], place: int, fields: int, arguments: Record) -> Fault | None:
+    """The fault of one root field: the one at `place` of so many."""
+    for fault in faults:
+        if fault.kind in ALIASES:
+            about = fault.options.get("about")
+            chosen = min(int(fault.options.get("place", fields // 2)), fields - 1)
+            if about in repr(arguments) if about else place == chosen:
+                return fault
+    return None
 
 
 def change_request(request: Record, fault: Fault) -> None:
@@ -153,4 +178,4 @@ def change_answer(payload: Record, fault: Fault) -> None:
         DATA[fault.kind](payload, fault.options)
 
 
-KINDS = BEFORE | LATE | WIRE | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()
+KINDS = BEFORE | LATE | HALVES | ALIASES | WIRE | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()

@@ -1,8 +1,8 @@
 """What the API's mutations do, with the behaviour that surprises their callers.
 
-`updatePiano` replaces the tags, `updateEvent` replaces the event, a create that comes twice makes two, and what is
-wrong with the input comes back as `mutationErrors` with HTTP 200. An edit moves the record's own `updatedAt`, never its
-parent's.
+`updatePiano` replaces the tags, `updateEvent` replaces the event, `updateMasterServiceItem` replaces a text in all its
+languages, a create that comes twice makes two, and what is wrong with the input comes back as `mutationErrors` with
+HTTP 200. An edit moves the record's own `updatedAt`, never its parent's.
 """
 
 from __future__ import annotations
@@ -124,6 +124,37 @@ def _update_client(writer: Writer, id: str, input: Record) -> Record:  # noqa: A
     values = _without_reference(input)
     values["tags"] = values.get("tags", client["tags"]) or []
     return _done(client=writer.edit("clients", client, values))
+
+
+def _create(kind: str, name: str, prefix: str, defaults: Record) -> Callable[..., Record]:
+    """Adds a record; `id`: its id, where the caller has one."""
+
+    def create(writer: Writer, input: Record, id: str | None = None) -> Record:  # noqa: A002
+        values = defaults | _without_reference(input)
+        if writer.store.get(kind, id) is not None:
+            return _failed(problem("id", "has already been taken"))
+        if kind == "pianos" and writer.store.get("clients", values.get("clientId")) is None:
+            return _failed(problem("clientId", "Client does not exist"))
+        now = writer.settings.now()
+        own = {"id": id or writer.new_id(prefix), "createdAt": now, "updatedAt": now}
+        return _done(**{name: writer.store.put(kind, values | own)})
+
+    return create
+
+
+def _update_product(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
+    product = writer.store.get("products", id)
+    if product is None:
+        return _missing("service", id)
+    values = _without_reference(input)
+    wrong = []
+    if "name" in values and not any((text or "").strip() for text in (values["name"] or {}).values()):
+        wrong.append(problem("name", "can't be blank"))
+    if (values.get("amount") or 0) < 0:
+        wrong.append(problem("amount", "must be greater than or equal to 0"))
+    if "masterServiceGroupId" in values and writer.store.get("product_groups", values["masterServiceGroupId"]) is None:
+        wrong.append(problem("masterServiceGroupId", "Group does not exist"))
+    return _failed(*wrong) if wrong else _done(masterServiceItem=writer.edit("products", product, values))
 
 
 def _event_from(writer: Writer, values: Record) -> tuple[Record, list[Record]]:
@@ -342,7 +373,10 @@ def _deletion(kind: str) -> Callable[..., Record]:
 
 MUTATIONS: dict[str, Callable[..., Record]] = {
     "updatePiano": _update_piano,
+    "createPiano": _create("pianos", "piano", "pno", {"status": "ACTIVE", "tags": []}),
     "updateClient": _update_client,
+    "createClient": _create("clients", "client", "cli", {"status": "NEW", "tags": []}),
+    "updateMasterServiceItem": _update_product,
     "createEvent": _create_event,
     "updateEvent": _update_event,
     "cancelEvent": _cancel_event,

@@ -13,8 +13,10 @@ import struct
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import formatdate
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 from urllib.parse import parse_qsl
@@ -38,7 +40,7 @@ HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll
 NOT_FOUND = b"<!DOCTYPE html><html><body><h1>The page you were looking for doesn't exist (404)</h1></body></html>"
 UNAUTHORIZED: Record = {"error": "unauthorized", "message": "Invalid or missing credentials."}
 
-Handler = Callable[[Request, bytes, list[Fault]], Response]
+Handler = Callable[[Request, bytes, list[Fault]], Awaitable[Response]]
 
 
 class PublicApi:
@@ -81,21 +83,28 @@ class PublicApi:
                 account.counters.refused(401)
                 return _json(UNAUTHORIZED, 401)
             if (late := next((fault for fault in faults if fault.kind in LATE), None)) is not None:
-                return self._late(late, lambda: handle(request, body, []))
-            answer = handle(request, body, faults)
+                rest = [replace(late, kind="second_half")] if late.kind == "half_done" else []
+                if rest:
+                    await handle(request, body, [replace(late, kind="first_half")])
+                return self._late(late, lambda: handle(request, body, rest))
+            answer = await handle(request, body, faults)
             for fault in faults:
                 answer = damaged(answer, fault, account.settings)
             return answer
 
         return endpoint
 
-    def _graphql(self, _: Request, body: bytes, faults: list[Fault]) -> Response:
+    async def _graphql(self, _: Request, body: bytes, faults: list[Fault]) -> Response:
         try:
-            return Response(self._account.answer(body, faults), media_type="application/json")
+            answer, served = self._account.answer(body, faults)
         except ValueError as problem:
             return _json({"errors": [{"message": f"The body could not be read: {problem}"}]}, 400)
+        await asyncio.sleep(self._account.settings.field_ms * served.fields.total() / 1000)
+        if served.status != HTTPStatus.OK:
+            self._account.counters.refused(served.status)
+        return Response(answer, served.status, media_type="application/json")
 
-    def _token(self, _: Request, body: bytes, __: list[Fault]) -> Response:
+    async def _token(self, _: Request, body: bytes, __: list[Fault]) -> Response:
         self._account.counters.named("oauth token")
         status, answer = self._account.access.refresh(dict(parse_qsl(body.decode("utf-8", "replace"))))
         return _json(answer, status)
@@ -103,7 +112,7 @@ class PublicApi:
     def _rest(self, answer: Callable[[Json, str, Record], tuple[int, Record]]) -> Handler:
         account = self._account
 
-        def handle(request: Request, body: bytes, _: list[Fault]) -> Response:
+        async def handle(request: Request, body: bytes, _: list[Fault]) -> Response:
             account.counters.named(f"{request.method} {request.url.path}")
             try:
                 given = json.loads(body)
@@ -117,16 +126,18 @@ class PublicApi:
 
         return handle
 
-    def _late(self, fault: Fault, work: Callable[[], object]) -> Response:
+    def _late(self, fault: Fault, work: Callable[[], Awaitable[object]]) -> Response:
         """A bad answer now (a reset, or the status `code`), and the work some seconds later."""
+        seconds = fault.options.get("seconds", 2 if fault.kind == "late" else None)
 
         async def done_later() -> None:
-            await asyncio.sleep(float(fault.options.get("seconds", 2)))
-            work()
+            await asyncio.sleep(float(seconds or 0))
+            await work()
 
-        task = asyncio.create_task(done_later())
-        self._late_tasks.add(task)
-        task.add_done_callback(self._late_tasks.discard)
+        if seconds is not None:
+            task = asyncio.create_task(done_later())
+            self._late_tasks.add(task)
+            task.add_done_callback(self._late_tasks.discard)
         code = fault.options.get("code")
         if code is None:
             return ConnectionReset()

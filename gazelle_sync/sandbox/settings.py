@@ -23,12 +23,14 @@ class Settings:
     Attributes:
         dialect: `published`, or `seed` with the sorts and filters of an older API.
         rate_per_s: Requests answered in any second; the next gets 429. 0 is no limit.
-        latency_ms: Wait before each answer.
+        latency_ms: Wait before each request is looked at.
+        field_ms: Wait before the answer, for each root field of the request.
         max_page_size: A larger `first` or `last` is cut to it in silence.
         default_page_size: Rows of a page that asked for no number.
         clock_skew_s: How far the server's clock is ahead of this machine's.
         token_ttl_s: Life of an access token.
         max_root_fields: A request with more root fields is refused with a GraphQL error. 0 is no limit.
+        refusal_status: HTTP status of that refusal: 200, as Rails' GraphQL answers, or 400 or 413.
         page_size_limit: A larger `first` or `last` is refused with a GraphQL error. 0 is no limit.
         mutation_error: Where not empty, mutations do nothing but say this in `mutationErrors`.
     """
@@ -36,11 +38,13 @@ class Settings:
     dialect: str = "published"
     rate_per_s: float = 0.0
     latency_ms: float = 0.0
+    field_ms: float = 0.0
     max_page_size: int = 1000
     default_page_size: int = 100
     clock_skew_s: float = 0.0
     token_ttl_s: float = 2_592_000.0
     max_root_fields: int = 0
+    refusal_status: int = 200
     page_size_limit: int = 0
     mutation_error: str = ""
 

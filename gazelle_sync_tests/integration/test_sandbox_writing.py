@@ -230,3 +230,55 @@ def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
         assert gone not in {row["id"] for row in again.admin.dump("clients")}
         entries = data(again, "{ allTimelineEntries { totalCount } }")["allTimelineEntries"]["totalCount"]
         assert entries == len(dumps["timeline"])
+
+
+UPDATE_PRODUCT = """mutation($id: String!, $input: PrivateMasterServiceItemInput!) {
+  updateMasterServiceItem(id: $id, input: $input) {
+    masterServiceItem { amount name isArchived } mutationErrors { fieldName messages }
+  }
+}"""
+
+
+def test_a_service_takes_a_price_and_a_name_replaces_its_names_in_all_languages(sandbox: RunningSandbox) -> None:
+    product = next(row for row in sandbox.admin.dump("products") if "en_US" in row["name"])
+    changed = {"amount": 0, "name": {"fr_CA": "Accord"}}
+    result = data(sandbox, UPDATE_PRODUCT, id=product["id"], input=changed)["updateMasterServiceItem"]
+    assert result["masterServiceItem"] == changed | {"isArchived": product["isArchived"]}
+    stored = sandbox.admin.record("products", product["id"]) or {}
+    assert stored["description"] == product["description"]
+    assert stored["updatedAt"] > product["updatedAt"]
+
+
+@pytest.mark.parametrize(
+    ("input_", "wrong"),
+    [
+        ({"amount": -1}, "amount"),
+        ({"name": {"fr_CA": " "}}, "name"),
+        ({"masterServiceGroupId": "msg_none"}, "masterServiceGroupId"),
+    ],
+)
+def test_what_is_wrong_with_a_service_is_a_mutation_error(sandbox: RunningSandbox, input_: Record, wrong: str) -> None:
+    product = sandbox.admin.dump("products")[0]
+    result = data(sandbox, UPDATE_PRODUCT, id=product["id"], input=input_)["updateMasterServiceItem"]
+    assert (result["masterServiceItem"], result["mutationErrors"][0]["fieldName"]) == (None, wrong)
+    assert sandbox.admin.record("products", product["id"]) == product
+
+
+def test_a_client_and_its_piano_are_created_and_a_second_try_makes_twins(sandbox: RunningSandbox) -> None:
+    create = """mutation($input: PrivateClientInput!) {
+      createClient(input: $input) { client { id tags status } mutationErrors { messages } }
+    }"""
+    made = [data(sandbox, create, input={"companyName": "École"})["createClient"]["client"] for _ in range(2)]
+    assert made[0]["id"] != made[1]["id"]
+    create = """mutation($input: PrivatePianoInput!) {
+      createPiano(input: $input) { piano { id client { companyName } } mutationErrors { fieldName } }
+    }"""
+    piano = data(sandbox, create, input={"clientId": made[0]["id"], "make": "Yamaha"})["createPiano"]["piano"]
+    assert piano["client"] == {"companyName": "École"}
+    refused = data(sandbox, create, input={"clientId": "cli_none"})["createPiano"]
+    assert refused == {"piano": None, "mutationErrors": [{"fieldName": "clientId"}]}
+    # Somebody who names the id gets that one, once.
+    create = """mutation { createClient(id: "cli_chosen", input: {companyName: "X"}) {
+      client { id } mutationErrors { fieldName } } }"""
+    assert data(sandbox, create)["createClient"]["client"] == {"id": "cli_chosen"}
+    assert data(sandbox, create)["createClient"]["mutationErrors"] == [{"fieldName": "id"}]
