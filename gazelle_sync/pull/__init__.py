@@ -1,1 +1,1 @@
-"""Pull: API → staging → production. `session.Pull` is the way in; nothing here imports Dagster."""
+"""Pull: API → staging → production. `session.Pull` is the entry point; nothing here imports Dagster."""

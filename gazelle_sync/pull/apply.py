@@ -18,8 +18,8 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard
+from gazelle_sync.pull.comparison import Comparison, compare
 from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.proof import Proof, prove
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.bulk import bulk_load
@@ -69,7 +69,7 @@ class Applier:
         self._progress = progress
         self._days = days
         self._staging = sql.Identifier(entity.staging_table)
-        self._finds_twins = False
+        self._finds_duplicates = False
 
     def apply(
         self,
@@ -106,18 +106,20 @@ class Applier:
         tables = [table.name for table in self._entity.tables]
         with (
             connect(self._database.url) as reading,
-            bulk_load(connection, self._entity.staging_table, tables, self._find_all_twins) as writer.tables_are_new,
+            bulk_load(
+                connection, self._entity.staging_table, tables, self._find_all_duplicates
+            ) as writer.tables_are_new,
         ):
-            self._finds_twins = not self._writer.tables_are_new and which is StagedSelection.PENDING
+            self._finds_duplicates = not self._writer.tables_are_new and which is StagedSelection.PENDING
             for batch in prefetch(self._batches(reading, which)):
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
         if which is StagedSelection.ALL:
             with connection.transaction():
-                self._find_all_twins()
+                self._find_all_duplicates()
 
-    def _find_all_twins(self) -> None:
-        self._report.changed += self._writer.find_twins(None)
+    def _find_all_duplicates(self) -> None:
+        self._report.changed += self._writer.find_duplicates(None)
 
     def _has_pending(self, connection: Connection) -> bool:
         query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
@@ -158,8 +160,8 @@ class Applier:
         try:
             with connection.transaction():
                 changed = self._writer.write(good) if good else 0
-                if good and self._finds_twins:
-                    changed += self._writer.find_twins(good)
+                if good and self._finds_duplicates:
+                    changed += self._writer.find_duplicates(good)
                 self._mark(connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
             self._writer.forget()
@@ -196,7 +198,7 @@ class Applier:
         """Versions that a newer one has overtaken before they were applied have nothing more to say."""
         with connection.transaction():
             allow_long_statements(connection)
-            connection.execute(sql.SQL(statement("pull/staging_retire")).format(staging=self._staging))
+            connection.execute(sql.SQL(statement("pull/staging_mark_superseded")).format(staging=self._staging))
 
     def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
         """Set aside what takes away more than people do, counted over the whole run and before its first batch."""
@@ -211,25 +213,25 @@ class Applier:
         return doubted
 
 
-def prove_and_mend(database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress) -> None:
-    """Prove that production is what staging says; where it is not, apply every record once more and name the rows.
+def check_and_repair(database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress) -> None:
+    """Compare production with staging; where they differ, apply every record once more and name the rows.
 
     Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
 
     Args:
         database: Written to only where something differs.
         entity: Which.
-        report: What was put right and the proof go there.
+        report: What was repaired and the comparison go there.
         progress: Told how far it is.
     """
-    found = report.proof = _prove(database, entity)
+    found = report.comparison = _compare(database, entity)
     if found.wrong or found.waiting:
-        mended = EntityReport()
-        Applier(database, entity, mended, progress).apply(StagedSelection.ALL)
-        report.errors = max(report.errors, mended.errors)
-        report.changed += mended.changed
-        report.proof = _prove(database, entity)
-        if right := [key for key in found.wrong if key not in report.proof.wrong]:
+        repaired = EntityReport()
+        Applier(database, entity, repaired, progress).apply(StagedSelection.ALL)
+        report.errors = max(report.errors, repaired.errors)
+        report.changed += repaired.changed
+        report.comparison = _compare(database, entity)
+        if right := [key for key in found.wrong if key not in report.comparison.wrong]:
             names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
             more = ", …" if len(right) > NAMED else ""
             report.notes.append(
@@ -241,13 +243,13 @@ def prove_and_mend(database: ReusedConnection, entity: Entity, report: EntityRep
             )
     else:
         with database.use() as connection:
-            report.changed += TableWriter(connection, entity).find_twins(None)
+            report.changed += TableWriter(connection, entity).find_duplicates(None)
 
 
-def _prove(database: ReusedConnection, entity: Entity) -> Proof:
+def _compare(database: ReusedConnection, entity: Entity) -> Comparison:
     with database.use() as connection:
         allow_long_statements(connection)
-        return prove(connection, entity)
+        return compare(connection, entity)
 
 
 def _text(value: str) -> str:

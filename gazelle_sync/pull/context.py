@@ -80,6 +80,6 @@ class EntityPull:
     failed: dict[str, str] = field(default_factory=dict)
     """Id → why the record could not be read; it will be tried again by the next run."""
 
-    def say(self, done: int, total: int | None) -> None:
+    def show_progress(self, done: int, total: int | None) -> None:
         """Tell the progress bar."""
         self.progress.update(self.entity.name, "read", done, total)

@@ -21,12 +21,12 @@ from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.read import IDS_PER_REQUEST
-from gazelle_sync.pull.seen import Seen, window_of
 from gazelle_sync.pull.stage import Held
+from gazelle_sync.pull.stamps import StampScan, window_of
 
 LEAST = 10
 SHARE = 0.02
-WITNESSES = 3
+CONTROLS = 3
 """So many listed records can be asked for beside absent ones: an answer that denies a listed one proves nothing."""
 CANCELED = "CANCELED"
 """The status of visits that Gazelle keeps and no longer lists."""
@@ -34,7 +34,7 @@ CANCELED = "CANCELED"
 TAKEN_ALONG = Message("(what belongs to them goes with the next full run)")
 
 
-def look_for_absent(pull: EntityPull, held: dict[str, Held], seen: Seen, candidates: set[str]) -> None:
+def look_for_absent(pull: EntityPull, held: dict[str, Held], seen: StampScan, candidates: set[str]) -> None:
     """Ask by id for what a complete scan did not list; only a definite "not there" becomes a tombstone.
 
     Args:
@@ -56,10 +56,10 @@ def look_for_absent(pull: EntityPull, held: dict[str, Held], seen: Seen, candida
     living = sum(h.is_living for h in held.values())
     guard = DeletionGuard(pull, living, absent, sample=IDS_PER_REQUEST - 1)
     unexplained: list[str] = []
-    witnesses = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), WITNESSES))
-    for part in pull.reader.by_ids([*guard.asked_first, *guard.asked_then], witnesses):
+    controls = list(islice((i for i in seen.stamps if i in held and i not in pull.failed), CONTROLS))
+    for part in pull.reader.by_ids([*guard.asked_first, *guard.asked_then], controls):
         if part.answer is not None:
-            _believe_list(pull, part.bodies)
+            _note_left_out(pull, part.bodies)
             known: list[Any] = []
             others: list[Any] = []
             for body in part.bodies:
@@ -86,7 +86,7 @@ def put_away_nameless(pull: EntityPull, absent: list[str]) -> list[str]:
     return [i for i in absent if not i.startswith(NAMELESS)]
 
 
-def _believe_list(pull: EntityPull, unlisted: list[Any]) -> None:
+def _note_left_out(pull: EntityPull, unlisted: list[Any]) -> None:
     """A list of everything that leaves out records which are there by id may leave out new ones as well."""
     is_whole = pull.mode is not Mode.TICK or window_of(pull)[1] is None
     left_out = [body["id"] for body in unlisted if body.get("status") != CANCELED]

@@ -15,8 +15,8 @@ from typing import Any
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
-from gazelle_sync.pull.seen import Seen, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.pull.stage import Held
+from gazelle_sync.pull.stamps import StampScan, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.runtime.logs import get_logger
 
 OVERLAP = timedelta(minutes=15)
@@ -25,7 +25,7 @@ PAGE_SIZE = 100
 log = get_logger("gazelle_sync.pull")
 
 
-def early_exit(pull: EntityPull, held: dict[str, Held]) -> Seen | None:
+def early_exit(pull: EntityPull, held: dict[str, Held]) -> StampScan | None:
     """Read stamps newest first and stop at the watermark; None where the shortcut cannot be taken or trusted."""
     if pull.entity.sort_enum not in pull.features.updated_at_sorts or pull.watermark is None:
         return None
@@ -57,12 +57,12 @@ class _OutOfOrder(Exception):
     """The list is not in the order asked for, or leaves something out."""
 
 
-def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[Seen, set[int], bool]:
+def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[StampScan, set[int], bool]:
     """Stamps, the totals that pages named, and whether the list was read to its end, the watermark met or not."""
     assert pull.entity.stamp_operation is not None  # noqa: S101 - a strategy by stamps has one
     assert pull.watermark is not None  # noqa: S101 - the caller looked
     stop_before = pull.watermark - OVERLAP
-    seen = Seen()
+    seen = StampScan()
     totals: set[int] = set()
     previous: datetime | None = None
     for page in pull.reader.pages(pull.entity.stamp_operation, variables):

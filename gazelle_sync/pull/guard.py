@@ -161,7 +161,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
     return found
 
 
-def losing(connection: Connection, entity: Entity, bodies: Mapping[str, Rows]) -> set[str]:
+def records_with_losses(connection: Connection, entity: Entity, bodies: Mapping[str, Rows]) -> set[str]:
     """Records whose bodies would take something away from production, however little.
 
     Args:
@@ -199,7 +199,7 @@ def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) ->
         by_row.setdefault(loss.row_id, []).append(loss)
     amounts = _amounts(losses)
     words = [
-        gettext("set aside: {reasons}", reasons=", ".join(_said(loss, amounts) for loss in of_row))
+        gettext("set aside: {reasons}", reasons=", ".join(_message(loss, amounts) for loss in of_row))
         for of_row in by_row.values()
     ]
     connection.execute(
@@ -241,7 +241,7 @@ def _amounts(losses: Sequence[Loss]) -> dict[Place, int]:
     return amounts
 
 
-def _said(loss: Loss, amounts: Mapping[Place, int]) -> str:
+def _message(loss: Loss, amounts: Mapping[Place, int]) -> str:
     if loss.place.column:
         return gettext(
             "one of {amount} records whose {column} would be emptied in one run",
@@ -281,7 +281,7 @@ def _vanished_rows(
         table=sql.Identifier(name),
         owner=sql.Identifier(str(place.table.owner)),
         parent=sql.Identifier(column),
-        lives=_lives(place.table),
+        lives=_living_parents(place.table),
     )
     held: dict[str, dict[str, str]] = defaultdict(dict)
     for owner, external_id, list_of in connection.execute(query, [list(saying)]).fetchall():
@@ -301,7 +301,7 @@ def _vanished_rows(
             yield Loss(bodies[owner][0], owner, place, gone, emptied)
 
 
-def _lives(table: Table) -> sql.Composable:
+def _living_parents(table: Table) -> sql.Composable:
     """A condition: whether the records are living without which a row `held` of a nested table cannot be."""
     tests = [
         sql.SQL(

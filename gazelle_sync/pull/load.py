@@ -54,7 +54,7 @@ def end(connection: Connection, entity: Entity, read_at: datetime) -> int:
         ids = iter(_naming_unknown(connection, entity))
         while part := list(islice(ids, BATCH)):
             changed += writer.make_stubs(list(_reconciled(connection, entity, part, read_at)))
-        changed += writer.find_twins(None)
+        changed += writer.find_duplicates(None)
 
     end_load(connection, entity.name, _tables(entity), complete)
     return changed

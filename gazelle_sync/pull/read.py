@@ -23,7 +23,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.nested import NestedLists
 from gazelle_sync.pull.refusals import Refusals
-from gazelle_sync.pull.sound import CONNECTION, are_sound, lacking, twice
+from gazelle_sync.pull.validation import CONNECTION, are_valid, duplicate_ids, missing_fields
 from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
 
@@ -67,7 +67,7 @@ class Reader:
         page_size: Records asked for at once, by now.
         nested: Reads the lists inside records to their end, and knows how many rows of each are asked for at once.
         was_refused: Whether one shrank because Gazelle refused a larger page in words, not because it was slow or ill.
-        unsound: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
+        invalid: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
             is stored, and must be read again.
 
     Args:
@@ -94,7 +94,7 @@ class Reader:
         self.page_size = page_size
         self.nested = NestedLists(client, entity, nested_size)
         self.was_refused = False
-        self.unsound: dict[str, str] = {}
+        self.invalid: dict[str, str] = {}
         self._refusals = refusals or Refusals()
         self._has_answered = False
         self._refused_in_a_row = 0
@@ -196,26 +196,26 @@ class Reader:
 
     def examine(self, bodies: Sequence[Any]) -> None:
         """Note the bodies that lack what was asked for, hold a null that the schema rules out, or share an id."""
-        if not self.unsound and are_sound(bodies, self._asked):
+        if not self.invalid and are_valid(bodies, self._asked):
             return
         for body in bodies:
             if not isinstance(body, dict) or not isinstance(body.get("id"), str):
                 continue  # it will be in error, with its reason
-            if wrong := lacking(body, self._asked):
-                self.unsound[body["id"]] = gettext(
+            if wrong := missing_fields(body, self._asked):
+                self.invalid[body["id"]] = gettext(
                     "Gazelle's answer lacks {fields}; it will be read again", fields=", ".join(sorted(wrong))
                 )
-            elif self.unsound:
-                self.unsound.pop(body["id"], None)
+            elif self.invalid:
+                self.invalid.pop(body["id"], None)
         double = gettext("Gazelle gave two records under this id; it will be read again")
-        self.unsound |= dict.fromkeys(twice(bodies), double)
+        self.invalid |= dict.fromkeys(duplicate_ids(bodies), double)
 
-    def by_ids(self, ids: Sequence[str], witnesses: Sequence[str] = ()) -> Iterator[ByIds]:
+    def by_ids(self, ids: Sequence[str], controls: Sequence[str] = ()) -> Iterator[ByIds]:
         """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
 
         Args:
             ids: Which.
-            witnesses: Records that are certainly there. One is asked for along with each request (the next where it
+            controls: Records that are certainly there. One is asked for along with each request (the next where it
                 cannot be given): an answer that denies it too is Gazelle's illness, and what it denies has failed.
 
         Yields:
@@ -225,20 +225,20 @@ class Reader:
         if known:
             yield ByIds([], [], known, None)
             ids = [i for i in ids if i not in known]
-        at_once = IDS_PER_REQUEST - bool(witnesses)
+        at_once = IDS_PER_REQUEST - bool(controls)
         for start in range(0, len(ids), at_once):
-            yield from self._by_ids(list(ids[start : start + at_once]), witnesses)
+            yield from self._by_ids(list(ids[start : start + at_once]), controls)
 
-    def _by_ids(self, ids: list[str], witnesses: Sequence[str]) -> Iterator[ByIds]:
+    def _by_ids(self, ids: list[str], controls: Sequence[str]) -> Iterator[ByIds]:
         self._refusals.check()
         operation = f"{self._entity.name.capitalize()}ById"
-        asked = [*ids, *witnesses[:1]]
+        asked = [*ids, *controls[:1]]
         text, variables = documents.by_ids(self._entity, asked)
         try:
             sized = documents.with_nested_pages(text, self.nested.size)
             answer = self._client.execute(operation, sized, dict(variables), can_ask_for_less=len(asked) > 1)
         except (OperationFailed, AnswerUnreadable, RequestRefused, ApiUnreachable, ApiUnavailable) as error:
-            yield from self._after_refusal(ids, witnesses, error)
+            yield from self._after_refusal(ids, controls, error)
             return
         self._has_answered, self._refused_in_a_row = True, 0
         bodies, gone, failed = [], [], {}
@@ -252,20 +252,20 @@ class Reader:
                 failed[external_id] = f"{operation}: " + gettext(
                     "asked for {id}, Gazelle answered with another record", id=external_id
                 )
-        if witnesses and answer.data.get(f"n{len(ids)}") is None:
+        if controls and answer.data.get(f"n{len(ids)}") is None:
             gone, failed = [], failed | dict.fromkeys(gone, gettext(DENIED))
         self._refusals.has_given = self._refusals.has_given or bool(bodies)
         self.examine(bodies)
         yield ByIds(self.completed(bodies), gone, failed, answer)
 
-    def _after_refusal(self, ids: list[str], witnesses: Sequence[str], error: ApiError) -> Iterator[ByIds]:
+    def _after_refusal(self, ids: list[str], controls: Sequence[str], error: ApiError) -> Iterator[ByIds]:
         """Ask for fewer, down to the one record that is not there or cannot be given."""
         if len(ids) == 1 and isinstance(error, OperationFailed) and "n0" in error.not_found:
             is_denied = "n1" in error.not_found
             yield ByIds([], [], {ids[0]: gettext(DENIED)}, None) if is_denied else ByIds([], ids, {}, None)
         elif len(ids) == 1 and self._ask_for_less_inside(documents.by_ids(self._entity, ids)[0], error):
-            yield from self._by_ids(ids, witnesses)
-        elif len(ids) == 1 and not witnesses:
+            yield from self._by_ids(ids, controls)
+        elif len(ids) == 1 and not controls:
             self._refused_in_a_row += 1
             if not self._is_this_record(error):
                 raise error
@@ -275,13 +275,13 @@ class Reader:
         elif not may_be_the_size(error):
             raise error
         elif len(ids) == 1:
-            yield from self._by_ids(ids, witnesses[1:])  # perhaps it is the witness that cannot be given
+            yield from self._by_ids(ids, controls[1:])  # perhaps it is the control that cannot be given
         else:
             if self._refusals.would_be_all(error, len(ids)):
                 self._refusals.add(error, len(ids))
             middle = len(ids) // 2
-            yield from self._by_ids(ids[:middle], witnesses)
-            yield from self._by_ids(ids[middle:], witnesses)
+            yield from self._by_ids(ids[:middle], controls)
+            yield from self._by_ids(ids[middle:], controls)
 
     def _ask_for_less_inside(self, text: str, error: ApiError) -> bool:
         """Whether smaller pages of the lists inside records are left to try, before any record was given.

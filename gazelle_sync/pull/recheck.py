@@ -1,6 +1,6 @@
 """Bodies that would take away too much are read again by id, in the same run, before the guard sets them aside.
 
-An answer that was spoiled on its way is put right so. What stays is set aside; a later full run that reads the same by
+That repairs an answer that was damaged on its way. What stays is set aside; a later full run that reads the same by
 id confirms it, where the body that was set aside said the same lists to be the same, and where Gazelle shows in the
 same answers that it gives such lists at all.
 """
@@ -55,24 +55,24 @@ def read_losses_again(pull: EntityPull, found: guard.Losses, connections: Connec
     gone = _by_record(doubted)
     with connections.use() as connection:
         earlier = _set_aside_before(pull, connection, list(gone)) if pull.mode in FULL else {}
-        witnesses = _witnesses(connection, entity, found, gone)
+        controls = _controls(connection, entity, found, gone)
     log.warning("lists came emptied, reading their records again", entity=entity.name, records=len(gone))
     confirmed: set[str] = set()
-    at_once = IDS_PER_REQUEST - len(witnesses)
+    at_once = IDS_PER_REQUEST - len(controls)
     known, others = list(earlier), [external_id for external_id in gone if external_id not in earlier]
     for start in range(0, len(known), at_once):
-        again = _read(pull, known[start : start + at_once], witnesses)
+        again = _read(pull, known[start : start + at_once], controls)
         confirmed |= {
             i for i in again.same if _is_same(entity, gone[i], earlier[i]) and again.shown.issuperset(gone[i])
         }
     for start in range(0, len(others), at_once):
-        if not _read(pull, others[start : start + at_once], witnesses).changed:
+        if not _read(pull, others[start : start + at_once], controls).changed:
             break
     return confirmed
 
 
 @dataclass
-class _Again:
+class _SecondReading:
     """What a second reading gave.
 
     Attributes:
@@ -86,10 +86,10 @@ class _Again:
     shown: set[str] = field(default_factory=set)
 
 
-def _read(pull: EntityPull, ids: list[str], witnesses: Mapping[str, str | None]) -> _Again:
+def _read(pull: EntityPull, ids: list[str], controls: Mapping[str, str | None]) -> _SecondReading:
     """Read records by id, their emptied lists by their own pages, and stage what differs from what waits."""
-    again = _Again(shown={table.name for table in pull.entity.tables} - witnesses.keys())
-    asked = dict.fromkeys([*ids, *(witness for witness in witnesses.values() if witness is not None)])
+    again = _SecondReading(shown={table.name for table in pull.entity.tables} - controls.keys())
+    asked = dict.fromkeys([*ids, *(control for control in controls.values() if control is not None)])
     for part in pull.reader.by_ids(list(asked)):
         tries = OWN_PAGES
         for body in part.bodies:
@@ -141,21 +141,21 @@ def _set_aside_before(pull: EntityPull, connection: Connection, ids: list[str]) 
     return {external_id: said for external_id, said in rows.items() if said}
 
 
-def _witnesses(
+def _controls(
     connection: Connection, entity: Entity, found: guard.Losses, gone: Mapping[str, Lists]
 ) -> dict[str, str | None]:
     """Nested table of which more goes than passes in one run → a record whose rows there are not in doubt.
 
     A table that would be emptied altogether has none: then another record cannot show that Gazelle gives such lists.
     """
-    witnesses: dict[str, str | None] = {}
+    controls: dict[str, str | None] = {}
     for place, held in found.held.items():
         amount = sum(len(ids) for tables in gone.values() for ids in tables.get(place.table.name, {}).values())
         if place.column is not None or place.passes(amount, held):
             continue
-        query = sql.SQL(statement("pull/nested_witness")).format(
+        query = sql.SQL(statement("pull/nested_control")).format(
             table=sql.Identifier(place.table.name), owner=sql.Identifier(str(place.table.owner))
         )
         row = connection.execute(query, [list(gone)]).fetchone()
-        witnesses[place.table.name] = row[0] if row else None
-    return witnesses
+        controls[place.table.name] = row[0] if row else None
+    return controls

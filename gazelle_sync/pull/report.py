@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gazelle_sync.errors import UNKNOWN, Cause, EntityFailed, cause_of
-from gazelle_sync.pull.proof import Proof
+from gazelle_sync.pull.comparison import Comparison
 from gazelle_sync.runtime.logs import describe_error
 
 
@@ -34,7 +34,7 @@ class EntityReport:
         cause: The failure's code (`gazelle_sync.errors.Cause`), or None.
         cause_number: The count or HTTP status that belongs to it, or None.
         notes: What a person should know besides.
-        proof: What a full run found of production, after it mended what differed; `sync_logs` does not keep it.
+        comparison: Production against staging in a full run, after what differed was repaired; not in `sync_logs`.
     """
 
     total: int | None = None
@@ -55,7 +55,7 @@ class EntityReport:
     cause: str | None = None
     cause_number: int | None = None
     notes: list[str] = field(default_factory=list)
-    proof: Proof | None = None
+    comparison: Comparison | None = None
 
     def fail(self, error: BaseException) -> None:
         """Note why the entity failed."""
@@ -68,8 +68,8 @@ class EntityReport:
 
     def as_stats(self) -> dict[str, Any]:
         """The part of it that `sync_logs.stats` keeps."""
-        stats = asdict(replace(self, proof=None))
-        del stats["proof"]
+        stats = asdict(replace(self, comparison=None))
+        del stats["comparison"]
         stats["seconds_stage"] = round(self.seconds_stage, 3)
         stats["seconds_apply"] = round(self.seconds_apply, 3)
         return stats

@@ -45,7 +45,7 @@ class RunLog:
         self._begun = time.monotonic()
         with database.use() as connection:
             parameters = {"run_id": run_id, "task_type": task_type, "mode": mode}
-            [[(self.buried_a_run,)]] = together(connection, (statement("pull/runlog_begin"), parameters))
+            [[(self.ended_orphaned_run,)]] = together(connection, (statement("pull/runlog_begin"), parameters))
 
     def finish(
         self, reports: Mapping[str, EntityReport], client: GazelleClient | None, error: BaseException | None

@@ -20,8 +20,8 @@ from gazelle_sync.pull.deletions import DeletionGuard, look_for_absent, put_away
 from gazelle_sync.pull.early_exit import early_exit
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
-from gazelle_sync.pull.seen import Seen, sort_by, stamps_of, window_of
 from gazelle_sync.pull.stage import Held
+from gazelle_sync.pull.stamps import StampScan, sort_by, stamps_of, window_of
 from gazelle_sync.runtime.logs import get_logger
 
 TRIES = 3
@@ -58,7 +58,7 @@ def _unstaged(pull: EntityPull) -> dict[str, Held]:
 def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
     """A full run, or the first one: bodies by full pages are the scan."""
     pull.report.strategy = "full pages"
-    seen = Seen()
+    seen = StampScan()
     fresh: set[str] = set()
     try:
         _read_body_pages(pull, held, seen, fresh)
@@ -72,7 +72,7 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
         again = _all_stamps(pull, {}, TRIES - 1)
         again.stamps = {**seen.stamps, **again.stamps}
         missing = [i for i, stamp in again.stamps.items() if i not in fresh or held[i].stamp != stamp]
-        _doubt_absence(pull, _hydrate(pull, held, missing, unlisted=False), again)
+        _note_listed_but_gone(pull, _hydrate(pull, held, missing, unlisted=False), again)
         seen = again
     look_for_absent(pull, held, seen, set(held))
 
@@ -104,7 +104,7 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
         gone = _hydrate_by_pages(pull, held, changed, filters)
     else:
         gone = _hydrate(pull, held, changed, unlisted=False)
-    _doubt_absence(pull, gone, seen)
+    _note_listed_but_gone(pull, gone, seen)
     _hydrate(pull, held, unlisted, unlisted=True)
     if complete_scan:
         look_for_absent(pull, held, seen, {i for i in candidates if not held[i].is_unlisted})
@@ -121,9 +121,9 @@ def _differs(held: Held | None, stamp: datetime | None) -> bool:
     return held is None or not held.is_living or held.is_unsettled or held.stamp != stamp
 
 
-def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
+def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> StampScan:
     """Read every stamp, again while the list moves under the cursor; the union of all tries where none was complete."""
-    union = Seen()
+    union = StampScan()
     for attempt in range(tries):
         one = _one_stamp_scan(pull, filters)
         union.stamps.update(one.stamps)
@@ -137,8 +137,8 @@ def _all_stamps(pull: EntityPull, filters: dict[str, Any], tries: int) -> Seen:
     return union
 
 
-def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
-    seen = Seen()
+def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> StampScan:
+    seen = StampScan()
     totals: set[int] = set()
     holes = False
     nodes = 0
@@ -149,14 +149,14 @@ def _one_stamp_scan(pull: EntityPull, filters: dict[str, Any]) -> Seen:
         nodes += len(page.nodes)
         seen.stamps.update(stamps_of(page.nodes))
         pull.report.stamped += len(page.nodes)
-        pull.say(nodes, page.total)
+        pull.show_progress(nodes, page.total)
     pull.report.total = max(totals, default=0)
     seen.has_holes = holes
     seen.is_complete = not holes and totals == {len(seen.stamps)}
     return seen
 
 
-def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh: set[str]) -> None:
+def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: StampScan, fresh: set[str]) -> None:
     """Read and stage every body; `fresh` becomes the ids of which one body came, and no other that differs."""
     totals: set[int] = set()
     holes = False
@@ -177,7 +177,7 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: Seen, fresh:
         )
         fresh.update(stamps)
         fresh.difference_update(torn)
-        pull.say(len(fresh), page.total)
+        pull.show_progress(len(fresh), page.total)
     pull.report.total = max(totals, default=0)
     seen.is_complete = not holes and totals == {len(seen.stamps)}
 
@@ -192,11 +192,11 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
         gone += part.gone
         pull.failed.update(part.failed)
         done += len(part.bodies) + len(part.gone) + len(part.failed)
-        pull.say(done, len(ids))
+        pull.show_progress(done, len(ids))
     return gone
 
 
-def _doubt_absence(pull: EntityPull, gone: list[str], seen: Seen) -> None:
+def _note_listed_but_gone(pull: EntityPull, gone: list[str], seen: StampScan) -> None:
     """A record that is listed and not there by id was deleted in between, or Gazelle is unwell: the next run asks."""
     why = gettext("is listed, and by its id Gazelle says that it is not there")
     pull.failed.update({i: why for i in gone if i in seen.stamps})

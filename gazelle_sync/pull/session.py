@@ -1,4 +1,4 @@
-"""One pull, from the lock to the log: the way in for the Dagster assets, the command line and the tests.
+"""One pull, from the lock to the log: used by the Dagster assets, the command line and the tests.
 
 The entities are read side by side on threads of their own, within the shared budget of requests; they are applied one
 after the other, parents first. An entity that fails keeps its own watermark, the others move on.
@@ -29,7 +29,7 @@ from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull import guard, load
-from gazelle_sync.pull.apply import Applier, StagedSelection, prove_and_mend
+from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.parents import bring_parents
@@ -128,7 +128,7 @@ class Pull:
             self._lock.__enter__()
             self._runlog = RunLog(self._database, self.run_id, self._mode.value)
             try:
-                self._look_around()
+                self._prepare()
             except GazelleSyncError as error:
                 self._runlog.finish({}, self.client, error)
                 raise
@@ -150,8 +150,8 @@ class Pull:
                 self.client.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
             if error is None:
-                self._conclude()
-            self._remember()
+                self._finish_others()
+            self._save_reading_order()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
             self._runlog.finish(self.reports, self.client, error)
@@ -159,11 +159,11 @@ class Pull:
         finally:
             self._release()
 
-    def _look_around(self) -> None:
+    def _prepare(self) -> None:
         with self._connections.use() as connection:
             self._refuse_mixing(connection)
             self._watermarks = read_watermarks(connection)
-            self._order = ReadingOrder(_latest(connection, after_a_death=self._runlog.buried_a_run))
+            self._order = ReadingOrder(_latest(connection, after_orphaned_run=self._runlog.ended_orphaned_run))
             self._features = self._ask_features(connection)
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
             load.end_abandoned(connection, self._order)
@@ -231,7 +231,7 @@ class Pull:
             if self._mode is Mode.BACKFILL:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
-                prove_and_mend(self._database, entity, report, self.progress)
+                check_and_repair(self._database, entity, report, self.progress)
             if name in self._staged and self._mode is not Mode.BACKFILL and report.failure is None:
                 self._unmoved.add(name)
             if self._applied.union(self.failures(), [name]).issuperset(self._applies):
@@ -290,7 +290,7 @@ class Pull:
             with self._connections.use() as connection:
                 move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock)
 
-    def _conclude(self) -> None:
+    def _finish_others(self) -> None:
         """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
         try:
             for name in [entity.name for entity in ENTITIES if entity.name in self._loading]:
@@ -307,9 +307,9 @@ class Pull:
         try:
             snapshot = self._snapshots[entity.name]
             pull = self._entity_pull(entity, report, writes=entity.name in self._applies, snapshot=snapshot)
-            self._mend_staging(pull)
+            self._repair_staging(pull)
             if entity.name in self._waiting:
-                pull.staging.note_waiting()
+                pull.staging.note_parents_of_pending()
             try:
                 if entity.strategy is Strategy.WINDOWED:
                     with database_errors(), connect(self._url) as counting:
@@ -327,7 +327,7 @@ class Pull:
                 bring_parents(pull, pull.staging.unanswered())
             if pull.reader.was_refused:
                 self._page_sizes.note(entity.name, pull.reader.page_size, pull.reader.nested.size)
-            pull.failed.update(pull.reader.unsound)
+            pull.failed.update(pull.reader.invalid)
             self._note_failed(pull, pull.failed, is_whole=self._mode is not Mode.BACKFILL)
             self._bring_parents(pull)
         except GazelleSyncError as error:
@@ -353,11 +353,11 @@ class Pull:
         with self._connections.use() as connection:
             note_unreadable(connection, pull.entity.name, failed, run_id=self.run_id, is_whole=is_whole)
 
-    def _mend_staging(self, pull: EntityPull) -> None:
+    def _repair_staging(self, pull: EntityPull) -> None:
         """A full run puts right what somebody did to staged versions."""
         if self._mode in (Mode.NIGHTLY, Mode.DEEP):
-            pull.staging.date_again()
-        if self._mode is Mode.DEEP and (damaged := pull.staging.distrust()):
+            pull.staging.fix_future_dates()
+        if self._mode is Mode.DEEP and (damaged := pull.staging.rehash_changed()):
             pull.report.notes.append(
                 gettext("staged bodies that something had changed, read again: {damaged}", damaged=damaged)
             )
@@ -401,8 +401,8 @@ class Pull:
                 report = self.reports.setdefault(parent.name, EntityReport())
                 parent_pull = self._entity_pull(parent, report, writes=False)
                 pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
-                if parent_pull.reader.unsound:
-                    self._note_failed(parent_pull, parent_pull.reader.unsound, is_whole=False)
+                if parent_pull.reader.invalid:
+                    self._note_failed(parent_pull, parent_pull.reader.invalid, is_whole=False)
             self._bring_parents(parent_pull)
 
     def _owners(self, entity: Entity) -> Owners:
@@ -424,7 +424,7 @@ class Pull:
                 query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
-    def _remember(self) -> None:
+    def _save_reading_order(self) -> None:
         """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
         with self._connections.use() as connection:
             write_setting(connection, READING_SETTING, self._order.next().isoformat())
@@ -437,14 +437,14 @@ class Pull:
         structlog.contextvars.unbind_contextvars("run_id")
 
 
-def _latest(connection: Connection, *, after_a_death: bool) -> datetime:
+def _latest(connection: Connection, *, after_orphaned_run: bool) -> datetime:
     """The database's clock, or just after the newest `fetched_at` that is held where that is later.
 
     A run that ended says where it came to; one that died did not, and then staging itself is asked.
     """
     row = connection.execute(statement("pull/latest_reading")).fetchone()
     instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
-    if after_a_death:
+    if after_orphaned_run:
         newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
         with connection.transaction():
             allow_long_statements(connection)

@@ -32,7 +32,7 @@ from gazelle_sync.pull.versions import (
     tombstone,
     versions_of,
 )
-from gazelle_sync.pull.write import PageWriter, Way
+from gazelle_sync.pull.write import PageWriter, WriteMethod
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
@@ -219,7 +219,7 @@ class Staging:
         query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
         return self._read_held(query, [list(ids)])
 
-    def read_again(self) -> None:
+    def forget_recent(self) -> None:
         """The whole list is read once more: by now the table holds what a first read put there."""
         self._recent = None
 
@@ -301,7 +301,7 @@ class Staging:
             fresh[external_id] = (version, body, before)
         self._note_parents([body for _, body, _ in fresh.values()])
         if self._recent is not None:
-            self._remember({external_id: held[external_id] for external_id in fresh})
+            self._note_recent({external_id: held[external_id] for external_id in fresh})
         self._report.fetched += len(fresh) + len(same)
         if fresh:
             self._insert(
@@ -310,7 +310,7 @@ class Staging:
                 unlisted=unlisted,
             )
         if same:
-            self._look_after(same, settled, answer, unlisted=unlisted)
+            self._update_unchanged(same, settled, answer, unlisted=unlisted)
         return list(fresh)
 
     def write_tombstones(self, ids: Sequence[str]) -> None:
@@ -333,11 +333,11 @@ class Staging:
         """Remember that records could not be read though they changed: the next run reads them again."""
         if not ids:
             return
-        query = sql.SQL(statement("pull/staging_unsettle")).format(staging=self._table)
+        query = sql.SQL(statement("pull/staging_mark_unsettled")).format(staging=self._table)
         with self._database.use() as connection:
             connection.execute(query, {"ids": list(ids)})
 
-    def distrust(self) -> int:
+    def rehash_changed(self) -> int:
         """Give bodies that something changed since they were staged the hash of what they hold now.
 
         Gazelle's body then differs from what is held, and is staged again. Gives how many there were.
@@ -355,37 +355,41 @@ class Staging:
                 connection.execute(sql.SQL(statement("pull/staging_rehash")).format(staging=self._table), found)
         return len(changed)
 
-    def date_again(self) -> None:
+    def fix_future_dates(self) -> None:
         """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
         with self._database.use() as connection, connection.transaction():
             allow_long_statements(connection)
-            query = sql.SQL(statement("pull/staging_undated")).format(staging=self._table)
+            query = sql.SQL(statement("pull/staging_fix_future_dates")).format(staging=self._table)
             connection.execute(query, [self._order.next()])
 
-    def note_waiting(self) -> None:
+    def note_parents_of_pending(self) -> None:
         """Note the parents of bodies that a run before staged and did not live to apply."""
         with self._database.use() as connection, connection.transaction():
             allow_long_statements(connection)
             with connection.cursor(name="waiting") as cursor:
-                cursor.execute(sql.SQL(statement("pull/staging_waiting")).format(staging=self._table))
+                cursor.execute(sql.SQL(statement("pull/staging_pending_bodies")).format(staging=self._table))
                 while rows := cursor.fetchmany(WAITING_AT_ONCE):
                     self._note_parents([body for (body,) in rows])
 
     def _insert(self, versions: dict[str, Version], bodies: Mapping[str, Any] | None, *, unlisted: bool) -> None:
         """Stage versions of one answer, and write the rows of those that need not wait."""
         fetched_at = self._order.next()
-        ways: Iterator[Way] = iter(())
+        methods: Iterator[WriteMethod] = iter(())
         if self._production is not None and bodies is not None:
-            ways = self._production.ways(bodies, fetched_at)
-        for way in chain(ways, [None]):
+            methods = self._production.methods(bodies, fetched_at)
+        for method in chain(methods, [None]):
             try:
                 with self._database.use() as connection:
-                    done, changed = self._commit(connection, versions, way, fetched_at, unlisted=unlisted)
+                    done, changed = self._commit(connection, versions, method, fetched_at, unlisted=unlisted)
                 break
             except ROW_REFUSED as error:
-                if way is None:
+                if method is None:
                     raise
-                log.info("a page is written in another way", entity=self.entity.name, reason=str(error).strip())
+                log.info(
+                    "PostgreSQL refuses a row, writing the page by another method",
+                    entity=self.entity.name,
+                    reason=str(error).strip(),
+                )
         self.has_pending = self.has_pending or done < len(versions)
         self.is_empty = False
         self._report.staged += len(versions)
@@ -396,7 +400,7 @@ class Staging:
         self,
         connection: Connection,
         versions: dict[str, Version],
-        way: Way | None,
+        method: WriteMethod | None,
         fetched_at: datetime,
         *,
         unlisted: bool,
@@ -404,23 +408,23 @@ class Staging:
         """One page, one transaction; gives how many versions are in production with it, and the rows changed there."""
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
         with connection.transaction():
-            ready = way.ready(connection) if way else set()
+            ready = method.ready(connection) if method else set()
             with connection.cursor().copy(copy) as out:
                 for processed in (True, False):
                     part = [version for i, version in versions.items() if (i in ready) is processed]
                     for start in range(0, len(part), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
                         lines = part[start : start + LINES_AT_ONCE]
                         out.write(copy_lines(lines, fetched_at, self.run_id, unlisted=unlisted, processed=processed))
-            changed = way.write(connection) if way and ready else 0
+            changed = method.write(connection) if method and ready else 0
         return len(ready), changed
 
-    def _look_after(self, same: list[str], settled: list[Version], answer: Answer, *, unlisted: bool) -> None:
+    def _update_unchanged(self, same: list[str], settled: list[Version], answer: Answer, *, unlisted: bool) -> None:
         """What Gazelle says again: its stamp may have moved, and its row may be gone here."""
         names = {"staging": self._table, "production": sql.Identifier(self.entity.table.name)}
         with self._database.use() as connection, connection.transaction():
             if settled:
                 connection.execute(
-                    sql.SQL(statement("pull/staging_settle")).format(**names),
+                    sql.SQL(statement("pull/staging_mark_unchanged")).format(**names),
                     {
                         "ids": [version.external_id for version in settled],
                         "stamps": [version.stamp for version in settled],
@@ -430,11 +434,13 @@ class Staging:
                 )
             # A body that is held and processed but whose production row is gone (somebody emptied the table) is
             # applied again.
-            healed = connection.execute(sql.SQL(statement("pull/staging_heal")).format(**names), {"ids": same}).rowcount
-            self.has_pending = self.has_pending or healed > 0
-            connection.execute(sql.SQL(statement("pull/staging_refute")).format(**names), {"ids": same})
+            requeued = connection.execute(
+                sql.SQL(statement("pull/staging_requeue_missing")).format(**names), {"ids": same}
+            ).rowcount
+            self.has_pending = self.has_pending or requeued > 0
+            connection.execute(sql.SQL(statement("pull/staging_drop_rejected")).format(**names), {"ids": same})
 
-    def _remember(self, fresh: dict[str, Held]) -> None:
+    def _note_recent(self, fresh: dict[str, Held]) -> None:
         """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
         recent = {**(self._recent or {}), **fresh}
         surplus = len(recent) - RECENT

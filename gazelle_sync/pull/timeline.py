@@ -21,7 +21,6 @@ from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import deletion_limit
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import MOVED, page_of
-from gazelle_sync.pull.sound import twice
 from gazelle_sync.pull.timeline_absent import SAMPLE, confirm_gone
 from gazelle_sync.pull.timeline_counts import (
     RECENT_DAYS,
@@ -37,6 +36,7 @@ from gazelle_sync.pull.timeline_counts import (
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import count_of, ids_of, note_partial, others_of, read_segment, write_page
 from gazelle_sync.pull.timeline_segments import RangeReader
+from gazelle_sync.pull.validation import duplicate_ids
 from gazelle_sync.warehouse.connect import Connection
 
 OVERLAP = timedelta(minutes=15)
@@ -63,7 +63,7 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         from_instant = ask_counts(pull, [start, end])
         read_segment(pull, Segment(start, end, from_instant[start] - from_instant[end]))
         return
-    if pull.mode is not Mode.TICK and (wrong := ours.prove()):
+    if pull.mode is not Mode.TICK and (wrong := ours.repair_counts()):
         corrected = Plural(
             "the kept count of {count} day was not the number of its entries, and was corrected",
             "the kept counts of {count} days were not the numbers of their entries, and were corrected",
@@ -87,7 +87,7 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
         if pull.client.clock_ahead > CLOCK_NOISE:
             counts = _read_recent(pull, now - OVERLAP - pull.client.clock_ahead)
     pull.report.total = counts.whole
-    _mend_days(pull, ours, counts)
+    _repair_days(pull, ours, counts)
 
 
 def _read_recent(pull: EntityPull, since: datetime) -> DayCounts:
@@ -105,13 +105,13 @@ def _read_recent(pull: EntityPull, since: datetime) -> DayCounts:
             return ask_day_counts(pull, days)
         page, counts = page_of(operation, answer, pull.entity.root), day_counts_in(operation, answer, days)
         has_more = bool(page.info.get("hasNextPage"))
-        is_sound = not twice(page.nodes) and (has_more or count_of(page) == page.total)
-        if is_sound:
+        is_valid = not duplicate_ids(page.nodes) and (has_more or count_of(page) == page.total)
+        if is_valid:
             break
     write_page(pull, page.nodes, answer)
     if has_more:
         _read_pages_since(pull, since)
-    elif not is_sound:
+    elif not is_valid:
         note_partial(pull, gettext(LEFT_OUT))
     return counts
 
@@ -154,17 +154,17 @@ def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, si
         confirm_gone(pull, ours, missing, read_all=since is None)
 
 
-def _mend_days(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> None:
+def _repair_days(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> None:
     """Make the days equal whose counts differ."""
-    if _differs(ours, counts) and _mend(pull, ours, counts) and _differs(ours, counts):
-        _mend(pull, ours, counts)  # what was deleted on the day that an entry moved to is seen now
+    if _differs(ours, counts) and _repair(pull, ours, counts) and _differs(ours, counts):
+        _repair(pull, ours, counts)  # what was deleted on the day that an entry moved to is seen now
 
 
 def _differs(ours: TimelineHeld, counts: DayCounts) -> bool:
     return ours.counts(counts.from_day) != counts
 
 
-def _mend(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> bool:
+def _repair(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> bool:
     """Find the days whose counts differ, and make them equal; gives whether an entry had moved to one that did not."""
     held, total = ours.count(), counts.whole
     is_over = held - total > deletion_limit(held) and not pull.allow_deletes

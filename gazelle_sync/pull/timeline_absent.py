@@ -52,7 +52,7 @@ def confirm_gone(
     known = pull.staging.held_among(sorted(missing))
     # Gone already, by a run that ended before it could apply its tombstones: they wait in staging.
     missing = {i: at for i, at in missing.items() if i not in known or known[i].is_living}
-    doubted = pull.reader.unsound.keys() | {i for i, held in known.items() if held.is_unsettled}
+    doubted = pull.reader.invalid.keys() | {i for i, held in known.items() if held.is_unsettled}
     guard = DeletionGuard(pull, ours.count(), sorted(missing), sample=SAMPLE, unread=unread)
     timelines = _OwnTimelines(pull)
     crowds = Counter(montreal_day(missing[i]) for i in guard.asked_first)

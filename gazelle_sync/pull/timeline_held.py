@@ -61,11 +61,11 @@ class TimelineHeld:
         elsewhere = held.pop(None, 0)
         return {day: count for day, count in held.items() if day is not None}, elsewhere
 
-    def prove(self) -> int:
+    def repair_counts(self) -> int:
         """Compare the counts that triggers keep with the rows, and put them right; gives how many days differed."""
         with database_errors():
             allow_long_statements(self._connection)
-            days = self._connection.execute(statement("pull/timeline_days_prove")).fetchall()
+            days = self._connection.execute(statement("pull/timeline_days_repair")).fetchall()
             self._connection.commit()
         return len(days)
 

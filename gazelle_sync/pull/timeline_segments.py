@@ -40,7 +40,7 @@ log = get_logger("gazelle_sync.pull")
 
 
 @dataclass
-class Read:
+class RangeResult:
     """What was read of a range.
 
     Attributes:
@@ -69,10 +69,10 @@ class RangeReader:
         self._seen = seen
         self._writing = threading.Lock()
         self._stopped = threading.Event()
-        self._read = Read()
+        self._read = RangeResult()
         self._nodes = 0
 
-    def read(self) -> Read:
+    def read(self) -> RangeResult:
         """Read it all.
 
         Raises:
@@ -132,7 +132,7 @@ class RangeReader:
         for attempt in range(TRIES):
             if attempt:
                 with self._writing:
-                    self._pull.staging.read_again()
+                    self._pull.staging.forget_recent()
                 log.warning("the list moved while it was read", entity="timeline", attempt=attempt)
                 segment = self._counted_again(segment)
             holes, is_complete = self._read_once(segment, from_newest=attempt == TRIES - 1 or segment.end is None)
@@ -204,7 +204,7 @@ class RangeReader:
             if self._seen is not None:
                 self._seen.add(version.external_id for version in versions if _is_named(version))
             self._nodes += len(page.nodes)
-            self._pull.say(self._nodes, None)
+            self._pull.show_progress(self._nodes, None)
 
     def _counted_again(self, segment: Segment) -> Segment:
         counts = ask_counts(self._pull, [segment.start, *([segment.end] if segment.end else [])])

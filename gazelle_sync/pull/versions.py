@@ -1,4 +1,4 @@
-"""Bodies on their way into staging: what is kept of each beside it, and their lines in COPY's text format.
+"""Bodies on their way into staging: what is stored beside each, and their lines in COPY's text format.
 
 A page at a time and a column at a time: a first import brings hundreds of thousands of bodies, and what is done for
 each of them alone is paid for that many times.

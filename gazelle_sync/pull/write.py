@@ -23,8 +23,8 @@ BODIES_AT_ONCE = 500
 """PostgreSQL takes these in while the next are made."""
 
 
-class Way(Protocol):
-    """A way in which the bodies of one answer get into production, in the transaction that stages them."""
+class WriteMethod(Protocol):
+    """How the bodies of one answer are written to production, in the transaction that stages them."""
 
     def ready(self, connection: Connection) -> set[str]:
         """External ids of the records whose rows are written at once."""
@@ -46,27 +46,27 @@ class PageWriter:
         self._entity = entity
         self._loads = loads
 
-    def ways(self, bodies: Mapping[str, Any], read_at: datetime) -> Iterator[Way]:
-        """Ways to write some bodies, the cheapest first: one whose row PostgreSQL refuses leaves it to the next.
+    def methods(self, bodies: Mapping[str, Any], read_at: datetime) -> Iterator[WriteMethod]:
+        """Methods to write some bodies, the cheapest first; where PostgreSQL refuses a row, the next is tried.
 
         Args:
             bodies: External id → body.
             read_at: When they were read, aware UTC.
         """
-        if self._loads and (lines := _Lines.of(self._entity, bodies)):
+        if self._loads and (lines := _CopiedLines.of(self._entity, bodies)):
             yield lines
-        yield _Rows(self._entity, bodies, read_at, loads=self._loads)
+        yield _UpsertedRows(self._entity, bodies, read_at, loads=self._loads)
 
 
-class _Lines:
-    """Of a first load: bodies straight to lines of COPY."""
+class _CopiedLines:
+    """In a first load: bodies become lines of COPY, without typed rows in between."""
 
     def __init__(self, ids: set[str], parts: list[dict[str, TableLines]]) -> None:
         self._ids = ids
         self._parts = parts
 
     @classmethod
-    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> _Lines | None:
+    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> _CopiedLines | None:
         """None where the bodies are not all alike, or one cannot become rows."""
         given = list(bodies.values())
         parts = []
@@ -94,7 +94,7 @@ class _Lines:
         return changed
 
 
-class _Rows:
+class _UpsertedRows:
     """Bodies reconciled one by one, and upserted."""
 
     def __init__(self, entity: Entity, bodies: Mapping[str, Any], read_at: datetime, *, loads: bool) -> None:
@@ -111,7 +111,7 @@ class _Rows:
         waits: set[str] = set()
         if self._reconciled and not self._loads:
             rows = {external_id: staged.rows for external_id, staged in self._reconciled.items()}
-            waits = guard.losing(connection, self._entity, rows)
+            waits = guard.records_with_losses(connection, self._entity, rows)
             waits |= TableWriter(connection, self._entity).naming_unknown(self._reconciled.values())
         self._ready = [staged for external_id, staged in self._reconciled.items() if external_id not in waits]
         return {staged.external_id for staged in self._ready}
@@ -119,4 +119,4 @@ class _Rows:
     def write(self, connection: Connection) -> int:
         writer = TableWriter(connection, self._entity)
         changed = writer.write(self._ready, may_lack_parents=self._loads)
-        return changed if self._loads else changed + writer.find_twins(self._ready)
+        return changed if self._loads else changed + writer.find_duplicates(self._ready)

@@ -173,7 +173,7 @@ def evaluate_twins(context: CheckContext, check: str) -> Finding:
     """A note that exists under `tle_` and under `tme_` is shown once: the imported one names the other."""
     if (nothing := empty(context, check, ["timeline"])) is not None:
         return nothing
-    rows = context.rows("quality/twins")
+    rows = context.rows("quality/timeline_duplicates")
     ((checked,),) = context.rows("quality/row_count", table="gazelle_timeline_entries")
     astray = sum(not is_twin for *_, is_twin in rows)
     numbers = {"checked": checked, "twins": len(rows) - astray, "astray": astray}
@@ -248,6 +248,9 @@ CHECKS = (
         "integrity_twins",
         Message("No note is shown twice, as tle_ and as tme_."),
         evaluate_twins,
-        asks=lambda _: [asks("quality/twins"), asks("quality/row_count", table="gazelle_timeline_entries")],
+        asks=lambda _: [
+            asks("quality/timeline_duplicates"),
+            asks("quality/row_count", table="gazelle_timeline_entries"),
+        ],
     ),
 )

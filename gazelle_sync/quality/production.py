@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, Plural
-from gazelle_sync.pull.proof import Difference, Proof, newest_of_sample, prove, prove_sample
+from gazelle_sync.pull.comparison import Comparison, Difference, compare, compare_sample, newest_of_sample
 from gazelle_sync.quality.context import CheckContext, empty
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.warehouse.pool import together
@@ -33,56 +33,56 @@ READ_AGAIN = Message(
 
 def evaluate_production(context: CheckContext, check: str) -> Finding:
     """Production = reconcile(newest staged), of every record or of a sample; what the run has proven is shown."""
-    proof = Proof()
+    found = Comparison()
     unstaged = []
-    for name, part in _proofs(context).items():
-        proof.add(part)
+    for name, part in _comparisons(context).items():
+        found.add(part)
         if part.records + part.waiting == 0:
             unstaged.append(name)
     if unstaged and (nothing := _nothing_staged(context, check, unstaged)) is not None:
         return nothing
-    numbers = {"checked": proof.records, "off": len(proof.wrong), "not applied yet": proof.waiting}
-    if not proof.wrong:
-        return Finding(check, True, context.say(RIGHT, records=proof.records), numbers=numbers)
-    counts = Counter(table for table, _ in proof.wrong)
+    numbers = {"checked": found.records, "off": len(found.wrong), "not applied yet": found.waiting}
+    if not found.wrong:
+        return Finding(check, True, context.say(RIGHT, records=found.records), numbers=numbers)
+    counts = Counter(table for table, _ in found.wrong)
     return Finding(
         check,
         passed=False,
         summary=context.say(
             OFF,
-            count=len(proof.wrong),
-            records=proof.records,
+            count=len(found.wrong),
+            records=found.records,
             tables=", ".join(f"{table} {count}" for table, count in counts.items()),
         ),
         advice=context.say(
-            READ_AGAIN if {Difference.CHANGED, Difference.UNSTAGED} & set(proof.wrong.values()) else REPLAY
+            READ_AGAIN if {Difference.CHANGED, Difference.UNSTAGED} & set(found.wrong.values()) else REPLAY
         ),
         examples=first_few(
-            context.say(what.value, table=key[0], id=key[1], columns=", ".join(proof.columns[key]))
-            for key, what in proof.wrong.items()
+            context.say(what.value, table=key[0], id=key[1], columns=", ".join(found.columns[key]))
+            for key, what in found.wrong.items()
         ),
         numbers=numbers,
     )
 
 
-def _proofs(context: CheckContext) -> dict[str, Proof]:
+def _comparisons(context: CheckContext) -> dict[str, Comparison]:
     """Entity → what a comparison of it has found."""
     if not context.thorough:
         return _sampled(context)
-    proofs = {name: report.proof for name, report in context.reports.items() if report.proof is not None}
-    if missing := [entity for entity in ENTITIES if entity.name not in proofs]:
+    comparisons = {name: report.comparison for name, report in context.reports.items() if report.comparison is not None}
+    if missing := [entity for entity in ENTITIES if entity.name not in comparisons]:
         with context.reading() as (connection, _):
-            proofs |= {entity.name: prove(connection, entity) for entity in missing}
-    return {entity.name: proofs[entity.name] for entity in ENTITIES}
+            comparisons |= {entity.name: compare(connection, entity) for entity in missing}
+    return {entity.name: comparisons[entity.name] for entity in ENTITIES}
 
 
-def _sampled(context: CheckContext) -> dict[str, Proof]:
+def _sampled(context: CheckContext) -> dict[str, Comparison]:
     with context.reading(*(newest_of_sample(entity, SAMPLE) for entity in ENTITIES)) as (connection, answers):
         drawn = dict(zip(ALL, answers, strict=True))
         if bare := [entity for entity in ENTITIES if not drawn[entity.name]]:
             again = together(connection, *(newest_of_sample(entity, SAMPLE, everywhere=True) for entity in bare))
             drawn.update(zip((entity.name for entity in bare), again, strict=True))
-        return prove_sample(connection, drawn)
+        return compare_sample(connection, drawn)
 
 
 def _nothing_staged(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:

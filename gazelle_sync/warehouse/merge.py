@@ -109,7 +109,7 @@ class TableWriter:
             unknown.update(*(by[external_id] for external_id in by.keys() - self._known_among(parent, by.keys())))
         return unknown
 
-    def find_twins(self, batch: Sequence[Staged] | None) -> int:
+    def find_duplicates(self, batch: Sequence[Staged] | None) -> int:
         """Mark imported timeline entries that duplicate an entry of the API's own.
 
         Args:
@@ -126,7 +126,7 @@ class TableWriter:
                 "written": [staged.external_id for staged in batch],
             }
         allow_long_statements(self._connection)
-        return self._connection.execute(statement("warehouse/timeline_twins"), parameters).rowcount
+        return self._connection.execute(statement("warehouse/timeline_duplicates"), parameters).rowcount
 
     def forget(self) -> None:
         """Clear the cache of known parents: the transaction that inserted some of them was rolled back."""

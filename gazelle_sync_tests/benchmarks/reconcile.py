@@ -15,7 +15,7 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.paths import ids_at
-from gazelle_sync.pull.sound import CONNECTION, are_sound
+from gazelle_sync.pull.validation import CONNECTION, are_valid
 from gazelle_sync.pull.versions import copy_lines, versions_of
 from gazelle_sync.sandbox.running import running_sandbox
 from gazelle_sync.warehouse import copytext
@@ -55,7 +55,7 @@ def _steps(entity: Entity) -> dict[str, Callable[[Sequence[Any]], object]]:
     now = datetime.now(UTC)
     answer = Answer({}, now, False)
     return {
-        "examine": lambda page: are_sound(page, asked),
+        "examine": lambda page: are_valid(page, asked),
         "stage": lambda page: copy_lines(versions_of(page, answer), now, "benchmark", unlisted=False, processed=True),
         "parents": lambda page: [ids_at(page, path) for path in entity.parents],
         "rows": lambda page: _rows(entity, page),

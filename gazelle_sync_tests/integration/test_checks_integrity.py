@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gazelle_sync.pull import proof
+from gazelle_sync.pull import comparison
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality import production
 from gazelle_sync.quality.context import CheckContext
@@ -108,7 +108,7 @@ def test_a_full_run_proves_production_once_and_the_check_shows_what_stays_wrong(
     )
     shop.query("UPDATE gazelle_clients SET company_name = 'abîmé' WHERE external_id = %s", client)
     reports = shop.sync(Mode.DEEP).reports
-    monkeypatch.setattr(production, "prove", None)  # another comparison would be an error
+    monkeypatch.setattr(production, "compare", None)  # another comparison would be an error
     found = production.evaluate_production(CheckContext(shop.settings, reports=reports), "integrity_production")
     assert found.is_failure
     assert found.examples == (f"gazelle_clients {client}: city",)
@@ -136,7 +136,7 @@ def test_tags_that_were_added_here_and_versions_that_wait_are_no_faults(shop: Sh
 def test_a_contact_that_moved_to_another_client_is_no_fault(
     shop: Shop, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "BATCH", batch)
+    monkeypatch.setattr(comparison, "BATCH", batch)
     contact = next(c for c in shop.admin.dump("contacts") if not c["isDefault"])
     other = next(c for c in shop.admin.dump("clients") if c["id"] != contact["clientId"])
     shop.admin.edit("contacts", contact["id"], clientId=other["id"])

@@ -139,12 +139,13 @@ def test_pruning_outlasts_a_short_statement_timeout(shop: Shop) -> None:
 
 
 GROWS = {
-    "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune", "pull/staging_waiting",
-    "pull/staging_bodies", "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_retire",
-    "pull/staging_unapplied", "pull/staging_undated", "pull/staging_deleted",
-    "pull/timeline_days", "pull/timeline_days_prove", "pull/timeline_between", "pull/timeline_missing",
+    "pull/staging_all", "pull/staging_pending", "pull/staging_held", "pull/staging_prune",
+    "pull/staging_pending_bodies",
+    "pull/staging_bodies", "pull/staging_set_aside", "pull/stubs_unanswered", "pull/staging_mark_superseded",
+    "pull/staging_unapplied", "pull/staging_fix_future_dates", "pull/staging_deleted",
+    "pull/timeline_days", "pull/timeline_days_repair", "pull/timeline_between", "pull/timeline_missing",
     "pull/timeline_unapplied", "pull/timeline_unapplied_missing", "pull/timeline_nameless",
-    "warehouse/timeline_twins", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
+    "warehouse/timeline_duplicates", "pull/unstaged_count", "pull/unstaged_ids", "pull/newest",
     "pull/naming_unknown",
 }  # fmt: skip
 """Statements that read or write a table from end to end: what they take grows with a shop's history."""
@@ -266,7 +267,7 @@ def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) ->
             "SELECT raw_data FROM staging_pianos WHERE external_id = %s", [piano]
         ).fetchone() or (None,)
         for client, ready in ((body["client"], {piano}), ({"id": "cli_0Inconnue"}, set())):
-            (way,) = PageWriter(ENTITY["pianos"], loads=False).ways(
+            (method,) = PageWriter(ENTITY["pianos"], loads=False).methods(
                 {piano: {**body, "client": client}}, datetime.now(UTC)
             )
-            assert way.ready(connection) == ready
+            assert method.ready(connection) == ready

@@ -1,8 +1,9 @@
-"""Production is what the reconcilers make of the newest staged bodies: compared row by row, without the upsert's help.
+"""Compares production, row by row, with what the reconcilers make of the newest staged bodies.
 
-A full run proves it once and mends what differs (`gazelle_sync.pull.session`); the check `integrity_production` shows
-that proof, makes one of its own where it runs alone, and proves a sample in a tick. A merged column (`tags`) is of both
-sides and is left out; what Gazelle said last of it (`gazelle_tags`) is compared.
+A full run compares once and repairs what differs (`check_and_repair` in `gazelle_sync.pull.apply`). The check
+`integrity_production` shows that comparison, makes one of its own where it runs alone, and compares a sample in a tick.
+A merged column (`tags`) belongs to both sides and is left out; what Gazelle last sent of it (`gazelle_tags`) is
+compared.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BATCH = 2000
 
 
 class Difference(enum.Enum):
-    """How a row of production is not what staging says, in words."""
+    """How a row of production differs from staging, as a sentence."""
 
     MISSING = Message("{table} {id}: is missing")
     SURPLUS = Message("{table} {id}: nothing staged speaks of it")
@@ -39,12 +40,12 @@ class Difference(enum.Enum):
 
 
 @dataclass
-class Proof:
+class Comparison:
     """What a comparison has found.
 
     Attributes:
         records: How many were compared.
-        waiting: How many say nothing of production: they are not applied yet, or cannot be.
+        waiting: How many were not compared: they are not applied yet, or cannot be.
         wrong: Table and id → how the row differs.
         columns: Of those, which columns differ.
     """
@@ -55,12 +56,12 @@ class Proof:
     columns: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def note(self, table: Table, external_id: str, what: Difference, columns: Iterable[str] = ()) -> None:
-        """A row differs."""
+        """Note a row that differs."""
         self.wrong[table.name, external_id] = what
         self.columns[table.name, external_id] = sorted(columns)
 
-    def add(self, other: Proof) -> None:
-        """Take in what was found of another entity."""
+    def add(self, other: Comparison) -> None:
+        """Add what was found of another entity."""
         self.records += other.records
         self.waiting += other.waiting
         self.wrong |= other.wrong
@@ -77,19 +78,19 @@ class _Newest:
     content_hash: bytes | None
 
 
-def prove(connection: Connection, entity: Entity) -> Proof:
-    """Compare production with the newest staged versions of an entity's records, and find rows that none speaks of.
+def compare(connection: Connection, entity: Entity) -> Comparison:
+    """Compare production with the newest staged versions of an entity's records, and find rows of which none is staged.
 
     Args:
         connection: In a transaction with the time that history takes.
         entity: Which.
     """
-    proof = Proof()
+    found = Comparison()
     for batch, held in _batches(connection, entity):
-        _compare(entity, batch, held, proof)
-    _find_unstaged(connection, entity, proof)
-    _forgive_moved(connection, entity, proof)
-    return proof
+        _compare_batch(entity, batch, held, found)
+    _find_unstaged(connection, entity, found)
+    _ignore_moved(connection, entity, found)
+    return found
 
 
 def newest_of_sample(entity: Entity, count: int, *, everywhere: bool = False) -> Question:
@@ -108,7 +109,7 @@ def newest_of_sample(entity: Entity, count: int, *, everywhere: bool = False) ->
     return query, {"table": f"public.{entity.staging_table}", "count": count, "everywhere": everywhere}
 
 
-def prove_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[str, Proof]:
+def compare_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[str, Comparison]:
     """Compare production with some records of several entities.
 
     Args:
@@ -116,13 +117,13 @@ def prove_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[st
         drawn: Entity → the rows of `newest_of_sample`.
     """
     batches = [(entity, [_Newest(*row) for row in drawn[entity.name]]) for entity in ENTITIES if entity.name in drawn]
-    answers = iter(together(connection, *(asked for batch in batches for asked in _what_is_held(*batch))))
-    proofs = {}
+    answers = iter(together(connection, *(asked for batch in batches for asked in _held_rows(*batch))))
+    comparisons = {}
     for entity, batch in batches:
-        proofs[entity.name] = proof = Proof()
-        _compare(entity, batch, [next(answers) for _ in entity.tables], proof)
-        _forgive_moved(connection, entity, proof)
-    return proofs
+        comparisons[entity.name] = found = Comparison()
+        _compare_batch(entity, batch, [next(answers) for _ in entity.tables], found)
+        _ignore_moved(connection, entity, found)
+    return comparisons
 
 
 def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_Newest], list[Answer]]]:
@@ -136,38 +137,38 @@ def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_New
     _, rows = together(connection, declare, fetch)
     while rows:
         batch = [_Newest(*row) for row in rows]
-        *held, rows = together(connection, *_what_is_held(entity, batch), fetch)
+        *held, rows = together(connection, *_held_rows(entity, batch), fetch)
         yield batch, held
     connection.execute(sql.SQL("CLOSE {}").format(cursor))
 
 
 def _applied(batch: Sequence[_Newest]) -> list[_Newest]:
-    """Versions that are not applied (or cannot be) say nothing of production."""
+    """Versions that are applied: the others are not in production yet, or cannot be."""
     return [newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)]
 
 
-def _compare(entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], proof: Proof) -> None:
+def _compare_batch(entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], found: Comparison) -> None:
     """Compare one batch with the rows that are held of its records, table by table."""
     applied = _applied(batch)
-    proof.waiting += len(batch) - len(applied)
-    proof.records += len(applied)
+    found.waiting += len(batch) - len(applied)
+    found.records += len(applied)
     reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
     for newest in applied:
         if newest.body is not None and hash_of_held(newest.body) != newest.content_hash:
-            proof.note(entity.table, newest.external_id, Difference.CHANGED)
+            found.note(entity.table, newest.external_id, Difference.CHANGED)
     for table, answer in zip(entity.tables, answers, strict=True):
         expected = _expected(table, reconciled)
         held = {row["external_id"]: row for row in (dict(zip(_columns(table), row, strict=True)) for row in answer)}
         for external_id, (newest, values) in expected.items():
-            _compare_row(table, newest, values, held.get(external_id), proof)
+            _compare_row(table, newest, values, held.get(external_id), found)
         if table is entity.table:
-            _compare_bare_tombstones(table, applied, expected, held, proof)
+            _compare_bare_tombstones(table, applied, expected, held, found)
         else:
             silent = {newest.external_id for newest, rows in reconciled if table.name not in rows}
             for external_id in held.keys() - expected.keys():
                 row = held[external_id]
                 if row[str(table.owner)] not in silent and row["deleted_at"] is None and not row["is_stub"]:
-                    proof.note(table, external_id, Difference.SURPLUS)
+                    found.note(table, external_id, Difference.SURPLUS)
 
 
 def _expected(table: Table, reconciled: Sequence[tuple[_Newest, Rows]]) -> dict[str, tuple[_Newest, Values]]:
@@ -191,16 +192,16 @@ def _rows_of(entity: Entity, newest: _Newest) -> Rows:
         return {}  # only of a tombstone: a living body that cannot be read is in error and not compared
 
 
-def _compare_row(table: Table, newest: _Newest, wanted: Values, held: Values | None, proof: Proof) -> None:
+def _compare_row(table: Table, newest: _Newest, wanted: Values, held: Values | None, found: Comparison) -> None:
     external_id = wanted["external_id"]
     if held is None:
-        proof.note(table, external_id, Difference.MISSING)
+        found.note(table, external_id, Difference.MISSING)
     elif newest.body is None and held["deleted_at"] is None:
-        proof.note(table, external_id, Difference.LIVING)
+        found.note(table, external_id, Difference.LIVING)
     elif newest.body is not None and held["deleted_at"] is not None:
-        proof.note(table, external_id, Difference.DELETED)
+        found.note(table, external_id, Difference.DELETED)
     elif wrong := [c for c, value in wanted.items() if c not in table.merged and held[c] != value]:
-        proof.note(table, external_id, Difference.COLUMNS, wrong)
+        found.note(table, external_id, Difference.COLUMNS, wrong)
 
 
 def _compare_bare_tombstones(
@@ -208,7 +209,7 @@ def _compare_bare_tombstones(
     applied: Sequence[_Newest],
     expected: dict[str, tuple[_Newest, Values]],
     held: dict[str, Values],
-    proof: Proof,
+    found: Comparison,
 ) -> None:
     """Records that are gone and of which no body is held, or none that can be read: they are stubs, marked deleted."""
     for newest in applied:
@@ -216,16 +217,16 @@ def _compare_bare_tombstones(
             continue
         row = held.get(newest.external_id)
         if newest.body is None and row is not None and row["deleted_at"] is None:
-            proof.note(table, newest.external_id, Difference.LIVING)
+            found.note(table, newest.external_id, Difference.LIVING)
         elif newest.body is not None:
-            proof.note(table, newest.external_id, Difference.MISSING)
+            found.note(table, newest.external_id, Difference.MISSING)
 
 
 def _columns(table: Table) -> list[str]:
     return list(dict.fromkeys([*table.columns, "deleted_at", "is_stub"]))
 
 
-def _what_is_held(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
+def _held_rows(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
     """The rows of some records, of each table."""
     ids = [newest.external_id for newest in _applied(batch)]
     return [
@@ -241,8 +242,8 @@ def _what_is_held(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
     ]
 
 
-def _find_unstaged(connection: Connection, entity: Entity, proof: Proof) -> None:
-    """Living rows that no staged version speaks of: somebody put them there."""
+def _find_unstaged(connection: Connection, entity: Entity, found: Comparison) -> None:
+    """Living rows without a staged version: somebody inserted them by hand."""
     for table in entity.tables:
         query = sql.SQL(statement("pull/unstaged_ids")).format(
             table=sql.Identifier(table.name),
@@ -250,20 +251,21 @@ def _find_unstaged(connection: Connection, entity: Entity, proof: Proof) -> None
             key=sql.Identifier(table.owner or "external_id"),
         )
         for (external_id,) in connection.execute(query):
-            proof.note(table, external_id, Difference.UNSTAGED)
+            found.note(table, external_id, Difference.UNSTAGED)
 
 
-def _forgive_moved(connection: Connection, entity: Entity, proof: Proof) -> None:
-    """A contact that moved to another client is missing at the one that lists it no more in fact, but did last say so.
+def _ignore_moved(connection: Connection, entity: Entity, found: Comparison) -> None:
+    """Drop the rows that are missing at one owner because they moved to another.
 
-    The body that was read last has the say: where the row is held under another owner, it is that one's.
+    A contact that moved to another client is still in the last body of the client it left. The body that was read
+    last decides: where the row is held under another owner, it is not missing.
     """
     for table in entity.tables:
         if table.owner is None:
             continue
-        ids = [i for (name, i), what in proof.wrong.items() if name == table.name and what is Difference.MISSING]
+        ids = [i for (name, i), what in found.wrong.items() if name == table.name and what is Difference.MISSING]
         if not ids:
             continue
         query = sql.SQL("SELECT external_id FROM {} WHERE external_id = ANY (%s)").format(sql.Identifier(table.name))
         for (external_id,) in connection.execute(query, [ids]):
-            del proof.wrong[table.name, external_id]
+            del found.wrong[table.name, external_id]

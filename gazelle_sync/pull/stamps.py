@@ -12,7 +12,7 @@ from gazelle_sync.pull.context import EntityPull
 
 
 @dataclass
-class Seen:
+class StampScan:
     """What a scan saw.
 
     Attributes:

@@ -15,8 +15,8 @@ WITH imported AS (
             OR e.duplicate_of = ANY (%(written)s::text[])
         )
 ),
-twins AS (
-    SELECT i.external_id, i.duplicate_of, own.external_id AS twin
+duplicates AS (
+    SELECT i.external_id, i.duplicate_of, own.external_id AS original
     FROM imported AS i
     LEFT JOIN LATERAL (
         SELECT e.external_id
@@ -34,6 +34,6 @@ twins AS (
     ) AS own ON true
 )
 UPDATE gazelle_timeline_entries AS e
-SET duplicate_of = twins.twin, synced_at = now()
-FROM twins
-WHERE e.external_id = twins.external_id AND twins.duplicate_of IS DISTINCT FROM twins.twin
+SET duplicate_of = duplicates.original, synced_at = now()
+FROM duplicates
+WHERE e.external_id = duplicates.external_id AND duplicates.duplicate_of IS DISTINCT FROM duplicates.original

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.gazelle import documents
-from gazelle_sync.pull.sound import CONNECTION, are_sound, lacking, twice
+from gazelle_sync.pull.validation import CONNECTION, are_valid, duplicate_ids, missing_fields
 from gazelle_sync_tests.support.bodies import JSON, body_of, changed_somewhere
 
 each_entity = pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
@@ -23,9 +23,9 @@ def asked_of(entity: Entity) -> documents.Selection:
 @each_entity
 def test_complete_bodies_are_sound_and_one_that_comes_twice_makes_its_page_unsound(entity: Entity) -> None:
     bodies = [{**body_of(entity), "id": f"record_{n}"} for n in range(3)]
-    assert are_sound(bodies, asked_of(entity))
-    assert are_sound([], asked_of(entity))
-    assert not are_sound([*bodies, bodies[0]], asked_of(entity))
+    assert are_valid(bodies, asked_of(entity))
+    assert are_valid([], asked_of(entity))
+    assert not are_valid([*bodies, bodies[0]], asked_of(entity))
 
 
 @each_entity
@@ -39,13 +39,13 @@ def test_a_page_is_sound_where_each_of_its_bodies_is(entity: Entity, data: st.Da
     ]
     named = [body for body in bodies if isinstance(body.get("id"), str)]
     each_is = len(named) == len(bodies) == len({body["id"] for body in named}) and not any(
-        lacking(body, asked) for body in named
+        missing_fields(body, asked) for body in named
     )
-    assert are_sound(bodies, asked) == each_is
-    assert not (each_is and twice(bodies))
+    assert are_valid(bodies, asked) == each_is
+    assert not (each_is and duplicate_ids(bodies))
 
 
 @settings(deadline=None)
 @given(bodies=st.lists(JSON, min_size=1, max_size=3))
 def test_what_is_no_record_is_not_sound(bodies: list[Any]) -> None:
-    assert not are_sound(bodies, asked_of(ENTITIES[0]))
+    assert not are_valid(bodies, asked_of(ENTITIES[0]))

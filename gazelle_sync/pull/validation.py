@@ -11,11 +11,11 @@ CONNECTION = frozenset({"nodes", "pageInfo"})
 """Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
 
 
-def are_sound(bodies: Sequence[Any], asked: Selection) -> bool:
+def are_valid(bodies: Sequence[Any], asked: Selection) -> bool:
     """Whether each of some bodies is a record under an id of its own and lacks nothing that was asked for.
 
-    The records of a page are nearly always all alike: one look at the keys of all of them costs a quarter of `lacking`
-    for each.
+    The records of a page are nearly always all alike: one look at the keys of all of them costs a
+    quarter of `missing_fields` for each.
     """
     try:
         ids = {body["id"] for body in bodies}
@@ -39,14 +39,14 @@ def _lack_nothing(records: Sequence[Mapping[str, Any]], asked: Selection) -> boo
     return True
 
 
-def lacking(body: Mapping[str, Any], asked: Selection) -> set[str]:
+def missing_fields(body: Mapping[str, Any], asked: Selection) -> set[str]:
     """What a body does not say though it was asked for: names with their place, as `allContacts.nodes.firstName`."""
     wrong: set[str] = set()
-    _look_inside(body, asked, "", wrong)
+    _add_missing(body, asked, "", wrong)
     return wrong
 
 
-def _look_inside(record: Mapping[str, Any], asked: Selection, place: str, wrong: set[str]) -> None:
+def _add_missing(record: Mapping[str, Any], asked: Selection, place: str, wrong: set[str]) -> None:
     fields, inside, never_null = asked
     if not fields <= record.keys():
         wrong.update(place + name for name in fields - record.keys())
@@ -56,14 +56,14 @@ def _look_inside(record: Mapping[str, Any], asked: Selection, place: str, wrong:
     for name, asked_there in inside:
         value = record.get(name)
         if isinstance(value, dict):
-            _look_inside(value, asked_there, f"{place}{name}.", wrong)
+            _add_missing(value, asked_there, f"{place}{name}.", wrong)
         elif isinstance(value, list):
             for one in value:
                 if isinstance(one, dict):
-                    _look_inside(one, asked_there, f"{place}{name}.", wrong)
+                    _add_missing(one, asked_there, f"{place}{name}.", wrong)
 
 
-def twice(bodies: Sequence[Any]) -> set[str]:
+def duplicate_ids(bodies: Sequence[Any]) -> set[str]:
     """Ids under which more than one record came: one of them is another's. The same one twice does no harm."""
     first: dict[str, Any] = {}
     given = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("id"), str)]
