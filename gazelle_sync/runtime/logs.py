@@ -80,6 +80,8 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     plain = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     terminal.setFormatter(_formatter(shared, plain))
     terminal.setLevel(terminal_level)
+    # What psycopg logs beside an exception that it raises anyway would stand on the terminal a second time.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     ours = logging.getLogger("gazelle_sync")
     for handler in list(ours.handlers):
         ours.removeHandler(handler)

@@ -33,6 +33,7 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "tick": (ticks.tick, 5),
     "day": (ticks.day, 1),
     "first": (first_pull.first, 5),
+    "deep": (first_pull.deep, 3),
     "ten": (first_pull.ten, 3),
     "load": (loading.load, 3),
     "reconcile": (reconcile.reconcile, 7),

@@ -11,8 +11,8 @@ from gazelle_sync_tests.benchmarks.pages import write_pages
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 from gazelle_sync_tests.benchmarks.timeline_load import load_bare, load_ours
 
-LEAST_OF_DLT, LEAST_OF_BARE = 2.0, 0.5
-MOST_EXPONENT = 1.1
+LEAST_OF_DLT, LEAST_OF_BARE = 3.0, 1.0
+MOST_EXPONENT = 1.05
 
 
 def load(repeats: int, *, entries: int = 280_000) -> Iterator[Line]:
@@ -33,7 +33,7 @@ def load(repeats: int, *, entries: int = 280_000) -> Iterator[Line]:
     yield Line(
         f"stage 1 write + stage 2, {entries:,} timeline entries, against dlt (medians of {repeats})",
         f"{said}; dlt {max(rows[way] for way in peer.WAYS):,.0f} rows/s",
-        f"at least {LEAST_OF_DLT:g} times dlt (goal 3)",
+        f"at least {LEAST_OF_DLT:g} times dlt",
         f"{of_dlt:.2f}",
         of_dlt >= LEAST_OF_DLT,
     )

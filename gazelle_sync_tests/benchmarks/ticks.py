@@ -57,11 +57,11 @@ def quiet(repeats: int) -> Iterator[Line]:
         for _ in range(repeats):
             shop = new_shop(where, sandbox)
             shop.sync()
-            before = _rows_written(shop)
+            before = rows_written(shop)
             sandbox.admin.reset_stats()
             took = shop.sync()
             stats = sandbox.admin.stats()
-            written = _rows_written(shop) - before
+            written = rows_written(shop) - before
             samples.add(requests=stats["requests"], bodies=_bodies(stats), written=written, seconds=took.seconds)
             shop.drop()
     found = samples.medians()
@@ -170,7 +170,8 @@ def _bodies(stats: dict[str, Any]) -> int:
     return sum(stats["bodies"].values())
 
 
-def _rows_written(shop: Shop) -> int:
+def rows_written(shop: Shop) -> int:
+    """Rows that PostgreSQL wrote so far, beyond the log of runs and the settings."""
     with psycopg.connect(shop.url) as connection:
         row = connection.execute(WRITTEN).fetchone()
     return int(row[0]) if row else 0
