@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from graphql import (
+    DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLObjectType,
+    GraphQLResolveInfo,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    SelectionNode,
     build_schema,
     execute_sync,
-    is_non_null_type,
+    get_operation_ast,
+    parse,
+    print_ast,
+    validate,
 )
-from graphql.execution.collect_fields import collect_fields
-from graphql.execution.values import get_variable_values
 
 from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.faults import Fault, carried_out, striking_alias
 from gazelle_sync.sandbox.mutations import MUTATIONS, Writer, problem
-from gazelle_sync.sandbox.pages import Refused
-from gazelle_sync.sandbox.plan import Document, Field, NullRefused, Planner, Reader
+from gazelle_sync.sandbox.pages import Page, Refused
+from gazelle_sync.sandbox.plan import Plan, PlannedExecution, Plans, Request, field_resolver
 from gazelle_sync.sandbox.resolvers import KIND_OF_TYPE
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.store import Store
@@ -83,6 +89,35 @@ class Served:
     status: int = 200
 
 
+@dataclass
+class Document:
+    """A valid document.
+
+    Attributes:
+        node: Its syntax tree.
+        plans: For every request with it; None where variables have a say below its root fields.
+    """
+
+    node: DocumentNode
+    plans: Plans | None
+
+    @classmethod
+    def read(cls, schema: GraphQLSchema, text: str) -> Document | list[GraphQLError]:
+        """Parse and validate a document, or say what is wrong with it."""
+        try:
+            node = parse(text)
+        except GraphQLSyntaxError as problem:
+            return [problem]
+        if errors := validate(schema, node):
+            return errors
+        fragments = [part for part in node.definitions if isinstance(part, FragmentDefinitionNode)]
+        operations = [part for part in node.definitions if isinstance(part, OperationDefinitionNode)]
+        roots = [root for operation in operations for root in operation.selection_set.selections]
+        below = [root.selection_set if isinstance(root, FieldNode) else root for root in roots]
+        has_variables = any("$" in print_ast(part) for part in (*below, *fragments) if part is not None)
+        return cls(node, None if has_variables else {})
+
+
 class Engine:
     """Answers the GraphQL requests of one account in one dialect."""
 
@@ -101,112 +136,69 @@ class Engine:
         document = self._document(text)
         if isinstance(document, list):
             return Served({"errors": [error.formatted for error in document]})
-        try:
-            operation = document.operation(request.get("operationName") or None)
-        except GraphQLError as error:
-            return Served({"errors": [error.formatted]})
-        variables = get_variable_values(
-            self._schema, operation.variable_definitions or (), request.get("variables") or {}
+        name = request.get("operationName") or None
+        operation = get_operation_ast(document.node, name)
+        roots = () if operation is None else operation.selection_set.selections
+        keys = list(dict.fromkeys(map(_key, roots)))
+        served = Served({})
+        if operation is not None:
+            served.operation = operation.name.value if operation.name else "+".join(keys)
+            served.mutated = operation.operation is OperationType.MUTATION
+            limit = self._settings.max_root_fields
+            if limit and len(keys) > limit:
+                refusal = _refusal(f"Query has {len(keys)} root fields; at most {limit} are allowed", served.operation)
+                return replace(refusal, status=self._settings.refusal_status)
+        read = Request(self._store, self._settings, {} if document.plans is None else document.plans)
+        read.left_out = set(keys) - {keys[place] for place in carried_out(faults, len(keys))}
+        served.payload = dict(
+            execute_sync(
+                self._schema,
+                document.node,
+                context_value=read,
+                variable_values=request.get("variables") or {},
+                operation_name=name,
+                field_resolver=partial(self._root_field, served, faults, keys),
+                execution_context_class=PlannedExecution,
+            ).formatted
         )
-        if isinstance(variables, list):
-            return Served({"errors": [error.formatted for error in variables]})
-        return self._run(document, operation, variables, faults)
-
-    def _run(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        variables: dict[str, Json],
-        faults: Sequence[Fault],
-    ) -> Served:
-        mutates = operation.operation is OperationType.MUTATION
-        root = self._schema.mutation_type if mutates else self._schema.query_type
-        if root is None or operation.operation is OperationType.SUBSCRIPTION:
-            return _refusal("Schema is not configured for subscriptions")
-        fields = collect_fields(self._schema, document.fragments, variables, root, operation.selection_set)
-        name = operation.name.value if operation.name else "+".join(fields)
-        limit = self._settings.max_root_fields
-        if limit and len(fields) > limit:
-            refusal = _refusal(f"Query has {len(fields)} root fields; at most {limit} are allowed", name)
-            return replace(refusal, status=self._settings.refusal_status)
-        if any(nodes[0].name.value in ("__schema", "__type") for nodes in fields.values()):
-            return self._introspect(document, operation, variables, name)
-        served = Served({}, name, mutated=mutates)
-        planner = Planner(self._schema, self._settings, document, variables)
-        reader = Reader(self._store)
-        data: Record = {}
-        is_null = False
-        carried = carried_out(faults, len(fields))
-        for place, (key, nodes) in list(enumerate(fields.items()))[carried.start : carried.stop]:
-            strike = partial(striking_alias, faults, place, len(fields))
-            data[key] = self._root_field(planner, reader, root, key, nodes, served, strike)
-            if data[key] is None and is_non_null_type(root.fields[nodes[0].name.value].type):
-                is_null = True
-                break
-        served.payload = {"data": None if is_null else data}
-        if reader.errors:
-            served.payload["errors"] = reader.errors
+        for plan, value in read.read:
+            _count(plan, value, served)
         return served
 
     def _root_field(
         self,
-        planner: Planner,
-        reader: Reader,
-        root: GraphQLObjectType,
-        key: str,
-        nodes: list[FieldNode],
         served: Served,
-        strike: Callable[[Record], Fault | None],
+        faults: Sequence[Fault],
+        keys: list[str],
+        _: None,
+        info: GraphQLResolveInfo,
+        **arguments: Json,
     ) -> Json:
-        try:
-            field = planner.field(root, key, nodes)
-            value = self._value(field, served, strike(field.arguments))
-            return None if value is None else reader.value(field, value, (None, key))
-        except NullRefused:
-            return None
-        except (Refused, GraphQLError) as refusal:
-            reader.errors.append({"message": str(refusal), "path": [key]})
-            return None
-
-    def _value(self, field: Field, served: Served, fault: Fault | None) -> Json:
         """What a root field gives.
 
         Raises:
             Refused: Nothing, and an error says why.
         """
+        fault = striking_alias(faults, info.path.key, keys, arguments)
         message = "" if fault is None else fault.options.get("message", "Refused by the sandbox")
         if fault is not None and fault.kind == "alias_refused" and served.mutated:
             return _refused(message)
-        value: Json = None
+        value = None
         if fault is None or fault.options.get("done"):
-            served.fields[field.name] += 1
-            if served.mutated and field.name in MUTATIONS:
-                value = self._mutate(field)
-            else:
-                value = None if field.resolve is None else field.resolve(self._store, {}, field.arguments)
-                _count(field, value, served)
+            served.fields[info.field_name] += 1
+            value = self._value(info.parent_type, info.field_name, arguments)
         if fault is not None:
             raise Refused(message)
         return value
 
-    def _mutate(self, field: Field) -> Record:
+    def _value(self, root: GraphQLObjectType, name: str, arguments: dict[str, Json]) -> Json:
+        if root is not self._schema.mutation_type:
+            resolve = field_resolver(root, name, self._settings)
+            return None if resolve is None else resolve(self._store, {}, arguments)
         if self._settings.mutation_error:
             return _refused(self._settings.mutation_error)
         with self._store.transaction():
-            return MUTATIONS[field.name](self._writer, **field.arguments)
-
-    def _introspect(
-        self, document: Document, operation: OperationDefinitionNode, variables: dict[str, Json], name: str
-    ) -> Served:
-        """Let graphql-core answer. It knows no records: what else is asked in the same request is null."""
-        result = execute_sync(
-            self._schema,
-            document.node,
-            variable_values=variables,
-            operation_name=operation.name.value if operation.name else None,
-            field_resolver=lambda *_, **__: None,
-        )
-        return Served(dict(result.formatted), name)
+            return MUTATIONS[name](self._writer, **arguments)
 
 
 def _refusal(message: str, name: str = "") -> Served:
@@ -217,19 +209,13 @@ def _refused(message: str) -> Record:
     return {"mutationErrors": [problem("base", message)]}
 
 
-def _count(field: Field, value: Json, served: Served) -> None:
-    kind = KIND_OF_TYPE.get(field.of_type.removesuffix("Connection"))
-    if kind is None or value is None:
-        return
-    asked = _asked(field)
-    rows = value if isinstance(value, list) else getattr(value, "nodes", [value]) if asked else []
-    (served.stamps if asked <= STAMP_FIELDS else served.bodies)[kind] += len(rows)
+def _key(root: SelectionNode) -> str:
+    return (root.alias or root.name).value if isinstance(root, FieldNode) else print_ast(root)
 
 
-def _asked(field: Field) -> set[str]:
-    """The names of the fields of a root field's records, through `nodes` and `edges`."""
-    if field.below is None:
-        return set()
-    around = {"nodes", "edges", "node"}
-    below = [_asked(part) for part in field.below.derived if part.name in around]
-    return {name for _, name in field.below.names}.union(*below) - around - {"pageInfo", "totalCount", "cursor"}
+def _count(plan: Plan, value: Json, served: Served) -> None:
+    kind = KIND_OF_TYPE.get(plan.of_type.removesuffix("Connection"))
+    asked = plan.asks()
+    if kind is not None and asked:
+        rows = value.nodes if isinstance(value, Page) else [value]
+        (served.stamps if asked <= STAMP_FIELDS else served.bodies)[kind] += len(rows)

@@ -155,13 +155,13 @@ def carried_out(faults: Iterable[Fault], fields: int) -> range:
     return range(fields)
 
 
-def striking_alias(faults: Iterable[Fault], place: int, fields: int, arguments: Record) -> Fault | None:
-    """The fault of one root field: the one at `place` of so many."""
+def striking_alias(faults: Iterable[Fault], key: str | int, keys: list[str], arguments: Record) -> Fault | None:
+    """The fault of one root field, by its key among those of all of them."""
     for fault in faults:
         if fault.kind in ALIASES:
             about = fault.options.get("about")
-            chosen = min(int(fault.options.get("place", fields // 2)), fields - 1)
-            if about in repr(arguments) if about else place == chosen:
+            chosen = min(int(fault.options.get("place", len(keys) // 2)), len(keys) - 1)
+            if about in repr(arguments) if about else key == keys[chosen]:
                 return fault
     return None
 
