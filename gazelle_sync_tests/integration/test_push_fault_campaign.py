@@ -257,6 +257,6 @@ def test_the_table_has_every_group_of_days_that_go_wrong() -> None:
 
 
 def test_the_document_names_every_kind_and_figure_of_the_push() -> None:
-    text = (PROJECT_ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "docs" / "faults.md").read_text(encoding="utf-8").partition("# The push")[2]
     assert [n for n, k in PUSH.items() if f"| {k.group} | {n} | {k.about} | {k.expects.value} |" not in text] == []
     assert [figure for figure in f.PUSH_FIGURES if f"| {figure} |" not in text] == []
