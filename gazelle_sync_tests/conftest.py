@@ -26,10 +26,10 @@ import stamina
 from psycopg import sql
 
 from gazelle_sync.gazelle.client import ATTEMPTS
-from gazelle_sync.sandbox.running import RunningSandbox, start_sandbox
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.support.processes import Person, Processes
+from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
 from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
 
 if TYPE_CHECKING:

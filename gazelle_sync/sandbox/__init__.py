@@ -11,7 +11,7 @@ no import of Dagster. Everything that the server holds is invented.
 - `access`: credentials, tokens and the rate limit.
 - `faults`: what can go wrong on request, with `wrong_answers` (data) and `wire` (responses).
 - `counters`: requests and records served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.
-- `account`: these parts of one account; `server`: the application and its process; `running`: a sandbox for a test.
+- `account`: these parts of one account; `server`: the application and its process.
 """
 
 from __future__ import annotations

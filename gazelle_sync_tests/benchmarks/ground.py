@@ -21,10 +21,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gazelle_sync.gazelle import documents
 from gazelle_sync.runtime.embedded import tune
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.benchmarks.process import Took, run
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
 
 BIN = documents.DIRECTORY.parents[2] / ".venv" / "bin"
 DAY_S = 86_400

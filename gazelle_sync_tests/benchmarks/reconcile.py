@@ -17,11 +17,11 @@ from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.validation import CONNECTION, are_valid
 from gazelle_sync.pull.versions import copy_lines, versions_of
-from gazelle_sync.sandbox.running import running_sandbox
 from gazelle_sync.warehouse import copytext
 from gazelle_sync.warehouse.page_lines import page_lines
 from gazelle_sync_tests.benchmarks.table import Line
 from gazelle_sync_tests.faults.truth import Truth
+from gazelle_sync_tests.support.sandbox import running_sandbox
 
 PAGE = 1000
 LINES_AT_ONCE = 250

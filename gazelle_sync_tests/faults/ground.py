@@ -20,10 +20,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import as_invented, server_of_its_own
 from gazelle_sync_tests.faults.processes import Launcher
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
 from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
 
 SCALE, TIMELINE = 0.01, 120

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gazelle_sync.entities import ENTITIES, Entity, Strategy
 from gazelle_sync.gazelle import documents
-from gazelle_sync.sandbox.running import RunningSandbox
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import KIND_OF_ENTITY
 
 Record = dict[str, Any]

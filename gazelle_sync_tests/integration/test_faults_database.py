@@ -15,12 +15,12 @@ import pytest
 
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
 from gazelle_sync_tests.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.evaluating import look_at
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop
 
 SECRET = "a-word-that-nobody-may-read"

@@ -19,7 +19,6 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import evaluate_production
-from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.warehouse import connect as connecting
 from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import connect, statement
@@ -27,6 +26,7 @@ from gazelle_sync.warehouse.limits import LONG
 from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import ENTITY, Shop
 
 

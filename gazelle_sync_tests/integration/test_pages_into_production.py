@@ -9,10 +9,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, Entity
-from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.page_lines import page_lines
 from gazelle_sync_tests.faults.truth import Truth
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 
 PAGE = 250
 

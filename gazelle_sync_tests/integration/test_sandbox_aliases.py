@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from gazelle_sync.sandbox import (
     SANDBOX_CLIENT_SECRET,
     SANDBOX_REFRESH_TOKEN,
 )
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox, start_sandbox
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox, start_sandbox
 
 CLIENTS = "query Clients { allClients(first: 10) { totalCount nodes { id updatedAt tags status } } }"
 

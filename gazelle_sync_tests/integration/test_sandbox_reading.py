@@ -12,7 +12,7 @@ import pytest
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Json
 from gazelle_sync.sandbox.execution import schema_for, schema_text
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "gazelle-api" / "schema.graphql"
 OPERATIONS = Path(__file__).parents[2] / "gazelle_sync" / "gazelle" / "operations"

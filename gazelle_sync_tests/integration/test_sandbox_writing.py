@@ -10,7 +10,7 @@ import pytest
 
 from gazelle_sync.sandbox import SANDBOX_ACCESS_TOKEN
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.running import RunningSandbox, running_sandbox, start_sandbox
+from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox, start_sandbox
 
 OLD = "2020-01-01T00:00:00Z"
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gazelle_sync.sandbox.running import start_sandbox
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.history import make_history_at_gazelle, make_history_here
+from gazelle_sync_tests.support.sandbox import start_sandbox
 from gazelle_sync_tests.support.shop import Shop
 
 ENTRIES = 300_000

@@ -18,7 +18,6 @@ from psycopg.types.json import Json
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality.registry import CHECKS
-from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.migrate import migrate
@@ -27,6 +26,7 @@ from gazelle_sync_tests.faults.ground import new_home
 from gazelle_sync_tests.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.evaluating import look_at
 from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop
 
 pytestmark = pytest.mark.slow

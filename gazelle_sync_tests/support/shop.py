@@ -28,10 +28,10 @@ from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox import SANDBOX_API_KEY, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.sandbox.admin import SandboxAdmin
-from gazelle_sync.sandbox.running import RunningSandbox
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.settings_table import read_watermarks
 from gazelle_sync_tests.support.distance import far_away
+from gazelle_sync_tests.support.sandbox import RunningSandbox
 
 Row = dict[str, Any]
 Record = dict[str, Any]

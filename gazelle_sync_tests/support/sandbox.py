@@ -96,7 +96,7 @@ def start_sandbox(
     package_root = Path(__file__).parents[2]
     paths = [str(package_root), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603  our own program
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     line = process.stdout.readline() if process.stdout else ""
     if not line.startswith(READY):
         process.wait(timeout=10)
