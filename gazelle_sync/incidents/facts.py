@@ -1,4 +1,4 @@
-"""What the database says, once, for all rules."""
+"""What the rules evaluate: read from the database once, for all of them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from gazelle_sync.warehouse.pool import Question, Rows
 
 RUNS_LOOKED_AT = 20
 HISTORY = 20
-WHAT_IS_THERE = (
+TABLES_PRESENT = (
     "SELECT to_regclass('public.alert_log') IS NOT NULL, to_regclass('public.sync_gazelle_logs') IS NOT NULL"
 )
-"""Whether the database has what alerts are written to, and the push's log: it may be behind by migrations."""
+"""Whether the database has the alerts' and the push's tables: migrations may be pending."""
+
+SECONDS_SINCE_FIRST_RUN = "SELECT extract(epoch FROM clock_timestamp() - min(started_at))::float8 FROM sync_logs"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an entity failed in the newest run that had to do with it.
+    """Why an entity failed in the newest run that concerned it.
 
     Attributes:
         run_id: Of the Dagster run.
-        cause: As `sync_logs` has it.
+        cause: As stored in `sync_logs`.
     """
 
     run_id: str
@@ -40,7 +42,7 @@ class Health:
     """One entity's age and errors.
 
     Attributes:
-        age: Since a pull last brought it into step, by the database's clock; None: never.
+        age: Time since its last successful pull, by the database's clock; None: there was none.
         errors: Records in error.
         errors_last_hour: Of these, those that came within the hour.
     """
@@ -52,14 +54,14 @@ class Health:
 
 @dataclass(frozen=True)
 class RunTime:
-    """How long the newest run of a mode took (or has been at it), beside the successful ones before.
+    """How long the newest run of a mode took (or has been running), and how long successful ones take.
 
     Attributes:
         mode: `tick`, `nightly`, …
         run_id: Of the Dagster run.
-        seconds: So far.
+        seconds: Its duration so far.
         usual_s: The median of the successful runs before; None: too few.
-        is_running: Whether it goes on.
+        is_running: Whether it is still running.
     """
 
     mode: str
@@ -77,7 +79,7 @@ class PushErrors:
         last_hour: Within the hour.
         worst_run: The most of one run that did something within the hour, however long it takes.
         run_id: That run, or None.
-        changes: How many changes these are, each counted once however often it was tried.
+        changes: How many edits these are; one that was tried several times counts once.
     """
 
     last_hour: int = 0
@@ -93,9 +95,9 @@ class CheckResult:
     Attributes:
         name: Of the check.
         asset: Key of the asset that it watches.
-        passed: Whether it did.
-        severity: As the check gave it.
-        description: What it says to a person; may quote rows.
+        passed: Whether it passed.
+        severity: Given by the check.
+        description: Its text for people; may quote rows.
     """
 
     name: str
@@ -106,7 +108,7 @@ class CheckResult:
 
     @property
     def subject(self) -> str:
-        """Names it among all checks."""
+        """Identifies it among all checks."""
         return f"{self.asset}:{self.name}"
 
 
@@ -121,7 +123,7 @@ class EndedRun:
         cause: Why it failed.
         checks: What the asset checks found in it.
         is_superseded: Whether a newer run of the job has ended meanwhile, whose result counts instead.
-        only_checks_failed: Whether nothing failed but blocking checks, which are told by themselves.
+        only_checks_failed: Whether only blocking checks failed, which have alerts of their own.
     """
 
     run_id: str | None
@@ -135,7 +137,7 @@ class EndedRun:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules judge.
+    """What the rules evaluate.
 
     Attributes:
         failures: Entity → why it failed, for those that did.
@@ -143,7 +145,7 @@ class Facts:
         synced_for: How long ago the first run of this database began; None: there was none.
         run_times: The newest run of each mode.
         push: Failed push actions; None: this database has no push.
-        failed_pulls: Pulls that `sync_logs` calls failed (among the newest): `failed_run` tells of those.
+        failed_pulls: Newest pulls with an error in `sync_logs`: the rule `failed_run` covers those.
         ended: The run that has just ended, or None.
     """
 
@@ -156,14 +158,14 @@ class Facts:
     ended: EndedRun | None = None
 
 
-def facts_wanted(*, has_push: bool) -> list[Question]:
-    """What the rules need to know, to be asked at once of a migrated database; `facts_in` reads the answers.
+def fact_questions(*, has_push: bool) -> list[Question]:
+    """The queries for the facts, for one round trip to a migrated database; `facts_in` reads the answers.
 
     Args:
-        has_push: Whether the database has the push's log (it may be behind by a migration).
+        has_push: Whether the database has the push's log (a migration may be pending).
     """
     names = [entity.name for entity in ENTITIES]
-    told = (
+    failed_pulls = (
         "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
         "ORDER BY id DESC LIMIT %s"
     )
@@ -171,37 +173,37 @@ def facts_wanted(*, has_push: bool) -> list[Question]:
         (statement("incidents/failures"), {"runs": RUNS_LOOKED_AT, "entities": names}),
         (statement("incidents/health"), None),
         (statement("incidents/run_times"), {"history": HISTORY}),
-        (statement("warehouse/lock_is_held"), [PULL_LOCK]),  # else a row that says `running` is a dead run's
-        (statement("incidents/synced_for"), None),
-        (told, [RUNS_LOOKED_AT]),
+        (statement("warehouse/lock_is_held"), [PULL_LOCK]),  # without it, a row that says `running` is of a killed run
+        (SECONDS_SINCE_FIRST_RUN, None),
+        (failed_pulls, [RUNS_LOOKED_AT]),
         *([(statement("incidents/push"), None)] if has_push else []),
     ]
 
 
 def facts_in(answers: Sequence[Rows], ended: EndedRun | None) -> Facts:
-    """What the rules judge.
+    """The facts.
 
     Args:
-        answers: To `facts_wanted`.
+        answers: To `fact_questions`.
         ended: The run that has just ended, or None.
     """
-    failures, health, runs, [(is_running,)], [(synced_for_s,)], told, *push = answers
+    failures, health, runs, [(is_running,)], [(synced_for_s,)], failed_pulls, *push = answers
     return Facts(
         failures={
             entity: Failure(run_id, Cause(code or UNKNOWN.code, number))
             for entity, reason, code, number, run_id in failures
             if reason
         },
-        health={entity: Health(_span(age_s), errors, recent) for entity, age_s, errors, recent in health},
-        synced_for=_span(synced_for_s),
+        health={entity: Health(_duration(age_s), errors, recent) for entity, age_s, errors, recent in health},
+        synced_for=_duration(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),
         push=_push_errors(*push) if push else None,
-        failed_pulls=frozenset(run_id for (run_id,) in told),
+        failed_pulls=frozenset(run_id for (run_id,) in failed_pulls),
         ended=ended,
     )
 
 
-def _span(seconds: float | None) -> timedelta | None:
+def _duration(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 

@@ -1,7 +1,7 @@
-"""What an alert says, in French or English: what is wrong, since when, what to do, and the run's page.
+"""The text of an alert, in French or English: what is wrong, since when, what to do, and a link to the run.
 
-Only our own sentences, names of entities, jobs and checks, counts and ids go in. A check's own words lose what they
-quote. An error's words quote clients, so its cause stands for it (`gazelle_sync.errors`).
+It holds only our own sentences, names of entities, jobs and checks, counts and ids. A check's description is redacted.
+An error's message may quote clients, so its cause is shown instead (`gazelle_sync.errors`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import datetime
 
 from gazelle_sync.i18n.names import NAMES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
-from gazelle_sync.incidents.trouble import Trouble
+from gazelle_sync.incidents.rules import Incident
 from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.notifications.ledger import Occurrence
+from gazelle_sync.notifications.ledger import OpenIncident
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.quality.finding import Severity
 from gazelle_sync.settings import Settings
@@ -117,10 +117,10 @@ MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
 """Rule → title and text."""
 
 MARKS = {"error": "✗", "warning": "⚠"}
-OVER = "✓"
+RECOVERED = "✓"
 NAMES_SHOWN = 4
 OWN_NAMES = ("failed_job", "failed_check", "slow_run")
-"""Rules whose subjects are no entities: they go by the names that the UI shows."""
+"""Rules whose subjects are not entities: they are shown under the names of the UI."""
 
 
 @dataclass(frozen=True)
@@ -131,45 +131,45 @@ class AlertText:
     text: str
 
 
-def describe(rule: str, troubles: Sequence[Trouble], settings: Settings, now: datetime) -> AlertText:
-    """The message of troubles that one rule found and that have one cause.
+def describe(rule: str, incidents: Sequence[Incident], settings: Settings, now: datetime) -> AlertText:
+    """The message about incidents of one rule with one cause.
 
     Args:
         rule: Its name.
-        troubles: At least one.
-        settings: For the language, the UI's address and what must not be said.
+        incidents: At least one.
+        settings: For the language, the UI's address and the secrets to take out.
         now: Aware.
     """
     say = translator(settings.language)
     title, text = MESSAGES[rule]
-    first = troubles[0]
+    first = incidents[0]
     values = {
         **first.details,
-        "names": _names(rule, troubles, say),
-        "minutes": max((int(t.details.get("minutes", 0)) for t in troubles), default=0),
+        "names": _names(rule, incidents, say),
+        "minutes": max((int(t.details.get("minutes", 0)) for t in incidents), default=0),
         "cause": _cause(first, say),
-        "said": "\n".join(_said(trouble, settings) for trouble in troubles),
+        "said": "\n".join(_said(incident, settings) for incident in incidents),
         "by_entity": _by_entity(first, say),
     }
     lines = [say(text, **values), say("Since {when} in Montreal.", when=_when(now))]
     if first.run_id:
         lines.append(say("The run: {link}", link=run_link(settings, first.run_id)))
-    return AlertText(f"{MARKS[worst(troubles)]} Gazelle: {say(title, **values)}", "\n".join(lines))
+    return AlertText(f"{MARKS[worst(incidents)]} Gazelle: {say(title, **values)}", "\n".join(lines))
 
 
-def describe_end(occurrence: Occurrence, settings: Settings, now: datetime) -> AlertText:
-    """The message that says that a trouble is over."""
+def describe_recovery(occurrence: OpenIncident, settings: Settings, now: datetime) -> AlertText:
+    """The message that an incident is over."""
     say = translator(settings.language)
     told = occurrence.title.partition("Gazelle: ")[2] or occurrence.title
     body = say(
         "It began on {since} and ended on {until} (Montreal).", since=_when(occurrence.opened_at), until=_when(now)
     )
-    return AlertText(f"{OVER} Gazelle: " + say("Over: {title}", title=told), body)
+    return AlertText(f"{RECOVERED} Gazelle: " + say("Over: {title}", title=told), body)
 
 
-def worst(troubles: Sequence[Trouble]) -> Severity:
-    """The severity of a message about several troubles."""
-    return "error" if any(trouble.severity == "error" for trouble in troubles) else "warning"
+def worst(incidents: Sequence[Incident]) -> Severity:
+    """The severity of a message about several incidents."""
+    return "error" if any(incident.severity == "error" for incident in incidents) else "warning"
 
 
 def run_link(settings: Settings, run_id: str) -> str:
@@ -177,26 +177,26 @@ def run_link(settings: Settings, run_id: str) -> str:
     return f"{settings.ui_url}/runs/{run_id}"
 
 
-def _names(rule: str, troubles: Sequence[Trouble], say: Translator) -> str:
-    if rule == "failed_check" and len(troubles) > NAMES_SHOWN:
-        return say(Plural("{count} check", "{count} checks"), count=len(troubles))
+def _names(rule: str, incidents: Sequence[Incident], say: Translator) -> str:
+    if rule == "failed_check" and len(incidents) > NAMES_SHOWN:
+        return say(Plural("{count} check", "{count} checks"), count=len(incidents))
     if rule in OWN_NAMES:
-        return ", ".join(str(trouble.details.get("check", trouble.subject)) for trouble in troubles)
-    return ", ".join(entity_name(say, trouble.subject) for trouble in troubles)
+        return ", ".join(str(incident.details.get("check", incident.subject)) for incident in incidents)
+    return ", ".join(entity_name(say, incident.subject) for incident in incidents)
 
 
-def _cause(trouble: Trouble, say: Translator) -> str:
-    said = CAUSES.get(str(trouble.details.get("cause")), CAUSES["unknown"])  # a newer version's has no words here
-    return say(said, number=trouble.details.get("number", ""))
+def _cause(incident: Incident, say: Translator) -> str:
+    said = CAUSES.get(str(incident.details.get("cause")), CAUSES["unknown"])  # a newer version's code is not known here
+    return say(said, number=incident.details.get("number", ""))
 
 
-def _said(trouble: Trouble, settings: Settings) -> str:
-    said = redact(str(trouble.details.get("said", "")), settings.secrets)
-    return f"{trouble.details.get('check', trouble.subject)}: {said}" if said else str(trouble.subject)
+def _said(incident: Incident, settings: Settings) -> str:
+    said = redact(str(incident.details.get("said", "")), settings.secrets)
+    return f"{incident.details.get('check', incident.subject)}: {said}" if said else str(incident.subject)
 
 
-def _by_entity(trouble: Trouble, say: Translator) -> str:
-    counts = [(name, count) for name, count in trouble.details.items() if name in NAMES]
+def _by_entity(incident: Incident, say: Translator) -> str:
+    counts = [(name, count) for name, count in incident.details.items() if name in NAMES]
     return ", ".join(f"{entity_name(say, name)} {count}" for name, count in counts)
 
 

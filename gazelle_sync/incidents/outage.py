@@ -17,8 +17,8 @@ import msgspec
 
 from gazelle_sync.errors import Cause
 from gazelle_sync.incidents.messages import describe
-from gazelle_sync.incidents.trouble import Trouble, cause_details
-from gazelle_sync.notifications.delivery import NotTaken, Recipient, Recipients, send
+from gazelle_sync.incidents.rules import Incident, cause_details
+from gazelle_sync.notifications.delivery import DeliveryFailed, Recipient, Recipients, send
 from gazelle_sync.notifications.ledger import FIRST_PAUSE, LOG, LONGEST_PAUSE, Message
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
@@ -37,7 +37,7 @@ class _Delivery(msgspec.Struct):
     Attributes:
         attempts: How often it was tried.
         next_try_at: When it is tried again, aware UTC.
-        sent_at: When it was taken, or None.
+        sent_at: When it was delivered, or None.
     """
 
     next_try_at: datetime
@@ -56,23 +56,23 @@ class _Outage(msgspec.Struct):
     owed: dict[str, _Delivery] = {}
 
 
-def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: bool) -> None:
+def alert(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: bool) -> None:
     """Alert once that the database is unreachable; later calls retry messages that were not delivered.
 
     Args:
         settings: For the home, the language and the UI's address.
         cause: Of the database error.
-        recipients: Whom to tell.
-        at_once: Whether a run failed for it; otherwise it is told when it has lasted two minutes.
+        recipients: Who is alerted.
+        at_once: Whether a run failed because of it; otherwise the alert waits until it has lasted two minutes.
     """
-    with _alone(settings):
+    with _locked(settings):
         now = datetime.now(UTC)
         found = _read(settings) or _begin(settings, cause, now)
         if not found.is_told and (at_once or now - found.since >= LASTS):
             found.is_told = True
             found.owed = {label: _Delivery(now) for label in recipients.labels}
             log.info("alert", rule=RULE, title=found.title, text=found.text)
-        _write(settings, found)  # before anything is sent, so that a crash cannot make it new
+        _write(settings, found)  # before anything is sent, so that a crash causes no second alert
         for label, owed in found.owed.items():
             recipient = recipients.by_label.get(label)
             if recipient is not None and owed.sent_at is None and owed.next_try_at <= now:
@@ -80,12 +80,12 @@ def tell(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: b
                 _write(settings, found)
 
 
-def record(settings: Settings, connection: Connection) -> None:
+def copy_to_ledger(settings: Settings, connection: Connection) -> None:
     """Copy an outage of which an alert was sent to the ledger; the rules then close it.
 
     Args:
         settings: For the home.
-        connection: Under the ledger's lock; the file is forgotten after it has committed (`forget`).
+        connection: Under the ledger's lock; the file is deleted after it has committed (`delete_file`).
     """
     found = _read(settings)
     if found is None or not found.is_told:
@@ -104,13 +104,13 @@ def record(settings: Settings, connection: Connection) -> None:
         )  # fmt: skip
 
 
-def forget(settings: Settings) -> None:
-    """Remove the file: the database is back and has its contents."""
+def delete_file(settings: Settings) -> None:
+    """Delete the file: the database is back and holds its contents."""
     _path(settings).unlink(missing_ok=True)
 
 
 def _begin(settings: Settings, cause: Cause, now: datetime) -> _Outage:
-    said = describe(RULE, [Trouble("database", details=cause_details(cause))], settings, now)
+    said = describe(RULE, [Incident("database", details=cause_details(cause))], settings, now)
     return _Outage(str(uuid.uuid4()), now, said.title, said.text)
 
 
@@ -119,7 +119,7 @@ def _send(settings: Settings, found: _Outage, recipient: Recipient, owed: _Deliv
     owed.attempts += 1
     try:
         send(recipient, message, settings)
-    except NotTaken as error:
+    except DeliveryFailed as error:
         owed.next_try_at = datetime.now(UTC) + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(owed.attempts - 1, 10))
         log.warning("alert not delivered", recipient=recipient.label, reason=str(error))
     else:
@@ -131,7 +131,7 @@ def _path(settings: Settings) -> Path:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _locked(settings: Settings) -> Iterator[None]:
     directory = _path(settings).parent
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "outage.lock").open("a") as lock:
@@ -143,7 +143,7 @@ def _read(settings: Settings) -> _Outage | None:
     try:
         return msgspec.json.decode(_path(settings).read_bytes(), type=_Outage)
     except (OSError, msgspec.MsgspecError):
-        return None  # there is none, or a crash cut it short: then it is told again
+        return None  # there is none, or a crash cut it short: then there is a second alert
 
 
 def _write(settings: Settings, found: _Outage) -> None:

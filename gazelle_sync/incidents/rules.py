@@ -1,26 +1,70 @@
-"""The rules: facts → what is wrong. Pure. Each also names what it evaluated: the rest is unknown, not well."""
+"""The rules: facts → incidents. Pure functions.
+
+Each also names the subjects that it evaluated. An incident of another subject stays open: it has not recovered, it is
+unknown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from gazelle_sync.errors import Cause
 from gazelle_sync.incidents.facts import Facts
-from gazelle_sync.incidents.trouble import Assessment, Trouble, cause_details
+from gazelle_sync.quality.finding import Severity
 
 STALE = timedelta(minutes=60)
 """A tick comes every 15 minutes: four of them brought nothing."""
 ERRORS_AN_HOUR = 10
-"""More errors than this in an hour, or rows in a push, are an incident: the shop asked for ten."""
+"""More errors than this in an hour, or in one push, are an incident: the shop asked for ten."""
 SLOW_FACTOR = 3
 SLOW_LEAST_S = 120.0
-"""A run is slow when it takes three times the usual, and two minutes more than that: a tick of 2 s may take 20."""
+"""A run is slow when it takes two minutes more than three times the usual: a tick of 2 s may take 20."""
 FULL = ("nightly", "deep", "full")
-"""Each reads what the others read, or what was missed: the success of one ends the trouble of all."""
+"""Each reads what the others read: when one succeeds, the incidents of all end."""
 PULLED = ("tick", *FULL)
 ONE_OFF = ("replay", "__ASSET_JOB")
-"""Runs that a person starts and need not start again: the next successful tick or full run ends their trouble."""
+"""Runs that a person starts and need not start again: the next successful pull ends their incidents."""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that is wrong now.
+
+    Attributes:
+        subject: What it is wrong with: an entity, a check, a job. Same rule and subject: same incident.
+        severity: `error` or `warning`.
+        cause: Incidents of one rule with the same cause share one message.
+        details: Numbers and names for the text; never personal data.
+        run_id: The Dagster run that shows it, or None.
+    """
+
+    subject: str
+    severity: Severity = "error"
+    cause: str = ""
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What one rule found.
+
+    Attributes:
+        rule: Its name.
+        incidents: What is wrong.
+        evaluated: The subjects that were evaluated; None: all there are.
+    """
+
+    rule: str
+    incidents: tuple[Incident, ...] = ()
+    evaluated: frozenset[str] | None = None
+
+    def has_recovered(self, subject: str) -> bool:
+        """Whether a subject was evaluated and nothing is wrong with it."""
+        was_evaluated = self.evaluated is None or subject in self.evaluated
+        return was_evaluated and all(incident.subject != subject for incident in self.incidents)
 
 
 @dataclass(frozen=True)
@@ -29,8 +73,8 @@ class Rule:
 
     Attributes:
         name: As `alert_log` holds it.
-        cool_down: A trouble that comes back so soon after it was told waits until then before it is told again.
-        assess: Facts → what it found; None: these facts say nothing of it.
+        cool_down: An incident that comes back within this time of its alert is alerted only when the time is over.
+        assess: Facts → what it found; None: these facts do not concern it.
     """
 
     name: str
@@ -38,29 +82,34 @@ class Rule:
     assess: Callable[[Facts], Assessment | None]
 
 
+def cause_details(cause: Cause) -> dict[str, str | int | float]:
+    """The details of an incident that an error caused."""
+    return {"cause": cause.code, "number": "" if cause.number is None else cause.number}
+
+
 def failed_entities(facts: Facts) -> Assessment:
     """An entity that could not be pulled; entities with the same cause share one alert."""
-    troubles = []
+    incidents = []
     for entity, failure in facts.failures.items():
         cause, run_id = f"{failure.cause.code} {failure.run_id}", failure.run_id
-        troubles.append(Trouble(entity, cause=cause, details=cause_details(failure.cause), run_id=run_id))
-    return Assessment("failed_run", tuple(troubles))
+        incidents.append(Incident(entity, cause=cause, details=cause_details(failure.cause), run_id=run_id))
+    return Assessment("failed_run", tuple(incidents))
 
 
 def failed_job(facts: Facts) -> Assessment | None:
-    """A run that failed and of which `failed_run` says nothing: it died, could not begin, or is no pull."""
+    """A run that failed and that `failed_run` does not cover: it was killed, could not begin, or is no pull."""
     run = facts.ended
     if run is None or run.is_superseded:
         return None
     if run.succeeded:
         return Assessment(
             "failed_job",
-            judged=frozenset({run.job, *(FULL if run.job in FULL else ()), *(ONE_OFF if run.job in PULLED else ())}),
+            evaluated=frozenset({run.job, *(FULL if run.job in FULL else ()), *(ONE_OFF if run.job in PULLED else ())}),
         )
     if run.only_checks_failed or run.run_id in facts.failed_pulls:
         return None
-    trouble = Trouble(run.job, details=cause_details(run.cause), run_id=run.run_id)
-    return Assessment("failed_job", (trouble,), frozenset({run.job}))
+    incident = Incident(run.job, details=cause_details(run.cause), run_id=run.run_id)
+    return Assessment("failed_job", (incident,), frozenset({run.job}))
 
 
 def failed_checks(facts: Facts) -> Assessment | None:
@@ -68,28 +117,28 @@ def failed_checks(facts: Facts) -> Assessment | None:
     run = facts.ended
     if run is None or not run.checks:
         return None
-    troubles = tuple(
-        Trouble(
+    incidents = tuple(
+        Incident(
             check.subject,
             severity=check.severity,
-            cause=f"{run.run_id} {check.severity}",  # a warning that stays must not keep an error open
+            cause=f"{run.run_id} {check.severity}",  # a warning that lasts must not keep an error open
             details={"check": check.name, "asset": check.asset, "said": check.description},
             run_id=run.run_id,
         )
         for check in run.checks
         if not check.passed
     )
-    return Assessment("failed_check", troubles, frozenset(check.subject for check in run.checks))
+    return Assessment("failed_check", incidents, frozenset(check.subject for check in run.checks))
 
 
 def stale_data(facts: Facts) -> Assessment:
     """An entity that no pull brought up to date for an hour; not one with a failure, which has its own alert."""
-    troubles = []
+    incidents = []
     for entity, health in facts.health.items():
         age = health.age if health.age is not None else facts.synced_for
         if age is not None and age > STALE and entity not in facts.failures:
-            troubles.append(Trouble(entity, details={"minutes": int(age.total_seconds() // 60)}))
-    return Assessment("stale_data", tuple(troubles))
+            incidents.append(Incident(entity, details={"minutes": int(age.total_seconds() // 60)}))
+    return Assessment("stale_data", tuple(incidents))
 
 
 def many_errors(facts: Facts) -> Assessment:
@@ -98,7 +147,7 @@ def many_errors(facts: Facts) -> Assessment:
     if sum(recent.values()) <= ERRORS_AN_HOUR:
         return Assessment("many_errors")
     details: dict[str, str | int | float] = {"count": sum(recent.values()), **recent}
-    return Assessment("many_errors", (Trouble("records", details=details),))
+    return Assessment("many_errors", (Incident("records", details=details),))
 
 
 def failed_push(facts: Facts) -> Assessment | None:
@@ -110,22 +159,22 @@ def failed_push(facts: Facts) -> Assessment | None:
         return Assessment("failed_push")
     return Assessment(
         "failed_push",
-        (Trouble("push", details={"count": facts.push.changes, "tries": count}, run_id=facts.push.run_id),),
+        (Incident("push", details={"count": facts.push.changes, "tries": count}, run_id=facts.push.run_id),),
     )
 
 
 def slow_run(facts: Facts) -> Assessment:
     """A run that takes far longer than those before it, also while it still goes on."""
-    troubles = []
+    incidents = []
     for run in facts.run_times:
         if run.usual_s is not None and run.seconds > run.usual_s * SLOW_FACTOR + SLOW_LEAST_S:
             details = {"seconds": round(run.seconds), "usual": round(run.usual_s, 1)}
-            troubles.append(Trouble(run.mode, "warning", cause=run.run_id, details=details, run_id=run.run_id))
-    return Assessment("slow_run", tuple(troubles))
+            incidents.append(Incident(run.mode, "warning", cause=run.run_id, details=details, run_id=run.run_id))
+    return Assessment("slow_run", tuple(incidents))
 
 
 def database_is_back(_: Facts) -> Assessment:
-    """That there are facts at all is the proof; `gazelle_sync.incidents.outage` opens this one."""
+    """There are facts, so the database answers; `gazelle_sync.incidents.outage` opens this incident."""
     return Assessment("database")
 
 
@@ -143,5 +192,5 @@ COOL_DOWN = {rule.name: rule.cool_down for rule in RULES}
 
 
 def assess(facts: Facts) -> list[Assessment]:
-    """What every rule finds."""
+    """What every rule found."""
     return [found for rule in RULES if (found := rule.assess(facts)) is not None]

@@ -91,10 +91,10 @@ class Collector:
         from prometheus_client.core import GaugeMetricFamily
 
         with borrow(str(self._settings.database_url)) as connection:
-            standing = ledger.standing(connection)
-        yield GaugeMetricFamily(f"{PREFIX}alerts_open", "Troubles that last.", value=len(standing.open))
+            status = ledger.read_ledger_status(connection)
+        yield GaugeMetricFamily(f"{PREFIX}alerts_open", "Troubles that last.", value=len(status.open))
         yield GaugeMetricFamily(
-            f"{PREFIX}alerts_undelivered", "Alerts that could not be delivered so far.", value=standing.undelivered
+            f"{PREFIX}alerts_undelivered", "Alerts that could not be delivered so far.", value=status.undelivered
         )
 
 

@@ -122,22 +122,22 @@ def push_status(settings: Settings) -> PushStatus:
     return PushStatus() if pending(str(settings.database_url)) else read_push(settings, late=LATE)
 
 
-def alerts_status(settings: Settings) -> ledger.Standing:
+def alerts_status(settings: Settings) -> ledger.LedgerStatus:
     """What was told and lasts: failed checks, failed jobs, whatever the alerts watch; and what could not be delivered.
 
     Raises:
         DatabaseError: The database cannot be reached.
     """
     with borrow(str(settings.database_url)) as connection:
-        return ledger.standing(connection)
+        return ledger.read_ledger_status(connection)
 
 
-def alerts_as_json(standing: ledger.Standing) -> dict[str, Any]:
+def alerts_as_json(status: ledger.LedgerStatus) -> dict[str, Any]:
     """For machines, with the keys of an entity: `errors` are open troubles, `backlog` messages not delivered."""
     return {
-        "entity": "alerts", "last_sync_at": None, "age_s": None, "rows": len(standing.open),
-        "backlog": standing.undelivered, "errors": len(standing.open),
-        "failure": "\n".join(title for _, title in standing.open) or None, "light": standing.light,
+        "entity": "alerts", "last_sync_at": None, "age_s": None, "rows": len(status.open),
+        "backlog": status.undelivered, "errors": len(status.open),
+        "failure": "\n".join(title for _, title in status.open) or None, "light": status.light,
     }  # fmt: skip
 
 
@@ -270,15 +270,15 @@ def _push_lines(edits: PushStatus, say: Translator, now: datetime) -> list[str]:
     return lines
 
 
-def _alert_lines(standing: ledger.Standing, say: Translator) -> list[str]:
+def _alert_lines(status: ledger.LedgerStatus, say: Translator) -> list[str]:
     """Troubles that were told and last, and what could not be told. Those of an entity's own failure are said above."""
-    lines = [title for rule, title in standing.open if rule not in SAID_ABOVE]
-    if standing.undelivered:
+    lines = [title for rule, title in status.open if rule not in SAID_ABOVE]
+    if status.undelivered:
         text = Plural(
             "{count} alert could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
             "{count} alerts could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
         )
-        lines.append("⚠ " + say(text, count=standing.undelivered, reason=standing.last_error or "…"))
+        lines.append("⚠ " + say(text, count=status.undelivered, reason=status.last_error or "…"))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Apprise: e-mail, Slack and whatever else it knows. Imported when there is something to send."""
+"""Delivery by Apprise (e-mail, Slack and many more), which is imported only when there is something to send."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.settings import Settings
 
 GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
-"""Schemes whose host is a host; a service's own scheme often has a token in that place."""
+"""Schemes with a host where other services have a token, which must not be shown."""
 
-LONGEST_S = 60.0
-"""A service that answers a byte at a time outlives every time-out of its sockets; no run may wait for it for ever."""
+TIMEOUT_S = 60.0
+"""Socket time-outs do not end a service that answers a byte at a time; a run must not wait for it for ever."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Recipient:
     """One address of `GAZELLE_ALERT_URLS`.
 
     Attributes:
-        label: What `alert_log` calls it: the service, and the mail addresses or the host; no password, no token.
+        label: Its name in `alert_log`: the service, and the mail address or the host; no password, no token.
         plugin: Apprise's; None where Apprise does not understand the address.
     """
 
@@ -39,23 +39,23 @@ class Recipient:
     plugin: Any = None
 
 
-class NotTaken(Exception):
-    """The service did not take a message, or did not say so; why, without secrets.
+class DeliveryFailed(Exception):
+    """A service did not accept a message, or did not answer; the reason, without secrets.
 
     Attributes:
-        may_have_it: Whether it took too long to answer: the recipient may have the message all the same.
+        may_have_arrived: Whether the answer took too long: the recipient may have the message all the same.
     """
 
-    def __init__(self, reason: str, *, may_have_it: bool = False) -> None:
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
         super().__init__(reason)
-        self.may_have_it = may_have_it
+        self.may_have_arrived = may_have_arrived
 
 
 class Recipients:
-    """Who is set in `GAZELLE_ALERT_URLS`. Apprise takes a while to load, so nobody is looked up before there is news.
+    """The recipients in `GAZELLE_ALERT_URLS`, looked up when first needed: Apprise is slow to load.
 
     Args:
-        settings: That name them.
+        settings: With `alert_urls`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,7 +68,7 @@ class Recipients:
             return {}
         found: dict[str, Recipient] = {}
         seen: Counter[str] = Counter()
-        with _apprise_says():
+        with _apprise_log():
             for number, url in enumerate(self._urls, start=1):
                 for label, plugin in _split(_instantiate(url)) or [(f"address {number}", None)]:
                     seen[label] += 1
@@ -78,7 +78,7 @@ class Recipients:
 
     @property
     def labels(self) -> list[str]:
-        """What `alert_log` calls them."""
+        """Their names in `alert_log`."""
         return list(self.by_label)
 
 
@@ -86,15 +86,15 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
     """Send one message.
 
     Args:
-        recipient: Whom to.
-        message: What.
-        settings: For the language of a remark, and the secrets to take out of what the service complains of.
+        recipient: Who receives it.
+        message: The message.
+        settings: For the language, and the secrets to take out of a service's error.
 
     Raises:
-        NotTaken: It was not delivered.
+        DeliveryFailed: It was not delivered.
     """
     if recipient.plugin is None:
-        raise NotTaken(gettext("Apprise does not understand this address of GAZELLE_ALERT_URLS"))
+        raise DeliveryFailed(gettext("Apprise does not understand this address of GAZELLE_ALERT_URLS"))
     from apprise import NotifyFormat, NotifyType
 
     say, body = translator(settings.language), message.text
@@ -102,18 +102,18 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
         body += "\n" + say("(This may be a second copy: whoever sent the first was interrupted.)")
     kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
     given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
-    with _apprise_says() as said:
+    with _apprise_log() as said:
         try:
-            taken = _within(LONGEST_S, lambda: recipient.plugin.notify(**given))
+            taken = _with_timeout(TIMEOUT_S, lambda: recipient.plugin.notify(**given))
         except Exception as error:
             reason = redact(f"{type(error).__name__}: {error}", settings.secrets)
-            raise NotTaken(reason, may_have_it=isinstance(error, TimeoutError)) from error
+            raise DeliveryFailed(reason, may_have_arrived=isinstance(error, TimeoutError)) from error
     if not taken:
-        raise NotTaken(redact("; ".join(said) or gettext("the service did not take it"), settings.secrets))
+        raise DeliveryFailed(redact("; ".join(said) or gettext("the service did not take it"), settings.secrets))
 
 
-def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
-    """Whether a delivery was taken; one that does not end is left to a thread that ends with its process.
+def _with_timeout(timeout_s: float, deliver: Callable[[], bool | None]) -> bool:
+    """Whether the service accepted a message; a call that hangs stays in a thread that ends with its process.
 
     Raises:
         TimeoutError: It did not end in time.
@@ -129,12 +129,12 @@ def _within(longest_s: float, deliver: Callable[[], bool | None]) -> bool:
 
     thread = threading.Thread(target=attempt, name="alert", daemon=True)
     thread.start()
-    thread.join(longest_s)
+    thread.join(timeout_s)
     if raised:
         raise raised[0]
     if not taken:
         raise TimeoutError(
-            gettext("the service had not finished answering after {seconds} s", seconds=f"{longest_s:g}")
+            gettext("the service had not finished answering after {seconds} s", seconds=f"{timeout_s:g}")
         )
     return taken[0]
 
@@ -147,14 +147,14 @@ def _notify_type(severity: str) -> Any:
 
 def _instantiate(url: str) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for modules that Python is about to drop, and does without them
+        warnings.simplefilter("ignore")  # it imports modules that Python will remove, and works without them
         from apprise import Apprise
 
         return Apprise.instantiate(url)
 
 
 def _split(plugin: Any) -> list[tuple[str, Any]]:
-    """An address and its label. Mail to several people is one each: if one is refused, only that one is tried again."""
+    """An address with its label. Mail to several people becomes one message each: only a refused one is tried again."""
     if not plugin:
         return []
     service = str(plugin.service_name)
@@ -182,8 +182,8 @@ class _Listener(logging.Handler):
 
 
 @contextmanager
-def _apprise_says() -> Iterator[list[str]]:
-    """What Apprise complains of meanwhile; it goes nowhere else, since it may name an address with its token."""
+def _apprise_log() -> Iterator[list[str]]:
+    """What Apprise logs meanwhile; it goes nowhere else, since it may name an address with its token."""
     logger = logging.getLogger("apprise")
     listener, propagated = _Listener(), logger.propagate
     logger.addHandler(listener)

@@ -1,7 +1,7 @@
-"""`alert_log`: one row a message and recipient, written before anything is sent.
+"""`alert_log`: one row per message and recipient, written before anything is sent.
 
-All changes of what is open happen under one advisory lock, so that two processes that see the same incident alert
-once. A message is claimed by the statement that marks it `sending`; no lock is held while it is sent.
+Incidents are opened and closed under one advisory lock, so that two processes that find the same one alert once. A
+message is claimed by the statement that marks it `sending`; no lock is held while it is sent.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LOG = "log"
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 CLAIM_LASTS = timedelta(minutes=10)
-"""After so long the process that claimed a message is dead. It is sent again: twice is better than never."""
+"""After so long a message that was claimed and not sent is claimed again: twice is better than never."""
 
 
 @dataclass(frozen=True)
-class Occurrence:
-    """A trouble that is open.
+class OpenIncident:
+    """An incident that has not ended.
 
     Attributes:
         occurrence: Its id.
         rule: The rule that found it.
         subjects: What it is wrong with.
-        severity: As it was told.
-        title: As it was told.
+        severity: Of its alert.
+        title: Of its alert.
         opened_at: When it began, aware UTC.
         run_id: The run that showed it, or None.
     """
@@ -50,12 +50,12 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Message:
-    """What is to be sent to one recipient.
+    """A message to one recipient.
 
     Attributes:
         id: Its row.
         kind: `alert` or `recovery`.
-        severity: Of the trouble.
+        severity: Of the incident.
         title: One line.
         text: The rest.
         recipient: The label of `delivery.Recipient`.
@@ -74,22 +74,22 @@ class Message:
 IS_THERE: Question = "SELECT to_regclass('public.alert_log') IS NOT NULL", None
 """Whether this database has the ledger (it may be behind by a migration)."""
 LOCK: Question = "SELECT pg_advisory_xact_lock(%s)", [ALERT_LOCK]
-"""Keep every other process from changing what is open until this transaction ends."""
+"""Keeps other processes from opening and closing incidents until this transaction ends."""
 IS_ANYTHING_DUE: Question = (
     "SELECT EXISTS (SELECT FROM alert_log WHERE status IN ('pending', 'sending', 'failed'))",
     None,
 )
-"""Whether some message waits to be sent, or was claimed by somebody who may be dead."""
+"""Whether a message waits to be sent, or was claimed by a process that may have been killed."""
 
 
-def what_is_open() -> Question:
-    """The rows of `occurrences`."""
+def open_incidents_query() -> Question:
+    """The query for `open_incidents`."""
     return statement("notifications/open"), None
 
 
-def occurrences(rows: Rows) -> list[Occurrence]:
-    """What is open, oldest first, by the rows of `what_is_open`."""
-    return [Occurrence(row[0], row[1], frozenset(row[2]), *row[3:]) for row in rows]
+def open_incidents(rows: Rows) -> list[OpenIncident]:
+    """The open incidents, oldest first, from the rows of `open_incidents_query`."""
+    return [OpenIncident(row[0], row[1], frozenset(row[2]), *row[3:]) for row in rows]
 
 
 def last_sent_within(
@@ -113,13 +113,13 @@ def write_alert(
     recipients: Sequence[str],
     not_before: datetime | None = None,
 ) -> None:
-    """Open a trouble and owe its message to each recipient.
+    """Open an incident with a pending message for each recipient.
 
     Args:
         connection: Under `lock`.
         rule: The rule that found it.
         subjects: What it is wrong with.
-        severity: How bad.
+        severity: `error` or `warning`.
         title: One line.
         text: The rest.
         run_id: The Dagster run that shows it.
@@ -136,13 +136,13 @@ def write_alert(
     )  # fmt: skip
 
 
-def close(connection: Connection, occurrence: Occurrence, title: str, text: str) -> bool:
-    """End a trouble, and owe the news to each recipient who was told or will be.
+def close(connection: Connection, occurrence: OpenIncident, title: str, text: str) -> bool:
+    """Close an incident, with a pending recovery message for each recipient of its alert.
 
-    A message that still waits for the end of a cool-down is withdrawn: nobody heard of that trouble.
+    An alert that still waits for the end of a cool-down is withdrawn: nobody has received it.
 
     Returns:
-        Whether somebody is owed the news, or it is to be logged.
+        Whether there is a recovery message to send or to log.
     """
     connection.execute(statement("notifications/withdraw_held"), [occurrence.occurrence])
     connection.execute(statement("notifications/close"), [occurrence.occurrence])
@@ -151,38 +151,38 @@ def close(connection: Connection, occurrence: Occurrence, title: str, text: str)
 
 
 def claim(connection: Connection, recipients: Sequence[str]) -> Message | None:
-    """Take the oldest message that is due to one of these recipients; no other process gets it. One transaction."""
+    """Claim the oldest message that is due to one of these recipients, so that no other process sends it."""
     parameters = {"recipients": list(recipients), "claim_lasts": CLAIM_LASTS}
     row = connection.execute(statement("notifications/claim"), parameters).fetchone()
     return Message(*row) if row else None
 
 
 def mark_sent(connection: Connection, message: Message) -> None:
-    """The service took it."""
+    """Note that the service accepted it."""
     connection.execute(statement("notifications/mark_sent"), [message.id])
 
 
-def mark_failed(connection: Connection, message: Message, reason: str, *, may_have_it: bool) -> None:
-    """The service did not take it, or did not say so: it is tried again after a pause that grows."""
-    parameters = {"id": message.id, "reason": reason, "may_have_it": may_have_it, "first": FIRST_PAUSE,
+def mark_failed(connection: Connection, message: Message, reason: str, *, may_have_arrived: bool) -> None:
+    """Note that it was not accepted, or that no answer came: it is sent again after a pause that grows."""
+    parameters = {"id": message.id, "reason": reason, "may_have_arrived": may_have_arrived, "first": FIRST_PAUSE,
                   "longest": LONGEST_PAUSE}  # fmt: skip
     connection.execute(statement("notifications/mark_failed"), parameters)
 
 
 def withdraw_for_others(connection: Connection, recipients: Sequence[str]) -> None:
-    """What is owed to a recipient that is no longer set will never be delivered, and says so."""
+    """Withdraw pending messages to recipients that are no longer set."""
     connection.execute(statement("notifications/withdraw_others"), [list(recipients)])
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What the ledger says now.
+class LedgerStatus:
+    """Open incidents and undelivered messages.
 
     Attributes:
-        open: Rule and title of each open trouble, oldest first.
-        undelivered: Messages that were tried in vain, or are due and not sent.
-        last_error: Why the newest of them could not be delivered.
-        light: Red: something is open that was told as an error. Yellow: a warning, or what could not be delivered.
+        open: Rule and title of each open incident, oldest first.
+        undelivered: Messages that could not be delivered, or are due and not sent.
+        last_error: Why delivery of the newest of them failed.
+        light: Red: an open incident is an error. Yellow: it is a warning, or a message is undelivered.
     """
 
     open: tuple[tuple[str, str], ...] = ()
@@ -191,23 +191,23 @@ class Standing:
     light: Literal["green", "yellow", "red"] = "green"
 
 
-def standing(connection: Connection) -> Standing:
-    """What is open and what could not be delivered."""
+def read_ledger_status(connection: Connection) -> LedgerStatus:
+    """Read the open incidents and the undelivered messages."""
     if connection.execute(*IS_THERE).fetchone() != (True,):
-        return Standing()
-    return standing_in(*together(connection, *how_it_stands()))
+        return LedgerStatus()
+    return status_in(*together(connection, *status_questions()))
 
 
-def how_it_stands() -> tuple[Question, Question]:
-    """The rows of `standing_in`, where the ledger is there."""
-    return (statement("notifications/undelivered"), None), what_is_open()
+def status_questions() -> tuple[Question, Question]:
+    """The queries for `status_in`, where the ledger exists."""
+    return (statement("notifications/undelivered"), None), open_incidents_query()
 
 
-def standing_in(undelivered: Rows, are_open: Rows) -> Standing:
-    """`standing`, by the rows of `how_it_stands`."""
+def status_in(undelivered: Rows, are_open: Rows) -> LedgerStatus:
+    """The same, from the rows of `status_questions`."""
     [(count, last_error)] = undelivered
-    found = occurrences(are_open)
+    found = open_incidents(are_open)
     light: Literal["green", "yellow", "red"] = "yellow" if found or count else "green"
     if any(one.severity == "error" for one in found):
         light = "red"
-    return Standing(tuple((one.rule, one.title) for one in found), count, last_error, light)
+    return LedgerStatus(tuple((one.rule, one.title) for one in found), count, last_error, light)

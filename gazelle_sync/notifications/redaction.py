@@ -1,6 +1,6 @@
-"""Takes clients' particulars out of text that others wrote: a check's description, a service's complaint.
+"""Removes personal data from text that others wrote: a check's description, a service's error.
 
-What is left is counts, ids and the sentence around them. It rather takes too much: the run's page has it all.
+Counts, ids and the sentence around them are left. It rather removes too much: the run's page has the whole text.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 HIDDEN = "•••"
 LONGEST = 300
 
-_PARTICULARS = (
+_PERSONAL_DATA = (
     re.compile(r"(?:DETAIL|CONTEXT|Failing row contains).*", re.DOTALL),
     re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
-    # Quoted by anyone's rule. An apostrophe inside a word opens nothing.
+    # Quotes of any style. An apostrophe inside a word opens none.
     re.compile(r"«[^»]*»|“[^”]*”|\"[^\"]*\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)"),
     re.compile(r"(?<==)\([^)]*\)"),
     # Phones: North American, international, French. Dates, times, counts and ids have other shapes.
@@ -25,7 +25,7 @@ _PARTICULARS = (
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The first paragraph of a text without secrets, e-mail addresses, phones, postal codes and what stands in quotes.
+    """The first paragraph of a text without secrets, e-mail addresses, phones, postal codes and what is in quotes.
 
     Args:
         text: Anyone's.
@@ -34,7 +34,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     clean = text.strip().split("\n\n", maxsplit=1)[0]
-    for pattern in _PARTICULARS:
+    for pattern in _PERSONAL_DATA:
         clean = pattern.sub(HIDDEN, clean)
     clean = " ".join(clean.split())
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"

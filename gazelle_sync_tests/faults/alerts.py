@@ -61,7 +61,7 @@ def told_of(shop: Shop, ended: EndedRun) -> ReportedTotal:
         return ReportedTotal(1, frozenset({(outage.RULE, outage.RULE)}))
     try:
         with database_errors(), connect(shop.url) as connection:
-            found = ledger.occurrences(connection.execute(*ledger.what_is_open()).fetchall())
+            found = ledger.open_incidents(connection.execute(*ledger.open_incidents_query()).fetchall())
     except DatabaseError:  # it went away once more: that has to be told
         return told_of(shop, ended)
     return ReportedTotal(opened, frozenset((one.rule, subject) for one in found for subject in one.subjects))

@@ -15,7 +15,7 @@ import pytest
 from gazelle_sync.errors import Cause, EntityFailed, MassDeletion, OperationFailed
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun
-from gazelle_sync.incidents.watch import Watched, keep_watching
+from gazelle_sync.incidents.watch import WatchResult, keep_watching
 from gazelle_sync.notifications import delivery, ledger
 from gazelle_sync_tests.support.desk import UNREACHABLE, Desk
 from gazelle_sync_tests.support.distance import far_away
@@ -32,7 +32,7 @@ from gazelle_sync_tests.support.receivers import (
 
 def test_a_healthy_shop_writes_and_says_nothing(desk: Desk, hook: Webhook) -> None:
     desk.run()
-    assert desk.look(alert_urls=(hook.url,)) == Watched()
+    assert desk.look(alert_urls=(hook.url,)) == WatchResult()
     assert desk.rows() == []
     assert hook.received == []
 
@@ -40,7 +40,7 @@ def test_a_healthy_shop_writes_and_says_nothing(desk: Desk, hook: Webhook) -> No
 def test_a_gazelle_whose_clock_is_hours_behind_is_not_stale(desk: Desk) -> None:
     desk.query("UPDATE system_settings SET value = '2020-01-01T00:00:00+00:00' WHERE starts_with(key, 'last_sync')")
     desk.run()
-    assert desk.look() == Watched()
+    assert desk.look() == WatchResult()
 
 
 def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(desk: Desk) -> None:
@@ -50,7 +50,7 @@ def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(desk: Desk) -> None
         assert desk.look(alert_urls=urls).sent == 1
         for _ in range(3):
             desk.run(clients=UNREACHABLE, pianos=UNREACHABLE)
-            assert desk.look(alert_urls=urls) == Watched()
+            assert desk.look(alert_urls=urls) == WatchResult()
         (letter,) = mail.letters
         assert letter.to == ["patronne@atelier.example"]
         assert "The sync failed: Clients, Pianos" in letter.subject
@@ -59,7 +59,7 @@ def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(desk: Desk) -> None
         desk.run()
         assert desk.look(alert_urls=urls).sent == 1
         assert "Over: The sync failed: Clients, Pianos" in mail.letters[1].subject
-        assert desk.look(alert_urls=urls) == Watched()
+        assert desk.look(alert_urls=urls) == WatchResult()
         assert len(mail.letters) == 2
     assert desk.rows() == [
         ("alert", "failed_run", "sent", "recovered"),
@@ -89,9 +89,9 @@ def test_an_alert_that_cannot_be_delivered_is_shown_as_such_and_tried_again(desk
     assert timedelta(seconds=30) < pause < timedelta(minutes=2)
     assert error
     with psycopg.connect(desk.url) as connection:
-        standing = ledger.standing(connection)
-    assert (standing.undelivered, len(standing.open)) == (1, 1)
-    assert desk.look(alert_urls=urls) == Watched(), "not before the pause is over"
+        status = ledger.read_ledger_status(connection)
+    assert (status.undelivered, len(status.open)) == (1, 1)
+    assert desk.look(alert_urls=urls) == WatchResult(), "not before the pause is over"
     desk.run()
     desk.hasten()
     assert desk.look(alert_urls=urls).failed == 1, "its end is not told before the trouble itself"
@@ -105,7 +105,7 @@ def test_an_alert_that_cannot_be_delivered_is_shown_as_such_and_tried_again(desk
 def test_a_service_that_may_have_the_message_gets_the_second_one_with_a_remark(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_S", 0.3)
+    monkeypatch.setattr(delivery, "TIMEOUT_S", 0.3)
     desk.run(clients=UNREACHABLE)
     with dripping() as url:
         desk.look(alert_urls=(url,))
@@ -128,7 +128,7 @@ def test_a_server_that_refuses_one_of_two_readers_is_tried_again_for_that_one_on
         mail.refuses = True
         urls = (mail.url("a@atelier.example", "b@atelier.example"), hook.url)
         desk.run(clients=UNREACHABLE)
-        assert desk.look(alert_urls=urls) == Watched(opened=1, sent=1, failed=2)
+        assert desk.look(alert_urls=urls) == WatchResult(opened=1, sent=1, failed=2)
         mail.refuses = False
         desk.hasten()
         assert desk.look(alert_urls=urls).sent == 2
@@ -140,7 +140,7 @@ def test_six_that_look_at_once_tell_one_trouble_once(desk: Desk, hook: Webhook) 
     desk.run(clients=UNREACHABLE)
     start = threading.Barrier(6)
 
-    def look(_: int) -> Watched:
+    def look(_: int) -> WatchResult:
         start.wait()
         return desk.look(alert_urls=(hook.url,))
 
@@ -157,7 +157,7 @@ def test_a_message_that_is_being_sent_is_not_sent_by_another_process(desk: Desk,
         slow = threads.submit(desk.look, alert_urls=(hook.url,))
         while desk.rows() != [("alert", "failed_run", "sending", "open")]:
             assert not slow.done()
-        assert desk.look(alert_urls=(hook.url,)) == Watched()
+        assert desk.look(alert_urls=(hook.url,)) == WatchResult()
         hook.delay.set()
         assert slow.result().sent == 1
     assert len(hook.received) == 1
@@ -167,7 +167,7 @@ def test_a_message_whose_sender_died_is_sent_again_and_says_so(desk: Desk, hook:
     desk.run(clients=UNREACHABLE)
     desk.look(alert_urls=(hook.url,))
     desk.query("UPDATE alert_log SET status = 'sending', sent_at = NULL, claimed_at = now() - interval '9 minutes'")
-    assert desk.look(alert_urls=(hook.url,)) == Watched(), "it may still be at it"
+    assert desk.look(alert_urls=(hook.url,)) == WatchResult(), "it may still be at it"
     desk.query("UPDATE alert_log SET claimed_at = now() - interval '11 minutes'")
     assert desk.look(alert_urls=(hook.url,), language="fr").sent == 1
     assert "seconde copie" in hook.received[1]["message"]
@@ -254,7 +254,7 @@ def test_a_database_out_of_reach_is_told_once_and_its_return_as_well(desk: Desk,
     desk.look(alert_urls=urls)
     assert [title.split()[0] for title in hook.titles] == ["✗", "✓"]
     assert desk.rows() == [("alert", "database", "sent", "recovered"), ("recovery", "database", "sent", "recovered")]
-    assert desk.look(alert_urls=urls) == Watched()
+    assert desk.look(alert_urls=urls) == WatchResult()
 
 
 def test_a_server_that_only_restarts_is_not_told(desk: Desk, hook: Webhook) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gazelle_sync.monitoring.report import render_report
 from gazelle_sync.monitoring.status import push_status, read_status, render_status
-from gazelle_sync.notifications.ledger import standing
+from gazelle_sync.notifications.ledger import read_ledger_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.support.evaluating import assert_passes
@@ -25,7 +25,7 @@ STAMPS = {
 def look(shop: Shop) -> str:
     settings = shop.settings.replace(language="fr")
     with connect(shop.url) as connection:
-        standing(connection)
+        read_ledger_status(connection)
     render_report(settings)
     return render_status(settings, read_status(settings), push_status(settings))
 

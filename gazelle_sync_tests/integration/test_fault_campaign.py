@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gazelle_sync.incidents.watch import Watched
+from gazelle_sync.incidents.watch import WatchResult
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
@@ -145,7 +145,7 @@ def counted(ground: Ground, name: str, figure: str, seeds: int = 3) -> int:
 def test_a_failed_run_of_which_nobody_is_told_is_an_alert_missing(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gazelle_sync_tests.faults.alerts.watch", lambda *_: Watched())
+    monkeypatch.setattr("gazelle_sync_tests.faults.alerts.watch", lambda *_: WatchResult())
     assert counted(ground, "wrong key", f.ALERTS, seeds=1)
 
 

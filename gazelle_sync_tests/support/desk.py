@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import ApiUnreachable, GazelleSyncError
 from gazelle_sync.incidents.facts import EndedRun
-from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.incidents.watch import WatchResult, watch
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.support.receivers import Webhook, webhook
@@ -78,7 +78,7 @@ class Desk:
             count,
         )
 
-    def look(self, ended: EndedRun | None = None, **changes: Any) -> Watched:
+    def look(self, ended: EndedRun | None = None, **changes: Any) -> WatchResult:
         """Look after the alerts, with some settings changed."""
         return watch(self.settings.replace(**changes), ended)
 

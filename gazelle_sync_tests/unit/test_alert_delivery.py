@@ -13,11 +13,11 @@ MESSAGE = Message(1, "alert", "error", "✗ Clients", "They could not be pulled.
 
 
 def test_a_service_that_never_ends_its_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_S", 0.3)
+    monkeypatch.setattr(delivery, "TIMEOUT_S", 0.3)
     with dripping() as url:
         settings = Settings(alert_urls=(url,))
         (recipient,) = delivery.Recipients(settings).by_label.values()
-        with pytest.raises(delivery.NotTaken, match="had not finished answering") as caught:
+        with pytest.raises(delivery.DeliveryFailed, match="had not finished answering") as caught:
             delivery.send(recipient, MESSAGE, settings)
-    assert caught.value.may_have_it
+    assert caught.value.may_have_arrived
     assert HOOK_TOKEN not in str(caught.value)

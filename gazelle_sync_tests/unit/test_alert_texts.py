@@ -13,8 +13,7 @@ from gazelle_sync import errors
 from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
 from gazelle_sync.incidents.facts import EndedRun, Facts, Failure
 from gazelle_sync.incidents.messages import CAUSES, MESSAGES, describe
-from gazelle_sync.incidents.rules import RULES, assess
-from gazelle_sync.incidents.trouble import Assessment, Trouble, cause_details
+from gazelle_sync.incidents.rules import RULES, Assessment, Incident, assess, cause_details
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.reconcile.rows import ReconcileError
 from gazelle_sync.settings import Settings, secrets_of_alert_url
@@ -72,19 +71,19 @@ def test_nothing_of_a_failures_own_words_gets_into_the_text_but_a_number(words: 
         ValueError(words),
     ):
         cause = cause_of(error)
-        said = describe("failed_run", [Trouble("clients", details=cause_details(cause), run_id="r")], Settings(), NOW)
+        said = describe("failed_run", [Incident("clients", details=cause_details(cause), run_id="r")], Settings(), NOW)
         assert CAUSES[cause.code].format(number=cause.number) == said.text.splitlines()[0]
 
 
 def test_a_cause_that_was_not_stored_or_that_only_a_newer_version_knows_is_an_unknown_one() -> None:
     for details in ({}, {"cause": "comet"}):
-        said = describe("failed_run", [Trouble("clients", details=details)], Settings(), NOW)
+        said = describe("failed_run", [Incident("clients", details=details)], Settings(), NOW)
         assert said.text.startswith("A cause that has no name yet.")
 
 
 def test_the_text_has_montreals_time_and_the_runs_page() -> None:
     settings = Settings(language="fr", ui_url="https://dagster.atelier.example")
-    said = describe("failed_run", [Trouble("clients", details={"cause": "unreachable"}, run_id="abc")], settings, NOW)
+    said = describe("failed_run", [Incident("clients", details={"cause": "unreachable"}, run_id="abc")], settings, NOW)
     assert said.title == "✗ Gazelle: La synchro a échoué\N{NO-BREAK SPACE}: Clients"
     assert "2026-03-08 03:30 à Montréal" in said.text
     assert "https://dagster.atelier.example/runs/abc" in said.text
@@ -126,13 +125,13 @@ def test_a_run_that_a_newer_one_has_overtaken_says_nothing() -> None:
 
 
 def test_not_having_looked_is_no_recovery() -> None:
-    assert not Assessment("failed_check", judged=frozenset({"a:x"})).is_well("b:y")
-    assert Assessment("failed_check", judged=frozenset({"a:x"})).is_well("a:x")
-    assert not Assessment("stale_data", (Trouble("clients"),)).is_well("clients")
+    assert not Assessment("failed_check", evaluated=frozenset({"a:x"})).has_recovered("b:y")
+    assert Assessment("failed_check", evaluated=frozenset({"a:x"})).has_recovered("a:x")
+    assert not Assessment("stale_data", (Incident("clients"),)).has_recovered("clients")
 
 
 def test_entities_that_fail_for_different_causes_are_told_apart() -> None:
     facts = Facts(failures={"clients": Failure("r", Cause("http", 503)), "pianos": Failure("r", Cause("http", 404)),
                             "users": Failure("r", Cause("unreachable"))})  # fmt: skip
-    troubles = next(found for found in assess(facts) if found.rule == "failed_run").troubles
-    assert len({trouble.cause for trouble in troubles}) == 2
+    incidents = next(found for found in assess(facts) if found.rule == "failed_run").incidents
+    assert len({incident.cause for incident in incidents}) == 2

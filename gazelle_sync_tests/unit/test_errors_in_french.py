@@ -23,7 +23,7 @@ NAMES_FIRST = {
 """Errors whose first argument is the name of the operation."""
 OURS = {
     "ReconcileError",
-    "NotTaken",
+    "DeliveryFailed",
     *(name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BaseException)),
     *(name for name, kind in vars(click).items() if isinstance(kind, type) and issubclass(kind, click.ClickException)),
 }

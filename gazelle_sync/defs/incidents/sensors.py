@@ -14,7 +14,7 @@ from gazelle_sync.defs.failures import cause_of_event
 from gazelle_sync.defs.sync.checks import OUR_SEVERITIES
 from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
-from gazelle_sync.incidents.watch import Watched, watch
+from gazelle_sync.incidents.watch import WatchResult, watch
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.settings import Settings
 
@@ -144,7 +144,7 @@ def _look_after(context: dg.RunStatusSensorContext) -> None:
         _look(ended_run(context.instance, context.dagster_run))
 
 
-def _look(ended: EndedRun | None = None) -> Watched | None:
+def _look(ended: EndedRun | None = None) -> WatchResult | None:
     settings = Settings.load()
     if settings.database_url is None:
         return None

@@ -1,4 +1,4 @@
--- Take the oldest message that is due. One whose sender died is taken again. The news of a recovery waits until the alert
+-- Claim the oldest message that is due. One whose sender was killed is claimed again. A recovery waits until the alert
 -- itself was delivered.
 UPDATE alert_log AS taken
 SET status = 'sending',

@@ -1,4 +1,4 @@
--- Every trouble that is open, once, oldest first.
+-- Every open incident, once, oldest first.
 SELECT occurrence, rule, subjects, severity, title, opened_at, run_id
 FROM (
     SELECT DISTINCT ON (occurrence) id, occurrence, rule, subjects, severity, title, opened_at, run_id
