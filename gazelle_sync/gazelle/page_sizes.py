@@ -19,7 +19,8 @@ from gazelle_sync.errors import (
     RequestRefused,
 )
 from gazelle_sync.warehouse.connect import Connection
-from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+from gazelle_sync.warehouse.pool import Question
+from gazelle_sync.warehouse.settings_table import setting
 
 SETTING = "api_page_sizes"
 PUSH = "push"
@@ -46,16 +47,14 @@ class PageSizes:
     Args:
         url: Base URL of the API.
         asked: The size in the settings.
-        connection: To the database that stores them.
+        stored: What the database holds of them (`SETTING`); None: nothing.
     """
 
-    def __init__(self, url: str, asked: int, connection: Connection) -> None:
+    def __init__(self, url: str, asked: int, stored: str | None) -> None:
         self._asked = asked
         self._known = _Remembered(url, asked, {})
-        text = read_setting(connection, SETTING)
-        connection.commit()
         try:
-            held = msgspec.json.decode(text or "", type=_Remembered)
+            held = msgspec.json.decode(stored or "", type=_Remembered)
         except msgspec.DecodeError:
             return
         if (held.url, held.asked) == (url, asked):
@@ -76,9 +75,9 @@ class PageSizes:
         """Note the sizes that Gazelle accepted after it refused larger ones."""
         self._known.sizes[entity] = _Accepted(size, datetime.now(UTC), nested)
 
-    def remember(self, connection: Connection) -> None:
-        """Store the noted sizes, in the caller's transaction."""
-        write_setting(connection, SETTING, msgspec.json.encode(self._known, order="deterministic").decode())
+    def to_store(self) -> Question:
+        """The statement that stores the noted sizes."""
+        return setting(SETTING, msgspec.json.encode(self._known, order="deterministic").decode())
 
 
 class PushedSize:
@@ -128,7 +127,7 @@ class PushedSize:
         """Store the size, if a larger one was refused."""
         if self.was_refused:
             sizes.note(PUSH, self.size, self.size)
-            sizes.remember(connection)
+            connection.execute(*sizes.to_store())
 
 
 def may_be_the_size(error: ApiError) -> bool:

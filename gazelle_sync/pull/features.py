@@ -16,7 +16,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, database_errors
 from gazelle_sync.warehouse.pool import borrow
-from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+from gazelle_sync.warehouse.settings_table import write_setting
 
 SETTING = "api_features"
 GOOD_FOR = timedelta(days=1)
@@ -51,20 +51,20 @@ class _Remembered(msgspec.Struct):
     has_date_get: bool
 
 
-def features_of(client: GazelleClient, connection: Connection, sort_enums: Mapping[str, str]) -> Features:
+def features_of(
+    client: GazelleClient, connection: Connection, stored: str | None, sort_enums: Mapping[str, str]
+) -> Features:
     """What the endpoint offers, from memory if it was asked within a day.
 
     Args:
         client: The endpoint.
         connection: Where the answer is kept.
+        stored: The answer that is kept there (`SETTING`); None: there is none.
         sort_enums: Entity → its sort enum.
     """
-    with database_errors():
-        remembered = read_setting(connection, SETTING)
-        connection.commit()
-    if remembered is not None:
+    if stored is not None:
         try:
-            held = msgspec.json.decode(remembered, type=_Remembered)
+            held = msgspec.json.decode(stored, type=_Remembered)
         except msgspec.DecodeError:
             held = None
         if held and held.url == client.url and datetime.now(UTC) - GOOD_FOR < held.asked_at <= datetime.now(UTC):

@@ -27,9 +27,15 @@ def begin(connection: Connection, entities: Sequence[Entity]) -> set[str]:
     return begin_loads(connection, {entity.name: _tables(entity) for entity in entities})
 
 
-def end_abandoned(connection: Connection, order: ReadingOrder) -> None:
-    """End the loads of a run that died: its rows are here, their keys and indexes are not."""
-    open_names = open_loads(connection)
+def end_abandoned(connection: Connection, stored: str | None, order: ReadingOrder) -> None:
+    """End the loads of a run that died: its rows are here, their keys and indexes are not.
+
+    Args:
+        connection: In no transaction.
+        stored: What the database says of loads (`loads.SETTING`); None: nothing.
+        order: Dates the stubs.
+    """
+    open_names = open_loads(stored)
     for entity in ENTITIES:
         if entity.name in open_names:
             end(connection, entity, order.next())

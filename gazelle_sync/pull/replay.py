@@ -101,7 +101,7 @@ class Replay:
         try:
             migrate(self._database.url)
             self._lock.__enter__()
-            self._runlog = RunLog(self._database, self._run_id, "replay", task_type="replay")
+            self._runlog = RunLog(self._database.url, self._run_id, "replay", task_type="replay")
             try:
                 self._unstaged = {} if self._only_pending else self._count_unstaged()
             except GazelleSyncError as error:

@@ -11,8 +11,8 @@ from gazelle_sync.errors import cause_of
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.runtime.logs import describe_error
-from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
-from gazelle_sync.warehouse.pool import together
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question, borrow, together
 
 
 def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
@@ -33,24 +33,34 @@ class RunLog:
     """The row of one run. The caller holds the pull's lock, so a row that still says `running` is a dead run's.
 
     Args:
-        database: The shop's.
+        url: The shop's database.
         run_id: Of the Dagster run.
         mode: `tick`, `nightly`, `deep` or `replay`.
         task_type: `pull` or `replay`.
     """
 
-    def __init__(self, database: ReusedConnection, run_id: str, mode: str, *, task_type: str = "pull") -> None:
-        self._database = database
+    def __init__(self, url: str, run_id: str, mode: str, *, task_type: str = "pull") -> None:
+        self._url = url
         self._run_id = run_id
         self._begun = time.monotonic()
-        with database.use() as connection:
+        with borrow(url) as connection:
             parameters = {"run_id": run_id, "task_type": task_type, "mode": mode}
             [[(self.ended_orphaned_run,)]] = together(connection, (statement("pull/runlog_begin"), parameters))
 
     def finish(
-        self, reports: Mapping[str, EntityReport], client: GazelleClient | None, error: BaseException | None
+        self,
+        reports: Mapping[str, EntityReport],
+        client: GazelleClient | None,
+        error: BaseException | None,
+        *also: Question,
     ) -> str:
         """Write how it ended.
+
+        Args:
+            reports: Of the entities.
+            client: The API's; None: nothing was asked of it.
+            error: What ended the run before its time; None: nothing did.
+            also: What is written with it, in one transaction.
 
         Returns:
             `success`, `warning` (some records are in error, a scan was partial, or staging lacks rows) or `error`.
@@ -69,7 +79,7 @@ class RunLog:
             "bytes": client.bytes if client else 0,
             **causes,
         }
-        with self._database.use() as connection:
+        with borrow(self._url) as connection:
             parameters = {
                 "run_id": self._run_id,
                 "status": status,
@@ -77,7 +87,7 @@ class RunLog:
                 "stats": Jsonb(stats),
                 "error_message": "\n".join(failures) or None,
             }
-            together(connection, (statement("pull/runlog_finish"), parameters))
+            together(connection, *also, (statement("pull/runlog_finish"), parameters))
         return status
 
 

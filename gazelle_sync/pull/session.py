@@ -27,10 +27,12 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES, PageSizes
+from gazelle_sync.gazelle.page_sizes import SETTING as PAGE_SIZES_SETTING
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull import guard, load
 from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
+from gazelle_sync.pull.features import SETTING as FEATURES_SETTING
 from gazelle_sync.pull.features import Features, features_of, forget_features
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
@@ -44,12 +46,13 @@ from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
+from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
+from gazelle_sync.warehouse.loads import SETTING as LOADS_SETTING
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.pool import Connections
-from gazelle_sync.warehouse.settings_table import move_watermark, read_watermarks, write_setting
+from gazelle_sync.warehouse.pool import Connections, Question, together
+from gazelle_sync.warehouse.settings_table import ALL_SETTINGS, move_watermark, setting, watermarks_in, write_setting
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
 READING_SETTING = "last_reading"
@@ -126,7 +129,7 @@ class Pull:
         try:
             migrate(self._url)
             self._lock.__enter__()
-            self._runlog = RunLog(self._database, self.run_id, self._mode.value)
+            self._runlog = RunLog(self._url, self.run_id, self._mode.value)
             try:
                 self._prepare()
             except GazelleSyncError as error:
@@ -151,42 +154,45 @@ class Pull:
             self._pool.shutdown(wait=True, cancel_futures=True)
             if error is None:
                 self._finish_others()
-            self._save_reading_order()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
-            self._runlog.finish(self.reports, self.client, error)
+            self._runlog.finish(self.reports, self.client, error, *self._remembered())
             log.info("pull ended", requests=self.client.requests, failures=self.failures())
         finally:
             self._release()
 
     def _prepare(self) -> None:
         with self._connections.use() as connection:
-            self._refuse_mixing(connection)
-            self._watermarks = read_watermarks(connection)
-            self._order = ReadingOrder(_latest(connection, after_orphaned_run=self._runlog.ended_orphaned_run))
-            self._features = self._ask_features(connection)
-            self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
-            load.end_abandoned(connection, self._order)
+            stored, [(begins_at,)] = together(connection, ALL_SETTINGS, (statement("pull/latest_reading"), None))
+            settings: dict[str, str] = dict(stored)
+            self._refuse_mixing(connection, settings.get(SOURCE_SETTING))
+            self._watermarks = watermarks_in(settings)
+            newest = _newest_reading(connection) if self._runlog.ended_orphaned_run else []
+            self._order = ReadingOrder(max([begins_at.astimezone(UTC), *newest]))
+            self._features = self._ask_features(connection, settings.get(FEATURES_SETTING))
+            self._page_sizes = PageSizes(self.client.url, self._settings.page_size, settings.get(PAGE_SIZES_SETTING))
+            load.end_abandoned(connection, settings.get(LOADS_SETTING), self._order)
             # A full run puts staging right before it looks at what is held.
             self._snapshots = read_snapshots(
                 connection, ENTITIES, with_held=self._mode not in (Mode.NIGHTLY, Mode.DEEP)
             )
             self._waiting = {name for name, snapshot in self._snapshots.items() if snapshot.waits}
-            self._loading = load.begin(connection, [e for e in self.entities if e.name in self._applies])
+            empty = [e for e in self.entities if e.name in self._applies and self._snapshots[e.name].is_empty]
+            self._loading = load.begin(connection, empty)
 
-    def _refuse_mixing(self, connection: Connection) -> None:
+    def _refuse_mixing(self, connection: Connection, source: str | None) -> None:
         """A real account's database must not take the sandbox's invented clients because a variable got lost."""
         if not self.entities:
             return
-        refuse_mixing(connection, str(self._settings.api_url))
-        write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
-        connection.commit()
+        refuse_mixing(source, str(self._settings.api_url))
+        if source is None:
+            write_setting(connection, SOURCE_SETTING, source_of(str(self._settings.api_url)))
 
-    def _ask_features(self, connection: Connection) -> Features:
+    def _ask_features(self, connection: Connection, stored: str | None) -> Features:
         if not self.entities:
             return Features()
         sorts = {e.name: e.sort_enum for e in ENTITIES if e.sort_enum and e.stamp_operation}
-        return features_of(self.client, connection, sorts)
+        return features_of(self.client, connection, stored, sorts)
 
     @property
     def watermark(self) -> datetime:
@@ -312,8 +318,7 @@ class Pull:
                 pull.staging.note_parents_of_pending()
             try:
                 if entity.strategy is Strategy.WINDOWED:
-                    with database_errors(), connect(self._url) as counting:
-                        scan_timeline(pull, counting)
+                    scan_timeline(pull, self._connections)
                 else:
                     scan(pull)
             except MassDeletion as error:
@@ -424,11 +429,9 @@ class Pull:
                 query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
-    def _save_reading_order(self) -> None:
+    def _remembered(self) -> list[Question]:
         """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
-        with self._connections.use() as connection:
-            write_setting(connection, READING_SETTING, self._order.next().isoformat())
-            self._page_sizes.remember(connection)
+        return [setting(READING_SETTING, self._order.next().isoformat()), self._page_sizes.to_store()]
 
     def _release(self) -> None:
         self.client.close()
@@ -437,18 +440,9 @@ class Pull:
         structlog.contextvars.unbind_contextvars("run_id")
 
 
-def _latest(connection: Connection, *, after_orphaned_run: bool) -> datetime:
-    """The database's clock, or just after the newest `fetched_at` that is held where that is later.
-
-    A run that ended says where it came to; one that died did not, and then staging itself is asked.
-    """
-    row = connection.execute(statement("pull/latest_reading")).fetchone()
-    instants = [row[0].astimezone(UTC)] if row else [datetime.now(UTC)]
-    if after_orphaned_run:
-        newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
-        with connection.transaction():
-            allow_long_statements(connection)
-            for entity in ENTITIES:
-                found = connection.execute(newest.format(sql.Identifier(entity.staging_table))).fetchone()
-                instants += [found[0].astimezone(UTC)] if found and found[0] else []
-    return max(instants)
+def _newest_reading(connection: Connection) -> list[datetime]:
+    """The newest `fetched_at` of each entity: a run that ended says where it came to, one that died did not."""
+    newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
+    questions = [(newest.format(sql.Identifier(entity.staging_table)), None) for entity in ENTITIES]
+    answers = together(connection, long_statements(), *questions)[1:]
+    return [instant.astimezone(UTC) for [(instant,)] in answers if instant is not None]

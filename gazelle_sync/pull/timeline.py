@@ -37,7 +37,8 @@ from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import count_of, ids_of, note_partial, others_of, read_segment, write_page
 from gazelle_sync.pull.timeline_segments import RangeReader
 from gazelle_sync.pull.validation import duplicate_ids
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.warehouse.connect import connect, database_errors
+from gazelle_sync.warehouse.pool import Connections
 
 OVERLAP = timedelta(minutes=15)
 CLOCK_NOISE = timedelta(minutes=1)
@@ -45,18 +46,18 @@ TRIES = 3
 LEFT_OUT = Message("the recent entries and their count never agreed: what was left out comes with a later run")
 
 
-def scan_timeline(pull: EntityPull, connection: Connection) -> None:
+def scan_timeline(pull: EntityPull, database: Connections) -> None:
     """Find and stage what changed of the timeline, and tombstone what is gone.
 
     Args:
         pull: The timeline's pull.
-        connection: One of its own, for what is counted on our side.
+        database: Connections, for what is counted on our side.
 
     Raises:
         ApiError: Nothing could be read.
         MassDeletion: The guard stopped mass deletion.
     """
-    ours = TimelineHeld(connection)
+    ours = TimelineHeld(database)
     if pull.window is not None:
         pull.report.strategy = "backfill"
         start, end = pull.window
@@ -72,12 +73,12 @@ def scan_timeline(pull: EntityPull, connection: Connection) -> None:
     first_time = pull.watermark is None or pull.staging.is_empty
     if first_time or pull.mode is Mode.DEEP:
         pull.report.strategy = "full pages"
-        _read_range(pull, connection, ours, None)
+        _read_range(pull, database, ours, None)
         return
     now = pull.watermark or datetime.now(UTC)
     if pull.mode is Mode.NIGHTLY:
         pull.report.strategy = "45 days and counts"
-        _read_range(pull, connection, ours, midnight(montreal_day(now - timedelta(days=RECENT_DAYS))))
+        _read_range(pull, database, ours, midnight(montreal_day(now - timedelta(days=RECENT_DAYS))))
         counts = ask_day_counts(pull, recent_days())
     else:
         pull.report.strategy = "recent bodies and counts"
@@ -130,13 +131,13 @@ def _read_pages_since(pull: EntityPull, since: datetime) -> None:
         note_partial(pull, gettext(LEFT_OUT))
 
 
-def _read_range(pull: EntityPull, connection: Connection, ours: TimelineHeld, since: datetime | None) -> None:
+def _read_range(pull: EntityPull, database: Connections, ours: TimelineHeld, since: datetime | None) -> None:
     """Read every body from an instant on (None: from the beginning), and tombstone what a complete read lacks."""
     missing: dict[str, datetime] = {}
     if pull.staging.is_empty and ours.count() == 0:
         read = RangeReader(pull, since, None).read()
     else:
-        with SeenIds(connection) as seen:
+        with database_errors(), connect(database.url) as connection, SeenIds(connection) as seen:
             read = RangeReader(pull, since, seen).read()
             missing = seen.missing(since) if read.is_complete else {}
     if read.holes:

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from types import TracebackType
+from typing import Any
 
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.montreal import montreal_day, parse_instant
 from gazelle_sync.pull.timeline_counts import DayCounts, counts_from
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
+from gazelle_sync.warehouse.pool import Connections, Question, Rows, together
 
+UNAPPLIED = "pull/timeline_unapplied"
+"""The query of the newest staged versions that stage 2 has not applied."""
 FOLD_ABOVE = 10_000
 """So many rows of counts beyond two a day are folded: some thousand ticks, or the pages of a first pull."""
 
@@ -21,11 +25,11 @@ class TimelineHeld:
     """What we hold of the timeline: production, corrected by what is staged and not applied yet.
 
     Args:
-        connection: One of its own.
+        database: Connections, taken for a method each.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, database: Connections) -> None:
+        self._database = database
 
     def count(self) -> int:
         """How many living entries we hold."""
@@ -45,15 +49,11 @@ class TimelineHeld:
 
     def _by_day(self, since: date | None) -> tuple[dict[date, int], int]:
         """Montreal day → living entries, of each day since one (None: ever); and how many there are besides."""
-        with database_errors():
-            allow_long_statements(self._connection)
-            rows = self._connection.execute(statement("pull/timeline_days"), {"since": since}).fetchall()
-            if sum(parts for *_, parts in rows) > FOLD_ABOVE + 2 * sum(days for *_, days, _ in rows):
-                self._connection.execute(statement("pull/timeline_days_fold"))
-            unapplied = _unapplied(self._connection)
-            self._connection.commit()
+        rows, unapplied = self._ask((statement("pull/timeline_days"), {"since": since}), (statement(UNAPPLIED), None))
+        if sum(parts for *_, parts in rows) > FOLD_ABOVE + 2 * sum(days for *_, days, _ in rows):
+            self._ask((statement("pull/timeline_days_fold"), None))
         held: Counter[date | None] = Counter({day: entries for day, entries, _, _ in rows})
-        for _, was_living, was_at, is_living, is_at in unapplied:
+        for _, was_living, was_at, is_living, is_at in map(_unapplied, unapplied):
             if was_living:
                 held[_day_since(was_at, since)] -= 1
             if is_living:
@@ -63,23 +63,15 @@ class TimelineHeld:
 
     def repair_counts(self) -> int:
         """Compare the counts that triggers keep with the rows, and put them right; gives how many days differed."""
-        with database_errors():
-            allow_long_statements(self._connection)
-            days = self._connection.execute(statement("pull/timeline_days_repair")).fetchall()
-            self._connection.commit()
+        [days] = self._ask((statement("pull/timeline_days_repair"), None))
         return len(days)
 
     def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""
-        with database_errors():
-            allow_long_statements(self._connection)
-            parameters = {"start": start, "end": end}
-            held: dict[str, datetime] = dict(
-                self._connection.execute(statement("pull/timeline_between"), parameters).fetchall()
-            )
-            unapplied = _unapplied(self._connection)
-            self._connection.commit()
-        for external_id, _, _, is_living, is_at in unapplied:
+        parameters = {"start": start, "end": end}
+        rows, unapplied = self._ask((statement("pull/timeline_between"), parameters), (statement(UNAPPLIED), None))
+        held: dict[str, datetime] = dict(rows)
+        for external_id, _, _, is_living, is_at in map(_unapplied, unapplied):
             held.pop(external_id, None)
             inside = is_at is not None and (start is None or start <= is_at) and (end is None or is_at < end)
             if is_living and is_at is not None and inside:
@@ -89,20 +81,19 @@ class TimelineHeld:
     def owners(self, ids: Iterable[str]) -> dict[str, list[tuple[str | None, str | None]]]:
         """Id → the client and the piano that each body we hold of an entry names, the newest body first."""
         found: dict[str, list[tuple[str | None, str | None]]] = {}
-        with database_errors():
-            rows = self._connection.execute(statement("pull/timeline_owners"), [list(ids)]).fetchall()
-            self._connection.commit()
+        [rows] = self._ask((statement("pull/timeline_owners"), [list(ids)]))
         for external_id, client, piano in rows:
             found.setdefault(external_id, []).append((client, piano))
         return found
 
     def nameless(self) -> list[str]:
         """The names that we gave to entries without an id."""
-        with database_errors():
-            allow_long_statements(self._connection)
-            names = [name for (name,) in self._connection.execute(statement("pull/timeline_nameless"), [NAMELESS])]
-            self._connection.commit()
-        return names
+        [names] = self._ask((statement("pull/timeline_nameless"), [NAMELESS]))
+        return [name for (name,) in names]
+
+    def _ask(self, *questions: Question) -> list[Rows]:
+        with self._database.use() as connection:
+            return together(connection, long_statements(), *questions)[1:]
 
 
 class SeenIds:
@@ -160,7 +151,7 @@ def _day_since(at: datetime | None, since: date | None) -> date | None:
     return None if day is None or (since is not None and day < since) else day
 
 
-def _unapplied(connection: Connection) -> list[tuple[str, bool, datetime | None, bool, datetime | None]]:
-    """(id, was living, was at, is living, is at) of the newest staged versions that stage 2 has not applied."""
-    rows = connection.execute(statement("pull/timeline_unapplied")).fetchall()
-    return [(i, was_at is not None, was_at, is_living, parse_instant(is_at)) for i, was_at, is_living, is_at in rows]
+def _unapplied(row: tuple[Any, ...]) -> tuple[str, bool, datetime | None, bool, datetime | None]:
+    """(id, was living, was at, is living, is at), of a row of `UNAPPLIED`."""
+    external_id, was_at, is_living, is_at = row
+    return external_id, was_at is not None, was_at, is_living, parse_instant(is_at)

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
 from gazelle_sync.gazelle.client import client_for
+from gazelle_sync.gazelle.page_sizes import SETTING as PAGE_SIZES_SETTING
 from gazelle_sync.gazelle.page_sizes import PageSizes
 from gazelle_sync.push import outage, rows
 from gazelle_sync.push.deliver import Delivery
@@ -36,7 +37,8 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.lock import WAIT_S, PushLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.source import refuse_mixing
+from gazelle_sync.warehouse.settings_table import read_setting, read_settings
+from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing
 
 WORKERS = 4
 ROWS_AT_ONCE = 25
@@ -127,8 +129,9 @@ class Push:
         try:
             migrate(self._url)
             with database_errors(), connect(self._url) as connection:
-                refuse_mixing(connection, str(self._settings.api_url))
-                self._page_sizes = PageSizes(self.client.url, self._settings.page_size, connection)
+                stored = read_settings(connection)
+            refuse_mixing(stored.get(SOURCE_SETTING), str(self._settings.api_url))
+            self._page_sizes = PageSizes(self.client.url, self._settings.page_size, stored.get(PAGE_SIZES_SETTING))
             self.client.pushed_size.recall(self._page_sizes)
             self._lock.__enter__()
         except BaseException:
@@ -325,7 +328,7 @@ def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple
     client = client_for(settings)
     try:
         with database_errors(), connect(url, autocommit=True) as connection:
-            refuse_mixing(connection, str(settings.api_url))
+            refuse_mixing(read_setting(connection, SOURCE_SETTING), str(settings.api_url))
             transport = transport_for(settings, client)
             for pushable in (adjusted(pushable, settings) for pushable in PUSHABLES):
                 delivery = Delivery(connection, transport, pushable, settings, run_id="", grace_s=0.0)

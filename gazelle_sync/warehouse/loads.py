@@ -64,9 +64,9 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
     return set(loaded)
 
 
-def open_loads(connection: Connection) -> list[str]:
-    """The entities whose load was begun and not ended, in the order in which it has to be ended."""
-    return list(_makers(connection))
+def open_loads(stored: str | None) -> list[str]:
+    """The entities whose load was begun and not ended, by the value of `SETTING`."""
+    return list(json.loads(stored or "{}"))
 
 
 def end_load(connection: Connection, entity: str, tables: Sequence[str], then: Callable[[], None]) -> None:

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.pool import Question
 
 LAST_SYNC_DATE = "last_sync_date"
+ALL_SETTINGS: Question = "SELECT key, value FROM system_settings", None
+"""The statement of `read_settings`, to be asked with others."""
 
 
 def read_setting(connection: Connection, key: str) -> str | None:
@@ -20,12 +23,17 @@ def read_setting(connection: Connection, key: str) -> str | None:
 
 def write_setting(connection: Connection, key: str, value: str) -> None:
     """Set a key, in the caller's transaction."""
-    connection.execute(statement("warehouse/setting_write"), {"key": key, "value": value})
+    connection.execute(*setting(key, value))
+
+
+def setting(key: str, value: str) -> Question:
+    """The statement of `write_setting`, to be sent with others."""
+    return statement("warehouse/setting_write"), {"key": key, "value": value}
 
 
 def read_settings(connection: Connection) -> dict[str, str]:
     """All keys and their values: a dozen, so that whoever wants several asks once."""
-    return dict(connection.execute("SELECT key, value FROM system_settings").fetchall())
+    return dict(connection.execute(*ALL_SETTINGS).fetchall())
 
 
 def read_watermarks(connection: Connection) -> dict[str, datetime]:

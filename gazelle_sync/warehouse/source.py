@@ -9,7 +9,6 @@ from gazelle_sync.errors import GazelleSyncError, SettingsError, WrongAccount
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting
 
@@ -64,13 +63,16 @@ def environment_is_sandbox() -> bool:
     return settings.wants_sandbox or settings.database_url is None
 
 
-def refuse_mixing(connection: Connection, api_url: str) -> None:
+def refuse_mixing(before: str | None, api_url: str) -> None:
     """Refuse to pull an account into a database that holds another one.
+
+    Args:
+        before: What the first pull into the database recorded (`SOURCE_SETTING`); None: there was none.
+        api_url: The account's.
 
     Raises:
         WrongAccount: A variable is missing, or names another account's database.
     """
-    before = read_setting(connection, SOURCE_SETTING)
     if before in (None, source_of(api_url)):
         return
     raise WrongAccount(

@@ -23,8 +23,9 @@ from gazelle_sync.warehouse import connect as connecting
 from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
-from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.migrate import apply_again, migrate
+from gazelle_sync.warehouse.settings_table import read_settings
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import ENTITY, Shop
@@ -234,7 +235,7 @@ def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(sh
         assert shop.value(keys) < before
         shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_0')")
         end_load(connection, "invoices", tables, nothing)
-        assert open_loads(connection) == []
+        assert open_loads(read_settings(connection)[SETTING]) == []
     assert shop.value(keys) == before
     assert shop.value(f"{keys} AND NOT convalidated") == 1
 

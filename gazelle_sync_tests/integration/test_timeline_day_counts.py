@@ -15,7 +15,7 @@ from gazelle_sync.montreal import montreal_day
 from gazelle_sync.pull import timeline_held
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.timeline_held import TimelineHeld
-from gazelle_sync.warehouse.connect import connect
+from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync.warehouse.schema_repair import repair
 from gazelle_sync_tests.support.shop import Shop
 
@@ -45,9 +45,8 @@ BY_HAND = (
 
 
 @pytest.fixture
-def held(shop: Shop) -> Iterator[TimelineHeld]:
-    with connect(shop.url) as connection:
-        yield TimelineHeld(connection)
+def held(shop: Shop) -> TimelineHeld:
+    return TimelineHeld(Connections(shop.url))
 
 
 def assert_kept(shop: Shop) -> None:
@@ -123,9 +122,8 @@ def test_rows_that_are_added_while_the_counts_are_folded_count(shop: Shop, monke
     done = threading.Event()
 
     def fold() -> None:
-        with connect(shop.url) as connection:
-            while not done.is_set():
-                TimelineHeld(connection).count()
+        while not done.is_set():
+            TimelineHeld(Connections(shop.url)).count()
 
     folding = threading.Thread(target=fold)
     folding.start()
