@@ -97,6 +97,7 @@ def status(as_json: bool) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database's tables and views up to date, and make again what somebody dropped."""
+    from gazelle_sync.pull.load import end_abandoned_alone
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
     from gazelle_sync.warehouse.schema_repair import read_public_grants, repair
 
@@ -105,6 +106,7 @@ def migrate() -> None:
         applied = apply_migrations(str(settings.database_url))
         for name in applied:
             click.echo(say("applied {name}", name=name))
+        end_abandoned_alone(str(settings.database_url))
         repaired = repair(str(settings.database_url))
         for name in repaired.made:
             click.echo(say("made again: {name}", name=name))

@@ -17,12 +17,11 @@ from psycopg import sql
 from gazelle_sync.entities import Entity
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.pull import guard
+from gazelle_sync.pull import guard, load
 from gazelle_sync.pull.comparison import Comparison, compare
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
@@ -101,25 +100,21 @@ class Applier:
                 raise guard.mass_emptying(self._entity, doubted)
 
     def _apply_batches(self, connection: Connection, which: StagedSelection) -> None:
-        self._writer = TableWriter(connection, self._entity)
-        writer = self._writer
-        tables = [table.name for table in self._entity.tables]
-        with (
-            connect(self._database.url) as reading,
-            bulk_load(
-                connection, self._entity.staging_table, tables, self._find_all_duplicates
-            ) as writer.tables_are_new,
-        ):
-            self._finds_duplicates = not self._writer.tables_are_new and which is StagedSelection.PENDING
+        writer = self._writer = TableWriter(connection, self._entity)
+        is_first = True
+        with connect(self._database.url) as reading:
             for batch in prefetch(self._batches(reading, which)):
+                if is_first:  # of nothing staged, no load begins
+                    writer.tables_are_new = bool(load.begin(connection, [self._entity], from_staging=True))
+                    self._finds_duplicates = not writer.tables_are_new and which is StagedSelection.PENDING
+                    is_first = False
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
-        if which is StagedSelection.ALL:
+        if writer.tables_are_new:
+            self._report.changed += load.end(connection, self._entity)
+        elif which is StagedSelection.ALL:
             with connection.transaction():
-                self._find_all_duplicates()
-
-    def _find_all_duplicates(self) -> None:
-        self._report.changed += self._writer.find_duplicates(None)
+                self._report.changed += writer.find_duplicates(None)
 
     def _has_pending(self, connection: Connection) -> bool:
         query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)

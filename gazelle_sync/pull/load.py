@@ -1,4 +1,4 @@
-"""A first load, from the entity's side: which entities load, and what is looked up when their rows are in.
+"""A load of empty tables, from the entity's side: which entities load, and what is looked up when their rows are in.
 
 While entities load side by side nothing holds their rows against each other. So at the end what is named and is nowhere
 gets its stub, with what the records that name it say of it, before the foreign keys are made.
@@ -7,47 +7,67 @@ gets its stub, with what the records that name it say of it, before the foreign 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from contextlib import suppress
 from itertools import islice
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.pull.guard import rows_of
-from gazelle_sync.pull.stage import ReadingOrder
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.loads import begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.merge import Staged, TableWriter
+from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.settings_table import read_setting
 
 BATCH = 2000
 
 
-def begin(connection: Connection, entities: Sequence[Entity]) -> set[str]:
-    """Begin the load of those of some entities whose tables are empty; gives their names."""
-    return begin_loads(connection, {entity.name: _tables(entity) for entity in entities})
-
-
-def end_abandoned(connection: Connection, stored: str | None, order: ReadingOrder) -> None:
-    """End the loads of a run that died: its rows are here, their keys and indexes are not.
+def begin(connection: Connection, entities: Sequence[Entity], *, from_staging: bool = False) -> set[str]:
+    """Begin the load of those of some entities whose tables are empty; gives their names.
 
     Args:
         connection: In no transaction.
+        entities: Which.
+        from_staging: Whether their rows come from what is staged, and not with it.
+    """
+    return begin_loads(connection, {entity.name: _tables(entity)[from_staging:] for entity in entities})
+
+
+def end_abandoned(connection: Connection, stored: str | None) -> None:
+    """End the loads of a run that died: its rows are here, their keys and indexes are not.
+
+    Args:
+        connection: In no transaction. The caller holds the pull's lock, so no load that is open is going on.
         stored: What the database says of loads (`loads.SETTING`); None: nothing.
-        order: Dates the stubs.
     """
     open_names = open_loads(stored)
     for entity in ENTITIES:
         if entity.name in open_names:
-            end(connection, entity, order.next())
+            end(connection, entity)
 
 
-def end(connection: Connection, entity: Entity, read_at: datetime) -> int:
+def end_abandoned_alone(url: str) -> None:
+    """The same outside of a run.
+
+    Raises:
+        AnotherPullRunning: A load is going on, and did not end for a while.
+        DatabaseError: The database cannot be reached, or refuses.
+    """
+    # Where somebody dropped a table, `schema_repair` makes it again, and its keys and indexes with it.
+    with borrow(url) as connection, suppress(errors.UndefinedTable):
+        if open_loads(read_setting(connection, SETTING)):
+            with PullLock(url, wait_s=WAIT_S):
+                end_abandoned(connection, read_setting(connection, SETTING))
+
+
+def end(connection: Connection, entity: Entity) -> int:
     """End an entity's load.
 
     Args:
         connection: In no transaction.
         entity: Which. What it names is in, as far as it ever will be.
-        read_at: When what it names was found to be nowhere, aware UTC.
 
     Returns:
         How many rows were made or changed.
@@ -59,7 +79,7 @@ def end(connection: Connection, entity: Entity, read_at: datetime) -> int:
         writer = TableWriter(connection, entity)
         ids = iter(_naming_unknown(connection, entity))
         while part := list(islice(ids, BATCH)):
-            changed += writer.make_stubs(list(_reconciled(connection, entity, part, read_at)))
+            changed += writer.make_stubs(list(_reconciled(connection, entity, part)))
         changed += writer.find_duplicates(None)
 
     end_load(connection, entity.name, _tables(entity), complete)
@@ -89,8 +109,8 @@ def _naming_unknown(connection: Connection, entity: Entity) -> list[str]:
     return sorted(external_id for (external_id,) in connection.execute(sql.SQL(" UNION ").join(queries)))
 
 
-def _reconciled(connection: Connection, entity: Entity, ids: list[str], read_at: datetime) -> Iterator[Staged]:
+def _reconciled(connection: Connection, entity: Entity, ids: list[str]) -> Iterator[Staged]:
     query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=sql.Identifier(entity.staging_table))
-    for external_id, body in connection.execute(query, [ids]).fetchall():
+    for external_id, body, fetched_at in connection.execute(query, [ids]).fetchall():
         if (rows := rows_of(entity, body)) is not None:
-            yield Staged("", external_id, body, read_at, None, True, rows)
+            yield Staged("", external_id, body, fetched_at, None, True, rows)

@@ -23,6 +23,7 @@ from psycopg import sql
 from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync.errors import GazelleSyncError, SettingsError, StagingIncomplete
 from gazelle_sync.i18n import gettext
+from gazelle_sync.pull import load
 from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
@@ -30,8 +31,10 @@ from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.loads import SETTING
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.settings_table import read_setting
 
 SHARE_KEPT = 0.02
 """Of the living rows of a table: so many without a staged version are kept without a person's word."""
@@ -103,6 +106,8 @@ class Replay:
             self._lock.__enter__()
             self._runlog = RunLog(self._database.url, self._run_id, "replay", task_type="replay")
             try:
+                with self._database.use() as connection:
+                    load.end_abandoned(connection, read_setting(connection, SETTING))
                 self._unstaged = {} if self._only_pending else self._count_unstaged()
             except GazelleSyncError as error:
                 self._runlog.finish({}, None, error)

@@ -171,7 +171,7 @@ class Pull:
             self._order = ReadingOrder(max([begins_at.astimezone(UTC), *newest]))
             self._features = self._ask_features(connection, settings.get(FEATURES_SETTING))
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, settings.get(PAGE_SIZES_SETTING))
-            load.end_abandoned(connection, settings.get(LOADS_SETTING), self._order)
+            load.end_abandoned(connection, settings.get(LOADS_SETTING))
             # A full run puts staging right before it looks at what is held.
             self._snapshots = read_snapshots(
                 connection, ENTITIES, with_held=self._mode not in (Mode.NIGHTLY, Mode.DEEP)
@@ -282,7 +282,7 @@ class Pull:
     def _end_load(self, name: str) -> None:
         if name in self._loading:
             with self._connections.use() as connection:
-                self.reports[name].changed += load.end(connection, ENTITY[name], self._order.next())
+                self.reports[name].changed += load.end(connection, ENTITY[name])
             self._loading.discard(name)
 
     def _move_watermarks(self) -> None:

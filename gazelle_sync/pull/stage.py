@@ -242,7 +242,7 @@ class Staging:
         query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=self._table)
         with self._database.use() as connection:
             rows = connection.execute(query, [list(ids)]).fetchall()
-        yield from rows
+        yield from ((external_id, body) for external_id, body, _ in rows)
 
     def write(
         self, bodies: Sequence[Any], answer: Answer, held: dict[str, Held], *, unlisted: bool = False

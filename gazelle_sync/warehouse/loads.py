@@ -33,7 +33,7 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
 
     Args:
         connection: In no transaction.
-        wanted: Entity → its staging table and its production tables.
+        wanted: Entity → the tables that its load fills.
 
     Returns:
         The entities that are loaded.
@@ -45,14 +45,15 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
         sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
         for table in sorted(tables)
     )
-    empty = {name for (name,) in connection.execute(is_empty)}
+    with connection.transaction():
+        empty = {name for (name,) in connection.execute(is_empty)}
     loaded = {entity: names for entity, names in wanted.items() if empty.issuperset(names)}
     if not loaded:
         return set()
     owners = {table: entity for entity, names in loaded.items() for table in names}
     try:
-        with connection.transaction(), brief_exclusive_lock(connection):
-            makers: dict[str, list[str]] = {entity: [] for entity in loaded}
+        with brief_exclusive_lock(connection):
+            makers = _makers(connection) | {entity: [] for entity in loaded}
             found = connection.execute(statement("warehouse/load_definitions"), {"tables": list(owners)}).fetchall()
             for table, drop, make in found:
                 connection.execute(drop.encode())
@@ -75,14 +76,14 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
     Args:
         connection: In no transaction.
         entity: Its name.
-        tables: Its staging table and its production tables.
+        tables: Those that its load filled.
         then: Called when the indexes are there and before the foreign keys are: it gives a row to what is named and
             has none.
     """
     with connection.transaction():
         allow_long_statements(connection)
         makers = _makers(connection)
-        made = makers.pop(entity)
+        made = makers.pop(entity, [])
         keys = [make for make in made if make.startswith("ALTER TABLE")]
         _make(connection, [make for make in made if make not in keys])
         for table in tables:

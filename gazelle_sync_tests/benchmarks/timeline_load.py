@@ -74,7 +74,7 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
             staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
         staged = time.perf_counter()
         with connections.use() as connection:
-            load.end(connection, TIMELINE, order.next())
+            load.end(connection, TIMELINE)
         applied = time.perf_counter()
     _check(url, pages)
     where.drop(database)

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import DatabaseError
-from gazelle_sync.pull import load
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.warehouse import connect as connecting
-from gazelle_sync.warehouse.bulk import bulk_load
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
-from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.loads import begin_loads, end_load
 from gazelle_sync.warehouse.migrate import apply_again, migrate
-from gazelle_sync.warehouse.settings_table import read_settings
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.sandbox import RunningSandbox
-from gazelle_sync_tests.support.shop import ENTITY, Shop
+from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 
 def set_database(shop: Shop, **settings: str) -> None:
@@ -50,15 +44,6 @@ def nothing() -> None:
     """Nothing."""
 
 
-def locked_out(shop: Shop) -> set[str]:
-    """Tables that nobody else can read at the moment."""
-    found = shop.query(
-        "SELECT relation::regclass::text FROM pg_locks JOIN pg_database AS d ON d.oid = database "
-        "WHERE mode = 'AccessExclusiveLock' AND d.datname = current_database()"
-    )
-    return {name for (name,) in found if name is not None and name.startswith(("gazelle_", "staging_"))}
-
-
 def test_a_reader_who_keeps_a_transaction_open_holds_no_import_up(shop: Shop) -> None:
     """It waited for the reader, and everybody who came after waited for it."""
     shop.query("TRUNCATE gazelle_timeline_entries")
@@ -69,42 +54,36 @@ def test_a_reader_who_keeps_a_transaction_open_holds_no_import_up(shop: Shop) ->
     shop.assert_equals_api()
 
 
-def test_an_import_locks_no_table_that_holds_rows(shop: Shop) -> None:
-    shop.query("TRUNCATE gazelle_timeline_entries")
-    with (
-        connect(shop.url) as connection,
-        bulk_load(connection, "staging_timeline", ["gazelle_timeline_entries"], nothing) as is_new,
-    ):
-        assert is_new
-        held = {name for name in locked_out(shop) if name in shop.tables()}
-        assert held == {"gazelle_timeline_entries"}
-    assert shop.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'gazelle_timeline_entries'::regclass") > 3
+def test_a_first_load_beside_a_reader_waits_for_nobody_and_keeps_its_keys(new_shop: Shop) -> None:
+    index = "SELECT 'gazelle_contacts_client'::regclass::oid"
+    before = new_shop.value(index)
+    set_database(new_shop, lock_timeout="5s")
+    with in_a_transaction(new_shop, "TABLE gazelle_clients; TABLE staging_timeline"):
+        new_shop.sync()
+    new_shop.assert_equals_api()
+    assert new_shop.value(index) == before
 
 
-@pytest.mark.parametrize("kept", ["staging_invoices", "gazelle_invoice_items"])
-def test_an_import_of_nothing_and_one_into_rows_lock_nothing(shop: Shop, kept: str) -> None:
-    tables = ["gazelle_invoices", "gazelle_invoice_items"]
-    shop.query("ALTER TABLE gazelle_invoice_items DROP CONSTRAINT gazelle_invoice_items_invoice_external_id_fkey")
-    for table in {"staging_invoices", *tables} - ({kept} if kept != "staging_invoices" else set()):
-        shop.query(f"TRUNCATE {table} CASCADE" if table == "gazelle_invoices" else f"TRUNCATE {table}")
-    if kept != "staging_invoices":
-        shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_1')")
-    with connect(shop.url) as connection, bulk_load(connection, "staging_invoices", tables, nothing) as is_new:
-        assert not is_new
-        assert locked_out(shop) == set()
+def test_whoever_reads_during_a_first_load_does_not_wait_for_it(new_shop: Shop) -> None:
+    """A load waits for a second for the tables that it changes, and others no longer than that."""
+    ended = threading.Event()
 
+    def read() -> int:
+        reads = 0
+        with psycopg.connect(new_shop.url, autocommit=True) as reader:
+            reader.execute("SET lock_timeout = '2s'")
+            while not ended.is_set():
+                for table in PRODUCTION:
+                    reader.execute(f"SELECT count(*) FROM {table}".encode())  # noqa: S608 - the tests' own names
+                reads += 1
+        return reads
 
-def test_a_first_load_beside_a_reader_waits_for_nobody_and_keeps_its_keys(
-    databases: Databases, sandbox: RunningSandbox, tmp_path: Path
-) -> None:
-    with databases.temporary() as url:
-        shop = Shop.on(url, sandbox, tmp_path)
-        migrate(url)
-        set_database(shop, lock_timeout="5s")
-        with in_a_transaction(shop, "TABLE gazelle_clients; TABLE staging_timeline"):
-            shop.sync()
-        shop.assert_equals_api()
-        assert shop.value("SELECT count(*) FROM system_settings WHERE key = 'first_loads'") == 0
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(read)
+        new_shop.sync(page_size=25)
+        ended.set()
+        assert reading.result() > 1
+    new_shop.assert_equals_api()
 
 
 def test_a_migration_does_not_wait_for_a_reader_and_says_who_is_in_the_way(shop: Shop) -> None:
@@ -223,52 +202,3 @@ def test_limits_end_with_their_transaction(shop: Shop) -> None:
         end_load(connection, "products", tables, nothing)
         row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert row.fetchone() == ("2min", "7s")
-
-
-def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(shop: Shop) -> None:
-    tables = ["staging_invoices", "gazelle_invoices", "gazelle_invoice_items"]
-    keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'gazelle_invoice_items'::regclass"
-    before = shop.value(keys)
-    shop.query("TRUNCATE staging_invoices, gazelle_invoices CASCADE")
-    with connect(shop.url, autocommit=True) as connection:
-        assert begin_loads(connection, {"invoices": tables}) == {"invoices"}
-        assert shop.value(keys) < before
-        shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_0')")
-        end_load(connection, "invoices", tables, nothing)
-        assert open_loads(read_settings(connection)[SETTING]) == []
-    assert shop.value(keys) == before
-    assert shop.value(f"{keys} AND NOT convalidated") == 1
-
-
-def test_a_first_load_that_was_killed_is_ended_by_the_next_run(
-    databases: Databases, sandbox: RunningSandbox, tmp_path: Path
-) -> None:
-    definitions = (
-        "SELECT array_agg(d ORDER BY d) FROM (SELECT pg_get_indexdef(indexrelid) AS d FROM pg_index "
-        "WHERE indrelid::regclass::text ~ '^(gazelle|staging)_' UNION ALL SELECT conrelid::regclass || "
-        "pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text ~ '^gazelle_') AS made"
-    )
-    with databases.temporary() as url:
-        shop = Shop.on(url, sandbox, tmp_path)
-        migrate(url)
-        before = shop.value(definitions)
-        with connect(url, autocommit=True) as connection:
-            assert load.begin(connection, ENTITIES) == {entity.name for entity in ENTITIES}
-        assert shop.value(definitions) != before
-        shop.query("INSERT INTO gazelle_users (external_id, is_stub) VALUES ('usr_0', true)")  # no longer empty
-        shop.sync()
-        assert shop.value(definitions) == before
-        assert shop.value("SELECT value FROM system_settings WHERE key = 'first_loads'") == "{}"
-
-
-def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) -> None:
-    piano = shop.rows("gazelle_pianos", "NOT is_stub")[0]["external_id"]
-    with connect(shop.url, autocommit=True) as connection:
-        (body,) = connection.execute(
-            "SELECT raw_data FROM staging_pianos WHERE external_id = %s", [piano]
-        ).fetchone() or (None,)
-        for client, ready in ((body["client"], {piano}), ({"id": "cli_0Inconnue"}, set())):
-            (method,) = PageWriter(ENTITY["pianos"], loads=False).methods(
-                {piano: {**body, "client": client}}, datetime.now(UTC)
-            )
-            assert method.ready(connection) == ready

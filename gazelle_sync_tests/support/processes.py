@@ -6,17 +6,20 @@ The tests that kill pulls need many of them, and a command spends most of its ti
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import psycopg
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.session import Pull
@@ -54,6 +57,11 @@ class Processes:
         pid = self.begin(environment, mode)
         time.sleep(after_s)
         os.kill(pid, signal.SIGKILL)
+        return self.end(pid) == -signal.SIGKILL
+
+    def pull_killed_at(self, environment: Mapping[str, str], number: int) -> bool:
+        """Begin a pull that is killed before its n-th statement; whether it came so far."""
+        pid = self._order(pull=Mode.TICK.value, environment=dict(environment), killed_at=number)
         return self.end(pid) == -signal.SIGKILL
 
     def command(
@@ -161,6 +169,8 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     if "pull" in order:
         os.dup2(2, 1)  # the parent reads standard output
+        if "killed_at" in order:
+            _kill_at(order["killed_at"])
         try:
             pull_once(Mode(order["pull"]))
         except BaseException as error:
@@ -178,6 +188,22 @@ def _become(order: dict[str, Any]) -> None:
     from gazelle_sync.cli.app import main
 
     main()
+
+
+def _kill_at(number: int) -> None:
+    """Have this process killed before it says its n-th statement to the database."""
+    said = itertools.count(1)
+
+    def killing(say: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **more: Any) -> Any:
+            if next(said) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return say(*args, **more)
+
+        return counted
+
+    for name in ("execute", "copy"):
+        setattr(psycopg.Cursor, name, killing(getattr(psycopg.Cursor, name)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,198 @@
+"""A load of empty tables: killed anywhere it is ended by whoever comes next, and nobody waits for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gazelle_sync.entities import ENTITIES
+from gazelle_sync.errors import AnotherPullRunning
+from gazelle_sync.pull import load
+from gazelle_sync.pull.write import PageWriter
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.schema_repair import repair
+from gazelle_sync.warehouse.settings_table import read_setting
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.processes import Processes
+from gazelle_sync_tests.support.sandbox import RunningSandbox
+from gazelle_sync_tests.support.shop import ENTITY, Shop
+
+DEFINITIONS = """
+SELECT array_agg(d ORDER BY d)
+FROM (
+    SELECT pg_get_indexdef(indexrelid) AS d FROM pg_index WHERE indrelid::regclass::text ~ '^(gazelle|staging)_'
+    UNION ALL
+    SELECT conrelid::regclass || pg_get_constraintdef(oid) || convalidated
+    FROM pg_constraint
+    WHERE conrelid::regclass::text ~ '^gazelle_'
+) AS made
+"""
+"""Every index and key of the tables that loads fill."""
+INVOICES = ["gazelle_invoices", "gazelle_invoice_items"]
+
+
+def nothing() -> None:
+    """Nothing."""
+
+
+def open_names(shop: Shop) -> list[str]:
+    with connect(shop.url) as connection:
+        return open_loads(read_setting(connection, SETTING))
+
+
+def indexes(shop: Shop) -> set[int]:
+    """The indexes of all tables: one that was dropped and made again is another."""
+    return {oid for (oid,) in shop.query("SELECT indexrelid FROM pg_index WHERE indrelid::regclass::text ~ '^gazelle'")}
+
+
+# ---- what is dropped, and for whom
+
+
+def test_a_load_needs_no_lock_on_a_table_that_holds_rows(shop: Shop) -> None:
+    shop.query("TRUNCATE gazelle_timeline_entries")
+    with psycopg.connect(shop.url) as reader, connect(shop.url, autocommit=True) as connection:
+        reader.execute("SELECT FROM gazelle_clients, gazelle_pianos, gazelle_users, gazelle_invoices LIMIT 1")
+        assert begin_loads(connection, {"timeline": ["gazelle_timeline_entries"]}) == {"timeline"}
+        assert (
+            shop.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'gazelle_timeline_entries'::regclass") > 3
+        )
+
+
+def test_a_replay_of_nothing_and_one_into_rows_begin_no_load(shop: Shop) -> None:
+    shop.query("TRUNCATE staging_invoices, gazelle_invoices CASCADE")
+    before = indexes(shop)
+    shop.replay(only=["invoices"])
+    assert indexes(shop) == before
+    with connect(shop.url, autocommit=True) as connection:
+        shop.query("INSERT INTO gazelle_invoices (external_id) VALUES ('inv_1')")
+        assert begin_loads(connection, {"invoices": INVOICES}) == set()
+    assert indexes(shop) == before
+
+
+def test_a_replay_into_empty_tables_is_a_load(lived_in: Shop) -> None:
+    before, made = lived_in.fingerprint(with_ids=False), lived_in.value(DEFINITIONS)
+    lived_in.query("TRUNCATE gazelle_timeline_entries")
+    old = indexes(lived_in)
+    lived_in.replay(only=["timeline"])
+    assert indexes(lived_in) != old
+    assert (lived_in.fingerprint(with_ids=False), lived_in.value(DEFINITIONS)) == (before, made)
+
+
+def test_a_second_load_forgets_nothing_of_one_that_is_open(shop: Shop) -> None:
+    shop.query("TRUNCATE gazelle_invoices, gazelle_timeline_entries CASCADE")
+    with connect(shop.url, autocommit=True) as connection:
+        begin_loads(connection, {"invoices": INVOICES})
+        begin_loads(connection, {"timeline": ["gazelle_timeline_entries"]})
+        assert open_names(shop) == ["invoices", "timeline"]
+
+
+def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(shop: Shop) -> None:
+    keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'gazelle_invoice_items'::regclass"
+    before = shop.value(keys)
+    shop.query("TRUNCATE gazelle_invoices CASCADE")
+    with connect(shop.url, autocommit=True) as connection:
+        assert begin_loads(connection, {"invoices": INVOICES}) == {"invoices"}
+        assert shop.value(keys) < before
+        shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_0')")
+        end_load(connection, "invoices", INVOICES, nothing)
+        assert open_names(shop) == []
+    assert shop.value(keys) == before
+    assert shop.value(f"{keys} AND NOT convalidated") == 1
+
+
+def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) -> None:
+    piano = shop.rows("gazelle_pianos", "NOT is_stub")[0]["external_id"]
+    body = shop.value("SELECT raw_data FROM staging_pianos WHERE external_id = %s", piano)
+    with connect(shop.url, autocommit=True) as connection:
+        for client, ready in ((body["client"], {piano}), ({"id": "cli_0Inconnue"}, set())):
+            (method,) = PageWriter(ENTITY["pianos"], loads=False).methods(
+                {piano: {**body, "client": client}}, datetime.now(UTC)
+            )
+            assert method.ready(connection) == ready
+
+
+# ---- killed, and who ends it
+
+
+def begin_and_die(shop: Shop) -> None:
+    """A run that began the load of all entities, wrote a row, and was killed."""
+    with connect(shop.url, autocommit=True) as connection:
+        assert load.begin(connection, ENTITIES) == {entity.name for entity in ENTITIES}
+    shop.query("INSERT INTO gazelle_users (external_id, is_stub, deleted_at) VALUES ('usr_0', true, now())")
+
+
+def migrate_as_a_person(shop: Shop) -> None:
+    """`gazelle-sync migrate`."""
+    load.end_abandoned_alone(shop.url)
+    assert repair(shop.url).made == []
+
+
+@pytest.mark.parametrize("successor", [Shop.sync, Shop.replay, migrate_as_a_person], ids=["sync", "replay", "migrate"])
+def test_a_load_that_was_killed_is_ended_by_whoever_comes_next(
+    new_shop: Shop, successor: Callable[[Shop], object]
+) -> None:
+    before = new_shop.value(DEFINITIONS)
+    begin_and_die(new_shop)
+    assert new_shop.value(DEFINITIONS) != before
+    successor(new_shop)
+    assert new_shop.value(DEFINITIONS) == before
+    assert open_names(new_shop) == []
+
+
+def test_migrate_does_not_end_a_load_that_is_going_on(new_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "WAIT_S", 0)
+    begin_and_die(new_shop)
+    with PullLock(new_shop.url, wait_s=0), pytest.raises(AnotherPullRunning):
+        load.end_abandoned_alone(new_shop.url)
+    assert open_names(new_shop) == [entity.name for entity in ENTITIES]
+
+
+def test_migrate_makes_the_settings_again_where_somebody_dropped_them(shop: Shop) -> None:
+    shop.query("DROP TABLE system_settings CASCADE")
+    load.end_abandoned_alone(shop.url)
+    assert "system_settings" in repair(shop.url).made
+
+
+def assert_whole(shop: Shop, definitions: list[str]) -> None:
+    """Production is the account, with every key and index there, and no load is open."""
+    shop.assert_equals_api()
+    assert shop.value(DEFINITIONS) == definitions
+    assert open_names(shop) == []
+
+
+def test_first_pulls_killed_one_after_another_at_statements_of_their_own_end_whole(
+    new_shop: Shop, processes: Processes
+) -> None:
+    definitions = new_shop.value(DEFINITIONS)
+    environment = new_shop.environment(GAZELLE_PAGE_SIZE="25")
+    number = 12
+    while processes.pull_killed_at(environment, number):
+        number += 23
+    assert number > 100, "it came far"
+    assert_whole(new_shop, definitions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_a_first_pull_killed_at_any_of_its_statements_is_taken_up_by_the_next(
+    databases: Databases, sandbox: RunningSandbox, tmp_path: Path, processes: Processes, part: int
+) -> None:
+    for number in itertools.count(1 + part, 4):
+        with databases.temporary() as url:
+            shop = Shop.on(url, sandbox, tmp_path)
+            definitions = shop.value(DEFINITIONS)
+            was_killed = processes.pull_killed_at(shop.environment(GAZELLE_PAGE_SIZE="25"), number)
+            if was_killed:
+                shop.sync()
+            assert_whole(shop, definitions)
+            shop.leave()
+        if not was_killed:
+            assert number > 100, "it came far"
+            return
