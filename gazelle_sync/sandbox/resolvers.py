@@ -15,36 +15,6 @@ from gazelle_sync.sandbox.store import Store
 
 Resolver = Callable[[Store, Record, dict[str, Json]], Json]
 
-LOCALIZATIONS = {
-    locale: {
-        "id": f"loz_{locale}",
-        "locale": locale,
-        "dateFormatLocale": locale,
-        "timeFormatLocale": locale,
-        "currencyFormat": "AFTER" if locale == "fr_CA" else "BEFORE",
-        "firstDayOfWeek": "SUN",
-        "isClientDefault": locale == "fr_CA",
-        "isUserDefault": locale == "fr_CA",
-        "createdAt": "2016-01-04T15:00:00Z",
-        "updatedAt": "2016-01-04T15:00:00Z",
-    }
-    for locale in ("fr_CA", "en_CA")
-}
-COMPANY = {
-    "id": "com_0sandbox",
-    "name": "Les Pianos du Bac à Sable",
-    "email": "atelier@pianos-bac-a-sable.example",
-    "website": "https://pianos-bac-a-sable.example",
-    "street1": "1, rue Imaginaire",
-    "municipality": "Montréal",
-    "region": "QC",
-    "postalCode": "H0H 0H0",
-    "countryCode": "CA",
-    "countryName": "Canada",
-    "createdAt": "2016-01-04T15:00:00Z",
-}
-
-
 KIND_OF_TYPE = {
     "PrivateClient": "clients",
     "PrivateContact": "contacts",
@@ -57,16 +27,6 @@ KIND_OF_TYPE = {
     "PrivateTimelineEntry": "timeline",
     "PrivateUser": "users",
 }
-
-
-def _named(store: Store, kind: str, record_id: str | None) -> Record | None:
-    """The record that an id names. Of a client that was deleted, the id is left; a user who left still answers."""
-    found = store.get(kind, record_id)
-    if found is not None or record_id is None:
-        return found
-    if kind == "users":
-        return store.get("former_users", record_id)
-    return {"id": record_id, "tags": []} if kind == "clients" else None
 
 
 def resolver_of(parent: str, field: str, of_type: str) -> Resolver | None:
@@ -82,8 +42,6 @@ def resolver_of(parent: str, field: str, of_type: str) -> Resolver | None:
     """
     if (parent, field) in RESOLVERS:
         return RESOLVERS[parent, field]
-    if of_type == "PrivateCompany":
-        return lambda *_: COMPANY
     if of_type not in KIND_OF_TYPE:
         return None
     kind, reference = KIND_OF_TYPE[of_type], f"{field}Id"
@@ -95,81 +53,14 @@ def resolver_of(parent: str, field: str, of_type: str) -> Resolver | None:
     return resolve
 
 
-def _inline(field: str) -> Resolver:
-    return lambda _, record, __: record.get(field) or ()
-
-
-def _default(field: str) -> Resolver:
-    def resolve(_: Store, record: Record, __: dict[str, Json]) -> Record | None:
-        rows: list[Record] = record.get(field) or []
-        return next((row for row in rows if row.get("isDefault")), rows[0] if rows else None)
-
-    return resolve
-
-
-def _location(usage: str) -> Resolver:
-    def resolve(_: Store, record: Record, __: dict[str, Json]) -> Record | None:
-        return next((row for row in record.get("locations") or () if row["usageType"] == usage), None)
-
-    return resolve
-
-
-def _contacts(store: Store, record: Record, arguments: dict[str, Json]) -> Rows:
-    rows = store.children("contacts", "clientId", record["id"])
-    if not arguments.get("includeArchived"):
-        rows = [row for row in rows if not row["archived"]]
-    return sorted(rows, key=lambda row: row.get("sortOrder") or 0)
-
-
-def _default_contact(flag: str) -> Resolver:
-    def resolve(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
-        rows = store.children("contacts", "clientId", record["id"])
-        return next((row for row in rows if row.get(flag)), None)
-
-    return resolve
-
-
-def _client_pianos(store: Store, record: Record, arguments: dict[str, Json]) -> Rows:
-    rows = store.children("pianos", "clientId", record["id"])
-    wanted = arguments.get("status")
-    return [row for row in rows if wanted is None or row.get("status") in wanted]
-
-
-def _last_invoice(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
-    return max(store.children("invoices", "clientId", record["id"]), key=lambda row: row["number"], default=None)
-
-
-def _event_pianos(store: Store, record: Record, _: dict[str, Json]) -> Rows:
-    rows = ((row, store.get("pianos", row["pianoId"])) for row in record["pianos"])
-    return [{"isTuning": row["isTuning"], "piano": piano, "event": record} for row, piano in rows if piano is not None]
-
-
-def _estimate(_: Store, record: Record, __: dict[str, Json]) -> Record | None:
-    if record.get("estimateId") is None:
-        return None
-    day = record["occurredAt"][:10]
-    return {
-        "id": record["estimateId"],
-        "number": 1,
-        "locale": "fr_CA",
-        "tags": [],
-        "isArchived": False,
-        "estimatedOn": day,
-        "expiresOn": day,
-        "clientUrl": f"https://gazelle.example/e/{record['estimateId']}",
-        "createdAt": record["occurredAt"],
-        "updatedAt": record["occurredAt"],
-    }
-
-
-def _invoice_payment(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
-    invoice = store.get("invoices", record.get("invoiceId"))
-    payments = (invoice or {}).get("payments") or ()
-    return next((row for row in payments if row["id"] == record.get("invoicePaymentId")), None)
-
-
-def _children(kind: str, field: str) -> Resolver:
-    return lambda store, record, _: store.children(kind, field, record["id"])
+def _named(store: Store, kind: str, record_id: str | None) -> Record | None:
+    """The record that an id names. Of a client that was deleted, the id is left; a user who left still answers."""
+    found = store.get(kind, record_id)
+    if found is not None or record_id is None:
+        return found
+    if kind == "users":
+        return store.get("former_users", record_id)
+    return {"id": record_id, "tags": []} if kind == "clients" else None
 
 
 def _all(kind: str) -> Resolver:
@@ -177,11 +68,7 @@ def _all(kind: str) -> Resolver:
 
 
 def _list(kind: str) -> Resolver:
-    return lambda store, _, arguments: rows(store, kind, arguments.get("filters"), arguments.get("sortBy"))
-
-
-def _tags(kind: str) -> Resolver:
-    return lambda store, _, __: sorted({tag for record in store.records(kind) for tag in record["tags"]})
+    return lambda store, _, arguments: rows(store, kind, arguments)
 
 
 def _by_argument(kind: str, *names: str) -> Resolver:
@@ -191,20 +78,49 @@ def _by_argument(kind: str, *names: str) -> Resolver:
     return find
 
 
-_FRENCH: Resolver = lambda _, __, ___: LOCALIZATIONS["fr_CA"]  # noqa: E731
-_LOCALIZATION: Resolver = lambda _, record, __: LOCALIZATIONS.get(record.get("locale") or "")  # noqa: E731
+def _contacts(store: Store, record: Record, arguments: dict[str, Json]) -> Rows:
+    rows = store.children("contacts", "clientId", record["id"])
+    if not arguments.get("includeArchived"):
+        rows = [row for row in rows if not row["archived"]]
+    return sorted(rows, key=lambda row: row.get("sortOrder") or 0)
+
+
+def _default_contact(store: Store, record: Record, _: dict[str, Json]) -> Record | None:
+    rows = store.children("contacts", "clientId", record["id"])
+    return next((row for row in rows if row.get("isDefault")), None)
+
+
+def _event_pianos(store: Store, record: Record, _: dict[str, Json]) -> Rows:
+    rows = ((row, store.get("pianos", row["pianoId"])) for row in record["pianos"])
+    return [{"isTuning": row["isTuning"], "piano": piano} for row, piano in rows if piano is not None]
+
+
+def _nested(field: str) -> Resolver:
+    return lambda _, record, __: record.get(field) or ()
+
+
+def _nested_row(field: str, name: str, value: Json, *, or_first: bool = False) -> Resolver:
+    """The row of a nested list that has this value."""
+
+    def resolve(_: Store, record: Record, __: dict[str, Json]) -> Record | None:
+        rows: list[Record] = record.get(field) or []
+        return next((row for row in rows if row.get(name) == value), rows[0] if rows and or_first else None)
+
+    return resolve
+
+
+def _of_one_field(name: str, field: str) -> Resolver:
+    """An object of which only one field is known, from a field of the record."""
+    return lambda _, record, __: record.get(field) and {name: record[field]}
+
 
 RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("PrivateQuery", "allClients"): _list("clients"),
-    ("PrivateQuery", "allClientTags"): _tags("clients"),
-    ("PrivateQuery", "allEvents"): lambda store, _, arguments: _list("events")(store, _, arguments)[:],
     ("PrivateQuery", "allEventsBatched"): _list("events"),
     ("PrivateQuery", "allInvoices"): _list("invoices"),
     ("PrivateQuery", "allMasterServiceGroups"): _all("product_groups"),
     ("PrivateQuery", "allMasterServiceItems"): _all("products"),
-    ("PrivateQuery", "allPastAndPresentTaxes"): _all("taxes"),
     ("PrivateQuery", "allPianos"): _list("pianos"),
-    ("PrivateQuery", "allPianoTags"): _tags("pianos"),
     ("PrivateQuery", "allTaxes"): _all("taxes"),
     ("PrivateQuery", "allTimelineEntries"): lambda store, _, arguments: timeline(store, arguments),
     ("PrivateQuery", "allUsers"): _all("users"),
@@ -214,37 +130,19 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("PrivateQuery", "invoice"): _by_argument("invoices", "id"),
     ("PrivateQuery", "piano"): _by_argument("pianos", "id", "pianoId"),
     ("PrivateQuery", "pianoMeasurement"): _by_argument("measurements", "id"),
-    ("PrivateQuery", "user"): lambda store, _, __: next(store.records("users"), None),
     ("PrivateClient", "allContacts"): _contacts,
-    ("PrivateClient", "allPianos"): _client_pianos,
-    ("PrivateClient", "allClientsReferred"): _children("clients", "referralClientId"),
-    ("PrivateClient", "defaultContact"): _default_contact("isDefault"),
-    ("PrivateClient", "defaultBillingContact"): _default_contact("isBillingDefault"),
-    ("PrivateClient", "defaultClientLocalization"): _FRENCH,
-    ("PrivateClient", "localization"): _LOCALIZATION,
-    ("PrivateClient", "lastInvoice"): _last_invoice,
-    ("PrivateContact", "allEmails"): _inline("emails"),
-    ("PrivateContact", "allPhones"): _inline("phones"),
-    ("PrivateContact", "allLocations"): _inline("locations"),
-    ("PrivateContact", "allAddresses"): _inline("addresses"),
-    ("PrivateContact", "defaultEmail"): _default("emails"),
-    ("PrivateContact", "defaultPhone"): _default("phones"),
-    ("PrivateContact", "defaultConfirmedMobilePhone"): lambda _, record, __: next(
-        (row for row in record.get("phones") or () if row.get("confirmedClass") == "MOBILE"), None
+    ("PrivateClient", "defaultContact"): _default_contact,
+    ("PrivateClient", "defaultClientLocalization"): lambda *_: {"locale": "fr_CA"},
+    ("PrivateClient", "localization"): _of_one_field("locale", "locale"),
+    ("PrivateContact", "allLocations"): _nested("locations"),
+    ("PrivateContact", "defaultEmail"): _nested_row("emails", "isDefault", True, or_first=True),
+    ("PrivateContact", "defaultPhone"): _nested_row("phones", "isDefault", True, or_first=True),
+    ("PrivateContact", "defaultConfirmedMobilePhone"): _nested_row("phones", "confirmedClass", "MOBILE"),
+    ("PrivateContact", "defaultLocation"): _nested_row("locations", "usageType", "STREET"),
+    ("PrivatePiano", "allPianoMeasurements"): lambda store, record, _: store.children(
+        "measurements", "pianoId", record["id"]
     ),
-    ("PrivateContact", "defaultAddress"): _default("addresses"),
-    ("PrivateContact", "defaultBillingAddress"): _default("addresses"),
-    ("PrivateContact", "defaultLocation"): _location("STREET"),
-    ("PrivateContact", "defaultBillingLocation"): _location("BILLING"),
-    ("PrivateContact", "defaultMailingLocation"): _location("MAILING"),
-    ("PrivatePiano", "allPianoMeasurements"): _children("measurements", "pianoId"),
     ("PrivateEvent", "allEventPianos"): _event_pianos,
-    ("PrivateTimelineEntry", "estimate"): _estimate,
-    ("PrivateTimelineEntry", "invoicePayment"): _invoice_payment,
-    ("PrivateUser", "localization"): _LOCALIZATION,
-    ("PrivateInvoice", "allClientLogs"): _children("client_logs", "invoiceId"),
-    ("PrivateInvoice", "allInvoiceItems"): _inline("items"),
-    ("PrivateInvoice", "allInvoicePayments"): _inline("payments"),
-    ("PrivateMasterServiceItem", "allUsers"): _all("users"),
-    ("PrivateMasterServiceGroup", "allMasterServiceItems"): _children("products", "masterServiceGroupId"),
+    ("PrivateTimelineEntry", "estimate"): _of_one_field("id", "estimateId"),
+    ("PrivateInvoice", "allInvoiceItems"): _nested("items"),
 }
