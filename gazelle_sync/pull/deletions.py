@@ -19,9 +19,9 @@ from gazelle_sync.errors import MassDeletion
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
+from gazelle_sync.pull.held import Held
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.read import IDS_PER_REQUEST
-from gazelle_sync.pull.stage import Held
 from gazelle_sync.pull.stamps import StampScan, window_of
 
 LEAST = 10

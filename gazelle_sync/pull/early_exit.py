@@ -15,7 +15,7 @@ from typing import Any
 from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
-from gazelle_sync.pull.stage import Held
+from gazelle_sync.pull.held import Held
 from gazelle_sync.pull.stamps import StampScan, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.runtime.logs import get_logger
 

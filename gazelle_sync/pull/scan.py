@@ -18,9 +18,9 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, look_for_absent, put_away_nameless
 from gazelle_sync.pull.early_exit import early_exit
+from gazelle_sync.pull.held import Held
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
-from gazelle_sync.pull.stage import Held
 from gazelle_sync.pull.stamps import StampScan, sort_by, stamps_of, window_of
 from gazelle_sync.runtime.logs import get_logger
 

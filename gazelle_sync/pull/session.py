@@ -34,28 +34,29 @@ from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
 from gazelle_sync.pull.context import EntityPull, Mode, Owners
 from gazelle_sync.pull.features import SETTING as FEATURES_SETTING
 from gazelle_sync.pull.features import Features, features_of, forget_features
+from gazelle_sync.pull.held import Snapshot, read_snapshots
 from gazelle_sync.pull.parents import bring_parents
 from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.reading_order import ReadingOrder, newest_readings
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog, note_unreadable
 from gazelle_sync.pull.scan import scan
-from gazelle_sync.pull.stage import ReadingOrder, Snapshot, Staging, read_snapshots
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
-from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
+from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.loads import SETTING as LOADS_SETTING
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.pool import Connections, Question, together
-from gazelle_sync.warehouse.settings_table import ALL_SETTINGS, move_watermark, setting, watermarks_in, write_setting
+from gazelle_sync.warehouse.pool import Connections, together
+from gazelle_sync.warehouse.settings_table import ALL_SETTINGS, move_watermark, watermarks_in, write_setting
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing, source_of
 
-READING_SETTING = "last_reading"
 ENTITY = {entity.name: entity for entity in ENTITIES}
 ALL_NAMES = tuple(ENTITY)
 PARENTS = {parent for entity in ENTITIES for parent in entity.parents.values()}
@@ -156,7 +157,7 @@ class Pull:
                 self._finish_others()
             if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
                 self._prune()
-            self._runlog.finish(self.reports, self.client, error, *self._remembered())
+            self._runlog.finish(self.reports, self.client, error, self._order.to_store(), self._page_sizes.to_store())
             log.info("pull ended", requests=self.client.requests, failures=self.failures())
         finally:
             self._release()
@@ -167,7 +168,7 @@ class Pull:
             settings: dict[str, str] = dict(stored)
             self._refuse_mixing(connection, settings.get(SOURCE_SETTING))
             self._watermarks = watermarks_in(settings)
-            newest = _newest_reading(connection) if self._runlog.ended_orphaned_run else []
+            newest = newest_readings(connection) if self._runlog.ended_orphaned_run else []
             self._order = ReadingOrder(max([begins_at.astimezone(UTC), *newest]))
             self._features = self._ask_features(connection, settings.get(FEATURES_SETTING))
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, settings.get(PAGE_SIZES_SETTING))
@@ -429,20 +430,8 @@ class Pull:
                 query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
                 connection.execute(query, {"days": self._settings.retention_days})
 
-    def _remembered(self) -> list[Question]:
-        """Where the order of reading stands, for the next run to go on from there, though the clock be set back."""
-        return [setting(READING_SETTING, self._order.next().isoformat()), self._page_sizes.to_store()]
-
     def _release(self) -> None:
         self.client.close()
         self._database.close()
         self._lock.__exit__(None, None, None)
         structlog.contextvars.unbind_contextvars("run_id")
-
-
-def _newest_reading(connection: Connection) -> list[datetime]:
-    """The newest `fetched_at` of each entity: a run that ended says where it came to, one that died did not."""
-    newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
-    questions = [(newest.format(sql.Identifier(entity.staging_table)), None) for entity in ENTITIES]
-    answers = together(connection, long_statements(), *questions)[1:]
-    return [instant.astimezone(UTC) for [(instant,)] in answers if instant is not None]

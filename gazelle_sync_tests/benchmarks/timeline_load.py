@@ -15,8 +15,9 @@ from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull import load
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page, with_versions
+from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.pull.stage import ReadingOrder, Staging
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.pool import Connections, keep_connections

@@ -15,8 +15,9 @@ from gazelle_sync.incidents.watch import watch
 from gazelle_sync.monitoring.status import push_status, read_status
 from gazelle_sync.pull.apply import Applier
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
-from gazelle_sync.pull.stage import ReadingOrder, Staging
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync_tests.support.shop import Shop

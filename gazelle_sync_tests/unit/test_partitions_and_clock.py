@@ -18,7 +18,7 @@ from gazelle_sync.montreal import (
     montreal_day,
     parse_instant,
 )
-from gazelle_sync.pull.stage import ReadingOrder
+from gazelle_sync.pull.reading_order import ReadingOrder
 
 DAYS = st.dates(min_value=date(2007, 1, 1), max_value=date(2037, 1, 1))
 INSTANTS = st.datetimes(datetime(2007, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - a bound

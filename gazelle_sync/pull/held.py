@@ -1,0 +1,191 @@
+"""What staging holds: with it a scan tells which records are new, changed or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+from psycopg import sql
+
+from gazelle_sync.entities import Entity, Strategy
+from gazelle_sync.montreal import parse_instant
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.pool import Connections, together
+
+STATE, HELD = "pull/staging_state", "pull/staging_held"
+SET_ASIDE, UNANSWERED = "pull/staging_set_aside", "pull/stubs_unanswered"
+RECENT = 20_000
+"""So many records of a first read are remembered."""
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """The newest staged version of a record, set-aside ones not counted.
+
+    Attributes:
+        stamp: Its `updatedAt`, aware UTC.
+        content_hash: Hash of its body; None for a tombstone.
+        is_living: Whether it is a body (and not a tombstone).
+        is_unsettled: Whether its stamp was not older than the second it was read in.
+        is_unlisted: Whether it was absent from its list when it was last looked for, yet answered by id.
+        start: An appointment's start.
+    """
+
+    stamp: datetime | None
+    content_hash: bytes | None
+    is_living: bool
+    is_unsettled: bool = False
+    is_unlisted: bool = False
+    start: datetime | None = None
+
+
+class Snapshot(msgspec.Struct):
+    """What staging holds of one entity when a run begins.
+
+    Attributes:
+        is_empty: Whether it holds nothing.
+        waits: Whether something is staged that is not in production: pending, or in error.
+        has_unreadable: Whether an earlier run named records that could not be read.
+        held: Id → newest version; None: not read (of the timeline, whose ids are too many to keep in memory, never).
+        set_aside: Records whose newest version was set aside by the guard: they must be read again. None: not read.
+        unanswered: Records that others name, of which there is neither a body nor Gazelle's word that they are gone.
+    """
+
+    is_empty: bool
+    waits: bool
+    has_unreadable: bool
+    held: dict[str, Held] | None = None
+    set_aside: set[str] | None = None
+    unanswered: set[str] | None = None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of what is known to be held."""
+        return frozenset(self.held or ())
+
+
+def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_held: bool) -> dict[str, Snapshot]:
+    """Entity → snapshot, all in one round trip.
+
+    Args:
+        connection: In no transaction.
+        entities: Which.
+        with_held: Whether more than the first three attributes is read.
+    """
+    questions = [long_statements()]
+    for entity in entities:
+        questions += [(sql.SQL(statement(name)).format(**_names(entity)), None) for name in _parts(entity, with_held)]
+    answers = iter(together(connection, *questions)[1:])
+    found = {}
+    for entity in entities:
+        rows = {name: next(answers) for name in _parts(entity, with_held)}
+        snapshot = found[entity.name] = Snapshot(*rows[STATE][0])
+        if HELD in rows:
+            snapshot.held = dict(map(_held, rows[HELD]))
+            snapshot.set_aside = {external_id for (external_id,) in rows[SET_ASIDE]}
+            snapshot.unanswered = {external_id for (external_id,) in rows[UNANSWERED]}
+    return found
+
+
+def _parts(entity: Entity, with_held: bool) -> list[str]:
+    if not with_held or entity.strategy is Strategy.WINDOWED:
+        return [STATE]
+    return [STATE, SET_ASIDE, UNANSWERED, HELD]
+
+
+def _names(entity: Entity) -> dict[str, sql.Composable]:
+    production = sql.Identifier(entity.table.name)
+    return {
+        "staging": sql.Identifier(entity.staging_table), "production": production, "table": production,
+        "key": sql.Identifier("external_id"), "name": sql.Literal(entity.name),
+    }  # fmt: skip
+
+
+def _held(row: tuple[Any, ...]) -> tuple[str, Held]:
+    external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start = row
+    return external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
+
+
+class HeldVersions:
+    """The newest staged versions of one entity.
+
+    Args:
+        database: Connections, taken for a method each.
+        entity: Which.
+        snapshot: What was read already; None: it is asked for when it is needed.
+    """
+
+    def __init__(self, database: Connections, entity: Entity, snapshot: Snapshot | None) -> None:
+        self._database = database
+        self.entity = entity
+        self._snapshot = snapshot
+        self._table = sql.Identifier(entity.staging_table)
+        self.is_empty = snapshot.is_empty if snapshot else self._is_empty()
+        self._recent: dict[str, Held] | None = {} if self.is_empty else None
+
+    def held(self) -> dict[str, Held]:
+        """Every record that is held (not for the timeline: that is too many to keep in memory)."""
+        if self._snapshot is not None and self._snapshot.held is not None:
+            return dict(self._snapshot.held)
+        return self._read_held(sql.SQL(statement(HELD)).format(staging=self._table), [])
+
+    def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
+        """What is held of some records."""
+        if self._recent is not None:
+            return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
+        if not ids:
+            return {}
+        query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
+        return self._read_held(query, [list(ids)])
+
+    def forget_recent(self) -> None:
+        """The whole list is read once more: by now the table holds what a first read put there."""
+        self._recent = None
+
+    def set_aside(self) -> set[str]:
+        """Records whose newest version was set aside by the guard: they must be read again."""
+        known = self._snapshot.set_aside if self._snapshot else None
+        return self._ids(SET_ASIDE) if known is None else set(known)
+
+    def unanswered(self) -> set[str]:
+        """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
+        known = self._snapshot.unanswered if self._snapshot else None
+        return self._ids(UNANSWERED) if known is None else set(known)
+
+    def unstaged(self) -> set[str]:
+        """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
+        return self._ids("pull/unstaged_ids")
+
+    def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """The last body that is held of each record, living or not."""
+        query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=self._table)
+        with self._database.use() as connection:
+            rows = connection.execute(query, [list(ids)]).fetchall()
+        yield from ((external_id, body) for external_id, body, _ in rows)
+
+    def _note_recent(self, fresh: dict[str, Held]) -> None:
+        """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
+        if self._recent is None:
+            return
+        recent = self._recent | fresh
+        surplus = len(recent) - RECENT
+        self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
+
+    def _is_empty(self) -> bool:
+        query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self._table)
+        with self._database.use() as connection:
+            return connection.execute(query).fetchone() == (True,)
+
+    def _ids(self, name: str) -> set[str]:
+        query = sql.SQL(statement(name)).format(**_names(self.entity))
+        with self._database.use() as connection:
+            _, rows = together(connection, long_statements(), (query, None))
+        return {external_id for (external_id,) in rows}
+
+    def _read_held(self, query: sql.Composed, parameters: list[Any]) -> dict[str, Held]:
+        with self._database.use() as connection:
+            _, rows = together(connection, long_statements(), (query, parameters))
+        return dict(map(_held, rows))
