@@ -95,7 +95,7 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
 def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None:
     """Write a value into the local row as a person would: the trigger marks it."""
     pushable = _pushable(conflict)
-    query = sql.SQL("UPDATE {} SET {} = %s WHERE {} = %s").format(
+    query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = %s").format(
         sql.Identifier(pushable.table), sql.Identifier(conflict.field), pushable.record()
     )
     if connection.execute(query, [value, conflict.external_id]).rowcount == 0:

@@ -16,6 +16,7 @@ from gazelle_sync.gazelle.answers import storable
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Action, Conflict, JsonValue, Remote
 from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.relations import EDITS
 
 UPDATES = {"update_tags", "update_piano", "set_serviced"}
 UNDO = "undo_"
@@ -122,6 +123,8 @@ class Journal:
             statement("push/intent"),
             {
                 "entity": self._entity,
+                "source": EDITS,
+                "local_id": remote.id,
                 "record": remote.id,
                 "action": action.name,
                 "field": action.field,
@@ -169,14 +172,16 @@ class Journal:
 
     def note(self, record: str, action: str, field: str, status: str, reason: str, key: str | None = None) -> None:
         """A row for something that was not sent (`error`, `skipped`)."""
-        given = {"entity": self._entity, "record": record, "action": action, "field": field, "status": status,
+        given = {"entity": self._entity, "source": EDITS, "local_id": record, "record": record,
+                 "action": action, "field": field, "status": status,
                  "reason": storable(reason)[0], "key": key, "run_id": self._run_id}  # fmt: skip
         self._connection.execute(statement("push/log_note"), given)
 
     def clash(self, record: str, clash: Conflict) -> None:
         """Keep what loses; the same clash met again is not told twice."""
         said = {name: storable(getattr(clash, name))[0] for name in ("base", "ours", "theirs")}
-        given = {"entity": self._entity, "record": record, "field": clash.field, "winner": clash.winner,
+        given = {"entity": self._entity, "source": EDITS, "local_id": record, "record": record,
+                 "field": clash.field, "winner": clash.winner,
                  "run_id": self._run_id, "key": clash.key, **said}  # fmt: skip
         self._connection.execute(statement("push/conflict_record"), given)
 

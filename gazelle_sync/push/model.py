@@ -36,6 +36,7 @@ class Row:
         key: External id of the record that it speaks of.
         values: The pushed columns.
         updated_at: When somebody edited it, aware UTC, perhaps by their own clock: what is sent is dated by it.
+        local_id: The key of the row in its table.
         edited_at: When that arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         updated_by: Who.
         revision: Another one with every edit; none is used twice.
@@ -57,6 +58,7 @@ class Row:
     pulled: Known | None = None
     faults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     edited_at: datetime | None = None
+    local_id: str = ""
 
     def generation(self, fact: str) -> int:
         """Another number each time that a fact was agreed on: the same words said again later are another action."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -36,6 +37,8 @@ class Pushable:
         instants: Those of them that hold an instant, whatever their type: one without a zone is Montreal's.
         hidden: Column that keeps a row in the shop while it is true.
         fields: What becomes of the columns.
+        pulled: SQL for what the last pull saw of the record, in its production row `p`, as a JSON object.
+        seen: SQL for the same in a staged body `b`.
     """
 
     entity: Entity
@@ -45,15 +48,16 @@ class Pushable:
     instants: tuple[str, ...]
     hidden: str
     fields: Sequence[Field]
+    pulled: LiteralString
+    seen: LiteralString
 
-    def record(self, alias: str | None = None) -> sql.Composed:
-        """The external id that a row speaks of; NULL where it names none.
+    def record(self) -> sql.Composed:
+        """The external id that a row `t` speaks of; NULL where it names none."""
+        return sql.SQL("nullif(btrim({}::text, {}), '')").format(sql.Identifier("t", self.key), sql.Literal(BLANKS))
 
-        Args:
-            alias: Of the table in the statement; None: it goes by its own name.
-        """
-        column = sql.Identifier(alias or self.table, self.key)
-        return sql.SQL("nullif(btrim({}::text, {}), '')").format(column, sql.Literal(BLANKS))
+    def local(self) -> sql.Composed:
+        """The key of a row `t` in its table, as text."""
+        return sql.SQL("coalesce(to_jsonb({}) #>> '{{}}', '')").format(sql.Identifier("t", self.key))
 
     def with_visits(self) -> Pushable:
         """The same where a visit makes the service entry, which moves the service history by itself."""
@@ -83,6 +87,8 @@ PIANO_UPDATES = Pushable(
         Service("travail", done_at="completed_at"),
         Measured(("travail", "notes", "observations"), done_at="completed_at"),
     ),
+    pulled="jsonb_build_object('tags', to_jsonb(p.gazelle_tags), 'notes', coalesce(p.notes, ''))",
+    seen="jsonb_build_object('tags', b.raw_data -> 'tags', 'notes', b.raw_data -> 'notes')",
 )
 
 PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES,)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from hashlib import md5
 from typing import Any
 
 import psycopg
@@ -49,23 +48,23 @@ def due(
         keys: Only these; None: all.
         at_once: Also those whose next try lies ahead.
     """
-    query = _formatted("push/due", pushable)
+    query = formatted("push/due", pushable)
     given = {"keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": None}
-    found = dict.fromkeys(key for (key,) in connection.execute(query, given))
+    found = dict.fromkeys(key for _, key in connection.execute(query, given))
     return [str(key) for key in found if key is not None]
 
 
 def is_due(connection: Connection, pushable: Pushable) -> bool:
     """Whether there is anything to do, be it only to say what is wrong with a row that names no record."""
     given = {"keys": None, "at_once": False, "limit": 1}
-    return connection.execute(_formatted("push/due", pushable), given).fetchone() is not None
+    return connection.execute(formatted("push/due", pushable), given).fetchone() is not None
 
 
 def standing(
     connection: Connection, pushable: Pushable, keys: Sequence[str]
 ) -> list[tuple[str, bool, datetime | None]]:
     """Of records that have a row: external id, whether it is hidden, and since when Gazelle has what it says."""
-    return list(connection.execute(_formatted("push/standing", pushable), {"keys": list(keys)}))
+    return list(connection.execute(formatted("push/standing", pushable), {"keys": list(keys)}))
 
 
 def is_hidden(pushable: Pushable) -> sql.Composed:
@@ -79,7 +78,11 @@ def load(connection: Connection, pushable: Pushable, keys: Sequence[str]) -> lis
     """Rows by key, in the order of the keys; those that are gone are left out."""
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", column)) for column in pushable.columns)
     found = {}
-    for values in connection.execute(_formatted("push/rows", pushable, columns=columns), {"keys": list(keys)}):
+    ids = sql.SQL("SELECT {} FROM {} AS t WHERE {} = ANY (%s)").format(
+        pushable.local(), sql.Identifier(pushable.table), pushable.record()
+    )
+    given = {"ids": [one for (one,) in connection.execute(ids, [list(keys)])]}
+    for values in connection.execute(formatted("push/rows", pushable, columns=columns), given):
         row = _row(values, pushable)
         twin = row.key in found
         found[row.key] = replace(row, faults={pushable.key: ("twins", row.key)}) if twin else row
@@ -92,10 +95,9 @@ def settle(connection: Connection, pushable: Pushable, row: Row, settles: Mappin
         return row
     clean, _ = storable(dict(settles))
     _be_patient(connection)
-    written = connection.execute(
-        _formatted("push/settle", pushable), {"record": row.key, "settles": Jsonb(clean), "facts": list(settles)}
-    ).fetchone()
-    return replace(row, base=written[0] if written else {**(row.base or {}), **clean})
+    settled = Jsonb([{"local_id": row.local_id, "record": row.key, "settles": clean}])
+    written = connection.execute(formatted("push/settle", pushable), {"settled": settled}).fetchone()
+    return replace(row, base=written[1] if written else {**(row.base or {}), **clean})
 
 
 def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping[str, JsonValue]) -> bool:
@@ -104,13 +106,14 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
     assignments = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(f"new_{column}")) for column in clean
     )
-    query = sql.SQL("UPDATE {} SET {} WHERE {} = %(record)s AND revision = %(revision)s").format(
-        sql.Identifier(pushable.table), assignments, pushable.record()
-    )
-    _be_patient(connection)
+    query = sql.SQL(
+        "UPDATE {} AS t SET {} FROM push_state AS s WHERE {} = %(id)s AND s.source_table = {} AND s.local_id = %(id)s "
+        "AND s.revision = %(revision)s"
+    ).format(sql.Identifier(pushable.table), assignments, pushable.local(), sql.Literal(pushable.table))
+    _lock(connection, pushable, [row.local_id])
     connection.execute("SELECT set_config('gazelle_sync.pushing', 'on', true)")
     given = {f"new_{column}": value for column, value in clean.items()}
-    changed = connection.execute(query, {**given, "record": row.key, "revision": row.revision}).rowcount
+    changed = connection.execute(query, {**given, "id": row.local_id, "revision": row.revision}).rowcount
     connection.execute("SELECT set_config('gazelle_sync.pushing', 'off', true)")
     return changed > 0
 
@@ -118,26 +121,24 @@ def follow(connection: Connection, pushable: Pushable, row: Row, values: Mapping
 def look_again(connection: Connection, pushable: Pushable, record: str) -> None:
     """Make a row due because Gazelle's side is another one than both agreed on: the next push compares them."""
     _be_patient(connection)
-    connection.execute(_formatted("push/look_again", pushable), {"record": record})
+    connection.execute(formatted("push/look_again", pushable), {"record": record})
 
 
 def finish(connection: Connection, pushable: Pushable, row: Row, remote: Remote) -> None:
     """Gazelle has everything that this revision says."""
-    notes, _ = storable(remote.notes or "")
     foreign = remote.notes
     for field in pushable.fields:
         if isinstance(field, Block):
             foreign = write_block(foreign, Marks.of(field.label, row.key), None)
+    holds, _ = storable({"tags": list(remote.tags), "notes": remote.notes or ""})
     seen = {
-        "tags": storable(list(remote.tags))[0],
-        "notes_md5": md5(notes.encode(), usedforsecurity=False).hexdigest(),
+        "tags": holds["tags"],
         "has_foreign_notes": bool(plain(foreign)),
         "updated_at": remote.updated_at.isoformat() if remote.updated_at else None,
     }
-    _be_patient(connection)
-    connection.execute(
-        _formatted("push/finish", pushable), {"record": row.key, "revision": row.revision, "remote": Jsonb(seen)}
-    )
+    done = {"local_id": row.local_id, "record": row.key, "revision": row.revision, "remote": seen, "holds": holds}
+    _lock(connection, pushable, [row.local_id])
+    connection.execute(formatted("push/finish", pushable), {"finished": Jsonb([done])})
 
 
 def fail(
@@ -159,34 +160,53 @@ def fail(
         revision: Only where the row is still at this one.
         is_outage: Nobody could have been served: no row waits longer for that.
     """
+    query = sql.SQL("SELECT DISTINCT {} FROM {} AS t WHERE {} = ANY (%s)").format(
+        pushable.local(), sql.Identifier(pushable.table), pushable.record()
+    )
+    ids = [local_id for (local_id,) in connection.execute(query, [list(keys)])]
+    _fail(connection, pushable, ids, reason, revision=revision, is_outage=is_outage)
+
+
+def _fail(
+    connection: Connection,
+    pushable: Pushable,
+    ids: Sequence[str],
+    reason: str,
+    *,
+    revision: int | None = None,
+    is_outage: bool = False,
+) -> None:
     said, _ = storable(reason)
-    given = {"records": list(keys), "reason": said, "revision": revision, "is_outage": is_outage}
+    failed = [{"local_id": one, "revision": revision, "reason": said, "is_outage": is_outage} for one in ids]
     try:
         with connection.transaction():
-            _be_patient(connection)
-            connection.execute(_formatted("push/fail", pushable), given)
+            _lock(connection, pushable, ids)
+            connection.execute(formatted("push/fail", pushable), {"failed": Jsonb(failed)})
     except psycopg.Error as error:
         if affects_every_row(error):
             raise
-        if len(keys) == 1:
-            log.warning("a row refuses to be marked", record=keys[0], reason=error.diag.message_primary)
+        if len(ids) == 1:
+            log.warning("a row refuses to be marked", record=ids[0], reason=error.diag.message_primary)
             return
-        for key in keys:
-            fail(connection, pushable, [key], reason, revision=revision, is_outage=is_outage)
+        for one in ids:
+            _fail(connection, pushable, [one], reason, revision=revision, is_outage=is_outage)
 
 
 def fail_nameless(connection: Connection, pushable: Pushable, reason: str, *, at_once: bool) -> int:
-    """Say why in the rows that name no record; gives how many there are."""
-    query = _formatted("push/fail_nameless", pushable)
-    try:
-        with connection.transaction():
-            _be_patient(connection)
-            return connection.execute(query, {"reason": reason, "at_once": at_once}).rowcount
-    except psycopg.Error as error:
-        if affects_every_row(error):
-            raise
-        log.warning("rows that name no record refuse to be marked", reason=error.diag.message_primary)
-        return 0
+    """Say why in the rows that name no record; gives how many keys they have."""
+    found = connection.execute(formatted("push/nameless", pushable), {"at_once": at_once}).fetchall()
+    _fail(connection, pushable, [local_id for (local_id,) in found], reason)
+    return len(found)
+
+
+def adopt(connection: Connection, pushable: Pushable) -> None:
+    """Give a state to rows that wait and have none."""
+    connection.execute(formatted("push/adopt", pushable))
+
+
+def _lock(connection: Connection, pushable: Pushable, ids: Sequence[str]) -> None:
+    _be_patient(connection)
+    connection.execute(formatted("push/lock", pushable), {"ids": list(ids)})
 
 
 def _be_patient(connection: Connection) -> None:
@@ -194,11 +214,15 @@ def _be_patient(connection: Connection) -> None:
     connection.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
-def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:
+def formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Composed:
+    """A statement about a table of edits."""
     return sql.SQL(statement(name)).format(
         table=sql.Identifier(pushable.table),
-        key=pushable.record(),
-        t_key=pushable.record("t"),
+        source=sql.Literal(pushable.table),
+        local=pushable.local(),
+        record=pushable.record(),
+        pulled=sql.SQL(pushable.pulled),
+        seen=sql.SQL(pushable.seen),
         hidden=is_hidden(pushable),
         production=sql.Identifier(pushable.entity.table.name),
         staging=sql.Identifier(pushable.entity.staging_table),
@@ -207,8 +231,7 @@ def _formatted(name: str, pushable: Pushable, **more: sql.Composable) -> sql.Com
 
 
 def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
-    key, updated_at, arrived_at, updated_by, revision, base, attempts, *rest = values
-    was_seen, seen_tags, seen_notes, was_pulled, pulled_tags, pulled_notes, *columns = rest
+    local_id, key, updated_at, arrived_at, updated_by, revision, base, attempts, seen, pulled, *columns = values
     texts = dict(zip(pushable.columns, columns, strict=True))
     said = {name: (texts[name], MONTREAL) for name in pushable.instants} | {
         "updated_at": (updated_at, UTC),
@@ -231,10 +254,11 @@ def _row(values: tuple[Any, ...], pushable: Pushable) -> Row:
         revision=revision,
         base=base if isinstance(base, dict) else None,
         attempts=attempts,
-        seen=Known(tuple(seen_tags or ()), seen_notes) if was_seen else None,
-        pulled=Known(tuple(pulled_tags or ()), pulled_notes) if was_pulled else None,
+        seen=Known(tuple(seen["tags"] or ()), seen["notes"]) if seen else None,
+        pulled=Known(tuple(pulled["tags"] or ()), pulled["notes"]) if pulled else None,
         faults=faults,
         edited_at=edited_at,
+        local_id=local_id,
     )
 
 

@@ -199,6 +199,7 @@ class Push:
                 return
             self.report.outcomes += [*waiting, *self._nameless(connection, pushable)]
             unknown = {outcome.key for outcome in waiting}
+            rows.adopt(connection, pushable)
             due = rows.due(connection, pushable, self._keys, at_once=self._at_once)
             keys = [key for key in due if key not in unknown]
         size = max(1, min(ROWS_AT_ONCE, -(-len(keys) // WORKERS)))

@@ -161,11 +161,7 @@ def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[
     found: list[Waiting] = []
     with borrow(url) as connection:
         for pushable in PUSHABLES:
-            query = sql.SQL(statement("push/waiting")).format(
-                table=sql.Identifier(pushable.table),
-                t_key=pushable.record("t"),
-                hidden=rows.is_hidden(pushable),
-            )
-            for key, *row in connection.execute(query, {"entity": pushable.entity.name, "keys": keys}):
+            query = rows.formatted("push/waiting", pushable)
+            for key, *row in connection.execute(query, {"keys": keys}):
                 found.append(Waiting(key if key is not None else f"({pushable.key}: NULL)", *row))
     return found

@@ -26,6 +26,7 @@ CONTROL_TABLES = (
     "alert_log",
     "sync_gazelle_logs",
     "sync_conflicts",
+    "push_state",
     EDITS,
 )
 VIEWS = (

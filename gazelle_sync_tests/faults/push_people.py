@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Record, Row
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
@@ -111,12 +111,12 @@ class Sides:
 
     def row(self, piano: str) -> Row | None:
         """The local row, if there is one."""
-        rows = self._office.shop.rows(TABLE, "gazelle_id = %s", piano)
+        rows = self._office.rows("gazelle_id = %s", piano)
         return rows[0] if rows else None
 
     def rows(self) -> dict[str, Row]:
         """All local rows by piano."""
-        return {row["gazelle_id"]: row for row in self._office.shop.rows(TABLE)}
+        return {row["gazelle_id"]: row for row in self._office.rows()}
 
     def records(self) -> dict[str, Record]:
         """All pianos at Gazelle by id, read from the sandbox itself."""

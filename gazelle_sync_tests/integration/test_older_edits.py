@@ -56,10 +56,10 @@ def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> No
     assert sorted(outcome.key for outcome in report.outcomes if outcome.failed) == ["(gazelle_id: NULL)", twice]
     assert older.comments(twice) == []
     assert older.comments(good) == ["Accordé"]
-    rows = older.shop.rows(TABLE, "needs_sync")
+    rows = older.rows("needs_sync")
     assert sorted(row["notes"] for row in rows) == ["de qui ?", "dup one", "dup two"]
     assert sorted(row["sync_error"].partition(" ")[0] for row in rows) == ["Several", "Several", "This"]
-    assert {row["sync_attempts"] for row in rows} == {1}
+    assert {row["attempts"] for row in rows} == {1}
     assert {row.key for row in read_waiting(older.shop.settings)} == {twice, "(gazelle_id: NULL)"}
     assert older.push(at_once=False).outcomes == [], "they wait like others"
 

@@ -147,7 +147,7 @@ def test_refused_credentials_stop_the_run_and_every_row_says_why(office: Office)
         office.edit(office.piano(place), notes="Accordé")
     report = office.push(api_token="wrong")
     assert report.stopped is not None
-    assert {row["sync_attempts"] for row in office.shop.rows("vincent_dindy_piano_updates")} == {0}
+    assert {row["attempts"] for row in office.rows()} == {0}
     assert all("GAZELLE_API_TOKEN" in row["sync_error"] for row in office.shop.rows("vincent_dindy_piano_updates"))
 
 

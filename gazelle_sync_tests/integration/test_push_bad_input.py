@@ -28,8 +28,7 @@ def test_a_row_that_failed_waits_longer_each_time_and_an_edit_makes_it_due_at_on
         office.push()
         waits.append(
             office.shop.value(
-                "SELECT round(extract(epoch FROM next_attempt_at - clock_timestamp()) / 60) "
-                "FROM vincent_dindy_piano_updates"
+                "SELECT round(extract(epoch FROM next_attempt_at - clock_timestamp()) / 60) FROM push_state"
             )
         )
         assert office.push(at_once=False).outcomes == []

@@ -142,26 +142,28 @@ def test_who_may_only_insert_and_update_edits_makes_revisions(office: Office) ->
     try:
         office.shop.query(f"GRANT INSERT, UPDATE ON {TABLE} TO {role}")
         with psycopg.connect(office.shop.url, user=role, autocommit=True) as visitor:
-            add = f"INSERT INTO {TABLE} (gazelle_id, notes, revision) VALUES (%s, 'Un', 1)"  # noqa: S608
+            add = f"INSERT INTO {TABLE} (gazelle_id, notes) VALUES (%s, 'Un')"  # noqa: S608
             for piano in ("pno_1", "pno_2"):
                 visitor.execute(add.encode(), [piano])
-            first = [row["revision"] for row in office.shop.rows(TABLE)]
+            first = [row["revision"] for row in office.rows()]
             visitor.execute(f"UPDATE {TABLE} SET notes = 'Deux'".encode())  # noqa: S608
-            revisions = [*first, *(row["revision"] for row in office.shop.rows(TABLE))]
+            revisions = [*first, *(row["revision"] for row in office.rows())]
             assert len(set(revisions)) == 4
             for refused in (
                 "SELECT nextval('gazelle.edit_number')",
                 "SELECT gazelle_mark_edit()",
+                "SELECT gazelle_keep_state()",
+                "SELECT * FROM push_state",
                 "SELECT * FROM sync_gazelle_logs",
             ):
                 with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):
                     visitor.execute(refused.encode())
         kept = office.shop.query(
             "SELECT prosecdef, proconfig, has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc "
-            "WHERE oid = 'gazelle_mark_edit()'::regprocedure",
+            "WHERE oid IN ('gazelle_mark_edit()'::regprocedure, 'gazelle_keep_state()'::regprocedure)",
             role,
         )
-        assert kept == [(True, ["search_path=pg_catalog, pg_temp"], False)]
+        assert kept == [(True, ["search_path=pg_catalog, pg_temp"], False)] * 2
     finally:
         office.shop.query(f"DROP OWNED BY {role}")
         office.shop.query(f"DROP ROLE {role}")
@@ -171,7 +173,8 @@ def test_numbers_go_on_above_all_that_were_used_before_the_sequence(office: Offi
     with databases.temporary("template1") as url:
         migrate(url)
         with psycopg.connect(url) as connection:
-            connection.execute("DELETE FROM schema_migrations WHERE name = '018_revisions.sql'")
+            connection.execute("DELETE FROM schema_migrations WHERE name >= '018' AND name < '025'")
+            connection.execute("DELETE FROM push_state")
             connection.execute("DROP SEQUENCE gazelle.edit_number")
             connection.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER USER")
             connection.execute(
@@ -182,7 +185,7 @@ def test_numbers_go_on_above_all_that_were_used_before_the_sequence(office: Offi
         migrate(url)
         with psycopg.connect(url) as connection:
             connection.execute(f"UPDATE {TABLE} SET notes = 'Un'")  # noqa: S608
-            found = connection.execute(f"SELECT revision FROM {TABLE} ORDER BY revision").fetchall()  # noqa: S608
+            found = connection.execute("SELECT revision FROM push_state ORDER BY revision").fetchall()
         assert [revision for (revision,) in found] == [78, 79, 80]
 
 
@@ -281,8 +284,8 @@ def test_a_night_without_network_delays_no_edit_once_it_is_over(office: Office) 
         office.edit(piano, notes="Accordé")
     for _ in range(12):
         assert office.push(at_once=False, api_url="http://127.0.0.1:9").stopped
-    rows = office.shop.rows(TABLE)
-    assert {(row["sync_attempts"], row["next_attempt_at"]) for row in rows} == {(0, None)}
+    rows = office.rows()
+    assert {(row["attempts"], row["next_attempt_at"]) for row in rows} == {(0, None)}
     assert all("cannot be reached" in row["sync_error"] for row in rows)
     assert office.push(at_once=False).succeeded
     assert all(office.comments(piano) == ["Accordé"] for piano in pianos)

@@ -34,7 +34,10 @@ def office(new_shop: Shop) -> Office:
 
 def row_of(url: str, columns: str, key: str = "pno_old") -> tuple[object, ...]:
     with psycopg.connect(url) as connection:
-        query = f"SELECT {columns} FROM vincent_dindy_piano_updates WHERE gazelle_id = %s"  # noqa: S608 - our own names
+        query = (
+            f"SELECT {columns} FROM vincent_dindy_piano_updates AS t INNER JOIN push_state AS s "  # noqa: S608 - our own names
+            "ON s.local_id = t.gazelle_id WHERE t.gazelle_id = %s"
+        )
         found = connection.execute(query.encode(), [key]).fetchone()
     assert found is not None
     return found
@@ -45,14 +48,14 @@ def test_a_table_that_was_there_keeps_its_rows_and_gets_what_is_missing(database
         with psycopg.connect(url) as connection:
             connection.execute(SEEDS_TABLES)
         migrate(url)
-        assert row_of(url, "status, needs_sync, revision, base, updated_at") == (
+        assert row_of(url, "t.status, t.needs_sync, s.revision, s.base, t.updated_at") == (
             "top", True, 1, None, datetime(2025, 12, 1, 12, tzinfo=UTC),
         )  # fmt: skip
         with psycopg.connect(url) as connection:
             connection.execute("UPDATE vincent_dindy_piano_updates SET needs_sync = false")
             connection.execute("UPDATE vincent_dindy_piano_updates SET notes = 'Accordé'")
             assert connection.execute("SELECT status FROM sync_gazelle_logs").fetchall() == [("done",)]
-        assert row_of(url, "needs_sync, revision") == (True, 2)
+        assert row_of(url, "t.needs_sync, s.revision") == (True, 2)
         with pytest.raises(psycopg.errors.CheckViolation), psycopg.connect(url) as connection:
             connection.execute("INSERT INTO sync_gazelle_logs (piano_id, action, status) VALUES ('p', 'a', 'done')")
 

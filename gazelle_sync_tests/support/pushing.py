@@ -105,8 +105,20 @@ class Office:
 
     def row(self, piano: str) -> Row:
         """The local row."""
-        (row,) = self.shop.rows(TABLE, "gazelle_id = %s", piano)
+        (row,) = self.rows("gazelle_id = %s", piano)
         return row
+
+    def rows(self, where: str = "true", *parameters: object) -> list[Row]:
+        """Local rows, each with what `push_state` holds of it."""
+        states = {state["local_id"]: state for state in self.shop.rows("push_state", "source_table = %s", TABLE)}
+        return [
+            row | {
+                "revision": state.get("revision"), "base": state.get("base"), "attempts": state.get("attempts", 0),
+                "next_attempt_at": state.get("next_attempt_at"),
+            }
+            for row in self.shop.rows(TABLE, where, *parameters)
+            for state in [states.get(row["gazelle_id"] or "", {})]
+        ]  # fmt: skip
 
     def record(self, piano: str) -> Record:
         """Gazelle's record."""

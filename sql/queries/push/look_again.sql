@@ -1,2 +1,2 @@
 -- Gazelle's side changed: the next push looks at the row, and it follows.
-UPDATE {table} SET needs_sync = true WHERE {key} = %(record)s
+UPDATE {table} AS t SET needs_sync = true WHERE {record} = %(record)s

@@ -2,23 +2,25 @@
 -- that was never sent, as they were when somebody edited it. Instants come as text: one that no program can hold
 -- (infinity, the year 20226) must not keep the others from being read.
 SELECT
-    {t_key}, t.updated_at::text, coalesce(t.edited_at, t.updated_at, clock_timestamp())::text, t.updated_by::text, t.revision, t.base, t.sync_attempts,
-    seen.raw_data IS NOT NULL, seen.raw_data -> 'tags', seen.raw_data ->> 'notes',
-    p.external_id IS NOT NULL AND coalesce(
-        to_char(p.gazelle_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') COLLATE "C"
-            >= left(t.base #>> '{{remote,updated_at}}', 19),
-        true
-    ),
-    p.gazelle_tags, p.notes,
+    {local}, {record}, t.updated_at::text, coalesce(s.edited_at, t.updated_at, clock_timestamp())::text, t.updated_by::text,
+    coalesce(s.revision, 0), s.base, coalesce(s.attempts, 0), seen.known,
+    CASE
+        WHEN p.external_id IS NOT NULL AND coalesce(
+            to_char(p.gazelle_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') COLLATE "C"
+                >= left(s.base #>> '{{remote,updated_at}}', 19),
+            true
+        ) THEN {pulled}
+    END,
     {columns}
 FROM {table} AS t
-LEFT JOIN {production} AS p ON p.external_id = {t_key} AND NOT p.is_stub
+LEFT JOIN push_state AS s ON s.source_table = {source} AND s.local_id = {local}
+LEFT JOIN {production} AS p ON p.external_id = {record} AND NOT p.is_stub
 LEFT JOIN LATERAL (
-    SELECT s.raw_data
-    FROM {staging} AS s
-    WHERE t.base IS NULL AND s.external_id = {t_key} AND s.fetched_at <= coalesce(t.edited_at, t.updated_at)
-        AND jsonb_typeof(s.raw_data) = 'object'
-    ORDER BY s.fetched_at DESC
+    SELECT {seen} AS known
+    FROM {staging} AS b
+    WHERE s.base IS NULL AND b.external_id = {record} AND b.fetched_at <= coalesce(s.edited_at, t.updated_at)
+        AND jsonb_typeof(b.raw_data) = 'object'
+    ORDER BY b.fetched_at DESC
     LIMIT 1
 ) AS seen ON true
-WHERE {t_key} = ANY (%(keys)s::text[])
+WHERE {local} = ANY (%(ids)s::text[])

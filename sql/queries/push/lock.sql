@@ -1,0 +1,3 @@
+-- Rows of the shop's table are locked before anything is written about them: whoever edits one has its row first and its
+-- state second, and what is written here rests on a revision that nobody is changing.
+SELECT {local} FROM {table} AS t WHERE {local} = ANY (%(ids)s::text[]) ORDER BY {local} FOR UPDATE
