@@ -8,7 +8,7 @@ list that comes empty where several rows are held, is an API's fault until it is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,10 @@ from gazelle_sync.entities import Entity, Table
 from gazelle_sync.errors import MassEmptying, MassVanishing
 from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.rows import Rows
+from gazelle_sync.warehouse import pool
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.pool import Lookup, look_up
 
 LEAST_EMPTIED = 5
 LEAST_VANISHED = 10
@@ -27,6 +29,10 @@ SHARE = 0.02
 WHOLE_LIST = 3
 """So many rows make a nested list, and a nested table, that is not believed when it comes empty."""
 BODIES_AT_ONCE = 500
+
+
+Bodies = Mapping[str, tuple[str, Rows]]
+"""External id → id of the staged version, and the rows of its body."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +156,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
         cursor.execute(query)
         while batch := cursor.fetchmany(BODIES_AT_ONCE):
             bodies = {i: (row_id, rows) for row_id, i, body in batch if (rows := rows_of(entity, body)) is not None}
-            for place in places:
-                look = _emptied_columns if place.column else _vanished_rows
-                found.all += look(connection, entity, place, bodies, found)
+            look_up(connection, loss_lookups(entity, places, bodies, found))
         for place in places:
             if any(loss.place is place for loss in found.all):
                 count = sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL")
@@ -161,21 +165,17 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
     return found
 
 
-def records_with_losses(connection: Connection, entity: Entity, bodies: Mapping[str, Rows]) -> set[str]:
-    """Records whose bodies would take something away from production, however little.
+def loss_lookups(entity: Entity, places: Sequence[Place], bodies: Bodies, found: Losses) -> list[Lookup]:
+    """What has to be looked up to know what bodies would take away from production, however little.
 
     Args:
-        connection: To the database.
         entity: Which.
-        bodies: External id → the rows of its body.
+        places: `places_of` it.
+        bodies: Its bodies.
+        found: The losses go there when the answers are in.
     """
-    found = Losses()
-    unstaged = {external_id: ("", rows) for external_id, rows in bodies.items()}
-    return {
-        loss.external_id
-        for place in places_of(entity)
-        for loss in (_emptied_columns if place.column else _vanished_rows)(connection, entity, place, unstaged, found)
-    }
+    lookups = [(_emptied_columns if place.column else _vanished_rows)(entity, place, bodies, found) for place in places]
+    return [lookup for lookup in lookups if lookup is not None]
 
 
 def places_of(entity: Entity) -> list[Place]:
@@ -253,52 +253,55 @@ def _message(loss: Loss, amounts: Mapping[Place, int]) -> str:
     )  # fmt: skip
 
 
-Bodies = Mapping[str, tuple[str, Rows]]
-"""External id → id of the staged version, and the rows of its body."""
-
-
-def _emptied_columns(connection: Connection, entity: Entity, place: Place, bodies: Bodies, _: Losses) -> Iterator[Loss]:
+def _emptied_columns(entity: Entity, place: Place, bodies: Bodies, found: Losses) -> Lookup | None:
     assert place.column is not None  # noqa: S101 - the caller looked
     empty = [i for i, (_, rows) in bodies.items() if any(r.get(place.column) == [] for r in rows[entity.table.name])]
     if not empty:
-        return
+        return None
     query = sql.SQL(statement("pull/merged_held")).format(
         table=sql.Identifier(place.table.name),
         merged=sql.Identifier(place.column),
         base=sql.Identifier(place.table.merged[place.column]),
     )
-    for (external_id,) in connection.execute(query, [empty]).fetchall():
-        yield Loss(bodies[external_id][0], external_id, place, {external_id: {external_id}})
+
+    def take(held: pool.Rows) -> None:
+        found.all += [Loss(bodies[i][0], i, place, {i: {i}}) for (i,) in held]
+
+    return Lookup((query, [empty]), take)
 
 
-def _vanished_rows(
-    connection: Connection, entity: Entity, place: Place, bodies: Bodies, found: Losses
-) -> Iterator[Loss]:
+def _vanished_rows(entity: Entity, place: Place, bodies: Bodies, found: Losses) -> Lookup | None:
     name, parent = place.table.name, parent_inside(entity, place.table)
     column = parent[0] if parent else str(place.table.owner)
     saying = {external_id: rows for external_id, (_, rows) in bodies.items() if name in rows}
+    if not saying:
+        return None
     query = sql.SQL(statement("pull/nested_held")).format(
         table=sql.Identifier(name),
         owner=sql.Identifier(str(place.table.owner)),
         parent=sql.Identifier(column),
         lives=_living_parents(place.table),
     )
-    held: dict[str, dict[str, str]] = defaultdict(dict)
-    for owner, external_id, list_of in connection.execute(query, [list(saying)]).fetchall():
-        held[owner][external_id] = list_of
-    for owner, rows in saying.items():
-        listed = {row["external_id"] for row in rows[name]}
-        for external_id in listed - held[owner].keys():
-            found.listed[name][external_id].add(owner)
-        # What goes with a nested row that vanishes itself (a contact's locations) is said by the record's own list.
-        parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
-        gone: dict[str, set[str]] = defaultdict(set)
-        for i, holder in held[owner].items():
-            if i not in listed:
-                gone[holder if holder in parents else owner].add(i)
-        if gone:
-            emptied = (gone.keys() & parents) - {row[column] for row in rows[name]}
-            yield Loss(bodies[owner][0], owner, place, gone, emptied)
+
+    def take(living: pool.Rows) -> None:
+        held: dict[str, dict[str, str]] = defaultdict(dict)
+        for owner, external_id, list_of in living:
+            held[owner][external_id] = list_of
+        for owner, rows in saying.items():
+            listed = {row["external_id"] for row in rows[name]}
+            for external_id in listed - held[owner].keys():
+                found.listed[name][external_id].add(owner)
+            # What goes with a nested row that vanishes itself (a contact's locations) is said by the record's own list.
+            parents = {row["external_id"] for row in rows[parent[1]]} if parent else {owner}
+            gone: dict[str, set[str]] = defaultdict(set)
+            for i, holder in held[owner].items():
+                if i not in listed:
+                    gone[holder if holder in parents else owner].add(i)
+            if gone:
+                emptied = (gone.keys() & parents) - {row[column] for row in rows[name]}
+                found.all.append(Loss(bodies[owner][0], owner, place, gone, emptied))
+
+    return Lookup((query, [list(saying)]), take)
 
 
 def _living_parents(table: Table) -> sql.Composable:

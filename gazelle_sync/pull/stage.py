@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import DataError, IntegrityError, sql
 from psycopg.errors import ProgramLimitExceeded
@@ -26,16 +26,17 @@ from gazelle_sync.pull.versions import (
     COLUMNS,
     STAMP_GRAIN,
     Version,
+    columns_of,
     copy_lines,
     hash_of_held,
     tombstone,
     versions_of,
 )
-from gazelle_sync.pull.write import PageWriter, WriteMethod
+from gazelle_sync.pull.write import CopiedLines, PageWriter, WriteMethod
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
-from gazelle_sync.warehouse.pool import Connections
+from gazelle_sync.warehouse.pool import Connections, Question, change
 
 WAITING_AT_ONCE = 1000
 LINES_AT_ONCE = 200
@@ -241,39 +242,45 @@ class Staging(HeldVersions):
         unlisted: bool,
     ) -> tuple[int, int]:
         """One page, one transaction; gives how many versions are in production with it, and the rows changed there."""
+        if not isinstance(method, CopiedLines):
+            ready = method.ready(connection) if method else set()
+            stored = columns_of(list(versions.values()), fetched_at, self.run_id, unlisted=unlisted, processed=ready)
+            query = sql.SQL(statement("pull/staging_insert")).format(staging=self._table, columns=sql.SQL(COLUMNS))
+            _, *changed = change(connection, (query, stored), *(method.statements() if method else ()))
+            return len(ready), sum(changed)
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
         with connection.transaction():
-            ready = method.ready(connection) if method else set()
             with connection.cursor().copy(copy) as out:
-                for processed in (True, False):
-                    part = [version for i, version in versions.items() if (i in ready) is processed]
-                    for start in range(0, len(part), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
-                        lines = part[start : start + LINES_AT_ONCE]
-                        out.write(copy_lines(lines, fetched_at, self.run_id, unlisted=unlisted, processed=processed))
-            changed = method.write(connection) if method and ready else 0
-        return len(ready), changed
+                lines = list(versions.values())
+                for start in range(0, len(lines), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
+                    part = lines[start : start + LINES_AT_ONCE]
+                    out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
+            return len(versions), method.copy(connection)
 
     def _update_unchanged(self, same: list[str], settled: list[Version], answer: Answer, *, unlisted: bool) -> None:
         """What Gazelle says again: its stamp may have moved, and its row may be gone here."""
         names = {"staging": self._table, "production": sql.Identifier(self.entity.table.name)}
-        with self._database.use() as connection, connection.transaction():
-            if settled:
-                connection.execute(
-                    sql.SQL(statement("pull/staging_mark_unchanged")).format(**names),
-                    {
-                        "ids": [version.external_id for version in settled],
-                        "stamps": [version.stamp for version in settled],
-                        "settled_before": answer.not_before - STAMP_GRAIN,
-                        "unlisted": unlisted,
-                    },
-                )
+
+        def query(name: LiteralString) -> sql.Composed:
+            return sql.SQL(statement(name)).format(**names)
+
+        statements: list[Question] = [
             # A body that is held and processed but whose production row is gone (somebody emptied the table) is
             # applied again.
-            requeued = connection.execute(
-                sql.SQL(statement("pull/staging_requeue_missing")).format(**names), {"ids": same}
-            ).rowcount
-            self.has_pending = self.has_pending or requeued > 0
-            connection.execute(sql.SQL(statement("pull/staging_drop_rejected")).format(**names), {"ids": same})
+            (query("pull/staging_requeue_missing"), {"ids": same}),
+            (query("pull/staging_drop_rejected"), {"ids": same}),
+        ]
+        if settled:
+            parameters = {
+                "ids": [version.external_id for version in settled],
+                "stamps": [version.stamp for version in settled],
+                "settled_before": answer.not_before - STAMP_GRAIN,
+                "unlisted": unlisted,
+            }
+            statements.append((query("pull/staging_mark_unchanged"), parameters))
+        with self._database.use() as connection:
+            requeued, *_ = change(connection, *statements)
+        self.has_pending = self.has_pending or requeued > 0
 
     def _note_parents(self, bodies: Sequence[Any]) -> None:
         for path, parent in self.entity.parents.items():

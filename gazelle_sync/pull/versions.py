@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,21 +81,47 @@ def tombstone(external_id: str) -> Version:
     return Version(external_id, TOMBSTONE, None)
 
 
-def copy_lines(
-    versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool, processed: bool
-) -> bytes:
-    """Versions as lines of COPY's text format, with the columns of `COLUMNS`.
+def columns_of(
+    versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool, processed: Collection[str]
+) -> dict[str, Any]:
+    """Versions as the parameters of `staging_insert.sql`, an array for each column.
 
     Args:
         versions: Of one answer.
         fetched_at: When it was read.
         run_id: Of the run.
         unlisted: Whether these records are absent from their list.
-        processed: Whether their rows are written in the same transaction; otherwise they are pending.
+        processed: Ids of those whose rows are written in the same transaction; the others are pending.
+    """
+    row_ids = _ordered_uuids()
+    return {
+        "ids": [next(row_ids) for _ in versions],
+        "external_ids": [v.external_id for v in versions],
+        "bodies": [v.raw.decode() for v in versions],
+        "hashes": [v.content_hash for v in versions],
+        "stamps": [v.stamp for v in versions],
+        "unsettled": [v.is_unsettled for v in versions],
+        "replaced": [v.replaced for v in versions],
+        "processed": [v.external_id in processed for v in versions],
+        "fetched_at": fetched_at,
+        "run_id": run_id,
+        "unlisted": unlisted,
+    }
+
+
+def copy_lines(versions: Sequence[Version], fetched_at: datetime, run_id: str, *, unlisted: bool) -> bytes:
+    """Versions as lines of COPY's text format, with the columns of `COLUMNS`.
+
+    Their rows are written in the same transaction, so they are `processed`.
+
+    Args:
+        versions: Of one answer.
+        fetched_at: When it was read.
+        run_id: Of the run.
+        unlisted: Whether these records are absent from their list.
     """
     read_at = fetched_at.isoformat()
-    state = f"processed\t{read_at}\t1" if processed else f"pending\t{NULL}\t0"
-    common = f"\t{read_at}\t{escaped(run_id)}\t{unlisted}\t{state}\n".encode()
+    common = f"\t{read_at}\t{escaped(run_id)}\t{unlisted}\tprocessed\t{read_at}\t1\n".encode()
     ids = escaped_all([v.external_id for v in versions])
     heads = [f"{row_id}\t{external_id}" for row_id, external_id in zip(_ordered_uuids(), ids, strict=False)]
     tails = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from psycopg import sql
 
@@ -18,19 +18,10 @@ from gazelle_sync.pull import guard
 from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 from gazelle_sync.warehouse.page_lines import TableLines, page_lines
+from gazelle_sync.warehouse.pool import Question, look_up
 
 BODIES_AT_ONCE = 500
 """PostgreSQL takes these in while the next are made."""
-
-
-class WriteMethod(Protocol):
-    """How the bodies of one answer are written to production, in the transaction that stages them."""
-
-    def ready(self, connection: Connection) -> set[str]:
-        """External ids of the records whose rows are written at once."""
-
-    def write(self, connection: Connection) -> int:
-        """Write these; gives how many rows were inserted or changed."""
 
 
 class PageWriter:
@@ -53,20 +44,19 @@ class PageWriter:
             bodies: External id → body.
             read_at: When they were read, aware UTC.
         """
-        if self._loads and (lines := _CopiedLines.of(self._entity, bodies)):
+        if self._loads and (lines := CopiedLines.of(self._entity, bodies)):
             yield lines
-        yield _UpsertedRows(self._entity, bodies, read_at, loads=self._loads)
+        yield UpsertedRows(self._entity, bodies, read_at, loads=self._loads)
 
 
-class _CopiedLines:
+class CopiedLines:
     """In a first load: bodies become lines of COPY, without typed rows in between."""
 
-    def __init__(self, ids: set[str], parts: list[dict[str, TableLines]]) -> None:
-        self._ids = ids
+    def __init__(self, parts: list[dict[str, TableLines]]) -> None:
         self._parts = parts
 
     @classmethod
-    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> _CopiedLines | None:
+    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> CopiedLines | None:
         """None where the bodies are not all alike, or one cannot become rows."""
         given = list(bodies.values())
         parts = []
@@ -75,12 +65,10 @@ class _CopiedLines:
             if lines is None:
                 return None
             parts.append(lines)
-        return cls(set(bodies), parts)
+        return cls(parts)
 
-    def ready(self, connection: Connection) -> set[str]:
-        return self._ids
-
-    def write(self, connection: Connection) -> int:
+    def copy(self, connection: Connection) -> int:
+        """Write them, in the caller's transaction; gives how many rows there are."""
         changed = 0
         for lines in self._parts:
             for table, found in lines.items():
@@ -94,7 +82,7 @@ class _CopiedLines:
         return changed
 
 
-class _UpsertedRows:
+class UpsertedRows:
     """Bodies reconciled one by one, and upserted."""
 
     def __init__(self, entity: Entity, bodies: Mapping[str, Any], read_at: datetime, *, loads: bool) -> None:
@@ -108,15 +96,26 @@ class _UpsertedRows:
         self._ready: list[Staged] = []
 
     def ready(self, connection: Connection) -> set[str]:
+        """External ids of the records whose rows are written at once: what that depends on, one round trip tells."""
         waits: set[str] = set()
+        self._writer = TableWriter(connection, self._entity)
         if self._reconciled and not self._loads:
-            rows = {external_id: staged.rows for external_id, staged in self._reconciled.items()}
-            waits = guard.records_with_losses(connection, self._entity, rows)
-            waits |= TableWriter(connection, self._entity).naming_unknown(self._reconciled.values())
+            losses = guard.Losses()
+            unstaged = {external_id: ("", staged.rows) for external_id, staged in self._reconciled.items()}
+            looked_up = guard.loss_lookups(self._entity, guard.places_of(self._entity), unstaged, losses)
+            looked_up += self._writer.lookups(list(self._reconciled.values()))
+            look_up(connection, looked_up)
+            waits = {loss.external_id for loss in losses.all} | self._writer.naming_unknown(self._reconciled.values())
         self._ready = [staged for external_id, staged in self._reconciled.items() if external_id not in waits]
         return {staged.external_id for staged in self._ready}
 
-    def write(self, connection: Connection) -> int:
-        writer = TableWriter(connection, self._entity)
-        changed = writer.write(self._ready, may_lack_parents=self._loads)
-        return changed if self._loads else changed + writer.find_duplicates(self._ready)
+    def statements(self) -> list[Question]:
+        """The statements that write these."""
+        if not self._ready:
+            return []
+        found = self._writer.statements(self._ready, may_lack_parents=self._loads)
+        return found if self._loads else found + self._writer.duplicate_statements(self._ready)
+
+
+WriteMethod = CopiedLines | UpsertedRows
+"""How the bodies of one answer are written to production, in the transaction that stages them."""

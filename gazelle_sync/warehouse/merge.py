@@ -1,4 +1,4 @@
-"""Writes reconciled rows to production: COPY to a temporary table, one upsert a table, stubs for unknown parents.
+"""Writes reconciled rows to production: one upsert a table, stubs for unknown parents, all in one round trip.
 
 Every column is Gazelle's, ours or merged (see `entities.Table`). Only columns that the body contains are written: rows
 are grouped by the columns they have, and a column that is absent keeps its value.
@@ -6,18 +6,22 @@ are grouped by the columns they have, and a column that is absent keeps its valu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import msgspec
 from psycopg import errors, sql
 
 from gazelle_sync.entities import NAMELESS, Entity, Table
 from gazelle_sync.reconcile.rows import Rows, Values
-from gazelle_sync.warehouse import copytext
+from gazelle_sync.warehouse import copytext, pool
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.pool import Lookup, Question, change, look_up
 
 LINES_AT_ONCE = 500
 
@@ -58,8 +62,9 @@ class TableWriter:
     def __init__(self, connection: Connection, entity: Entity) -> None:
         self._connection = connection
         self._entity = entity
-        self._known: dict[str, set[str]] = {}
-        self._stubs: dict[str, set[str]] = {}
+        self._known: dict[str, set[str]] = defaultdict(set)
+        self._stubs: dict[str, set[str]] = defaultdict(set)
+        self._owners: dict[str, dict[str, str]] = {}
         self.tables_are_new = False
 
     def write(self, batch: Sequence[Staged], *, may_lack_parents: bool = False) -> int:
@@ -72,42 +77,75 @@ class TableWriter:
         Returns:
             Rows inserted, changed or marked deleted.
         """
-        changed = 0
-        spoken = [staged for staged in batch if staged.rows]
+        look_up(self._connection, self.lookups(batch, may_lack_parents=may_lack_parents))
+        if self.tables_are_new:
+            return self._load(batch)
+        return sum(change(self._connection, *self.statements(batch, may_lack_parents=may_lack_parents)))
+
+    def lookups(self, batch: Sequence[Staged], *, may_lack_parents: bool = False) -> list[Lookup]:
+        """What has to be known before a batch is written: which of the records that it names have rows."""
+        named: dict[str, set[str]] = defaultdict(set)
+        found = []
+        self._owners.clear()
         for table in self._entity.tables:
-            rows = self._own(table, _newest_rows(spoken, table.name))
-            if not rows:
-                continue
+            rows = [row for staged in batch for row in staged.rows.get(table.name, ())]
             if not may_lack_parents:
-                changed += self._make_stubs(table, rows, spoken)
-            changed += self._upsert(table, rows)
+                for column, parent in table.references.items():
+                    named[parent].update(row[column] for row in rows if row.get(column) is not None)
+            gone = [r["external_id"] for s in batch if s.body is None for r in s.rows.get(table.name, ())]
+            if table.owner is not None and gone:
+                query = sql.SQL(statement("warehouse/nested_owners")).format(
+                    table=sql.Identifier(table.name), owner=sql.Identifier(table.owner)
+                )
+                found.append(Lookup((query, [gone]), partial(self._learn_owners, table.name)))
+        known = sql.SQL("SELECT external_id, is_stub FROM {} WHERE external_id = ANY (%s)")
+        for parent, ids in named.items():
+            if unknown := ids - self._known[parent]:
+                question = known.format(sql.Identifier(parent)), [list(unknown)]
+                found.append(Lookup(question, partial(self._learn_rows, parent)))
+        return found
+
+    def statements(self, batch: Sequence[Staged], *, may_lack_parents: bool = False) -> list[Question]:
+        """The statements that write a batch, after its lookups were answered."""
+        spoken = [staged for staged in batch if staged.rows]
+        found: list[Question] = []
+        for table, rows in self._rows(spoken):
+            if not may_lack_parents:
+                found += self._stub_statements(table, rows, spoken)
+            found += [_upsert(table, columns, group) for columns, group in _alike(rows).items()]
+            self._known[table.name].update(row["external_id"] for row in rows)
         for table in reversed(self._entity.tables):
             if table.owner is not None:
-                changed += self._mark_vanished(table, [s for s in spoken if table.name in s.rows])
-        return changed + self._mark_deleted([staged for staged in batch if not staged.rows])
+                found += self._mark_vanished(table, [s for s in spoken if table.name in s.rows])
+        return found + self._mark_deleted([staged for staged in batch if not staged.rows])
 
     def make_stubs(self, batch: Sequence[Staged]) -> int:
         """Insert a stub for each record that the rows of some versions name and that has no row; gives how many."""
-        return sum(
-            self._make_stubs(table, rows, batch)
-            for table in self._entity.tables
-            if (rows := _newest_rows(batch, table.name))
-        )
+        look_up(self._connection, self.lookups(batch))
+        stubs = [stub for table, rows in self._rows(batch) for stub in self._stub_statements(table, rows, batch)]
+        return sum(change(self._connection, *stubs))
 
     def naming_unknown(self, batch: Iterable[Staged]) -> set[str]:
-        """External ids of the versions whose rows name a record that has no row yet, or only a stub."""
-        named: dict[str, dict[str, set[str]]] = {}
+        """External ids of the versions whose rows name a record that has no row yet, or only a stub.
+
+        Call it after the lookups of the batch were answered.
+        """
         own = {table.name for table in self._entity.tables}
-        for staged in batch:
-            for table in self._entity.tables:
-                for row in staged.rows.get(table.name, ()):
-                    for column, parent in table.references.items():
-                        if parent not in own and (external_id := row.get(column)) is not None:
-                            named.setdefault(parent, {}).setdefault(external_id, set()).add(staged.external_id)
-        unknown: set[str] = set()
-        for parent, by in named.items():
-            unknown.update(*(by[external_id] for external_id in by.keys() - self._known_among(parent, by.keys())))
-        return unknown
+        outside = [
+            (table.name, column, self._known[parent])
+            for table in self._entity.tables
+            for column, parent in table.references.items()
+            if parent not in own
+        ]
+        return {
+            staged.external_id
+            for staged in batch
+            if any(
+                row.get(column) is not None and row[column] not in known
+                for name, column, known in outside
+                for row in staged.rows.get(name, ())
+            )
+        }
 
     def find_duplicates(self, batch: Sequence[Staged] | None) -> int:
         """Mark imported timeline entries that duplicate an entry of the API's own.
@@ -115,8 +153,12 @@ class TableWriter:
         Args:
             batch: Only these entries, and those already marked as duplicates of them; None: all entries.
         """
+        return sum(change(self._connection, *self.duplicate_statements(batch)))
+
+    def duplicate_statements(self, batch: Sequence[Staged] | None) -> list[Question]:
+        """The statements of `find_duplicates`; none for other entities than the timeline."""
         if self._entity.name != "timeline":
-            return 0
+            return []
         rows = [row for staged in batch or () for row in staged.rows.get(self._entity.table.name, ())]
         parameters: dict[str, Any] = dict.fromkeys(("clients", "instants", "written"))
         if batch is not None:
@@ -125,73 +167,61 @@ class TableWriter:
                 "instants": [row["occurred_at"] for row in rows],
                 "written": [staged.external_id for staged in batch],
             }
-        allow_long_statements(self._connection)
-        return self._connection.execute(statement("warehouse/timeline_duplicates"), parameters).rowcount
+        return [long_statements(), (statement("warehouse/timeline_duplicates"), parameters)]
 
     def forget(self) -> None:
         """Clear the cache of known parents: the transaction that inserted some of them was rolled back."""
         self._known.clear()
+        self._stubs.clear()
+
+    def _rows(self, batch: Sequence[Staged]) -> Iterator[tuple[Table, list[Values]]]:
+        """The rows of a batch, table by table, parents before children."""
+        for table in self._entity.tables:
+            if rows := self._own(table, _newest_rows(batch, table.name)):
+                yield table, rows
 
     def _own(self, table: Table, rows: list[Values]) -> list[Values]:
         """Drop nested rows of deleted records that belong to a living parent by now: a deleted record's body is old."""
-        gone = [row["external_id"] for row in rows if row["deleted_at"] is not None]
-        if table.owner is None or not gone:
+        owners = self._owners.get(table.name)
+        if not owners or table.owner is None:
             return rows
-        query = sql.SQL(statement("warehouse/nested_owners")).format(
-            table=sql.Identifier(table.name), owner=sql.Identifier(table.owner)
-        )
-        owners: dict[str, str] = dict(self._connection.execute(query, [gone]).fetchall())
         return [
             row
             for row in rows
             if row["deleted_at"] is None or owners.get(row["external_id"], row[table.owner]) == row[table.owner]
         ]
 
-    def _upsert(self, table: Table, rows: list[Values]) -> int:
-        groups: dict[tuple[str, ...], list[Values]] = {}
-        for row in rows:
-            groups.setdefault(tuple(row), []).append(row)
-        return sum(self._upsert_group(table, columns, group) for columns, group in groups.items())
+    def _load(self, batch: Sequence[Staged]) -> int:
+        """The same into new tables, by COPY."""
+        spoken = [staged for staged in batch if staged.rows]
+        changed = 0
+        for table, rows in self._rows(spoken):
+            changed += sum(change(self._connection, *self._stub_statements(table, rows, spoken)))
+            for columns, group in _alike(rows).items():
+                changed += self._copy(table, columns, group)
+            self._known[table.name].update(row["external_id"] for row in rows)
+        return changed + sum(change(self._connection, *self._mark_deleted([s for s in batch if not s.rows])))
 
-    def _upsert_group(self, table: Table, columns: tuple[str, ...], group: list[Values]) -> int:
-        """Rows that carry the same columns."""
+    def _copy(self, table: Table, columns: tuple[str, ...], group: list[Values]) -> int:
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        if self.tables_are_new:
-            try:
-                with self._connection.transaction():
-                    self._copy(sql.Identifier(table.name), names, table, columns, group)
-            except errors.UniqueViolation:
-                pass  # the same contact listed by two clients, or a stub whose record came later: merged by the upsert
-            else:
-                return len(group)
-        batch = sql.Identifier(f"batch_{table.name}")
-        self._connection.execute(
-            sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-                batch, names, sql.Identifier(table.name)
-            )
-        )
-        self._copy(batch, names, table, columns, group)
-        changed = self._connection.execute(_upsert_statement(table, columns, batch)).rowcount
-        self._connection.execute(sql.SQL("DROP TABLE {}").format(batch))
-        return changed
-
-    def _copy(
-        self, into: sql.Identifier, names: sql.Composed, table: Table, columns: tuple[str, ...], group: list[Values]
-    ) -> None:
+        copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
         jsonb = self._is_jsonb(table, columns)
-        with self._connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(into, names)) as out:
-            for start in range(0, len(group), LINES_AT_ONCE):
-                out.write(copytext.lines([tuple(row.values()) for row in group[start : start + LINES_AT_ONCE]], jsonb))
+        try:
+            with self._connection.transaction(), self._connection.cursor().copy(copy) as out:
+                for start in range(0, len(group), LINES_AT_ONCE):
+                    part = group[start : start + LINES_AT_ONCE]
+                    out.write(copytext.lines([tuple(row.values()) for row in part], jsonb))
+        except errors.UniqueViolation:
+            # The same contact listed by two clients, or a stub whose record came later: merged by the upsert.
+            return sum(change(self._connection, _upsert(table, columns, group)))
+        return len(group)
 
-    def _make_stubs(self, table: Table, rows: list[Values], bodies: Sequence[Staged]) -> int:
-        """Insert a stub row for each referenced record that has no row yet: references never point to nothing."""
-        made = 0
+    def _stub_statements(self, table: Table, rows: list[Values], bodies: Sequence[Staged]) -> Iterator[Question]:
+        """A stub row for each referenced record that has no row yet: references never point to nothing."""
         for column, parent in table.references.items():
-            wanted = {row[column] for row in rows if row.get(column) is not None}
+            wanted = {row[column] for row in rows if row.get(column) is not None} - self._known[parent]
             if parent == table.name:
                 wanted -= {row["external_id"] for row in rows}
-            known = self._known_among(parent, wanted)
-            wanted -= known
             if not wanted:
                 continue
             hints = self._hints(parent, wanted, bodies)
@@ -200,11 +230,10 @@ class TableWriter:
                 values = {**hints.get(external_id, {}), "external_id": external_id}
                 says_more = len(values) > 1
                 if says_more or external_id not in self._stubs[parent]:
-                    made += self._insert_stub(parent, values, read_at)
+                    yield _stub(parent, values, read_at)
                 self._stubs[parent].add(external_id)
                 if says_more:
-                    known.add(external_id)  # a stub without a name stays unknown: a later body may name it
-        return made
+                    self._known[parent].add(external_id)  # one without a name stays unknown: a later body may name it
 
     def _hints(self, parent: str, wanted: set[str], bodies: Sequence[Staged]) -> dict[str, Values]:
         hints: dict[str, Values] = {}
@@ -218,26 +247,10 @@ class TableWriter:
                     hints[values["external_id"]] = {**hints.get(values["external_id"], {}), **values}
         return hints
 
-    def _insert_stub(self, table: str, values: Values, deleted_at: datetime) -> int:
-        said = [sql.Identifier(column) for column in values if column != "external_id"] or [sql.Identifier("is_stub")]
-        learns = sql.SQL(" OR ").join(
-            sql.SQL("(held.{0} IS NULL AND EXCLUDED.{0} IS NOT NULL)").format(column) for column in said
-        )
-        query = sql.SQL(statement("warehouse/stub")).format(
-            table=sql.Identifier(table),
-            columns=sql.SQL(", ").join(map(sql.Identifier, values)),
-            values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
-            assignments=sql.SQL(", ").join(
-                sql.SQL("{0} = coalesce(held.{0}, EXCLUDED.{0})").format(column) for column in said
-            ),
-            learns=learns,
-        )
-        return self._connection.execute(query, [*values.values(), deleted_at]).rowcount
-
-    def _mark_vanished(self, table: Table, bodies: Sequence[Staged]) -> int:
+    def _mark_vanished(self, table: Table, bodies: Sequence[Staged]) -> list[Question]:
         """Mark nested rows that their parent's body no longer lists as deleted. Other tables may refer to their ids."""
-        if not bodies or self.tables_are_new:
-            return 0
+        if not bodies:
+            return []
         query = sql.SQL(statement("warehouse/nested_mark_deleted")).format(
             table=sql.Identifier(table.name), owner=sql.Identifier(str(table.owner))
         )
@@ -246,30 +259,27 @@ class TableWriter:
             "listed": [row["external_id"] for staged in bodies for row in staged.rows[table.name]],
             "deleted_at": max(staged.fetched_at for staged in bodies),
         }
-        return self._connection.execute(query, parameters).rowcount
+        return [(query, parameters)]
 
-    def _mark_deleted(self, tombstones: Sequence[Staged]) -> int:
+    def _mark_deleted(self, tombstones: Sequence[Staged]) -> list[Question]:
         """Mark deleted records of which no body was ever staged: other records refer to them."""
         tombstones = [staged for staged in tombstones if not staged.external_id.startswith(NAMELESS)]
         if not tombstones:
-            return 0
-        return self._connection.execute(
-            sql.SQL(statement("warehouse/tombstone")).format(table=sql.Identifier(self._entity.table.name)),
-            {
-                "ids": [staged.external_id for staged in tombstones],
-                "instants": [staged.fetched_at for staged in tombstones],
-            },
-        ).rowcount
+            return []
+        query = sql.SQL(statement("warehouse/tombstone")).format(table=sql.Identifier(self._entity.table.name))
+        parameters = {
+            "ids": [staged.external_id for staged in tombstones],
+            "instants": [staged.fetched_at for staged in tombstones],
+        }
+        return [(query, parameters)]
 
-    def _known_among(self, table: str, ids: Collection[str]) -> set[str]:
-        """Ids, of these, of a table's rows; a stub does not count, since it may still learn its name."""
-        known = self._known.setdefault(table, set())
-        stubs = self._stubs.setdefault(table, set())
-        if unknown := [external_id for external_id in ids if external_id not in known]:
-            query = sql.SQL("SELECT external_id, is_stub FROM {} WHERE external_id = ANY (%s)")
-            for external_id, is_stub in self._connection.execute(query.format(sql.Identifier(table)), [unknown]):
-                (stubs if is_stub else known).add(external_id)
-        return known
+    def _learn_rows(self, table: str, rows: pool.Rows) -> None:
+        """A stub does not count as known, since it may still learn its name."""
+        for external_id, is_stub in rows:
+            (self._stubs if is_stub else self._known)[table].add(external_id)
+
+    def _learn_owners(self, table: str, rows: pool.Rows) -> None:
+        self._owners[table] = dict(rows)
 
     def _is_jsonb(self, table: Table, columns: Sequence[str]) -> list[bool]:
         """For each column whether it is jsonb: asked once a process, since the migrations say so."""
@@ -280,6 +290,31 @@ class TableWriter:
 
 
 _JSONB: dict[str, frozenset[str]] = {}
+
+
+def _alike(rows: list[Values]) -> dict[tuple[str, ...], list[Values]]:
+    """Rows by the columns that they carry."""
+    groups: dict[tuple[str, ...], list[Values]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(row)
+    return groups
+
+
+def _stub(table: str, values: Values, deleted_at: datetime) -> Question:
+    said = [sql.Identifier(column) for column in values if column != "external_id"] or [sql.Identifier("is_stub")]
+    learns = sql.SQL(" OR ").join(
+        sql.SQL("(held.{0} IS NULL AND EXCLUDED.{0} IS NOT NULL)").format(column) for column in said
+    )
+    query = sql.SQL(statement("warehouse/stub")).format(
+        table=sql.Identifier(table),
+        columns=sql.SQL(", ").join(map(sql.Identifier, values)),
+        values=sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+        assignments=sql.SQL(", ").join(
+            sql.SQL("{0} = coalesce(held.{0}, EXCLUDED.{0})").format(column) for column in said
+        ),
+        learns=learns,
+    )
+    return query, [*values.values(), deleted_at]
 
 
 def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
@@ -300,7 +335,8 @@ def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
     return [row for _, row in rows.values()]
 
 
-def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifier) -> sql.Composed:
+def _upsert(table: Table, columns: Sequence[str], rows: Sequence[Values]) -> Question:
+    """Rows that carry the same columns, all as one parameter: that way they can be sent with other statements."""
     kept = [column for column in columns if column != "external_id"]
     merged = {c: base for c, base in table.merged.items() if c in columns and base in columns}
 
@@ -312,11 +348,11 @@ def _upsert_statement(table: Table, columns: Sequence[str], batch: sql.Identifie
         return sql.SQL("EXCLUDED.{}").format(sql.Identifier(column))
 
     comma = sql.SQL(", ")
-    return sql.SQL(statement("warehouse/upsert")).format(
+    query = sql.SQL(statement("warehouse/upsert")).format(
         table=sql.Identifier(table.name),
-        batch=batch,
         columns=comma.join(map(sql.Identifier, columns)),
         assignments=comma.join(sql.SQL("{} = {}").format(sql.Identifier(c), incoming(c)) for c in kept),
         held=comma.join(sql.SQL("held.{}").format(sql.Identifier(c)) for c in kept),
         incoming=comma.join(incoming(c) for c in kept),
     )
+    return query, {"rows": msgspec.json.encode(rows).decode()}

@@ -9,10 +9,12 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
@@ -24,6 +26,16 @@ IDLE_S = 30.0
 Rows = list[tuple[Any, ...]]
 Question = tuple[LiteralString | sql.SQL | sql.Composed, Mapping[str, Any] | Sequence[Any] | None]
 """A statement and its parameters."""
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A question, to be asked with others, and who takes its answer."""
+
+    question: Question
+    take: Callable[[Rows], object]
+
 
 _lock = threading.Lock()
 _idle: dict[str, list[tuple[Connection, float]]] = {}
@@ -129,23 +141,43 @@ def together(
         ends: Whether that one is committed as well.
 
     Raises:
-        psycopg.Error: What the first that failed says; those after it were not run, and the transaction has failed.
+        psycopg.Error: What the first that failed says. Those after it were not run; what was begun here is rolled back.
     """
+    return [cursor.fetchall() if cursor.description else [] for cursor in _send(connection, questions, begin, ends)]
+
+
+def change(connection: Connection, *statements: Question) -> list[int]:
+    """The same for statements that write: how many rows each did; 0 for one that gives rows."""
+    return [0 if cursor.description else cursor.rowcount for cursor in _send(connection, statements, "BEGIN", True)]
+
+
+def look_up(connection: Connection, lookups: Sequence[Lookup]) -> None:
+    """Ask all in one round trip, and hand the answers on."""
+    if lookups:
+        for lookup, rows in zip(lookups, together(connection, *(one.question for one in lookups)), strict=True):
+            lookup.take(rows)
+
+
+def _send(connection: Connection, questions: Sequence[Question], begin: LiteralString, ends: bool) -> list[Cursor]:
     opens = connection.info.transaction_status is TransactionStatus.IDLE
     if opens and ends and not connection.autocommit:
         connection.autocommit = True  # psycopg's own BEGIN is a round trip, even in a pipeline
         try:
-            return together(connection, *questions, begin=begin)
+            return _send(connection, questions, begin, ends)
         finally:
-            connection.rollback()
             connection.autocommit = False
-    with connection.pipeline():
-        if opens:
-            connection.execute(begin)
-        cursors = [connection.execute(query, parameters) for query, parameters in questions]
-        if opens and ends:
-            connection.execute("COMMIT")
-    return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+    try:
+        with connection.pipeline():
+            if opens:
+                connection.execute(begin)
+            cursors = [connection.execute(query, parameters) for query, parameters in questions]
+            if opens and ends:
+                connection.execute("COMMIT")
+    except psycopg.Error:
+        if opens and not connection.closed:
+            connection.rollback()
+        raise
+    return cursors
 
 
 def _is_quiet(connection: Connection) -> bool:

@@ -56,7 +56,7 @@ def _steps(entity: Entity) -> dict[str, Callable[[Sequence[Any]], object]]:
     answer = Answer({}, now, False)
     return {
         "examine": lambda page: are_valid(page, asked),
-        "stage": lambda page: copy_lines(versions_of(page, answer), now, "benchmark", unlisted=False, processed=True),
+        "stage": lambda page: copy_lines(versions_of(page, answer), now, "benchmark", unlisted=False),
         "parents": lambda page: [ids_at(page, path) for path in entity.parents],
         "rows": lambda page: _rows(entity, page),
     }

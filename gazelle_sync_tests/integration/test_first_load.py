@@ -13,7 +13,7 @@ import pytest
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnotherPullRunning
 from gazelle_sync.pull import load
-from gazelle_sync.pull.write import PageWriter
+from gazelle_sync.pull.write import PageWriter, UpsertedRows
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.lock import PullLock
@@ -115,6 +115,7 @@ def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) ->
             (method,) = PageWriter(ENTITY["pianos"], loads=False).methods(
                 {piano: {**body, "client": client}}, datetime.now(UTC)
             )
+            assert isinstance(method, UpsertedRows)
             assert method.ready(connection) == ready
 
 
