@@ -14,14 +14,19 @@ from psycopg import errors, sql
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.pull.guard import rows_of
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.merge import Staged, TableWriter
+from gazelle_sync.warehouse.migrate import apply_again
 from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.schema_repair import validate_keys
 from gazelle_sync.warehouse.settings_table import read_setting
 
 BATCH = 2000
+
+log = get_logger("gazelle_sync.pull")
 
 
 def begin(connection: Connection, entities: Sequence[Entity], *, from_staging: bool = False) -> set[str]:
@@ -43,9 +48,15 @@ def end_abandoned(connection: Connection, stored: str | None) -> None:
         stored: What the database says of loads (`loads.SETTING`); None: nothing.
     """
     open_names = open_loads(stored)
+    if open_names is None:
+        # Somebody wrote over it. Nothing says which keys and indexes lack, so every one is looked for.
+        log.warning("system_settings.first_loads cannot be read: all keys and indexes are made again where they lack")
+        apply_again(connection)
     for entity in ENTITIES:
-        if entity.name in open_names:
+        if open_names is None or entity.name in open_names:
             end(connection, entity)
+    if open_names is None:
+        validate_keys(connection)
 
 
 def end_abandoned_alone(url: str) -> None:
@@ -57,7 +68,7 @@ def end_abandoned_alone(url: str) -> None:
     """
     # Where somebody dropped a table, `schema_repair` makes it again, and its keys and indexes with it.
     with borrow(url) as connection, suppress(errors.UndefinedTable):
-        if open_loads(read_setting(connection, SETTING)):
+        if open_loads(read_setting(connection, SETTING)) != []:
             with PullLock(url, wait_s=WAIT_S):
                 end_abandoned(connection, read_setting(connection, SETTING))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from psycopg import errors, sql
 
 from gazelle_sync.runtime.logs import get_logger
@@ -65,9 +66,10 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
     return set(loaded)
 
 
-def open_loads(stored: str | None) -> list[str]:
-    """The entities whose load was begun and not ended, by the value of `SETTING`."""
-    return list(json.loads(stored or "{}"))
+def open_loads(stored: str | None) -> list[str] | None:
+    """The entities whose load was begun and not ended, by the value of `SETTING`; None: it cannot be read."""
+    makers = _read(stored)
+    return None if makers is None else list(makers)
 
 
 def end_load(connection: Connection, entity: str, tables: Sequence[str], then: Callable[[], None]) -> None:
@@ -109,5 +111,11 @@ def _make(connection: Connection, statements: Sequence[str]) -> None:
 
 
 def _makers(connection: Connection) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads(read_setting(connection, SETTING) or "{}")
-    return found
+    return _read(read_setting(connection, SETTING)) or {}
+
+
+def _read(stored: str | None) -> dict[str, list[str]] | None:
+    try:
+        return msgspec.json.decode(stored or "{}", type=dict[str, list[str]])
+    except msgspec.MsgspecError:
+        return None

@@ -66,18 +66,20 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
-def apply_again(url: str) -> None:
+def apply_again(connection: Connection) -> None:
     """Apply every file again. What is there stays as it is; what somebody dropped is made again.
 
+    Args:
+        connection: In no transaction.
+
     Raises:
-        DatabaseError: The database cannot be reached or refuses.
+        DatabaseError: The database refuses.
     """
-    with borrow(url) as connection:
-        roles = _data_api_roles(connection)
-        for path in migration_files():
-            with connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-                _run(connection, path, roles)
+    roles = _data_api_roles(connection)
+    for path in migration_files():
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+            _run(connection, path, roles)
 
 
 def _assert_utf8(connection: Connection) -> None:

@@ -111,8 +111,8 @@ def repair(url: str) -> Repair:
         validate_keys(connection)
     if not before:
         return Repair([], [])
-    apply_again(url)
     with borrow(url) as connection:
+        apply_again(connection)
         validate_keys(connection)
         still = missing_objects(connection)
     return Repair([name for name in before if name not in still], still)

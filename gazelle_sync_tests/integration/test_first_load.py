@@ -42,7 +42,7 @@ def nothing() -> None:
     """Nothing."""
 
 
-def open_names(shop: Shop) -> list[str]:
+def open_names(shop: Shop) -> list[str] | None:
     with connect(shop.url) as connection:
         return open_loads(read_setting(connection, SETTING))
 
@@ -145,6 +145,17 @@ def test_a_load_that_was_killed_is_ended_by_whoever_comes_next(
     successor(new_shop)
     assert new_shop.value(DEFINITIONS) == before
     assert open_names(new_shop) == []
+
+
+@pytest.mark.parametrize("scribbled", ["x", "[]", '{"clients": 1}'])
+def test_where_somebody_wrote_over_what_was_dropped_every_key_and_index_is_made_again(
+    new_shop: Shop, scribbled: str
+) -> None:
+    before = new_shop.value(DEFINITIONS)
+    begin_and_die(new_shop)
+    new_shop.query("UPDATE system_settings SET value = %s WHERE key = %s", scribbled, SETTING)
+    new_shop.sync()
+    assert_whole(new_shop, before)
 
 
 def test_migrate_does_not_end_a_load_that_is_going_on(new_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
 from gazelle_sync.warehouse.loads import begin_loads, end_load
 from gazelle_sync.warehouse.migrate import apply_again, migrate
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
@@ -91,8 +92,9 @@ def test_a_migration_does_not_wait_for_a_reader_and_says_who_is_in_the_way(shop:
     with (
         in_a_transaction(shop, "SELECT * FROM gazelle_clients; SELECT * FROM vincent_dindy_piano_updates"),
         pytest.raises(DatabaseError, match=r"lock timeout.*who holds the table"),
+        borrow(shop.url) as connection,
     ):
-        apply_again(shop.url)
+        apply_again(connection)
 
 
 TAKES_AN_HOUR = """CREATE FUNCTION takes_an_hour() RETURNS trigger LANGUAGE plpgsql AS $$
