@@ -87,7 +87,8 @@ def test_rows_in_every_state_of_the_version_before_keep_it(landed: str) -> None:
     waits = "SELECT isfinite(next_attempt_at), edited_at < '2026-02-01' FROM push_state WHERE local_id = %s"
     with psycopg.connect(landed) as connection:
         assert connection.execute(waits.encode(), ["pno_failed"]).fetchone() == (True, True)
-    apply_again(landed)
+    with connect(landed, autocommit=True) as connection:
+        apply_again(connection)
     assert found(landed, STATES) == expected, "what is there stays as it is"
 
 
