@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import pytest
+from babel.messages.pofile import read_po
 from graphql import build_schema, parse, validate
 
 from gazelle_sync.cli.app import main
@@ -180,6 +181,19 @@ def test_every_check_is_in_the_table_with_its_asset_and_whether_it_blocks_or_run
     assert [(name, bool(tick), bool(blocks), asset) for name, tick, blocks, asset in rows] == [
         (check.name, check.in_tick, check.blocking, group.asset) for group in GROUPS for check in group.checks
     ]
+
+
+def test_every_message_that_operations_begins_with_is_one_that_people_get() -> None:
+    with (PROJECT_ROOT / "gazelle_sync/i18n/locale/fr/LC_MESSAGES/gazelle_sync.po").open("rb") as catalogue:
+        said = [
+            one
+            for message in read_po(catalogue)
+            for one in ([message.id] if isinstance(message.id, str) else message.id)
+        ]
+    quoted = re.findall(r'^\| "([^"]+)" \|', text_of(PROJECT_ROOT / "docs" / "operations.md"), re.MULTILINE)
+    assert len(quoted) >= 3
+    parts = [part.strip() for message in quoted for part in message.split("…") if part.strip()]
+    assert [part for part in parts if not any(part in one for one in said)] == []
 
 
 def test_the_table_of_variables_is_what_the_settings_read() -> None:
