@@ -67,7 +67,7 @@ def _day(value: object) -> date:
     except ValueError:
         raise PydanticCustomError("day", gettext("should be a day such as 2016-01-01")) from None
     if day > montreal_day(datetime.now(UTC)):
-        raise PydanticCustomError("day", gettext("lies ahead: it should be today or a day before"))
+        raise PydanticCustomError("day", gettext("is in the future: it should be today or a day before"))
     return day
 
 
@@ -115,7 +115,7 @@ def _without_foreign_parameters(url: str) -> str:
 
 def _key(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
-        raise ValueError(gettext("holds a letter that no key has (an accent, a line break): copy it again."))
+        raise ValueError(gettext("contains a letter that no key has (an accent, a line break): copy it again."))
     return value
 
 

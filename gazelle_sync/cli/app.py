@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 
-from gazelle_sync.cli.checks import check
 from gazelle_sync.cli.frame import Commands, report_errors, services
-from gazelle_sync.cli.monitoring import errors, metrics, report
+from gazelle_sync.cli.monitoring import check, errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
 from gazelle_sync.cli.sandbox import sandbox
 from gazelle_sync.i18n.translator import translator
@@ -109,9 +108,9 @@ def migrate() -> None:
         end_abandoned_alone(str(settings.database_url))
         repaired = repair(str(settings.database_url))
         for name in repaired.made:
-            click.echo(say("made again: {name}", name=name))
+            click.echo(say("created again: {name}", name=name))
         for name in repaired.missing:
-            click.secho("✗ " + say("still lacking: {name}", name=name), fg="red")
+            click.secho("✗ " + say("still missing: {name}", name=name), fg="red")
         for advice in repaired.advice(say):
             click.echo(advice)
         if doors := read_public_grants(str(settings.database_url), say):

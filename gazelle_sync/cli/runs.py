@@ -16,8 +16,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
-from gazelle_sync.quality.finding import Finding
-from gazelle_sync.quality.render import finding_lines
+from gazelle_sync.quality.finding import Finding, finding_lines
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.migrate import migrate
@@ -169,7 +168,7 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
         reasons = "; ".join(run.reasons)
         raise GazelleSyncError(
             gettext(
-                "{names} broke down: {reasons}. The run {run_id} says more.",
+                "{names} failed: {reasons}. The run {run_id} has the details.",
                 names=", ".join(missing),
                 reasons=reasons,
                 run_id=run.run_id,

@@ -150,8 +150,8 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     except DBAPIError as error:
         raise DagsterDatabaseError(
             gettext(
-                "Dagster's own database broke off ({reason}). Look whether its disk is full, whether it takes changes, "
-                "and whether GAZELLE_DAGSTER_POSTGRES_URL is right; then run again.",
+                "Dagster's own database failed ({reason}). Check that its disk is not full, that it accepts "
+                "changes and that GAZELLE_DAGSTER_POSTGRES_URL is right; then run again.",
                 reason=first_line(error.orig or error),
             )
         ) from error
@@ -163,7 +163,7 @@ def _fail_orphaned_runs(instance: dg.DagsterInstance, settings: Settings) -> Non
     orphaned = [run for run in started if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
     if orphaned and not pull_is_running(str(settings.database_url)):
         for run in orphaned:
-            said = gettext("The process ended without a word: it was killed, or the machine went down.")
+            said = gettext("The process was killed, or the machine went down.")
             instance.report_run_failed(run, said)
 
 

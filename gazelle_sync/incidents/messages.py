@@ -44,29 +44,34 @@ CAUSES = {
         "Dagster's own database cannot be reached, or refuses. Check GAZELLE_DAGSTER_POSTGRES_URL and the room on its "
         "disk."
     ),
-    "disk": Message("A disk is full. Free some space; the next run takes up the rest."),
+    "disk": Message("A disk is full. Free some space; the next run does the rest."),
     "rights": Message("PostgreSQL refuses the role that is set. Grant it gazelle_writer, or use the owner's."),
-    "database": Message("PostgreSQL went away or refused. Check that the server runs and lets this machine in."),
+    "database": Message(
+        "PostgreSQL cannot be reached or refuses. Check that the server runs and accepts connections from this machine."
+    ),
     "another_run": Message("Another run was still going. If this lasts, `gazelle-sync status` shows which."),
     "stopped": Message(
-        "The run was stopped or its process died. What it committed is kept; the next run takes up the rest."
+        "The run was stopped or its process was killed. What it committed is kept; the next run does the rest."
     ),
     "unreachable": Message("Gazelle cannot be reached, or does not answer in time. Each run tries again."),
     "http": Message(
-        "Gazelle answers with HTTP {number}. Each run tries again; `gazelle-sync doctor` tells whether it is us."
+        "Gazelle answers with HTTP {number}. Each run tries again; `gazelle-sync doctor` shows whether the fault "
+        "is here."
     ),
     "staging": Message(
         "The staging tables lost rows, so a replay would lose them too. Nothing was replayed. `gazelle-sync sync "
         "--full` reads them again."
     ),
-    "answered_errors": Message("Gazelle answers with errors. Each run tries again; its words are on the run's page."),
+    "answered_errors": Message(
+        "Gazelle answers with errors. Each run tries again; the messages are on the run's page."
+    ),
     "unreadable": Message("Gazelle's answer cannot be read (a proxy's page, or cut short). Each run tries again."),
-    "settings": Message("A variable is missing or makes no sense. `gazelle-sync doctor` tells which."),
+    "settings": Message("A variable is missing or not valid. `gazelle-sync doctor` shows which."),
     "fault": Message(
-        "gazelle_sync met something that it does not know how to handle. What was done is kept; the log file says "
+        "gazelle_sync failed on something that it does not expect. What was done is kept; the log file says "
         "where it happened."
     ),
-    "unknown": Message("A cause that has no name yet. Its words are on the run's page and in the log file."),
+    "unknown": Message("The cause is not known. The error is on the run's page and in the log file."),
 }
 
 MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
@@ -85,8 +90,8 @@ MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
     "stale_data": (
         Message("Data is stale: {names}"),
         Message(
-            "Not in step with Gazelle for {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync status` "
-            "tells more."
+            "Not up to date with Gazelle for {minutes} minutes. Is `gazelle-sync up` running? `gazelle-sync "
+            "status` shows more."
         ),
     ),
     "many_errors": (

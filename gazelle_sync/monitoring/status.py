@@ -197,8 +197,8 @@ def _run_lines(settings: Settings, runs: list[_Run], say: Translator, now: datet
                 continue
             lines.append(
                 say(
-                    "The run that began {when} ({mode}) died without a word. What it committed is kept; the next "
-                    "takes up.",
+                    "The run that began {when} ({mode}) was killed. What it committed is kept; the next run does "
+                    "the rest.",
                     mode=run.mode,
                     when=when,
                 )

@@ -99,7 +99,7 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
 
     say, body = translator(settings.language), message.text
     if message.was_interrupted:
-        body += "\n" + say("(This may be a second copy: whoever sent the first was interrupted.)")
+        body += "\n" + say("(This may be a second copy: sending the first was interrupted.)")
     kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
     given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
     with _apprise_log() as said:
@@ -109,7 +109,7 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
             reason = redact(f"{type(error).__name__}: {error}", settings.secrets)
             raise DeliveryFailed(reason, may_have_arrived=isinstance(error, TimeoutError)) from error
     if not taken:
-        raise DeliveryFailed(redact("; ".join(said) or gettext("the service did not take it"), settings.secrets))
+        raise DeliveryFailed(redact("; ".join(said) or gettext("the service did not accept it"), settings.secrets))
 
 
 def _with_timeout(timeout_s: float, deliver: Callable[[], bool | None]) -> bool:

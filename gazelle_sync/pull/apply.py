@@ -231,7 +231,7 @@ def check_and_repair(database: ReusedConnection, entity: Entity, report: EntityR
             more = ", …" if len(right) > NAMED else ""
             report.notes.append(
                 gettext(
-                    "rows that differed from what Gazelle last said, put right: {rows} ({names})",
+                    "rows that differed from what Gazelle last sent, corrected: {rows} ({names})",
                     rows=len(right),
                     names=f"{names}{more}",
                 )

@@ -31,7 +31,7 @@ class Difference(enum.Enum):
     """How a row of production differs from staging, as a sentence."""
 
     MISSING = Message("{table} {id}: is missing")
-    SURPLUS = Message("{table} {id}: nothing staged speaks of it")
+    SURPLUS = Message("{table} {id}: no staged body contains it")
     UNSTAGED = Message("{table} {id}: staging holds no version of its record")
     COLUMNS = Message("{table} {id}: {columns}")
     CHANGED = Message("{table} {id}: its body in staging is not the one that Gazelle sent")

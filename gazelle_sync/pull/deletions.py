@@ -94,7 +94,7 @@ def _note_left_out(pull: EntityPull, unlisted: list[Any]) -> None:
         pull.report.partial = True
         pull.report.notes.append(
             gettext(
-                "the list leaves out {count} records that are there by id, {example} say",
+                "the list leaves out {count} records that are there by id, {example} for example",
                 count=len(left_out),
                 example=left_out[0],
             )

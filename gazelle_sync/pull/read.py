@@ -35,7 +35,7 @@ REFUSED_IN_A_ROW = 3
 BAD_IN_A_ROW = 50
 """So many records that cannot be given, and none among them that can: it is not the records (a field that this account
 may not read, say). Each costs seconds to find; a whole account would cost hours."""
-MOVED = Message("the list moved under every try: additions and edits are in, deletions were not looked for")
+MOVED = Message("the list changed during every try: additions and edits are in, deletions were not looked for")
 DENIED = Message("Gazelle says that it is not there, and in the same answer denies a record that it has just listed")
 
 log = get_logger("gazelle_sync.pull")

@@ -253,7 +253,7 @@ def _scan_whole_list(pull: EntityPull) -> None:
         return
     if not records:
         pull.report.notes.append(
-            gettext("Gazelle sent an empty list, which is not believed: nothing was marked deleted")
+            gettext("Gazelle sent an empty list, which is taken for a fault: nothing was marked deleted")
         )
         return
     guard = DeletionGuard(pull, len(living), gone, sample=len(gone))

@@ -365,7 +365,7 @@ class Pull:
             pull.staging.fix_future_dates()
         if self._mode is Mode.DEEP and (damaged := pull.staging.rehash_changed()):
             pull.report.notes.append(
-                gettext("staged bodies that something had changed, read again: {damaged}", damaged=damaged)
+                gettext("staged bodies that had been changed here, read again: {damaged}", damaged=damaged)
             )
 
     def _entity_pull(

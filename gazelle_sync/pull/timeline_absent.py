@@ -93,7 +93,7 @@ def _look_for(
         elif unfound := set(ids) - found:
             pull.report.notes.append(
                 gettext(
-                    "{count} missing entries are in no client's timeline: the deep run will tell", count=len(unfound)
+                    "{count} missing entries are in no client's timeline: the deep run will decide", count=len(unfound)
                 )
             )
 

@@ -1,7 +1,7 @@
-"""Gazelle's schema against the operations that we send: what is about to break is told before it breaks a night.
+"""Validates the operations that we send against Gazelle's schema, to find what is about to break before it does.
 
-The schema is asked for by introspection, at most once a day but for a round that a person starts; what came of it is
-remembered in `system_settings`. Enums are held against those that the columns were made for.
+The schema is read by introspection, at most once a day except when a person runs the checks; the result is stored in
+`system_settings`. Enums are compared with the values that our columns know (`gazelle_sync.quality.enums`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.quality.context import Check, CheckContext, warning
+from gazelle_sync.quality.enums import ENUMS
 from gazelle_sync.quality.finding import Finding, first_few
-from gazelle_sync.quality.published import ENUMS
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
 SETTING = "api_schema"
-GOOD_FOR = timedelta(hours=20)
-"""Shorter than a day, so that a nightly run that begins a little early asks all the same."""
+CACHED_FOR = timedelta(hours=20)
+"""Less than a day, so that a nightly run that begins a little early reads it again."""
 
 VALID = Message("{checked} operations: Gazelle's schema knows every field, argument and value that they use.")
 INVALID = Message("Gazelle's schema refuses {count} of {checked} operations: {what}.")
-MEND = Message(
+FIX = Message(
     "The next run that sends them fails. Adapt gazelle_sync/gazelle/operations and the reconciler, then `gazelle-sync "
     "sync --full`."
 )
@@ -45,17 +45,19 @@ NEW_VALUES = Message("Gazelle's schema has new values: {what}.")
 LOST_ENUMS = Message("Gone from the schema: {what}.")
 EXPECT = Message(
     "They will come in the data and be stored as they are. Decide what the shop's programs make of them, then add "
-    "them to gazelle_sync/quality/published.py."
+    "them to gazelle_sync/quality/enums.py."
 )
-REFUSED = Message("Gazelle's schema cannot be read ({reason}), so nobody knows whether our operations still fit.")
+REFUSED = Message(
+    "Gazelle's schema cannot be read ({reason}), so it is not known whether our operations are still valid."
+)
 ASK_AGAIN = Message(
     "If Gazelle refuses introspection for good, compare with the schema that it publishes. Else look again: "
     "`gazelle-sync doctor`."
 )
 
 
-class Comparison(msgspec.Struct):
-    """What came of holding our operations against a schema.
+class SchemaComparison(msgspec.Struct):
+    """The result of validating our operations against a schema.
 
     Attributes:
         url: Of the endpoint.
@@ -65,7 +67,7 @@ class Comparison(msgspec.Struct):
         invalid: Operation → what the schema says against it.
         deprecated: What is used and about to disappear, with Gazelle's reason.
         new_values: Enum → values that we do not know.
-        lost_enums: Enums that the schema has no more.
+        lost_enums: Enums that are no longer in the schema.
     """
 
     url: str
@@ -80,7 +82,7 @@ class Comparison(msgspec.Struct):
 
 def evaluate_operations(context: CheckContext, check: str) -> Finding:
     """Every operation that we send is valid by the schema that Gazelle has now."""
-    comparison = _compared(context)
+    comparison = _comparison(context)
     if isinstance(comparison, str):
         return _unreadable(context, check, comparison)
     checked, count = comparison.checked, len(comparison.invalid)
@@ -91,7 +93,7 @@ def evaluate_operations(context: CheckContext, check: str) -> Finding:
         check,
         passed=False,
         summary=context.say(INVALID, count=count, checked=checked, what=", ".join(comparison.invalid)),
-        advice=context.say(MEND),
+        advice=context.say(FIX),
         examples=first_few(f"{operation}: {why}" for operation, why in comparison.invalid.items()),
         numbers=numbers,
     )
@@ -99,7 +101,7 @@ def evaluate_operations(context: CheckContext, check: str) -> Finding:
 
 def evaluate_deprecations(context: CheckContext, check: str) -> Finding:
     """Nothing that we use is marked as about to disappear."""
-    comparison = _compared(context)
+    comparison = _comparison(context)
     if isinstance(comparison, str):
         return _unreadable(context, check, comparison)
     numbers = {"checked": comparison.checked, "deprecated": len(comparison.deprecated)}
@@ -112,7 +114,7 @@ def evaluate_deprecations(context: CheckContext, check: str) -> Finding:
 
 def evaluate_enums(context: CheckContext, check: str) -> Finding:
     """The schema has no value that our columns were not made for."""
-    comparison = _compared(context)
+    comparison = _comparison(context)
     if isinstance(comparison, str):
         return _unreadable(context, check, comparison)
     new = [f"{enum} {value}" for enum, values in comparison.new_values.items() for value in values]
@@ -144,13 +146,13 @@ CHECKS = (
 )
 
 
-def compare(schema: GraphQLSchema, url: str = "") -> Comparison:
-    """Hold everything that we send, and the enums of our columns, against a schema."""
+def compare(schema: GraphQLSchema, url: str = "") -> SchemaComparison:
+    """Validate everything that we send, and the enums of our columns, against a schema."""
     from graphql import GraphQLEnumType, NoDeprecatedCustomRule, parse, validate
 
     invalid: dict[str, str] = {}
     deprecated: dict[str, None] = {}
-    sent = dict(_sent())
+    sent = dict(_operations_sent())
     for name, text in sent.items():
         document = parse(text)
         if errors := validate(schema, document):
@@ -167,7 +169,7 @@ def compare(schema: GraphQLSchema, url: str = "") -> Comparison:
             elif value.deprecation_reason is not None:
                 deprecated[f"{entity.sort_enum}.{entity.stable_sort}: {value.deprecation_reason}"] = None
     enums = {name: schema.get_type(name) for name in ENUMS}
-    return Comparison(
+    return SchemaComparison(
         url=url,
         operations=_digest(),
         asked_at=datetime.now(UTC),
@@ -183,13 +185,13 @@ def compare(schema: GraphQLSchema, url: str = "") -> Comparison:
     )
 
 
-def _compared(context: CheckContext) -> Comparison | str:
-    """The comparison, from memory where it is young enough; a text: why the schema cannot be read."""
-    remembered = _remembered(context)
-    is_young = remembered is not None and datetime.now(UTC) - GOOD_FOR < remembered.asked_at <= datetime.now(UTC)
-    if remembered is not None and is_young and not context.is_fresh:
-        return remembered
-    if not context.asks_gazelle:
+def _comparison(context: CheckContext) -> SchemaComparison | str:
+    """The comparison, stored or new; or, as a text, why the schema cannot be read."""
+    cached = _cached(context)
+    is_recent = cached is not None and datetime.now(UTC) - CACHED_FOR < cached.asked_at <= datetime.now(UTC)
+    if cached is not None and is_recent and not context.refreshes_schema:
+        return cached
+    if not context.may_ask_gazelle:
         return "it was not asked for within a day"
     try:
         schema = _introspected(context)
@@ -199,17 +201,17 @@ def _compared(context: CheckContext) -> Comparison | str:
     text = msgspec.json.encode(comparison).decode()
     with borrow(context.url) as connection:
         write_setting(connection, SETTING, text)
-    context.is_fresh = False  # the other checks of this round need not ask again
+    context.refreshes_schema = False  # the other checks of this round need not ask again
     return comparison
 
 
-def _remembered(context: CheckContext) -> Comparison | None:
+def _cached(context: CheckContext) -> SchemaComparison | None:
     with borrow(context.url) as connection:
         text = read_setting(connection, SETTING)
     if text is None:
         return None
     try:
-        held = msgspec.json.decode(text, type=Comparison)
+        held = msgspec.json.decode(text, type=SchemaComparison)
     except msgspec.DecodeError:
         return None
     return held if (held.url, held.operations) == (str(context.settings.api_url), _digest()) else None
@@ -233,7 +235,7 @@ def _introspected(context: CheckContext) -> GraphQLSchema:
         raise AnswerUnreadable("IntrospectionQuery", said) from error
 
 
-def _sent() -> Iterator[tuple[str, str]]:
+def _operations_sent() -> Iterator[tuple[str, str]]:
     """Name → text of every operation that we send: those of the files, and those that are built from them."""
     for path in sorted(documents.DIRECTORY.glob("*.graphql")):
         for name in documents.operation_names(path.stem):
@@ -247,7 +249,7 @@ def _sent() -> Iterator[tuple[str, str]]:
 
 
 def _digest() -> str:
-    text = "\n".join(part for name, text in _sent() for part in (name, text)) + repr(sorted(ENUMS))
+    text = "\n".join(part for name, text in _operations_sent() for part in (name, text)) + repr(sorted(ENUMS))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What every check is given: the database as it stands, what the run knows, and Gazelle where it may be asked."""
+"""What a check may use: one state of the database, the reports of the run, and Gazelle where it may be asked."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import long_statements
 from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
 
-READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-Asked = tuple[str, Mapping[str, Any] | None, Mapping[str, str]]
-"""A statement of `sql/queries/`, its parameters, the identifiers to put into it."""
+READ_ONLY_SNAPSHOT: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+Lookup = tuple[str, Mapping[str, Any] | None, Mapping[str, str]]
+"""A statement of `sql/queries/`, its parameters, and the identifiers to put into it."""
 WHOLE_READ = "full pages"
-"""The strategy of a report whose total is the account's, also where a tick looks at a window only."""
+"""The strategy whose total is the whole account's, where a tick reads only a window."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ReportedTotal:
 
     Attributes:
         total: The whole account's.
-        errors: Of those, how many it could not give or we could not read.
-        at: When; None: in this very run.
+        errors: How many of them could not be read.
+        at: When; None: in this run.
     """
 
     total: int
@@ -51,16 +51,16 @@ class CheckContext:
 
     Attributes:
         settings: With `database_url` filled in.
-        thorough: Whether every row is looked at; else a sample, which a tick can pay for.
-        asks_gazelle: Whether Gazelle may be asked (a tick's requests are counted).
-        is_fresh: Whether what was remembered of Gazelle's schema is asked anew.
-        reports: What the run has done so far, where the checks are part of a pull.
+        thorough: Whether every row is checked; else a sample, which is quick enough for a tick.
+        may_ask_gazelle: Whether Gazelle may be asked (a tick's requests are counted).
+        refreshes_schema: Whether Gazelle's schema is read again even if it was read within a day.
+        reports: Of the run so far, where the checks are part of a pull.
     """
 
     settings: Settings
     thorough: bool = True
-    asks_gazelle: bool = True
-    is_fresh: bool = True
+    may_ask_gazelle: bool = True
+    refreshes_schema: bool = True
     reports: Mapping[str, EntityReport] = field(default_factory=dict)
     _answers: dict[str, Rows] = field(default_factory=dict, init=False, repr=False)
 
@@ -79,44 +79,44 @@ class CheckContext:
         return translator(self.language)(text, **values)
 
     def name(self, entity: str) -> str:
-        """What staff call an entity."""
+        """The name of an entity for staff."""
         return entity_name(translator(self.language), entity)
 
     @contextmanager
-    def reading(self, *first: Question) -> Iterator[tuple[Connection, list[Rows]]]:
-        """A transaction that sees one state of the database and cannot write, and what it answers to begin with.
+    def snapshot(self, *first: Question) -> Iterator[tuple[Connection, list[Rows]]]:
+        """A read-only transaction that sees one state of the database, with the answers to its first questions.
 
         Raises:
             DatabaseError: The database cannot be reached.
         """
         with borrow(self.url) as connection:
-            answers = together(connection, *self._limits, *first, begin=READING, ends=False)
+            answers = together(connection, *self._limits, *first, begin=READ_ONLY_SNAPSHOT, ends=False)
             yield connection, answers[len(self._limits) :]
             connection.commit()
 
-    def look_up(self, *wanted: Asked) -> None:
-        """Ask several statements in one round trip, of one state of the database; `rows` has their answers then.
+    def look_up(self, *wanted: Lookup) -> None:
+        """Run several statements in one round trip, on one state of the database; `rows` then has their answers.
 
         Raises:
             DatabaseError: The database cannot be reached.
         """
-        new = {_key(asked): _question(asked) for asked in wanted if _key(asked) not in self._answers}
+        new = {_key(one): _question(one) for one in wanted if _key(one) not in self._answers}
         if new:
             with borrow(self.url) as connection:
-                answers = together(connection, *self._limits, *new.values(), begin=READING)
+                answers = together(connection, *self._limits, *new.values(), begin=READ_ONLY_SNAPSHOT)
             self._answers.update(zip(new, answers[len(self._limits) :], strict=True))
 
     def rows(self, name: str, parameters: Mapping[str, Any] | None = None, /, **names: str) -> Rows:
-        """The rows of a statement of `sql/queries/`, asked once a round.
+        """The rows of a statement of `sql/queries/`, which runs once per round of checks.
 
         Args:
             name: Of the statement.
             parameters: To bind.
             names: Identifiers to put into it.
         """
-        asked = asks(name, parameters, **names)
-        self.look_up(asked)
-        return self._answers[_key(asked)]
+        wanted = lookup(name, parameters, **names)
+        self.look_up(wanted)
+        return self._answers[_key(wanted)]
 
     def rows_of_each(self, name: str, each: Iterable[Mapping[str, str]]) -> list[Rows]:
         """The rows of a statement of `sql/queries/` for each of several tables.
@@ -125,9 +125,9 @@ class CheckContext:
             name: Of the statement.
             each: The identifiers to put into it.
         """
-        every = [asks(name, **names) for names in each]
+        every = [lookup(name, **names) for names in each]
         self.look_up(*every)
-        return [self._answers[_key(asked)] for asked in every]
+        return [self._answers[_key(one)] for one in every]
 
     @property
     def _limits(self) -> list[Question]:
@@ -146,7 +146,7 @@ class CheckContext:
             yield client
 
     def last_reported_totals(self) -> dict[str, ReportedTotal]:
-        """Entity → what Gazelle said in this run or, for what it did not ask, in the last one that did."""
+        """Entity → the total that Gazelle gave in this run or, where this run did not ask, in the last one that did."""
         found: dict[str, ReportedTotal] = {}
         for run_at, stats in self.rows("quality/runs"):
             for entity in ENTITIES:
@@ -160,15 +160,15 @@ class CheckContext:
         return found
 
 
-def asks(name: str, parameters: Mapping[str, Any] | None = None, /, **names: str) -> Asked:
-    """What `CheckContext.rows` asks with the same arguments, to be asked together with others."""
+def lookup(name: str, parameters: Mapping[str, Any] | None = None, /, **names: str) -> Lookup:
+    """What `CheckContext.rows` looks up with the same arguments, to be looked up together with others."""
     return name, parameters, names
 
 
-def asks_whether_empty(*entities: str) -> list[Asked]:
-    """What `empty` asks."""
+def emptiness_lookups(*entities: str) -> list[Lookup]:
+    """What `finding_if_empty` looks up."""
     tables = tables_of(entity for entity in ENTITIES if entity.name in entities)
-    return [asks("quality/is_empty", **names) for names in tables]
+    return [lookup("quality/is_empty", **names) for names in tables]
 
 
 def tables_of(entities: Iterable[Entity]) -> list[dict[str, str]]:
@@ -182,19 +182,19 @@ class Check:
 
     Attributes:
         name: As in `gazelle-sync check --only NAME`.
-        title: What it watches, for a person who meets it in the UI.
-        judge: Looks, and says what it found.
-        blocking: Whether what is made of its asset waits until it passes.
-        in_tick: Whether a tick can pay for it.
-        asks: What it asks first, for all checks of a round to be asked together.
+        title: What it checks, as shown in the UI.
+        evaluate: The function that gives its finding.
+        blocking: Whether downstream assets wait until it passes.
+        in_tick: Whether it is quick enough for a tick.
+        lookups: What it looks up first; those of all checks of a round go in one round trip.
     """
 
     name: str
     title: Message
-    judge: Callable[[CheckContext, str], Finding]
+    evaluate: Callable[[CheckContext, str], Finding]
     blocking: bool = False
     in_tick: bool = False
-    asks: Callable[[CheckContext], Iterable[Asked]] = lambda _: ()
+    lookups: Callable[[CheckContext], Iterable[Lookup]] = lambda _: ()
 
 
 NOTHING_THERE = Message("{what}: the table is empty. An empty table proves nothing.")
@@ -202,10 +202,10 @@ REALLY_NOTHING = Message("{what}: there are none, here or at Gazelle.")
 FILL = Message("Run `gazelle-sync sync`; if rows were removed by hand, `gazelle-sync replay`.")
 
 
-def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:
-    """The finding where the table of some entity is empty, None where all hold rows.
+def finding_if_empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding | None:
+    """The finding where the table of some entity is empty; None where all hold rows.
 
-    It passes only if Gazelle itself said that it has none: of every entity that is empty.
+    It passes only if Gazelle reported a total of 0 for every entity whose table is empty.
     """
     looked_at = [entity for entity in ENTITIES if entity.name in entities]
     bare = [
@@ -215,8 +215,8 @@ def empty(context: CheckContext, check: str, entities: Sequence[str]) -> Finding
     ]
     if not bare:
         return None
-    told = context.last_reported_totals()
-    unexplained = [entity.name for entity in bare if entity.name not in told or told[entity.name].total > 0]
+    reported = context.last_reported_totals()
+    unexplained = [entity.name for entity in bare if entity.name not in reported or reported[entity.name].total > 0]
     if unexplained:
         what = ", ".join(map(context.name, unexplained))
         return Finding(
@@ -246,10 +246,10 @@ def _is_whole(entity: Entity, report: Mapping[str, Any]) -> bool:
     return not entity.has_window or report.get("strategy") == WHOLE_READ
 
 
-def _key(asked: Asked) -> str:
-    return repr(asked)
+def _key(wanted: Lookup) -> str:
+    return repr(wanted)
 
 
-def _question(asked: Asked) -> Question:
-    name, parameters, names = asked
+def _question(wanted: Lookup) -> Question:
+    name, parameters, names = wanted
     return sql.SQL(statement(name)).format(**{place: sql.Identifier(n) for place, n in names.items()}), parameters

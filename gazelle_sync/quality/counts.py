@@ -1,7 +1,7 @@
-"""Our counts against Gazelle's: what it says now, and what it said when it was last read.
+"""Compares our counts with Gazelle's, as they are now and as they were in the last run.
 
-Gazelle goes on while we count. A count that differs now and agreed when the last run ended is news for the next run;
-one that agrees with neither is looked into by id: only what Gazelle had before that run began is lost.
+Gazelle changes while we count. A count that differs now and agreed with the last run is a change for the next run. One
+that agrees with neither is examined by id: a record is missing only if Gazelle had it before the last run began.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.read import Reader
-from gazelle_sync.quality.context import CheckContext, ReportedTotal, asks, empty, warning
+from gazelle_sync.quality.context import CheckContext, ReportedTotal, finding_if_empty, lookup, warning
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
@@ -26,7 +26,7 @@ from gazelle_sync.warehouse.settings_table import read_watermarks
 ALL = [entity.name for entity in ENTITIES]
 
 EQUAL = Message("{checked} kinds of record, {records} records: as many here as at Gazelle.")
-NEWS = Message("Gazelle went on since: {what}. The next run brings it.")
+CHANGED_SINCE = Message("Gazelle has changed since the last run: {what}. The next run reads it.")
 UNEQUAL = Message("{what} here, {told} at Gazelle")
 OFF = Message("The counts differ: {what}.")
 UNREADABLE_RECORDS = Plural(
@@ -44,21 +44,21 @@ AGAIN = Message("Look again when Gazelle answers: `gazelle-sync doctor`.")  # fm
 
 @dataclass
 class _Counts:
-    """What the comparison came to.
+    """The result of the comparison.
 
     Attributes:
         records: How many we hold.
-        off: Sentences on what is wrong.
-        news: … on what the next run will bring.
-        unread: … on what Gazelle cannot give.
-        examples: Ids.
-        lost: How many records are concerned.
+        off: Sentences about what is wrong.
+        changed: Sentences about what the next run will read.
+        unread: Sentences about what Gazelle cannot give.
+        examples: Ids of missing records.
+        lost: How many records are missing.
         refusal: Why Gazelle could not be asked, or None.
     """
 
     records: int = 0
     off: list[str] = field(default_factory=list)
-    news: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     lost: int = 0
@@ -67,10 +67,10 @@ class _Counts:
 
 def evaluate_counts(context: CheckContext, check: str) -> Finding:
     """As many living records here as Gazelle says it has, for every entity."""
-    if (nothing := empty(context, check, ALL)) is not None:
+    if (nothing := finding_if_empty(context, check, ALL)) is not None:
         return nothing
     then = context.last_reported_totals()
-    context.look_up(*(asks("quality/living", **_tables_of(entity)) for entity in ENTITIES))
+    context.look_up(*(lookup("quality/living", **_tables_of(entity)) for entity in ENTITIES))
     counts = _Counts()
     try:
         with context.client() as client:
@@ -97,8 +97,8 @@ def _finding(context: CheckContext, check: str, counts: _Counts, *, knows_all: b
     if counts.unread:
         return warning(check, " ".join(counts.unread), advice=context.say(SYNC), numbers=numbers)
     summary = context.say(EQUAL, checked=len(ENTITIES), records=counts.records)
-    if counts.news:
-        summary += " " + context.say(NEWS, what=", ".join(counts.news))
+    if counts.changed:
+        summary += " " + context.say(CHANGED_SINCE, what=", ".join(counts.changed))
     return Finding(check, True, summary, numbers=numbers)
 
 
@@ -118,7 +118,7 @@ def _compare(
         return
     if then is not None and ours == then.total:
         if now is not None:
-            counts.news.append(f"{name} {now - ours:+}")
+            counts.changed.append(f"{name} {now - ours:+}")
         return
     told = then if now is None else ReportedTotal(now, then.errors if then else 0)
     assert told is not None  # noqa: S101 - where neither is known it has returned above
@@ -129,7 +129,7 @@ def _compare(
     lost = _lost(context, client, entity) if client is not None else None
     was_too_many = then is not None and ours > then.total
     if lost == [] and not was_too_many:
-        counts.news.append(f"{name} {short:+}")
+        counts.changed.append(f"{name} {short:+}")
         return
     counts.lost += len(lost) if lost else abs(short)
     counts.examples += [f"{entity.table.name} {external_id}" for external_id in lost or ()]
@@ -154,10 +154,10 @@ def _total(client: GazelleClient, entity: Entity) -> int:
 
 
 def _lost(context: CheckContext, client: GazelleClient, entity: Entity) -> list[str] | None:
-    """Ids on one side only that no run still to come explains; None where they cannot be told.
+    """Ids of Gazelle's records that should be here and are not; None where that cannot be determined.
 
-    What changed at Gazelle since our last run is news. So is, until the night, what a tick does not look at: a visit
-    outside its window that came or went.
+    A record that changed at Gazelle since our last run is not missing yet. Nor is, until the nightly run, an
+    appointment outside the window that ticks read.
     """
     if entity.strategy is Strategy.WINDOWED:
         return None
@@ -189,7 +189,7 @@ def _sorted(entity: Entity) -> dict[str, Any]:
 
 
 def _unread_since(context: CheckContext, entity: Entity) -> datetime | None:
-    """Since when changes at Gazelle may be unread, by its own clock where a run says so; None where no run ended."""
+    """The instant since which changes at Gazelle may be unread, by its clock; None: no run has ended."""
     if not entity.has_window:
         with borrow(context.url) as connection:
             return read_watermarks(connection).get(entity.name)

@@ -1,18 +1,21 @@
-"""What a check found, in a person's words: the one type that the UI, the command line and the alerts are given."""
+"""The result of a check, as sentences: the one type that the UI, the command line and the alerts use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from textwrap import wrap
 from typing import Any, Literal
 
+from gazelle_sync.i18n.translator import Plural, translator
+
+WIDTH = 100
 SHOWN = 10
-"""Examples that a finding carries: enough to look, not a second copy of the table."""
+"""So many examples a finding holds."""
 
 
 Severity = Literal["error", "warning"]
-"""How bad it is. Of a check: with an error, what the tables say may not be believed; with a warning, a person should
-look, and the tables say what Gazelle says."""
+"""`error`: the tables may be wrong. `warning`: the tables are right, and a person should look at something."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,12 @@ class Finding:
 
     Attributes:
         check: Name of the check.
-        passed: Whether what it watches is in order. What could not be looked at has not passed.
-        severity: How bad it is where it has not passed.
+        passed: Whether all is in order. What could not be checked has not passed.
+        severity: Where it has not passed: `error` or `warning`.
         summary: One or two sentences.
         advice: What to do about it; None where nothing is to be done.
-        examples: Some of the records concerned, by id: never a client's particulars.
-        numbers: What was counted, `checked` among it.
+        examples: Some of the records concerned, by id: never personal data.
+        numbers: Counts by name, `checked` among them.
     """
 
     check: str
@@ -48,10 +51,43 @@ class Finding:
         return f"{self.summary} {self.advice}" if self.advice else self.summary
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """For `--json`."""
         return {**asdict(self), "examples": list(self.examples)}
 
 
 def first_few(examples: Iterable[str]) -> tuple[str, ...]:
     """The first few of many examples."""
     return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))
+
+
+def render_findings(findings: Sequence[Finding], language: str) -> str:
+    """A round of checks as text for a terminal: each finding, then how many passed and failed."""
+    say = translator(language)
+    lines = [line for finding in findings for line in finding_lines(finding, language)]
+    failed = sum(finding.is_failure for finding in findings)
+    passed = sum(finding.passed for finding in findings)
+    warned = len(findings) - failed - passed
+    if passed == len(findings):
+        return "\n".join([*lines, say(Plural("{count} check passed.", "{count} checks passed."), count=passed)])
+    text = Plural(
+        "{failed} failed, {warned} with a warning, {count} passed.",
+        "{failed} failed, {warned} with a warning, {count} passed.",
+    )
+    return "\n".join([*lines, say(text, failed=failed, warned=warned, count=passed)])
+
+
+def finding_lines(finding: Finding, language: str) -> Iterator[str]:
+    """The lines of one finding: mark and name, summary, examples, advice."""
+    say = translator(language)
+    mark = "✓" if finding.passed else "✗" if finding.is_failure else "⚠"
+    yield f"{mark} {finding.check}"
+    yield from _block(finding.summary)
+    if finding.examples:
+        yield from _block(say("for example:"))
+        yield from (f"      {example}" for example in finding.examples)
+    if finding.advice:
+        yield from _block("→ " + say("what to do:") + f" {finding.advice}")
+
+
+def _block(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False)

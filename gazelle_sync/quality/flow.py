@@ -1,4 +1,4 @@
-"""Whether data flows: what waits, what fails and why, how old everything is, and whether as much comes as usual."""
+"""Whether data flows: what waits, what fails and why, how old each entity is, and whether volumes are usual."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.quality.context import Check, CheckContext, asks, warning
+from gazelle_sync.quality.context import Check, CheckContext, lookup, warning
 from gazelle_sync.quality.finding import Finding, Severity, first_few
 
 ALL = [entity.name for entity in ENTITIES]
@@ -40,9 +40,9 @@ ERRORS = Plural(
     "{count} record is in error ({rate} of those that Gazelle has), {fresh} of them within the last hour: {reasons}.",
     "{count} records are in error ({rate} of those that Gazelle has), {fresh} of them within the last hour: {reasons}.",
 )
-MEND_ERRORS = Message(
-    "v_sync_errors says which and why. A newer version from Gazelle replaces them; after a mended reconciler, "
-    "`gazelle-sync replay` applies them."
+FIX_ERRORS = Message(
+    "v_sync_errors says which and why. A newer version from Gazelle replaces them; once the reconciler is "
+    "corrected, `gazelle-sync replay` applies them."
 )
 FRESH = Message("Every kind of record was read within the last {minutes} min.")
 STALE = Message("Not read for too long: {what}.")
@@ -55,11 +55,11 @@ START_IT = Message(
 MOVING = Message("Every watermark moved with its last successful run.")
 STUCK = Message("Watermarks that do not move though runs succeed: {what}.")
 UNREADABLE_MARK = Message("{name} is not readable")
-FUTURE_MARK = Message("{name} lies ahead of the clock ({value})")
-STUCK_MARK = Message("{name} stands at {value} after {runs} runs")
-MEND_MARK = Message(
-    "Look whether Gazelle's clock (its Date header) stands still: `gazelle-sync doctor`. `gazelle-sync sync --full` "
-    "reads everything, whatever the watermark says."
+FUTURE_MARK = Message("{name} is in the future ({value})")
+STUCK_MARK = Message("{name} is still {value} after {runs} runs")
+FIX_WATERMARK = Message(
+    "Look whether Gazelle's clock (its Date header) has stopped: `gazelle-sync doctor`. `gazelle-sync sync "
+    "--full` reads everything, whatever the watermark is."
 )
 USUAL = Plural(
     "{count} record came within the last hour; usual for it are {low} to {high}.",
@@ -71,10 +71,10 @@ LEARNING = Plural(
     "What is usual for it is not known yet: {count} of {needed} days.",
 )
 NO_TICK = Message("No tick ended within the last hour.")
-FLOOD = Message("{count} records came within the last hour, far more than the usual {low} to {high}.")
-DROUGHT = Message("Nothing came within the last hour, where {low} to {high} records are usual.")
+TOO_MANY = Message("{count} records came within the last hour, far more than the usual {low} to {high}.")
+TOO_FEW = Message("Nothing came within the last hour, where {low} to {high} records are usual.")
 ASK_GAZELLE = Message(
-    "Look at Gazelle: an import or a bulk edit explains a flood, a holiday a drought. If neither, compare with "
+    "Look at Gazelle: an import or a bulk edit explains many records, a holiday none. If neither, compare with "
     "`gazelle-sync check --only integrity_counts`."
 )
 
@@ -84,7 +84,7 @@ _RECORD = re.compile(rf"^(?:{'|'.join(ALL)}) \S+: ")
 
 
 def evaluate_backlog(context: CheckContext, check: str) -> Finding:
-    """Nothing waits longer than a tick: it applies what it stages."""
+    """Nothing waits longer than a tick, which applies what it stages."""
     if (nothing := _no_run(context, check)) is not None:
         return nothing
     rows = context.rows("quality/backlog")
@@ -127,14 +127,14 @@ def evaluate_errors(context: CheckContext, check: str) -> Finding:
             rate=translator(context.language).percentage(rate),
             reasons="; ".join(most),
         ),
-        advice=context.say(MEND_ERRORS),
+        advice=context.say(FIX_ERRORS),
         examples=first_few(f"{entity} {i}: {error_kind(message)}" for entity, i, message, _ in rows),
         numbers=numbers,
     )
 
 
 def evaluate_age(context: CheckContext, check: str) -> Finding:
-    """Every entity was polled with success lately: no error does not mean that it was read."""
+    """Every entity was read successfully not long ago."""
     if (nothing := _no_run(context, check)) is not None:
         return nothing
     ages = dict(context.rows("quality/polls", {"entities": ALL}))
@@ -162,7 +162,7 @@ def evaluate_age(context: CheckContext, check: str) -> Finding:
 
 
 def evaluate_watermark(context: CheckContext, check: str) -> Finding:
-    """A run that succeeds moves its watermark; one that stands still reads ever more, one ahead of time too little."""
+    """Each successful run moves its watermark: a stuck one makes ticks read ever more, one in the future too little."""
     if (nothing := _no_run(context, check)) is not None:
         return nothing
     wrong: list[str] = []
@@ -178,7 +178,7 @@ def evaluate_watermark(context: CheckContext, check: str) -> Finding:
     numbers = {"checked": len(ALL), "stuck": len(wrong)}
     if not wrong:
         return Finding(check, True, context.say(MOVING), numbers=numbers)
-    summary, advice = context.say(STUCK, what=", ".join(wrong)), context.say(MEND_MARK)
+    summary, advice = context.say(STUCK, what=", ".join(wrong)), context.say(FIX_WATERMARK)
     return Finding(check, passed=False, summary=summary, advice=advice, numbers=numbers)
 
 
@@ -196,9 +196,9 @@ def evaluate_volume(context: CheckContext, check: str) -> Finding:
     if len(days) < LEAST_DAYS:
         learning = context.say(LEARNING, count=len(days), needed=LEAST_DAYS)
         return Finding(check, True, f"{context.say(LAST_HOUR, count=count)} {learning}", numbers=numbers)
-    is_flood = count > max(MANY_TIMES * high, LEAST_UNUSUAL)
-    is_drought = count == 0 and low > 0 and median(days.values()) >= LEAST_USUAL
-    text = FLOOD if is_flood else DROUGHT if is_drought else USUAL
+    is_too_many = count > max(MANY_TIMES * high, LEAST_UNUSUAL)
+    is_too_few = count == 0 and low > 0 and median(days.values()) >= LEAST_USUAL
+    text = TOO_MANY if is_too_many else TOO_FEW if is_too_few else USUAL
     summary = context.say(text, count=count, low=low, high=high)
     if text is USUAL:
         return Finding(check, True, summary, numbers=numbers)
@@ -222,41 +222,41 @@ CHECKS = (
         Message("Every kind of record was read from Gazelle lately."),
         evaluate_age,
         in_tick=True,
-        asks=lambda _: [asks("quality/polls", {"entities": ALL})],
+        lookups=lambda _: [lookup("quality/polls", {"entities": ALL})],
     ),
     Check(
         "flow_backlog",
         Message("What was read is applied at once."),
         evaluate_backlog,
         in_tick=True,
-        asks=lambda _: [asks("quality/backlog")],
+        lookups=lambda _: [lookup("quality/backlog")],
     ),
     Check(
         "flow_errors",
         Message("No record is in error."),
         evaluate_errors,
         in_tick=True,
-        asks=lambda _: [asks("quality/errors"), asks("quality/runs")],
+        lookups=lambda _: [lookup("quality/errors"), lookup("quality/runs")],
     ),
     Check(
         "flow_watermark",
         Message("Each successful run moves its watermark."),
         evaluate_watermark,
         in_tick=True,
-        asks=lambda _: [asks("quality/watermarks", {"entities": ALL})],
+        lookups=lambda _: [lookup("quality/watermarks", {"entities": ALL})],
     ),
     Check(
         "flow_volume",
         Message("As many records come as is usual for the hour."),
         evaluate_volume,
         in_tick=True,
-        asks=lambda _: [asks("quality/volumes")],
+        lookups=lambda _: [lookup("quality/volumes")],
     ),
 )
 
 
 def _no_run(context: CheckContext, check: str) -> Finding | None:
-    """Where no run has ended there is nothing to judge by, and nothing has passed."""
+    """The finding where no run has ended: then nothing has passed."""
     if context.reports or context.rows("quality/runs"):
         return None
     summary, advice = context.say(NO_RUN), context.say(RUN_IT)

@@ -1,15 +1,23 @@
-"""Whether production holds together: ids, references, values, what people entered here, twins of notes."""
+"""Whether production is consistent: ids, references, values, what people entered here, duplicate notes."""
 
 from __future__ import annotations
 
 from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
-from gazelle_sync.quality.context import Asked, Check, CheckContext, asks, asks_whether_empty, empty, warning
+from gazelle_sync.quality.context import (
+    Check,
+    CheckContext,
+    Lookup,
+    emptiness_lookups,
+    finding_if_empty,
+    lookup,
+    warning,
+)
 from gazelle_sync.quality.counts import evaluate_counts
+from gazelle_sync.quality.enums import COLUMNS, ENUMS
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.production import evaluate_production
-from gazelle_sync.quality.published import COLUMNS, ENUMS
 from gazelle_sync.warehouse.schema_repair import missing_objects
 
 TABLES = [table for entity in ENTITIES for table in entity.tables]
@@ -17,12 +25,12 @@ EACH_TABLE = [{"table": table.name} for table in TABLES]
 MERGING = [entity for entity in ENTITIES if entity.table.merged]
 ALL = [entity.name for entity in ENTITIES]
 
-UNIQUE = Message("{checked} rows of {tables} tables: every id stands there once.")
+UNIQUE = Message("{checked} rows of {tables} tables: every id is there once.")
 DROPPED = Message("Tables or views that are not there: {what}.")
 MAKE_AGAIN = Message("`gazelle-sync migrate` makes them again and says what to do then.")
-NOT_UNIQUE = Plural("{count} id stands more than once in {tables}.", "{count} ids stand more than once in {tables}.")
+NOT_UNIQUE = Plural("{count} id is more than once in {tables}.", "{count} ids are more than once in {tables}.")
 NO_INDEX = Message("Nothing keeps the ids of {tables} unique: the unique index on external_id is gone.")
-MEND_UNIQUE = Message(
+FIX_IDS = Message(
     "Remove the rows that are too many, make the index again (sql/migrations/003_production.sql says on which "
     "columns), then `gazelle-sync replay`."
 )
@@ -31,16 +39,16 @@ DANGLES = Plural(
     "{count} row names a record that is not there: {columns}.",
     "{count} rows name a record that is not there: {columns}.",
 )
-MEND_REFERENCES = Message(
+FIX_REFERENCES = Message(
     "`gazelle-sync replay` brings the named records back, as stubs where Gazelle has them no more. Rows were removed "
     "by hand, or foreign keys switched off."
 )
 KNOWN_VALUES = Message("{checked} columns with a fixed list of values: no value that was not known.")
 UNKNOWN_VALUES = Message("Gazelle sent values that were never seen before: {what}. They are stored as they came.")
-DECIDE = Message("Decide what the shop's programs make of them, then add them to gazelle_sync/quality/published.py.")
+DECIDE = Message("Decide what the shop's programs make of them, then add them to gazelle_sync/quality/enums.py.")
 KEPT = Plural(
-    "{checked} records of which Gazelle says tags: {count} has none here, no more than people remove.",
-    "{checked} records of which Gazelle says tags: {count} have none here, no more than people remove.",
+    "{checked} records have tags at Gazelle: {count} has none here, no more than people remove.",
+    "{checked} records have tags at Gazelle: {count} have none here, no more than people remove.",
 )
 EMPTIED = Message(
     "{column} was emptied on {count} of {checked} rows that had something: more than {limit}, more than people remove."
@@ -50,23 +58,26 @@ RESTORE = Message(
     "(what was added here is then lost) and run `gazelle-sync replay`."
 )
 NO_TAGS = Message("No record has tags at Gazelle, so none can have lost them.")
-NO_TWINS = Message("{checked} notes: none that was imported stands there twice.")
-TWINS = Plural(
-    "{count} imported note (tle_) is shown twice: the API's own (tme_) says the same.",
-    "{count} imported notes (tle_) are shown twice: the API's own (tme_) says the same.",
+NO_DUPLICATES = Message("{checked} notes: none that was imported is there twice.")
+DUPLICATES = Plural(
+    "{count} imported note (tle_) is shown twice: the API's own (tme_) has the same content.",
+    "{count} imported notes (tle_) are shown twice: the API's own (tme_) have the same content.",
 )
-ASTRAY = Plural("{count} names a twin that is not there.", "{count} name a twin that is not there.")
-FIND_TWINS = Message("`gazelle-sync replay --only timeline` finds the twins again.")
+ORIGINAL_MISSING = Plural(
+    "{count} is marked as the duplicate of a note that is not there.",
+    "{count} are marked as duplicates of notes that are not there.",
+)
+MARK_DUPLICATES = Message("`gazelle-sync replay --only timeline` marks the duplicates again.")
 
 
 def evaluate_ids(context: CheckContext, check: str) -> Finding:
-    """What the migrations made is there, and every external id stands in its table once."""
-    with context.reading() as (connection, _):
+    """What the migrations created is there, and every external id is in its table once."""
+    with context.snapshot() as (connection, _):
         missing = missing_objects(connection)
     if missing:
         summary, advice = context.say(DROPPED, what=", ".join(missing)), context.say(MAKE_AGAIN)
         return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
-    if (nothing := empty(context, check, ALL)) is not None:
+    if (nothing := finding_if_empty(context, check, ALL)) is not None:
         return nothing
     unguarded = [name for (name,) in context.rows("quality/unique", {"tables": [table.name for table in TABLES]})]
     looked_at = [table.name for table in TABLES if context.thorough or table.name in unguarded]
@@ -85,7 +96,7 @@ def evaluate_ids(context: CheckContext, check: str) -> Finding:
         check,
         passed=False,
         summary=" ".join(parts),
-        advice=context.say(MEND_UNIQUE),
+        advice=context.say(FIX_IDS),
         examples=first_few(f"{name} {i}: {times} ×" for name, rows in doubled.items() for i, times in rows),  # noqa: RUF001
         numbers=numbers,
     )
@@ -93,7 +104,7 @@ def evaluate_ids(context: CheckContext, check: str) -> Finding:
 
 def evaluate_references(context: CheckContext, check: str) -> Finding:
     """Every record that a row names has a row of its own."""
-    if (nothing := empty(context, check, ALL)) is not None:
+    if (nothing := finding_if_empty(context, check, ALL)) is not None:
         return nothing
     references = [(table.name, column, parent) for table in TABLES for column, parent in table.references.items()]
     each = [{"table": table, "column": column, "parent": parent} for table, column, parent in references]
@@ -111,7 +122,7 @@ def evaluate_references(context: CheckContext, check: str) -> Finding:
         check,
         passed=False,
         summary=context.say(DANGLES, count=count, columns=columns),
-        advice=context.say(MEND_REFERENCES),
+        advice=context.say(FIX_REFERENCES),
         examples=first_few(
             f"{column}: {naming} → {named}" for column, rows in dangling.items() for naming, named in rows
         ),
@@ -120,8 +131,8 @@ def evaluate_references(context: CheckContext, check: str) -> Finding:
 
 
 def evaluate_values(context: CheckContext, check: str) -> Finding:
-    """No enum value that Gazelle had not published; one is stored all the same, so it is a warning."""
-    if (nothing := empty(context, check, ALL)) is not None:
+    """No unknown enum value; a warning only, since such a value is stored as it came."""
+    if (nothing := finding_if_empty(context, check, ALL)) is not None:
         return nothing
     unknown: list[str] = []
     examples: list[str] = []
@@ -144,14 +155,14 @@ def evaluate_values(context: CheckContext, check: str) -> Finding:
 
 def evaluate_ownership(context: CheckContext, check: str) -> Finding:
     """No merged column was emptied in bulk: what people entered here is never overwritten by emptiness."""
-    if (nothing := empty(context, check, [entity.name for entity in MERGING])) is not None:
+    if (nothing := finding_if_empty(context, check, [entity.name for entity in MERGING])) is not None:
         return nothing
     parts: list[str] = []
     examples: list[str] = []
     checked = emptied = 0
     for entity in MERGING:
         for merged, base in entity.table.merged.items():
-            name, parameters, names = _emptied_asked(context, entity, merged, base)
+            name, parameters, names = _emptied_lookup(context, entity, merged, base)
             ((count, total, ids),) = context.rows(name, parameters, **names)
             checked, emptied = checked + total, emptied + count
             limit = max(LEAST_EMPTIED, int(total * SHARE))
@@ -169,33 +180,37 @@ def evaluate_ownership(context: CheckContext, check: str) -> Finding:
     return Finding(check, True, summary, numbers=numbers)
 
 
-def evaluate_twins(context: CheckContext, check: str) -> Finding:
+def evaluate_duplicates(context: CheckContext, check: str) -> Finding:
     """A note that exists under `tle_` and under `tme_` is shown once: the imported one names the other."""
-    if (nothing := empty(context, check, ["timeline"])) is not None:
+    if (nothing := finding_if_empty(context, check, ["timeline"])) is not None:
         return nothing
     rows = context.rows("quality/timeline_duplicates")
     ((checked,),) = context.rows("quality/row_count", table="gazelle_timeline_entries")
     astray = sum(not is_twin for *_, is_twin in rows)
     numbers = {"checked": checked, "twins": len(rows) - astray, "astray": astray}
     if not rows:
-        return Finding(check, True, context.say(NO_TWINS, checked=checked), numbers=numbers)
+        return Finding(check, True, context.say(NO_DUPLICATES, checked=checked), numbers=numbers)
     return Finding(
         check,
         passed=False,
-        summary=" ".join([context.say(TWINS, count=len(rows) - astray), context.say(ASTRAY, count=astray)]),
-        advice=context.say(FIND_TWINS),
+        summary=" ".join(
+            [context.say(DUPLICATES, count=len(rows) - astray), context.say(ORIGINAL_MISSING, count=astray)]
+        ),
+        advice=context.say(MARK_DUPLICATES),
         examples=first_few(f"{imported} = {own}" for imported, own, _ in rows),
         numbers=numbers,
     )
 
 
-def _ownership_asks(context: CheckContext) -> list[Asked]:
-    emptied = [_emptied_asked(context, entity, *merged) for entity in MERGING for merged in entity.table.merged.items()]
-    return [*asks_whether_empty(*(entity.name for entity in MERGING)), *emptied]
+def _ownership_lookups(context: CheckContext) -> list[Lookup]:
+    emptied = [
+        _emptied_lookup(context, entity, *merged) for entity in MERGING for merged in entity.table.merged.items()
+    ]
+    return [*emptiness_lookups(*(entity.name for entity in MERGING)), *emptied]
 
 
-def _emptied_asked(context: CheckContext, entity: Entity, merged: str, base: str) -> Asked:
-    return asks(
+def _emptied_lookup(context: CheckContext, entity: Entity, merged: str, base: str) -> Lookup:
+    return lookup(
         "quality/emptied",
         {"field": merged, "staged": context.thorough},
         table=entity.table.name,
@@ -208,7 +223,7 @@ def _emptied_asked(context: CheckContext, entity: Entity, merged: str, base: str
 CHECKS = (
     Check(
         "integrity_production",
-        Message("Production is what the newest body of every record says: all rows at night, a sample at each tick."),
+        Message("Production equals the newest body of every record: all rows at night, a sample at each tick."),
         evaluate_production,
         in_tick=True,
     ),
@@ -217,16 +232,16 @@ CHECKS = (
         Message("What people entered here (tags) was not emptied in bulk."),
         evaluate_ownership,
         in_tick=True,
-        asks=_ownership_asks,
+        lookups=_ownership_lookups,
     ),
     Check(
         "integrity_ids",
-        Message("Every table and view is there, and every record stands in its table once."),
+        Message("Every table and view is there, and every record is in its table once."),
         evaluate_ids,
-        asks=lambda _: [
-            *asks_whether_empty(*ALL),
-            asks("quality/unique", {"tables": [table.name for table in TABLES]}),
-            *(asks(name, **names) for name in ("quality/duplicates", "quality/row_count") for names in EACH_TABLE),
+        lookups=lambda _: [
+            *emptiness_lookups(*ALL),
+            lookup("quality/unique", {"tables": [table.name for table in TABLES]}),
+            *(lookup(name, **names) for name in ("quality/duplicates", "quality/row_count") for names in EACH_TABLE),
         ],
     ),
     Check(
@@ -247,10 +262,10 @@ CHECKS = (
     Check(
         "integrity_twins",
         Message("No note is shown twice, as tle_ and as tme_."),
-        evaluate_twins,
-        asks=lambda _: [
-            asks("quality/timeline_duplicates"),
-            asks("quality/row_count", table="gazelle_timeline_entries"),
+        evaluate_duplicates,
+        lookups=lambda _: [
+            lookup("quality/timeline_duplicates"),
+            lookup("quality/row_count", table="gazelle_timeline_entries"),
         ],
     ),
 )

@@ -1,4 +1,4 @@
-"""All checks, group by group, and the one way to look: what cannot be read has not passed."""
+"""All checks by group, and their evaluation: a check that cannot read what it needs has not passed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from gazelle_sync.quality import conformance, flow, integrity, timezone
 from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding
 
-UNREADABLE = Message("It could not be looked at: {reason}")
+UNREADABLE = Message("It could not be checked: {reason}")
 LOOK = Message(
-    "`gazelle-sync doctor` tells whether the database and Gazelle answer; `gazelle-sync migrate` makes what lacks."
+    "`gazelle-sync doctor` shows whether the database and Gazelle answer; `gazelle-sync migrate` creates what is "
+    "missing."
 )
 
 
@@ -26,8 +27,8 @@ class Group:
 
     Attributes:
         name: `timezone`, `integrity`, `flow`, `conformance`.
-        asset: The asset that they are shown at.
-        checks: In the order in which they are told.
+        asset: The asset at which the UI shows them.
+        checks: In the order in which they are shown.
     """
 
     name: str
@@ -47,17 +48,17 @@ CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check i
 
 
 def evaluate_all(checks: Sequence[Check], context: CheckContext) -> Iterator[tuple[Check, Finding]]:
-    """Evaluate checks one after the other; what they ask first is asked in one round trip."""
-    with suppress(GazelleSyncError, psycopg.Error):  # each says for itself what it cannot read
-        context.look_up(*(asked for check in checks for asked in check.asks(context)))
+    """Evaluate checks one after the other; what they look up first goes in one round trip."""
+    with suppress(GazelleSyncError, psycopg.Error):  # each check reports itself what it cannot read
+        context.look_up(*(wanted for check in checks for wanted in check.lookups(context)))
     for check in checks:
         yield check, evaluate(check, context)
 
 
 def evaluate(check: Check, context: CheckContext) -> Finding:
-    """Let a check look; one that cannot has failed, and says why."""
+    """Evaluate one check; one that cannot be evaluated has failed, with the reason."""
     try:
-        return check.judge(context, check.name)
+        return check.evaluate(context, check.name)
     except (GazelleSyncError, psycopg.Error) as error:
         summary, advice = context.say(UNREADABLE, reason=first_line(error)), context.say(LOOK)
         return Finding(check.name, passed=False, summary=summary, advice=advice, numbers={"checked": 0})

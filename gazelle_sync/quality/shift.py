@@ -39,7 +39,7 @@ class Cause(enum.Enum):
     DATE_MOVED = Message("the date was moved and the time was not")
     CONSTANT = Message("a constant shift")
     SCATTERED = Message("without a pattern (edited by hand?)")
-    MISSING = Message("nothing stands there")
+    MISSING = Message("no value")
 
 
 CONVERSIONS = {

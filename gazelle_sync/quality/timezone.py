@@ -14,7 +14,15 @@ from typing import Any
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL, parse_instant
-from gazelle_sync.quality.context import Asked, Check, CheckContext, asks, asks_whether_empty, empty, warning
+from gazelle_sync.quality.context import (
+    Check,
+    CheckContext,
+    Lookup,
+    emptiness_lookups,
+    finding_if_empty,
+    lookup,
+    warning,
+)
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.shift import (
     STANDARD,
@@ -43,14 +51,14 @@ SHIFTED = Message("{rows} shifted by {shift}: {cause}")
 UNEVEN = Message("{rows}: {cause}")
 MIXTURE = Message("a mixture: {parts}")
 RIGHT = Message("{total} appointments: the instant of Gazelle, start_at and the UTC date and time agree on every row.")
-OFF = Message("{column} is not what Gazelle says: {what}.")
+OFF = Message("{column} is not what Gazelle sent: {what}.")
 UNSTAGED = Plural(
     "{count} appointment has no body in staging to compare with.",
     "{count} appointments have no body in staging to compare with.",
 )
-MEND = Message(
+FIX = Message(
     "Look for a trigger, a script or a program that writes gazelle_appointments and stop it; then `gazelle-sync "
-    "replay --only appointments` puts every row right."
+    "replay --only appointments` corrects every row."
 )
 VIEW_RIGHT = Message(
     "{total} appointments: v_appointments_montreal shows the time of Montreal's clock on every row; PostgreSQL and "
@@ -63,7 +71,7 @@ VIEW_ROWS = Plural(
 )
 ALL_DAY = Message("{count} show a time though they last all day, or none though they do not")
 ZONE_DATA = Message("PostgreSQL's time zone database and Python's differ on {count} instants around clock changes")
-MEND_VIEW = Message(
+FIX_VIEW = Message(
     "Make the view again from sql/migrations/005_views.sql; if the zone databases differ, update the server's tzdata."
 )
 REFERENCE_RIGHT = Message(
@@ -74,7 +82,7 @@ REFERENCE_OFF = Message(
     "{count} of {total} reference appointments (Tire le Coyote) do not show the hour that they announce: {what}."
 )
 REFERENCE_NONE = Message(
-    "The calendar holds no reference appointment, so nobody can tell whether Gazelle itself sends the right hours."
+    "The calendar holds no reference appointment, so it is not known whether Gazelle itself sends the right hours."
 )
 MAKE_REFERENCE = Message(
     'Make two appointments in Gazelle, "Tire le Coyote avant 8h" at 07:00 and "Tire le Coyote à 18h" at 18:00, one '
@@ -96,14 +104,14 @@ SCHEMA_NONE = Message("Tables that are not there: {what}.")
 MIGRATE = Message("`gazelle-sync migrate` makes them again and says what to do then.")
 SCHEMA_OFF = Message("Something may move hours: {what}.")
 DROP = Message(
-    "Drop it (sql/migrations/004_remove_timezone_trigger.sql has the statements for the old trigger): tables hold "
-    "UTC, local time lives in views."
+    "Drop it (sql/migrations/004_remove_timezone_trigger.sql has the statements for the old trigger): tables "
+    "hold UTC, only views show local time."
 )
 
 
 def evaluate_instants(context: CheckContext, check: str) -> Finding:
     """`start_at` = `raw_data.start` = (`appointment_date`, `appointment_time` as UTC), on every row."""
-    if (nothing := empty(context, check, APPOINTMENTS)) is not None:
+    if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total,),) = context.rows("quality/appointment_count")
     suspects = context.rows("quality/appointments", {"all": False})
@@ -115,7 +123,7 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     compared = len(everything["start_at"])
     parts = [
         context.say(OFF, column=column, what=_describe(context, patterns, compared))
-        for column, patterns in _alike_together(diagnoses).items()
+        for column, patterns in _equal_together(diagnoses).items()
     ]
     if unstaged:
         parts.append(context.say(UNSTAGED, count=len(unstaged)))
@@ -123,7 +131,7 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     off = max(map(rows_off, diagnoses.values()))
     numbers = {"checked": total, "off": off, "without body": len(unstaged)}
     examples = first_few([*dict.fromkeys(lines), *unstaged])
-    return Finding(check, False, " ".join(parts), "error", context.say(MEND), examples, numbers)
+    return Finding(check, False, " ".join(parts), "error", context.say(FIX), examples, numbers)
 
 
 def evaluate_view(context: CheckContext, check: str) -> Finding:
@@ -132,11 +140,11 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
     PostgreSQL is given the offsets that `zoneinfo` knows and names the rows that do not agree with them, which a tick
     can pay for; all rows are computed in Python in full runs and as soon as one is wrong.
     """
-    if (nothing := empty(context, check, APPOINTMENTS)) is not None:
+    if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total, shown_rows, first, last),) = context.rows("quality/calendar_count")
     changes = _changes(first, last)
-    context.look_up(_calendar_asked(changes, everything=context.thorough), _edges_asked(changes))
+    context.look_up(_calendar_lookup(changes, everything=context.thorough), _edges_lookup(changes))
     rows = _calendar(context, changes, everything=context.thorough)
     if rows and not context.thorough:
         rows = _calendar(context, changes, everything=True)
@@ -164,12 +172,12 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         return Finding(check, True, summary, numbers=numbers)
     summary = context.say(VIEW_OFF, what="; ".join(parts))
     examples = first_few([*(str(pair) for pattern in worst for pair in pattern.pairs[:5]), *map(str, foreign)])
-    return Finding(check, False, summary, "error", context.say(MEND_VIEW), examples, numbers)
+    return Finding(check, False, summary, "error", context.say(FIX_VIEW), examples, numbers)
 
 
 def evaluate_reference(context: CheckContext, check: str) -> Finding:
     """The reference appointments show the hour that they announce, in winter and in summer."""
-    if (nothing := empty(context, check, APPOINTMENTS)) is not None:
+    if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     pairs = []
     for external_id, title, starts, shown in context.rows("quality/titles"):
@@ -195,7 +203,7 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
 
 def evaluate_titles(context: CheckContext, check: str) -> Finding:
     """An hour that a title announces agrees with the time shown; people mistype, so a few are a warning."""
-    if (nothing := empty(context, check, APPOINTMENTS)) is not None:
+    if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total,),) = context.rows("quality/appointment_count")
     announcing = 0
@@ -255,10 +263,10 @@ CHECKS = (
         evaluate_instants,
         blocking=True,
         in_tick=True,
-        asks=lambda _: [
-            *asks_whether_empty(*APPOINTMENTS),
-            asks("quality/appointment_count"),
-            asks("quality/appointments", {"all": False}),
+        lookups=lambda _: [
+            *emptiness_lookups(*APPOINTMENTS),
+            lookup("quality/appointment_count"),
+            lookup("quality/appointments", {"all": False}),
         ],
     ),
     Check(
@@ -267,7 +275,7 @@ CHECKS = (
         evaluate_view,
         blocking=True,
         in_tick=True,
-        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/calendar_count")],
+        lookups=lambda _: [*emptiness_lookups(*APPOINTMENTS), lookup("quality/calendar_count")],
     ),
     Check(
         "timezone_reference",
@@ -277,13 +285,17 @@ CHECKS = (
         evaluate_reference,
         blocking=True,
         in_tick=True,
-        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/titles")],
+        lookups=lambda _: [*emptiness_lookups(*APPOINTMENTS), lookup("quality/titles")],
     ),
     Check(
         "timezone_titles",
         Message('An hour that a title announces ("à 18h", "9h15") agrees with the time shown.'),
         evaluate_titles,
-        asks=lambda _: [*asks_whether_empty(*APPOINTMENTS), asks("quality/titles"), asks("quality/appointment_count")],
+        lookups=lambda _: [
+            *emptiness_lookups(*APPOINTMENTS),
+            lookup("quality/titles"),
+            lookup("quality/appointment_count"),
+        ],
     ),
     Check(
         "timezone_schema",
@@ -291,10 +303,10 @@ CHECKS = (
         evaluate_schema,
         blocking=True,
         in_tick=True,
-        asks=lambda _: [
-            asks("quality/missing_tables", {"tables": OURS}),
-            asks("quality/triggers"),
-            asks("quality/local_columns", {"ours": OURS}),
+        lookups=lambda _: [
+            lookup("quality/missing_tables", {"tables": OURS}),
+            lookup("quality/triggers"),
+            lookup("quality/local_columns", {"ours": OURS}),
         ],
     ),
 )
@@ -312,7 +324,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
     return pairs
 
 
-def _alike_together(diagnoses: dict[str, list[Pattern]]) -> dict[str, list[Pattern]]:
+def _equal_together(diagnoses: dict[str, list[Pattern]]) -> dict[str, list[Pattern]]:
     """The columns that are off; two that are off alike as one."""
     off = {column: patterns for column, patterns in diagnoses.items() if patterns}
     shapes = {tuple((p.cause, p.shift, len(p.pairs)) for p in patterns) for patterns in off.values()}
@@ -344,13 +356,13 @@ def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything:
     What is outside the given clock changes comes along. What lies beyond the calendar does not:
     `timezone_instants` reports those.
     """
-    name, parameters, _ = _calendar_asked(changes, everything=everything)
+    name, parameters, _ = _calendar_lookup(changes, everything=everything)
     return [row for row in context.rows(name, parameters) if not is_calendar_end(row[1])]
 
 
-def _calendar_asked(changes: Sequence[datetime], *, everything: bool) -> Asked:
+def _calendar_lookup(changes: Sequence[datetime], *, everything: bool) -> Lookup:
     offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
-    return asks("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
+    return lookup("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
 
 
 def _changes(first: datetime, last: datetime) -> list[datetime]:
@@ -362,13 +374,13 @@ def _changes(first: datetime, last: datetime) -> list[datetime]:
 
 def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[Pair]:
     """What Python and PostgreSQL make of the instants around clock changes."""
-    name, parameters, _ = _edges_asked(changes)
+    name, parameters, _ = _edges_lookup(changes)
     rows = context.rows(name, parameters)
     return [Pair("tzdata", at.astimezone(UTC), _wall_clock(at), shown) for at, shown in rows]
 
 
-def _edges_asked(changes: Sequence[datetime]) -> Asked:
-    return asks("quality/wall_clock", {"instants": [change + span for change in changes for span in AROUND_A_CHANGE]})
+def _edges_lookup(changes: Sequence[datetime]) -> Lookup:
+    return lookup("quality/wall_clock", {"instants": [change + span for change in changes for span in AROUND_A_CHANGE]})
 
 
 def _nearest(expected: datetime, shown: time) -> datetime:

@@ -142,7 +142,7 @@ def _start_postgres(data: Path) -> tuple[str, str]:
     if _UNQUOTABLE.search(str(data.resolve())):
         raise GazelleSyncError(
             gettext(
-                'The embedded PostgreSQL cannot lie in {data}: its path holds one of the letters " $ ` \\. Set '
+                'The embedded PostgreSQL cannot be in {data}: its path contains one of the letters " $ ` \\. Set '
                 "GAZELLE_SYNC_HOME to a folder without them.",
                 data=data,
             )

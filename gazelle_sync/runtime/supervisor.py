@@ -176,7 +176,7 @@ def _report_death(log: IO[str], say: Translator) -> int:
         if deaths
         else "dagster dev"
     )
-    said = say("{process} died, so everything was stopped. Read {log}, then start again.", process=who, log=log.name)
+    said = say("{process} ended, so everything was stopped. Read {log}, then start again.", process=who, log=log.name)
     click.secho(f"✗ {said}", fg="red", err=True)
     return 1
 

@@ -47,8 +47,8 @@ ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], type[DatabaseError], Messag
         (errors.ReadOnlySqlTransaction,),
         DatabaseError,
         Message(
-            "PostgreSQL takes no changes ({said}). Use the address of the primary server and not of a standby, and "
-            "look whether default_transaction_read_only is on for this database or role."
+            "PostgreSQL accepts no changes ({said}). Use the address of the primary server and not of a standby, "
+            "and look whether default_transaction_read_only is on for this database or role."
         ),
     ),
     (
@@ -71,16 +71,16 @@ ADVICE: tuple[tuple[tuple[type[psycopg.Error], ...], type[DatabaseError], Messag
         (errors.QueryCanceled, errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure),
         DatabaseError,
         Message(
-            "PostgreSQL broke a statement off ({said}). What was committed is kept; run again. If it stays so, see who "
-            "holds the table (pg_locks), or raise statement_timeout or lock_timeout of this role."
+            "PostgreSQL cancelled a statement ({said}). What was committed is kept; run again. If it happens "
+            "again, see who locks the table (pg_locks), or raise statement_timeout or lock_timeout of this role."
         ),
     ),
     (
         (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout),
         DatabaseError,
         Message(
-            "PostgreSQL cannot be reached or went away ({said}). Check GAZELLE_DATABASE_URL, and that the server runs "
-            "and lets this machine in."
+            "PostgreSQL cannot be reached or the connection was lost ({said}). Check GAZELLE_DATABASE_URL, and "
+            "that the server runs and accepts connections from this machine."
         ),
     ),
 )

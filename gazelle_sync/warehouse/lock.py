@@ -87,8 +87,8 @@ class PullLock:
         """What to raise where the lock was lost."""
         return DatabaseError(
             gettext(
-                "The connection that holds the lock was cut, so this run stops before another one meets it. If this "
-                "happens often, raise idle_in_transaction_session_timeout for this role."
+                "The connection that holds the lock was cut, so this run stops before another one begins beside "
+                "it. If this happens often, raise idle_in_transaction_session_timeout for this role."
             )
         )
 

@@ -60,7 +60,7 @@ class Repair:
             found.append(
                 say(
                     "A production table is empty now: `gazelle-sync replay` fills it from staging; after it "
-                    "`gazelle-sync migrate` holds the foreign keys against all rows."
+                    "`gazelle-sync migrate` checks the foreign keys on all rows."
                 )
             )
         if EDITS in self.made:
@@ -69,7 +69,7 @@ class Repair:
             )
         if UNIQUE in self.missing:
             found.append(
-                say("Several rows of {table} speak of one piano: `gazelle-sync doctor` says which.", table=EDITS)
+                say("Several rows of {table} are about one piano: `gazelle-sync doctor` says which.", table=EDITS)
             )
         return found
 

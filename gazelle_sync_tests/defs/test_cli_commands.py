@@ -151,7 +151,7 @@ def test_a_dagster_storage_that_takes_no_changes_ends_with_status_1_and_one_sent
     read_only = f"{person.dagster_database}&options=-c%20default_transaction_read_only%3Don"
     ended = replace(person, dagster_database=read_only).runs("sync", "--only", "users")
     assert ended.returncode == 1
-    assert "✗ Dagster's own database broke off (cannot execute" in ended.stderr
+    assert "✗ Dagster's own database failed (cannot execute" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "INSERT INTO" not in ended.stderr
     assert person.shop.value("SELECT subjects FROM alert_log WHERE rule = 'failed_job'") == ["tick"]

@@ -170,7 +170,7 @@ def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
         push_once()
     (alert,) = office.shop.rows("alert_log", "rule = 'failed_job'")
     assert (alert["subjects"], alert["state"]) == ([PUSH_JOB], "open")
-    assert ("does not know how to handle" if how == "dies" else "refuses the credentials") in alert["text"]
+    assert ("does not expect" if how == "dies" else "refuses the credentials") in alert["text"]
     assert push_status(office.shop.settings).light == "red"
     events = "".join(str(entry) for entry in instance.all_logs(alert["run_id"]))
     assert "ValueError" in events or how == "stops"

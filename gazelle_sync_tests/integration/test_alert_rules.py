@@ -146,4 +146,4 @@ def test_a_failure_that_was_stored_before_causes_were_is_told_as_well(desk: Desk
     desk.query("UPDATE sync_logs SET stats = stats #- '{clients,cause}' #- '{clients,cause_number}'")
     desk.look(alert_urls=(hook.url,))
     assert "The sync failed: Clients" in hook.titles[0]
-    assert "A cause that has no name yet" in hook.received[0]["message"]
+    assert "The cause is not known" in hook.received[0]["message"]

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from graphql import build_schema
 
-from gazelle_sync.quality.conformance import SETTING, Comparison, compare
+from gazelle_sync.quality.conformance import SETTING, SchemaComparison, compare
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.shop import Shop
@@ -22,7 +22,7 @@ def published() -> str:
     return SCHEMA.read_text(encoding="utf-8")
 
 
-def changed(before: str, after: str) -> Comparison:
+def changed(before: str, after: str) -> SchemaComparison:
     """What comes of a change of the schema."""
     assert before in published()
     return compare(build_schema(published().replace(before, after, 1)))
@@ -31,7 +31,7 @@ def changed(before: str, after: str) -> Comparison:
 def test_the_schema_as_it_is_passes_and_is_asked_for_once(shop: Shop) -> None:
     shop.admin.reset_stats()
     for name in NAMES:
-        found = assert_passes(shop, name, is_fresh=name == NAMES[0])
+        found = assert_passes(shop, name, refreshes_schema=name == NAMES[0])
         assert found.numbers["checked"] > 10
     assert shop.admin.stats()["requests"] == 1
 
@@ -39,20 +39,20 @@ def test_the_schema_as_it_is_passes_and_is_asked_for_once(shop: Shop) -> None:
 def test_a_remembered_answer_is_good_for_a_day_and_for_the_same_operations(shop: Shop) -> None:
     assert_passes(shop, NAMES[0])
     shop.admin.reset_stats()
-    assert_passes(shop, NAMES[0], is_fresh=False)
+    assert_passes(shop, NAMES[0], refreshes_schema=False)
     assert shop.admin.stats()["requests"] == 0
     for spoiled in ('\'"asked_at":"20\\d\\d\', \'"asked_at":"2020\'', '\'"operations":"\', \'"operations":"x\''):
         shop.query(f"UPDATE system_settings SET value = regexp_replace(value, {spoiled}) WHERE key = %s", SETTING)  # noqa: S608
         shop.admin.reset_stats()
-        assert_passes(shop, NAMES[0], is_fresh=False)
+        assert_passes(shop, NAMES[0], refreshes_schema=False)
         assert shop.admin.stats()["requests"] == 1
     shop.query("UPDATE system_settings SET value = 'nonsense' WHERE key = %s", SETTING)
-    assert_passes(shop, NAMES[0], is_fresh=False)
+    assert_passes(shop, NAMES[0], refreshes_schema=False)
 
 
 def test_what_a_tick_may_not_ask_has_not_passed(shop: Shop) -> None:
     shop.admin.reset_stats()
-    assert not look_at(shop, NAMES[0], is_fresh=False, asks_gazelle=False).passed
+    assert not look_at(shop, NAMES[0], refreshes_schema=False, may_ask_gazelle=False).passed
     assert shop.admin.stats()["requests"] == 0
 
 
@@ -111,7 +111,7 @@ def test_the_findings_say_what_the_comparison_found(shop: Shop) -> None:
         "deprecated": ["size: gone in March"], "new_values": {"EventStatus": ["DREAMT"]}}')::text WHERE key = %s""",
         SETTING,
     )
-    refused, deprecated, enums = (look_at(shop, name, is_fresh=False) for name in NAMES)
+    refused, deprecated, enums = (look_at(shop, name, refreshes_schema=False) for name in NAMES)
     assert refused.is_failure
     assert refused.examples == ("PianosPage: no such field",)
     assert (deprecated.passed, deprecated.is_failure) == (False, False)

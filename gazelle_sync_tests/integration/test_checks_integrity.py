@@ -61,7 +61,7 @@ def test_a_shop_that_truly_has_no_products_passes(new_shop: Shop) -> None:
         ("DELETE FROM gazelle_contacts WHERE client_external_id = %s", "gazelle_contacts"),
         (
             "INSERT INTO gazelle_contacts (external_id, client_external_id) VALUES ('con_x', %s)",
-            "con_x: nothing staged",
+            "con_x: no staged",
         ),
         (f"{REMOVE} gazelle_clients WHERE external_id = %s", "is missing"),
     ],
@@ -199,7 +199,7 @@ def test_what_came_since_the_last_run_is_news_and_no_fault(shop: Shop) -> None:
     shop.admin.create("events", start="2026-05-05T12:00:00Z", title="Accord")
     shop.admin.delete("pianos", shop.admin.dump("pianos")[-1]["id"])
     found = assert_passes(shop, "integrity_counts")
-    assert "Gazelle went on since: Clients +1" in found.summary
+    assert "Gazelle has changed since the last run: Clients +1" in found.summary
 
 
 def test_a_gazelle_that_cannot_be_asked_is_no_proof(shop: Shop) -> None:

@@ -95,7 +95,7 @@ def test_an_instant_beyond_the_calendar_is_told_as_a_row_that_is_off(shop: Shop,
 def test_rows_of_the_summer_only_name_the_day_of_the_clock_change(shop: Shop) -> None:
     shop.query(f"{LATER} WHERE start_at >= '2026-03-08 7:00Z' AND {IS_SUMMER}")
     found = look_at(shop, "timezone_instants")
-    assert "start_at is not what Gazelle says: rows after 8 March 2026 only" in found.summary
+    assert "start_at is not what Gazelle sent: rows after 8 March 2026 only" in found.summary
     assert "daylight saving ignored" in found.summary
 
 
@@ -191,7 +191,7 @@ def test_the_view_of_the_predecessor_cannot_pass(shop: Shop) -> None:
     for name in ("timezone_view", "timezone_reference", "timezone_titles"):
         found = look_at(shop, name)
         assert found.is_failure
-        assert "could not be looked at" in found.summary
+        assert "could not be checked" in found.summary
 
 
 def test_the_reference_appointments_show_when_gazelle_itself_sends_the_wrong_hours(shop: Shop) -> None:

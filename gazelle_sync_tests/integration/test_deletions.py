@@ -159,7 +159,7 @@ def test_an_emptied_account_deletes_nothing(shop: Shop, mode: Mode) -> None:
     assert set(outcome.errors) == {"clients"}, "one cause is told once"
     for name in ("pianos", "invoices", "appointments"):
         assert "they wait, since clients" in " ".join(outcome[name].notes)
-    assert "not believed" in " ".join(outcome["users"].notes + outcome["products"].notes)
+    assert "taken for a fault" in " ".join(outcome["users"].notes + outcome["products"].notes)
     shop.admin.clear_faults()
     shop.sync(mode)
     shop.assert_equals_api()

@@ -62,7 +62,7 @@ def test_a_deep_run_puts_damaged_rows_right_as_well(lived_in: Shop) -> None:
     outcome = lived_in.sync(Mode.DEEP)
     assert lived_in.fingerprint() == before
     notes = " ".join(outcome["clients"].notes)
-    assert "put right" in notes
+    assert "corrected" in notes
     assert "gazelle_clients cli_" in notes
 
 

@@ -127,7 +127,7 @@ def test_a_run_that_failed_before_it_came_to_any_entity_failed_for_all(shop: Sho
 
 def test_a_run_in_progress_is_told_from_one_that_died(shop: Shop) -> None:
     run(shop, "INSERT INTO sync_logs (run_id, task_type, mode, status) VALUES ('y', 'pull', 'deep', 'running')")
-    assert "died without a word" in screen(shop.settings)
+    assert "was killed" in screen(shop.settings)
     with PullLock(shop.url, wait_s=0):
         assert re.search(r"Running now: deep, since \d\d:\d\d\.", screen(shop.settings))
 

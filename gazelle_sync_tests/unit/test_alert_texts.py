@@ -78,7 +78,7 @@ def test_nothing_of_a_failures_own_words_gets_into_the_text_but_a_number(words: 
 def test_a_cause_that_was_not_stored_or_that_only_a_newer_version_knows_is_an_unknown_one() -> None:
     for details in ({}, {"cause": "comet"}):
         said = describe("failed_run", [Incident("clients", details=details)], Settings(), NOW)
-        assert said.text.startswith("A cause that has no name yet.")
+        assert said.text.startswith("The cause is not known.")
 
 
 def test_the_text_has_montreals_time_and_the_runs_page() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gazelle_sync.quality.finding import Finding, first_few
+from gazelle_sync.quality.finding import Finding, first_few, render_findings
 from gazelle_sync.quality.registry import CHECKS, GROUPS
-from gazelle_sync.quality.render import render_findings
 
 MODULES = [
     f"gazelle_sync.quality.{name}"
     for name in (
-        "registry", "context", "conformance", "counts", "flow", "integrity", "production", "render", "timezone"
+        "registry", "context", "conformance", "counts", "flow", "integrity", "production", "timezone"
     )
 ]  # fmt: skip
 

@@ -104,7 +104,7 @@ def _clocks(ahead: dict[str, timedelta], say: Translator) -> Finding:
         say: The translator.
     """
     if not ahead:
-        nobody = say("neither Gazelle nor the database answered, so there is nothing to hold it against")
+        nobody = say("neither Gazelle nor the database answered, so there is nothing to compare it with")
         return Finding("clock", True, nobody)
     off = {whose: difference for whose, difference in ahead.items() if abs(difference) > CLOCKS_MAY_DIFFER}
     if not off:

@@ -76,7 +76,9 @@ def api_findings(client: GazelleClient, say: Translator) -> Generator[Finding, N
         yield Finding("API", False, text)
         return None
     milliseconds = round((time.perf_counter() - begun) * 1000)
-    text = say("{url} lets us in: {clients} clients, {n} ms", url=client.url, clients=clients, n=milliseconds)
+    text = say(
+        "{url} accepts the credentials: {clients} clients, {n} ms", url=client.url, clients=clients, n=milliseconds
+    )
     yield Finding("API", True, text)
     return answer.not_before - asked_at
 
@@ -93,8 +95,8 @@ def schema_findings(client: GazelleClient, say: Translator) -> Iterator[Finding]
             "schema",
             True,
             say(
-                "the endpoint does not tell its schema ({reason}), so our operations are tried by the first sync; "
-                "watch what `gazelle-sync status` says after it",
+                "the endpoint does not give its schema ({reason}), so the first sync has to try our operations; "
+                "look at `gazelle-sync status` after it",
                 reason=first_line(error),
             ),
         )

@@ -145,7 +145,7 @@ def _edits(connection: Connection, settings: Settings, say: Translator) -> Findi
         return Finding("edits", True, say("not looked at before the migrations are applied"))
     doubtful = ambiguous_edits(connection)
     if not doubtful:
-        return Finding("edits", True, say("every row of {table} speaks of a piano of its own", table=EDITS))
+        return Finding("edits", True, say("every row of {table} is about another piano", table=EDITS))
     nobody = say("no gazelle_id")
     shown = ", ".join(f"{key or nobody} ({count})" for key, count in doubtful[:MOST_SHOWN])
     return Finding(

@@ -49,7 +49,7 @@ def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]
         if "GAZELLE_API_URL" not in broken:
             return [*findings, Finding("parts", False, str(error))], broken | {"GAZELLE_API_URL"}
     embedded += [] if settings.api_url else [say("the SANDBOX, a Gazelle with invented clients")]
-    text = say("nothing is embedded: all of it is yours")
+    text = say("nothing is embedded: every part is your own")
     if embedded:
         text = say("embedded: {parts}", parts=", ".join(embedded))
     # Which parts there will be is not known while a variable that names one makes no sense.

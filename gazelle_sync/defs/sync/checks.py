@@ -82,8 +82,8 @@ def evaluations(
     check_context = CheckContext(
         session.services(api=not is_tick),
         thorough=not is_tick,
-        asks_gazelle=not is_tick,
-        is_fresh=context.run.job_name == CHECK,
+        may_ask_gazelle=not is_tick,
+        refreshes_schema=context.run.job_name == CHECK,
         reports=session.reports,
     )
     for check, finding in evaluate_all(selected, check_context):
@@ -102,7 +102,7 @@ def refusals(session: RunSession, group: Group, found: Mapping[str, Finding]) ->
     blocking = [check for check in group.checks if check.blocking and check.name not in found]
     if not blocking:
         return []
-    check_context = CheckContext(session.services(api=False), asks_gazelle=False, reports=session.reports)
+    check_context = CheckContext(session.services(api=False), may_ask_gazelle=False, reports=session.reports)
     findings = [finding for _, finding in evaluate_all(blocking, check_context)]
     return [finding for finding in findings if finding.is_failure]
 

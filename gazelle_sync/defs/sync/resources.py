@@ -181,7 +181,7 @@ class RunSession:
         except dg.Failure:
             raise  # a check's verdict: what was read and applied is as the log row says
         except GeneratorExit:
-            said = gettext("Dagster broke a step off: its page in the UI says why.")
+            said = gettext("Dagster aborted a step: its page in the UI says why.")
             self._broken_off = self._broken_off or RunStopped(said)
             raise
         except Exception as error:

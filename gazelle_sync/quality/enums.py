@@ -1,7 +1,7 @@
-"""The values of the enums that our columns hold, as Gazelle published them on 2025-12-30.
+"""The enum values that our columns know, as Gazelle published them on 2025-12-30.
 
-Enums grow without notice. A value that is not here is stored as it came; it is reported, so that a person can decide
-what the shop's programs should make of it, and then add it here.
+Enums grow without notice. A value that is not here is stored as it came and reported, so that a person decides what
+the shop's programs do with it and adds it here.
 """
 
 from __future__ import annotations
