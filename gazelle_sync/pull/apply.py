@@ -208,7 +208,9 @@ class Applier:
         return doubted
 
 
-def check_and_repair(database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress) -> None:
+def check_and_repair(
+    database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress, *, are_hashed: bool
+) -> None:
     """Compare production with staging; where they differ, apply every record once more and name the rows.
 
     Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
@@ -218,14 +220,15 @@ def check_and_repair(database: ReusedConnection, entity: Entity, report: EntityR
         entity: Which.
         report: What was repaired and the comparison go there.
         progress: Told how far it is.
+        are_hashed: Whether this run has compared each staged body with its hash already.
     """
-    found = report.comparison = _compare(database, entity)
+    found = report.comparison = _compare(database, entity, are_hashed=are_hashed)
     if found.wrong or found.waiting:
         repaired = EntityReport()
         Applier(database, entity, repaired, progress).apply(StagedSelection.ALL)
         report.errors = max(report.errors, repaired.errors)
         report.changed += repaired.changed
-        report.comparison = _compare(database, entity)
+        report.comparison = _compare(database, entity, are_hashed=are_hashed)
         if right := [key for key in found.wrong if key not in report.comparison.wrong]:
             names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
             more = ", …" if len(right) > NAMED else ""
@@ -241,10 +244,10 @@ def check_and_repair(database: ReusedConnection, entity: Entity, report: EntityR
             report.changed += TableWriter(connection, entity).find_duplicates(None)
 
 
-def _compare(database: ReusedConnection, entity: Entity) -> Comparison:
+def _compare(database: ReusedConnection, entity: Entity, *, are_hashed: bool) -> Comparison:
     with database.use() as connection:
         allow_long_statements(connection)
-        return compare(connection, entity)
+        return compare(connection, entity, are_hashed=are_hashed)
 
 
 def _text(value: str) -> str:

@@ -12,6 +12,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from psycopg import sql
@@ -19,6 +20,7 @@ from psycopg import sql
 from gazelle_sync.entities import ENTITIES, NAMELESS, Entity, Table
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.versions import hash_of_held
+from gazelle_sync.reconcile.pages import Columns, Uneven
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Question, together
@@ -78,16 +80,17 @@ class _Newest:
     content_hash: bytes | None
 
 
-def compare(connection: Connection, entity: Entity) -> Comparison:
+def compare(connection: Connection, entity: Entity, *, are_hashed: bool = False) -> Comparison:
     """Compare production with the newest staged versions of an entity's records, and find rows of which none is staged.
 
     Args:
         connection: In a transaction with the time that history takes.
         entity: Which.
+        are_hashed: Whether this run has compared each staged body with its hash already.
     """
     found = Comparison()
     for batch, held in _batches(connection, entity):
-        _compare_batch(entity, batch, held, found)
+        _compare_batch(entity, batch, held, found, are_hashed=are_hashed)
     _find_unstaged(connection, entity, found)
     _ignore_moved(connection, entity, found)
     return found
@@ -121,7 +124,7 @@ def compare_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[
     comparisons = {}
     for entity, batch in batches:
         comparisons[entity.name] = found = Comparison()
-        _compare_batch(entity, batch, [next(answers) for _ in entity.tables], found)
+        _compare_batch(entity, batch, [next(answers) for _ in entity.tables], found, are_hashed=False)
         _ignore_moved(connection, entity, found)
     return comparisons
 
@@ -147,18 +150,66 @@ def _applied(batch: Sequence[_Newest]) -> list[_Newest]:
     return [newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)]
 
 
-def _compare_batch(entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], found: Comparison) -> None:
-    """Compare one batch with the rows that are held of its records, table by table."""
+def _compare_batch(
+    entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], found: Comparison, *, are_hashed: bool
+) -> None:
+    """Compare one batch with the rows that are held of its records.
+
+    Nearly always the living are as their bodies say, which whole columns tell at once. What differs is found row by
+    row.
+    """
     applied = _applied(batch)
     found.waiting += len(batch) - len(applied)
     found.records += len(applied)
-    reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
-    for newest in applied:
-        if newest.body is not None and hash_of_held(newest.body) != newest.content_hash:
+    living = [newest for newest in applied if newest.body is not None]
+    for newest in living:
+        if not are_hashed and hash_of_held(newest.body) != newest.content_hash:
             found.note(entity.table, newest.external_id, Difference.CHANGED)
+    if not _are_equal(entity, living, answers):
+        _compare_rows(entity, applied, answers, found)
+    elif gone := [newest for newest in applied if newest.body is None]:
+        _compare_rows(entity, gone, answers, found)
+
+
+def _are_equal(entity: Entity, living: Sequence[_Newest], answers: Sequence[Answer]) -> bool:
+    """Whether the living rows that are held of some records are those of their bodies."""
+    if entity.read_page is None:
+        return False
+    owners = {newest.external_id for newest in living}
+    try:
+        pages = entity.read_page([newest.body for newest in living])
+        return all(
+            _rows_said(table, pages[table.name]) == _rows_held(table, pages[table.name], answer, owners)
+            for table, answer in zip(entity.tables, answers, strict=True)
+        )
+    except (Uneven, ReconcileError):
+        return False
+
+
+def _rows_said(table: Table, page: Columns) -> dict[str, tuple[Any, ...]]:
+    columns = [
+        [None if value is None else convert(value) for value in values]
+        for column, (convert, values) in page.items()
+        if column not in table.merged
+    ]
+    return dict(zip(page["external_id"][1], zip(*columns, strict=True), strict=True))
+
+
+def _rows_held(table: Table, page: Columns, answer: Answer, owners: set[str]) -> dict[str, tuple[Any, ...]]:
+    places = {column: place for place, column in enumerate(_columns(table))}
+    pick = itemgetter(*(places[column] for column in page if column not in table.merged))
+    external_id, owner, deleted_at = places["external_id"], places[table.owner or "external_id"], places["deleted_at"]
+    return {row[external_id]: pick(row) for row in answer if row[deleted_at] is None and row[owner] in owners}
+
+
+def _compare_rows(entity: Entity, applied: Sequence[_Newest], answers: Sequence[Answer], found: Comparison) -> None:
+    """Say which rows of some records differ, table by table."""
+    reconciled = [(newest, _rows_of(entity, newest)) for newest in applied]
+    owners = {newest.external_id for newest in applied}
     for table, answer in zip(entity.tables, answers, strict=True):
         expected = _expected(table, reconciled)
-        held = {row["external_id"]: row for row in (dict(zip(_columns(table), row, strict=True)) for row in answer)}
+        rows = [dict(zip(_columns(table), row, strict=True)) for row in answer]
+        held = {row["external_id"]: row for row in rows if row[table.owner or "external_id"] in owners}
         for external_id, (newest, values) in expected.items():
             _compare_row(table, newest, values, held.get(external_id), found)
         if table is entity.table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 from psycopg import sql
@@ -14,7 +14,7 @@ from gazelle_sync.entities import Entity, Strategy
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import long_statements
-from gazelle_sync.warehouse.pool import Connections, together
+from gazelle_sync.warehouse.pool import Connections, Rows, together
 
 STATE, HELD = "pull/staging_state", "pull/staging_held"
 SET_ASIDE, UNANSWERED = "pull/staging_set_aside", "pull/stubs_unanswered"
@@ -32,6 +32,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
         is_unsettled: Whether its stamp was not older than the second it was read in.
         is_unlisted: Whether it was absent from its list when it was last looked for, yet answered by id.
         start: An appointment's start.
+        is_missing: Whether production holds no living row of it though it was applied: somebody emptied the table.
     """
 
     stamp: datetime | None
@@ -40,6 +41,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     is_unsettled: bool = False
     is_unlisted: bool = False
     start: datetime | None = None
+    is_missing: bool = False
 
 
 class Snapshot(msgspec.Struct):
@@ -48,6 +50,7 @@ class Snapshot(msgspec.Struct):
     Attributes:
         is_empty: Whether it holds nothing.
         waits: Whether something is staged that is not in production: pending, or in error.
+        has_rejected: Whether the guard set something aside.
         has_unreadable: Whether an earlier run named records that could not be read.
         held: Id → newest version; None: not read (of the timeline, whose ids are too many to keep in memory, never).
         set_aside: Records whose newest version was set aside by the guard: they must be read again. None: not read.
@@ -56,6 +59,7 @@ class Snapshot(msgspec.Struct):
 
     is_empty: bool
     waits: bool
+    has_rejected: bool
     has_unreadable: bool
     held: dict[str, Held] | None = None
     set_aside: set[str] | None = None
@@ -73,7 +77,7 @@ def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_h
     Args:
         connection: In no transaction.
         entities: Which.
-        with_held: Whether more than the first three attributes is read.
+        with_held: Whether more than the first four attributes is read.
     """
     questions = [long_statements()]
     for entity in entities:
@@ -98,15 +102,19 @@ def _parts(entity: Entity, with_held: bool) -> list[str]:
 
 def _names(entity: Entity) -> dict[str, sql.Composable]:
     production = sql.Identifier(entity.table.name)
+    start = "CASE WHEN jsonb_typeof(s.raw_data) = 'object' THEN s.raw_data ->> 'start' END"
     return {
+        "start": sql.SQL(start if entity.has_window else "NULL::text"),
         "staging": sql.Identifier(entity.staging_table), "production": production, "table": production,
         "key": sql.Identifier("external_id"), "name": sql.Literal(entity.name),
     }  # fmt: skip
 
 
 def _held(row: tuple[Any, ...]) -> tuple[str, Held]:
-    external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start = row
-    return external_id, Held(stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start))
+    external_id, stamp, content_hash, is_living, is_unsettled, is_unlisted, start, is_missing = row
+    return external_id, Held(
+        stamp, content_hash, is_living, is_unsettled, is_unlisted, parse_instant(start), is_missing
+    )
 
 
 class HeldVersions:
@@ -121,16 +129,16 @@ class HeldVersions:
     def __init__(self, database: Connections, entity: Entity, snapshot: Snapshot | None) -> None:
         self._database = database
         self.entity = entity
-        self._snapshot = snapshot
+        self._snapshot = snapshot or self._read_state()
         self._table = sql.Identifier(entity.staging_table)
-        self.is_empty = snapshot.is_empty if snapshot else self._is_empty()
+        self.is_empty = self._snapshot.is_empty
         self._recent: dict[str, Held] | None = {} if self.is_empty else None
 
     def held(self) -> dict[str, Held]:
         """Every record that is held (not for the timeline: that is too many to keep in memory)."""
-        if self._snapshot is not None and self._snapshot.held is not None:
+        if self._snapshot.held is not None:
             return dict(self._snapshot.held)
-        return self._read_held(sql.SQL(statement(HELD)).format(staging=self._table), [])
+        return self._read_held(HELD, None)
 
     def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
         """What is held of some records."""
@@ -138,8 +146,7 @@ class HeldVersions:
             return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
         if not ids:
             return {}
-        query = sql.SQL(statement("pull/staging_held_among")).format(staging=self._table)
-        return self._read_held(query, [list(ids)])
+        return self._read_held("pull/staging_held_among", [list(ids)])
 
     def forget_recent(self) -> None:
         """The whole list is read once more: by now the table holds what a first read put there."""
@@ -147,12 +154,12 @@ class HeldVersions:
 
     def set_aside(self) -> set[str]:
         """Records whose newest version was set aside by the guard: they must be read again."""
-        known = self._snapshot.set_aside if self._snapshot else None
+        known = self._snapshot.set_aside
         return self._ids(SET_ASIDE) if known is None else set(known)
 
     def unanswered(self) -> set[str]:
         """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
-        known = self._snapshot.unanswered if self._snapshot else None
+        known = self._snapshot.unanswered
         return self._ids(UNANSWERED) if known is None else set(known)
 
     def unstaged(self) -> set[str]:
@@ -174,18 +181,17 @@ class HeldVersions:
         surplus = len(recent) - RECENT
         self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
 
-    def _is_empty(self) -> bool:
-        query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(self._table)
+    def _read_state(self) -> Snapshot:
         with self._database.use() as connection:
-            return connection.execute(query).fetchone() == (True,)
+            return read_snapshots(connection, [self.entity], with_held=False)[self.entity.name]
 
-    def _ids(self, name: str) -> set[str]:
+    def _ids(self, name: LiteralString) -> set[str]:
+        return {external_id for (external_id,) in self._ask(name, None)}
+
+    def _read_held(self, name: LiteralString, parameters: list[Any] | None) -> dict[str, Held]:
+        return dict(map(_held, self._ask(name, parameters)))
+
+    def _ask(self, name: LiteralString, parameters: list[Any] | None) -> Rows:
         query = sql.SQL(statement(name)).format(**_names(self.entity))
         with self._database.use() as connection:
-            _, rows = together(connection, long_statements(), (query, None))
-        return {external_id for (external_id,) in rows}
-
-    def _read_held(self, query: sql.Composed, parameters: list[Any]) -> dict[str, Held]:
-        with self._database.use() as connection:
-            _, rows = together(connection, long_statements(), (query, parameters))
-        return dict(map(_held, rows))
+            return together(connection, long_statements(), (query, parameters))[1]

@@ -238,7 +238,8 @@ class Pull:
             if self._mode is Mode.BACKFILL:
                 Applier(self._database, entity, report, self.progress, days=self._window).apply(StagedSelection.ALL)
             elif self._mode is not Mode.TICK and name in self._watermarks:
-                check_and_repair(self._database, entity, report, self.progress)
+                is_deep = self._mode is Mode.DEEP
+                check_and_repair(self._database, entity, report, self.progress, are_hashed=is_deep)
             if name in self._staged and self._mode is not Mode.BACKFILL and report.failure is None:
                 self._unmoved.add(name)
             if self._applied.union(self.failures(), [name]).issuperset(self._applies):

@@ -122,6 +122,7 @@ class Staging(HeldVersions):
         fresh: dict[str, tuple[Version, Any, Held | None]] = {}
         settled: list[Version] = []
         same: list[str] = []
+        missing: list[str] = []
         for version, body in zip(versions, bodies, strict=True):
             external_id = version.external_id
             # What comes twice in one answer is compared with what was held before it, and only its last body counts.
@@ -131,6 +132,8 @@ class Staging(HeldVersions):
             )
             if before is not None and before.is_living and before.content_hash == version.content_hash:
                 same.append(external_id)
+                if before.is_missing:
+                    missing.append(external_id)
                 found = (version.stamp, version.is_unsettled, unlisted)
                 if (before.stamp, before.is_unsettled, before.is_unlisted) != found:
                     settled.append(version)
@@ -145,8 +148,7 @@ class Staging(HeldVersions):
                 {external_id: body for external_id, (_, body, _) in fresh.items()},
                 unlisted=unlisted,
             )
-        if same:
-            self._update_unchanged(same, settled, answer, unlisted=unlisted)
+        self._update_unchanged(same, missing, settled, answer, unlisted=unlisted)
         return list(fresh)
 
     def write_tombstones(self, ids: Sequence[str]) -> None:
@@ -257,30 +259,30 @@ class Staging(HeldVersions):
                     out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
             return len(versions), method.copy(connection)
 
-    def _update_unchanged(self, same: list[str], settled: list[Version], answer: Answer, *, unlisted: bool) -> None:
-        """What Gazelle says again: its stamp may have moved, and its row may be gone here."""
-        names = {"staging": self._table, "production": sql.Identifier(self.entity.table.name)}
-
-        def query(name: LiteralString) -> sql.Composed:
-            return sql.SQL(statement(name)).format(**names)
-
-        statements: list[Question] = [
-            # A body that is held and processed but whose production row is gone (somebody emptied the table) is
-            # applied again.
-            (query("pull/staging_requeue_missing"), {"ids": same}),
-            (query("pull/staging_drop_rejected"), {"ids": same}),
+    def _update_unchanged(
+        self, same: list[str], missing: list[str], settled: list[Version], answer: Answer, *, unlisted: bool
+    ) -> None:
+        """What Gazelle says again: a row may be gone here, what was set aside is refuted, a stamp may have moved."""
+        stamps = {
+            "ids": [version.external_id for version in settled],
+            "stamps": [version.stamp for version in settled],
+            "settled_before": answer.not_before - STAMP_GRAIN,
+            "unlisted": unlisted,
+        }
+        asked: list[tuple[bool, LiteralString, dict[str, Any]]] = [
+            (bool(missing), "pull/staging_requeue_missing", {"ids": missing}),
+            (bool(same) and self._snapshot.has_rejected, "pull/staging_drop_rejected", {"ids": same}),
+            (bool(settled), "pull/staging_mark_unchanged", stamps),
         ]
-        if settled:
-            parameters = {
-                "ids": [version.external_id for version in settled],
-                "stamps": [version.stamp for version in settled],
-                "settled_before": answer.not_before - STAMP_GRAIN,
-                "unlisted": unlisted,
-            }
-            statements.append((query("pull/staging_mark_unchanged"), parameters))
-        with self._database.use() as connection:
-            requeued, *_ = change(connection, *statements)
-        self.has_pending = self.has_pending or requeued > 0
+        statements: list[Question] = [
+            (sql.SQL(statement(name)).format(staging=self._table), parameters)
+            for is_needed, name, parameters in asked
+            if is_needed
+        ]
+        if statements:
+            with self._database.use() as connection:
+                change(connection, *statements)
+        self.has_pending = self.has_pending or bool(missing)
 
     def _note_parents(self, bodies: Sequence[Any]) -> None:
         for path, parent in self.entity.parents.items():

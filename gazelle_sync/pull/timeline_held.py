@@ -12,6 +12,7 @@ from gazelle_sync.entities import NAMELESS
 from gazelle_sync.montreal import montreal_day, parse_instant
 from gazelle_sync.pull.timeline_counts import DayCounts, counts_from
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
+from gazelle_sync.warehouse.copytext import escaped_all
 from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
 from gazelle_sync.warehouse.pool import Connections, Question, Rows, together
 
@@ -121,8 +122,7 @@ class SeenIds:
     def add(self, ids: Iterable[str]) -> None:
         """Note ids; the same one may come twice."""
         with database_errors(), self._connection.cursor().copy("COPY seen (external_id) FROM STDIN") as copy:
-            for external_id in ids:
-                copy.write_row((external_id,))
+            copy.write("".join(f"{line}\n" for line in escaped_all(list(ids))))
 
     def count(self) -> int:
         """How many distinct ids were seen."""

@@ -1,4 +1,4 @@
--- Records that are held and applied, but whose production row is gone or says deleted: apply them again.
+-- Records that were applied, and whose production row is gone or says deleted: apply them again.
 UPDATE {staging} AS s
 SET sync_status = 'pending'
 WHERE s.external_id = ANY (%(ids)s)
@@ -7,7 +7,4 @@ WHERE s.external_id = ANY (%(ids)s)
     AND NOT EXISTS (
         SELECT FROM {staging} AS newer
         WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL
-    )
-    AND NOT EXISTS (
-        SELECT FROM {production} AS p WHERE p.external_id = s.external_id AND p.deleted_at IS NULL
     )
