@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from gazelle_sync.i18n.translator import Message, Translator
 from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
 from gazelle_sync.reconcile.pages import PageReader
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
@@ -43,7 +44,7 @@ class Table:
             own table.
         references: Foreign key column → the table it points to.
         dies_with: Of a nested table, the references whose record must exist for the row to exist (a visit's piano).
-        description: One sentence for a person who meets the table in the UI.
+        description: One sentence, shown in the UI.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Entity:
 
     Attributes:
         name: `clients`; the staging table is `staging_clients`, the operations file `clients.graphql`.
+        title: Its name for staff.
         root: The list field of the query type (`allClients`).
         strategy: How changes are found.
         page_operation: Name of the operation that pages through bodies; the stamp operation has the same variables.
@@ -82,10 +84,11 @@ class Entity:
         has_window: Whether a tick reads only records that start within the settings' window of days (appointments).
         takes_along: Whether records that name one of these are deleted with it: the deletion guard does not count them.
         changed_at: Body field whose Montreal day is the record's partition (`updatedAt`, `occurredAt`).
-        description: One sentence for a person who meets the entity in the UI.
+        description: One sentence, shown in the UI.
     """
 
     name: str
+    title: Message
     root: str
     strategy: Strategy
     page_operation: str
@@ -134,6 +137,7 @@ class Entity:
 
 USERS = Entity(
     name="users",
+    title=Message("Technicians"),
     root="allUsers",
     strategy=Strategy.WHOLE_LIST,
     page_operation="UsersPage",
@@ -152,6 +156,7 @@ USERS = Entity(
 
 PRODUCTS = Entity(
     name="products",
+    title=Message("Products"),
     root="allMasterServiceItems",
     strategy=Strategy.WHOLE_LIST,
     page_operation="ProductsPage",
@@ -170,6 +175,7 @@ PRODUCTS = Entity(
 
 CLIENTS = Entity(
     name="clients",
+    title=Message("Clients"),
     root="allClients",
     strategy=Strategy.STAMPS,
     page_operation="ClientsPage",
@@ -216,6 +222,7 @@ CLIENTS = Entity(
 
 PIANOS = Entity(
     name="pianos",
+    title=Message("Pianos"),
     root="allPianos",
     strategy=Strategy.STAMPS,
     page_operation="PianosPage",
@@ -250,6 +257,7 @@ PIANOS = Entity(
 
 INVOICES = Entity(
     name="invoices",
+    title=Message("Invoices"),
     root="allInvoices",
     strategy=Strategy.STAMPS,
     page_operation="InvoicesPage",
@@ -297,6 +305,7 @@ INVOICES = Entity(
 
 APPOINTMENTS = Entity(
     name="appointments",
+    title=Message("Appointments"),
     root="allEventsBatched",
     strategy=Strategy.STAMPS,
     page_operation="AppointmentsPage",
@@ -341,6 +350,7 @@ APPOINTMENTS = Entity(
 
 TIMELINE = Entity(
     name="timeline",
+    title=Message("Timeline"),
     root="allTimelineEntries",
     strategy=Strategy.WINDOWED,
     page_operation="TimelinePage",
@@ -373,3 +383,9 @@ TIMELINE = Entity(
 
 ENTITIES: tuple[Entity, ...] = (USERS, PRODUCTS, CLIENTS, PIANOS, INVOICES, APPOINTMENTS, TIMELINE)
 """In dependency order: a table's parents are filled by an entity before it, or by its own."""
+
+
+def entity_name(say: Translator, name: str) -> str:
+    """The name of an entity for staff; of an unknown one (a newer version wrote it), its own name."""
+    titles = {entity.name: entity.title for entity in ENTITIES}
+    return say(titles[name]) if name in titles else name.capitalize()

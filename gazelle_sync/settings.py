@@ -1,4 +1,4 @@
-"""Every environment variable: its type, its default, its meaning, the values that make sense.
+"""Every environment variable: its type, default, meaning and valid values.
 
 Nothing is read at import: `Settings.load()` reads the environment (and `.env`, which never overrides it) once, when a
 command or a run begins. Dagster definitions load with nothing set, and with anything set wrongly.
@@ -34,15 +34,13 @@ from gazelle_sync.montreal import montreal_day
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 GRAPHQL_PATH = "/graphql/private/"
 TOKEN_PLACE = "config/token.json"  # noqa: S105 - a path
-OURS = "GAZELLE_"
-"""What the names of our variables begin with."""
+PREFIX = "GAZELLE_"
 PATHS = ("GAZELLE_TOKEN_FILE", "GAZELLE_SYNC_HOME")
-SANDBOX_BY_NAME = "sandbox"
 _TOKEN = re.compile(r"(?=.*[0-9]|.{20})[\w%+=-]{8,}")
 _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
 
 
-# ---- what makes sense. A ValueError's sentence follows the variable's name; other errors show the value as well.
+# Validators. The message of a ValueError follows the name of the variable; other errors also show the value.
 
 
 def _within(least: float, most: float = float("inf"), *, or_zero: bool = False) -> AfterValidator:
@@ -147,23 +145,21 @@ PostgresAddress = Annotated[str, AfterValidator(_postgres_address)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 lowered = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
-_SENTENCES = {
+_PYDANTIC_SENTENCES = {
     "float_parsing": Message("should be a number"),
     "int_parsing": Message("should be a whole number"),
-    "int_from_float": Message("should be a whole number"),
     "literal_error": Message("should be one of {choices}"),
 }
-"""What is said of pydantic's own refusals."""
 
 
 class Settings(BaseSettings):
-    """What the environment says. A field is the variable `GAZELLE_<FIELD>` unless it names another.
+    """The settings. A field is the variable `GAZELLE_<FIELD>` unless it names another.
 
-    An instance made by hand holds its arguments and the defaults: only `load` reads the environment.
+    The constructor takes arguments and defaults: only `load` reads the environment.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=OURS, extra="ignore", frozen=True, populate_by_name=True, validate_default=True
+        env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True, validate_default=True
     )
 
     api_url: WebAddress | None = None
@@ -205,9 +201,9 @@ class Settings(BaseSettings):
     push_service: Annotated[Literal["comment", "event"], lowered] = "comment"
     """What becomes of work that was done."""
     alert_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_alert_addresses)] = Field(default=(), repr=False)
-    """Apprise addresses that alerts go to; none: alerts are logged and stand in `alert_log`."""
+    """Apprise addresses that alerts go to; none: alerts are in the log file and in `alert_log` only."""
     ui_url: WebAddress = "http://127.0.0.1:3000"
-    """Where a browser finds the Dagster UI, without a trailing slash: alerts link to runs there."""
+    """Address of the Dagster UI, without a trailing slash: alerts link to runs there."""
 
     wants_sandbox: bool = False
     """Whether the sandbox was asked for by name (`GAZELLE_API_URL=sandbox`); no variable of its own."""
@@ -222,7 +218,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments only; `load` adds what the environment says."""
+        """Arguments only; `load` adds the environment."""
         return (sources["init_settings"],)
 
     @classmethod
@@ -230,10 +226,10 @@ class Settings(BaseSettings):
         """Read the environment.
 
         Args:
-            environ: The variables; None: the process's own, after `.env` (see `dot_env`).
+            environ: The variables; None: the process's own, after `.env` (see `_dot_env`).
 
         Raises:
-            SettingsError: A value makes no sense; the message names the variable.
+            SettingsError: A value is not valid; the message names the variable.
         """
         if environ is None:
             load_dot_env()
@@ -243,22 +239,22 @@ class Settings(BaseSettings):
             name.lower(): value for name in cls.variables().values() if (value := environ.get(name, "").strip())
         }
         said = source()
-        if said.get("api_url", "").lower() == SANDBOX_BY_NAME:
+        if said.get("api_url", "").lower() == "sandbox":
             said |= {"api_url": None, "wants_sandbox": True}
         try:
             settings = cls(**said)
         except ValidationError as error:
-            raise SettingsError(cls._sentence(error)) from None  # without pydantic's words, which quote secrets
+            raise SettingsError(cls._sentence(error)) from None  # without pydantic's message, which quotes secrets
         if "ui_url" not in said and (last := _last_ui(settings.home)):
             settings = settings.replace(ui_url=last)
         return settings
 
     @classmethod
     def for_definitions(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """The defaults, with the language and the first partition that the environment says where they make sense.
+        """The defaults, with the language and the first partition of the environment where those are valid.
 
-        Dagster's definitions load whatever is set: one mistyped value must not take the whole UI away. Whoever needs a
-        value reads it with `load`, and says what is wrong with it.
+        Dagster's definitions load whatever is set: one mistyped value must not make the whole UI unavailable. What
+        needs a value reads it with `load`, and reports what is wrong with it.
 
         Args:
             environ: As for `load`.
@@ -279,11 +275,11 @@ class Settings(BaseSettings):
     def variables(cls) -> dict[str, str]:
         """Field → the variable that sets it."""
         fields = {name: field for name, field in cls.model_fields.items() if name != "wants_sandbox"}
-        return {name: str(field.validation_alias or f"{OURS}{name.upper()}") for name, field in fields.items()}
+        return {name: str(field.validation_alias or f"{PREFIX}{name.upper()}") for name, field in fields.items()}
 
     @classmethod
     def _sentence(cls, error: ValidationError) -> str:
-        """What is wrong with the first variable that makes no sense."""
+        """What is wrong with the first variable that is not valid."""
         first = error.errors(include_url=False)[0]
         if not first["loc"]:
             return str(first["ctx"]["error"])
@@ -292,17 +288,17 @@ class Settings(BaseSettings):
         if first["type"] == "value_error":
             return f"{name} {first['ctx']['error']}"
         choices = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
-        ours = _SENTENCES.get(first["type"])
+        ours = _PYDANTIC_SENTENCES.get(first["type"])
         said = gettext(ours, choices=choices) if ours else first["msg"]
         return gettext("{name} {said}, not {value}", name=name, said=said, value=repr(first["input"]))
 
     def replace(self, **changes: Any) -> Settings:
-        """The same settings but for some fields, which are taken as they are."""
+        """A copy with other values for some fields, which are not validated."""
         return self.model_copy(update=changes)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that must never be written anywhere (the log masks them)."""
+        """Values that must not be written anywhere (the log masks them)."""
         from psycopg.conninfo import conninfo_to_dict  # it also finds a password among the parameters
 
         urls = [url for url in (self.database_url, self.dagster_postgres_url) if url]
@@ -313,7 +309,7 @@ class Settings(BaseSettings):
 
 
 def ui_file(home: Path) -> Path:
-    """Where `gazelle-sync up` notes the address of its UI, for whatever is started beside it or later."""
+    """The file in which `gazelle-sync up` writes the address of its UI, for processes that start later."""
     return home / "ui.url"
 
 
@@ -325,10 +321,10 @@ def _last_ui(home: Path) -> str | None:
 
 
 def refuse_unasked_sandbox(settings: Settings) -> None:
-    """Refuse to fill somebody's database with the sandbox's invented account because a variable got lost.
+    """Refuse to fill a real database with the sandbox's invented account because a variable is missing.
 
     Raises:
-        SettingsError: A database is set, no API, and nobody asked for the sandbox.
+        SettingsError: A database is set, no API, and the sandbox was not asked for.
     """
     if settings.api_url is None and settings.database_url is not None and not settings.wants_sandbox:
         raise SettingsError(
@@ -342,7 +338,7 @@ def refuse_unasked_sandbox(settings: Settings) -> None:
         )
 
 
-def dot_env() -> Path | None:
+def _dot_env() -> Path | None:
     """The `.env` that is read: the current folder's or, where that names no variable of ours, the project's.
 
     A scheduled command is started from anywhere, and another project's folder may have a `.env` of its own.
@@ -351,20 +347,20 @@ def dot_env() -> Path | None:
         SettingsError: It cannot be read.
     """
     for folder in (Path.cwd(), PROJECT_ROOT):
-        if any(name.startswith(OURS) for name in _read_dot_env(folder / ".env")):
+        if any(name.startswith(PREFIX) for name in _read_dot_env(folder / ".env")):
             return folder / ".env"
     return None
 
 
 def load_dot_env() -> None:
-    """Add what `.env` says to the environment, which it never overrides; what is relative in it starts from its folder.
+    """Add the variables of `.env` to the environment, which it never overrides; its relative paths start at its folder.
 
     Raises:
         SettingsError: It cannot be read.
     """
     from dotenv import load_dotenv
 
-    path = dot_env()
+    path = _dot_env()
     if path is None:
         return
     said = {name: value for name, value in _read_dot_env(path).items() if value and name not in os.environ}
@@ -393,7 +389,7 @@ def _read_dot_env(path: Path) -> dict[str, str | None]:
 
 
 def secrets_of_alert_url(url: str) -> tuple[str, ...]:
-    """What nobody may read of an Apprise address: its password, and each part that looks like a token.
+    """The secrets in an Apprise address: itself, its password, and each part that looks like a token.
 
     Many services (Slack, Discord, …) write the token where other addresses have a host or a path.
     """

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gazelle_sync.entities import ENTITIES
-from gazelle_sync.i18n.names import entity_name
+from gazelle_sync.entities import ENTITIES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings

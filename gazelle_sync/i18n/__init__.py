@@ -1,4 +1,4 @@
-"""French and English: sentences by gettext, numbers and days by Babel, and what staff call the kinds of record.
+"""French and English: sentences by gettext, numbers and days by Babel.
 
 This module imports nothing but `os`, since the command line answers Ctrl-C with it before anything else is imported.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "fr")
 
 STOPPED = {
-    "en": "Stopped. What was committed is kept; the next run takes up the rest.",
+    "en": "Stopped. What was committed is kept; the next run does the rest.",
     "fr": "Arrêté. Ce qui est enregistré est conservé\u202f; la prochaine exécution reprend la suite.",
 }
 """The sentence that ends a stopped command; not in the catalogue, which a signal's handler cannot stop to read."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gazelle_sync.i18n.names import NAMES, entity_name
+from gazelle_sync.entities import ENTITIES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.incidents.rules import Incident
 from gazelle_sync.montreal import MONTREAL
@@ -201,7 +201,7 @@ def _said(incident: Incident, settings: Settings) -> str:
 
 
 def _by_entity(incident: Incident, say: Translator) -> str:
-    counts = [(name, count) for name, count in incident.details.items() if name in NAMES]
+    counts = [(entity.name, incident.details[entity.name]) for entity in ENTITIES if entity.name in incident.details]
     return ", ".join(f"{entity_name(say, name)} {count}" for name, count in counts)
 
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from gazelle_sync.entities import entity_name
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
-from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.montreal import MONTREAL, montreal_day

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from gazelle_sync.entities import ENTITIES, LATE, LOST
-from gazelle_sync.i18n.names import entity_name
+from gazelle_sync.entities import ENTITIES, LATE, LOST, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.notifications import ledger

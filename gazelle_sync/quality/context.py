@@ -10,11 +10,10 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.entities import ENTITIES, Entity, entity_name
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.gazelle.client import GazelleClient, client_for
 from gazelle_sync.i18n import gettext
-from gazelle_sync.i18n.names import entity_name
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.quality.finding import Finding

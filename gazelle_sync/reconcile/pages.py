@@ -1,12 +1,12 @@
-"""Bodies of a page as columns, by the same field maps that `rows.read` turns one body into a row with.
+"""Turns the bodies of a page into columns, by the field maps with which `rows.read` turns one body into a row.
 
-A first import brings hundreds of thousands of bodies that differ in their values alone. Here a field of all of them is
-taken at once, and a column is what stands in the bodies with the conversion that each value takes: whoever writes it
-(`gazelle_sync.warehouse.page_lines`) converts whole columns.
+A first import reads hundreds of thousands of bodies with the same fields. Here one field of all bodies is taken at
+once. A column is the values as they came, with their conversion: `gazelle_sync.warehouse.page_lines` converts whole
+columns.
 
-Only what is alike can be taken so. Where a body lacks a field, where something is no record, has no id of its own, or
-comes twice, the page is `Uneven`, and its bodies are reconciled one by one, which tells what is wrong with which. A
-page that becomes columns, and whose every value can be converted, gives the rows that `Entity.reconcile` gives.
+This works only for bodies that are alike. If a body lacks a field or an id, if something is no record, or if an id
+comes twice, the page is `Uneven`, and its bodies are reconciled one by one, which shows what is wrong with which. A
+page that becomes columns gives the same rows as `Entity.reconcile`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from gazelle_sync.reconcile.rows import Body, Conversion, FieldMap, Inner, is_cut, text, texts
 
 Column = tuple[Conversion, Sequence[Any]]
-"""The conversion of a column, and its value in each row as JSON had it; None is null, and is not converted."""
+"""The conversion of a column, and its JSON value in each row; None is null and is not converted."""
 
 Columns = dict[str, Column]
 
@@ -33,7 +33,7 @@ class Uneven(Exception):
 
 
 def read_page(records: Sequence[Body], fields: FieldMap) -> Columns:
-    """The columns of some records, all of which must say every field.
+    """The columns of some records, all of which must have every field.
 
     Raises:
         Uneven: One does not.
@@ -61,15 +61,15 @@ def inside(records: Sequence[Any], field: str) -> list[Any]:
 
 
 def strings(values: Sequence[Any]) -> Sequence[str | None]:
-    """The values, each of which must be text or null: other values are looked at here."""
+    """The values, each of which must be text or null."""
     if not set(map(type, values)) <= {str, type(None)}:
         raise Uneven
     return values
 
 
-def ids_of(records: Sequence[Body], field: str = "id") -> Sequence[str]:
+def ids_of(records: Sequence[Body]) -> Sequence[str]:
     """The id of each record, all different."""
-    return distinct(inside(records, field))
+    return distinct(inside(records, "id"))
 
 
 def distinct(ids: Sequence[Any]) -> Sequence[str]:

@@ -1,12 +1,12 @@
-"""The shapes that reconcilers speak in, and the conversions that they share.
+"""The types that reconcilers use, and the conversions that they share.
 
 A reconciler is mostly field maps, (column, field, conversion) for each table, read by `read`. Three rules hold
 everywhere:
 
-- a field that the body lacks says nothing (its column is not a key), a null says that Gazelle holds nothing (None);
-- a value of the wrong type is a `ReconcileError`, never a guess. A number where text is expected is the one liberty (a
-  serial number, a year): it is written out. So are digits where an integer is expected;
-- unknown fields and unknown enum values are no errors: Gazelle grows without notice.
+- a field that is absent leaves its column alone (it is not a key), a null means that Gazelle has no value (None);
+- a value of the wrong type is a `ReconcileError`, never a guess. Two exceptions: a number where text is expected (a
+  serial number, a year) is written out, and digits are accepted where an integer is expected;
+- unknown fields and unknown enum values are no errors: Gazelle adds them without notice.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ Body = Mapping[str, Any]
 """One record as Gazelle sent it: decoded JSON, untouched."""
 
 Values = dict[str, Any]
-"""One table row: column → typed value. A column that is *not a key* was not said by the body and is left as it is in
-the table; a key with None says that Gazelle holds nothing there."""
+"""One table row: column → typed value. A column that is *not a key* was absent from the body and keeps its value in
+the table; None means that Gazelle has no value."""
 
 Rows = dict[str, list[Values]]
-"""Table → its rows. A nested table with an empty list says "none exist"; a nested table that is *not a key* says
-nothing (the body did not carry that list), and its rows are left alone."""
+"""Table → its rows. A nested table with an empty list has no rows any more; one that is *not a key* (its list was
+absent from the body) keeps its rows."""
 
 Reconciler = Callable[[Body], Rows]
 
 ParentHints = Callable[[Body], Iterator[tuple[str, Values]]]
-"""What a body says of the records that it names, as (table, values with external_id): used to make a stub when
-Gazelle no longer has the record itself."""
+"""What a body contains of the records that it names, as (table, values with external_id): used for a stub when Gazelle
+no longer has the record itself."""
 
 Conversion = Callable[[Any], Any]
 """A JSON value that is not null → the value of a column, or `NOT_SAID`; raises `ReconcileError` with what is wrong."""
 
 FieldMap = tuple[tuple[str, str, Conversion], ...]
-"""(column, field of the body, conversion) for each column that is one field's affair."""
+"""(column, field of the body, conversion) for each column that depends on one field."""
 
 NOT_SAID: Final = object()
-"""What a conversion returns when the value carries nothing for its column: the column is left alone."""
+"""What a conversion returns when its column is to be left alone."""
 
 INTEGER_RANGE: Final = range(-(2**31), 2**31)
 MONEY_RANGE: Final = range(-(10**12) + 1, 10**12)
@@ -58,7 +58,7 @@ WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 class ReconcileError(GazelleSyncError):
     """One body cannot become rows.
 
-    The message names the field, the value and what is wrong with it; whoever holds the record adds its id.
+    The message names the field, the value and what is wrong with it; the caller adds the record's id.
     """
 
     cause = "unreadable"
@@ -68,9 +68,9 @@ def read(body: Body, fields: FieldMap, **values: Any) -> Values:
     """Turn a body's fields into columns.
 
     Args:
-        body: What is read.
-        fields: How.
-        values: Columns that the row has already.
+        body: The record.
+        fields: Its field map.
+        values: Columns that the row already has.
 
     Raises:
         ReconcileError: A value cannot be converted.
@@ -80,7 +80,7 @@ def read(body: Body, fields: FieldMap, **values: Any) -> Values:
     try:
         for column, field, convert in fields:
             value = get(field, NOT_SAID)
-            if value is None or (convert is text and value.__class__ is str):  # most of what there is
+            if value is None or (convert is text and value.__class__ is str):  # most values
                 values[column] = value
             elif value is not NOT_SAID:
                 converted = convert(value)
@@ -92,11 +92,11 @@ def read(body: Body, fields: FieldMap, **values: Any) -> Values:
 
 
 class within:  # noqa: N801 - it reads as a function
-    """Say in an error's message where in the body its field stands: `allContacts[3].firstName: …`.
+    """Add to an error's message the place of its field in the body: `allContacts[3].firstName: …`.
 
     Args:
-        place: Where.
-        index: In a list, which of its records.
+        place: Name of the list or record.
+        index: Position in a list.
     """
 
     __slots__ = ("_index", "_place")
@@ -106,7 +106,7 @@ class within:  # noqa: N801 - it reads as a function
         self._index = index
 
     def __enter__(self) -> None:
-        """Nothing: what costs something is done where there is an error."""
+        """Nothing: the message is only built after an error."""
 
     def __exit__(self, _: object, error: object, __: object) -> None:
         """Put the place before the message."""
@@ -143,10 +143,10 @@ def record(value: object) -> Body:
 
 
 def records(body: Body, field: str) -> list[Body] | None:
-    """The records of a plain list; None where the body says nothing of them.
+    """The records of a plain list; None where it is absent or null.
 
-    A null list says nothing either: Gazelle's lists are never null by design, so a null is a fault, and a fault must
-    not remove rows. Nulls among the records are passed over: the API allows them, and they say nothing.
+    Gazelle's lists are never null by design, so a null is a fault, and a fault must not remove rows. Nulls among the
+    records are skipped: the API allows them.
     """
     listed = body.get(field)
     if listed is None:
@@ -189,7 +189,7 @@ def is_cut(connection: object) -> bool:
 
 
 def named(body: Body, field: str, table: str, fields: FieldMap) -> Iterator[tuple[str, Values]]:
-    """What a body says of a record that it names: nothing, or its id and those of `fields` that are not null."""
+    """The id and the non-null fields of a record that a body names; nothing where it names none."""
     mentioned = body.get(field)
     if not isinstance(mentioned, dict) or mentioned.get("id") in (None, ""):
         return
@@ -210,7 +210,7 @@ def text(value: object) -> str:
 
 
 def boolean(value: object) -> bool:
-    """True or false, and nothing that merely looks like it."""
+    """True or false, not 1 or "true"."""
     if value is True or value is False:
         return bool(value)
     raise _wrong(gettext("true or false"), value)
@@ -225,7 +225,7 @@ def integer(value: object) -> int:
 
 
 def hundredths(value: object) -> Decimal:
-    """A whole number of hundredths, as a decimal with two places: `1050` is `10.50`."""
+    """A whole number of hundredths (cents, for one) as a decimal with two places: `1050` is `10.50`."""
     number = _whole(value)
     if number not in MONEY_RANGE:
         raise ReconcileError(gettext("does not fit a numeric(12,2) column: {value}", value=_shown(value)))
@@ -234,12 +234,8 @@ def hundredths(value: object) -> Decimal:
 
 @lru_cache(maxsize=4096)
 def _with_two_places(number: int) -> Decimal:
-    """Amounts are a price list's, and come again and again."""
+    """Cached, since the amounts of a price list repeat."""
     return Decimal(number).scaleb(-2)
-
-
-cents = hundredths
-"""Gazelle's money."""
 
 
 def decimal_degrees(value: object) -> float | None:
@@ -352,9 +348,9 @@ reference_in_record: Final = inner("id", reference)
 
 
 def tags(body: Body) -> Values:
-    """The two columns of a merged tag list, both as Gazelle says them; nothing where `tags` is absent or null.
+    """The two columns of a merged tag list, both as Gazelle sent them; none where `tags` is absent or null.
 
-    `tags` is never null by Gazelle's own schema. A null is a fault of the moment, and not a word about the tags.
+    `tags` is never null by Gazelle's own schema, so a null is a fault and must not change them.
     """
     if body.get("tags") is None:
         return {}
@@ -368,7 +364,7 @@ STAMPS: Final[FieldMap] = (
     ("gazelle_created_at", "createdAt", instant),
     ("gazelle_updated_at", "updatedAt", instant),
 )
-"""The two instants that nearly every record carries."""
+"""The two instants that nearly every record has."""
 
 PERSON: Final[FieldMap] = (
     ("first_name", "firstName", text),

@@ -248,7 +248,7 @@ def test_the_worked_example_is_true_to_the_code() -> None:
     reconciler, declaration = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     module: dict[str, Any] = {}
     exec(reconciler, module)  # noqa: S102 - our own document
-    names: dict[str, Any] = {"Entity": Entity, "Strategy": Strategy, "Table": Table}
+    names: dict[str, Any] = {"Entity": Entity, "Message": str, "Strategy": Strategy, "Table": Table}
     exec(declaration, names | {"product_group": SimpleNamespace(**module)}, names)  # noqa: S102
     entity = names["PRODUCT_GROUPS"]
     assert entity.name == EXAMPLE

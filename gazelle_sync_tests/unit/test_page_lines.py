@@ -131,7 +131,7 @@ LIKELY = {
 @pytest.mark.parametrize(
     "convert",
     [
-        rows.text, rows.reference, rows.boolean, rows.integer, rows.cents, rows.decimal_degrees, rows.instant,
+        rows.text, rows.reference, rows.boolean, rows.integer, rows.hundredths, rows.decimal_degrees, rows.instant,
         rows.utc_day, rows.utc_time, rows.day, rows.day_in_montreal, rows.texts, rows.list_of_records,
     ],
 )  # fmt: skip

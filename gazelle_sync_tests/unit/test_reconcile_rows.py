@@ -92,10 +92,10 @@ def test_late_evening_in_montreal_is_the_next_day_in_utc_and_not_there() -> None
 @settings(deadline=None)
 @given(number=st.integers(min_value=-(10**12) + 1, max_value=10**12 - 1))
 def test_cents_become_dollars_without_rounding(number: int) -> None:
-    dollars = rows.cents(number)
+    dollars = rows.hundredths(number)
     assert dollars * 100 == number
     assert dollars.as_tuple().exponent == -2
-    assert rows.cents(str(number)) == dollars
+    assert rows.hundredths(str(number)) == dollars
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_cents_become_dollars_without_rounding(number: int) -> None:
         (rows.integer, "-7", -7),
         (rows.integer, 60.0, 60),
         (rows.hundredths, 150, Decimal("1.50")),
-        (rows.cents, 0, Decimal("0.00")),
-        (rows.cents, -5, Decimal("-0.05")),
+        (rows.hundredths, 0, Decimal("0.00")),
+        (rows.hundredths, -5, Decimal("-0.05")),
         (rows.decimal_degrees, "45.5017", 45.5017),
         (rows.decimal_degrees, -73, -73.0),
         (rows.decimal_degrees, " ", None),
@@ -166,9 +166,9 @@ def test_a_value_becomes_what_its_column_holds(convert: Conversion, value: objec
         (rows.integer, 2**31),
         (rows.integer, -(2**31) - 1),
         pytest.param(rows.integer, 10**5000, id="integer of 5001 digits"),
-        (rows.cents, 10**12),
-        pytest.param(rows.cents, "9" * 5000, id="cents of 5000 digits"),
-        (rows.cents, "10.50"),
+        (rows.hundredths, 10**12),
+        pytest.param(rows.hundredths, "9" * 5000, id="cents of 5000 digits"),
+        (rows.hundredths, "10.50"),
         (rows.decimal_degrees, "north"),
         (rows.decimal_degrees, "nan"),
         (rows.decimal_degrees, 10**400),
@@ -269,7 +269,7 @@ def test_tags_go_to_both_columns_as_two_lists() -> None:
 @pytest.mark.parametrize(
     "convert",
     [
-        rows.text, rows.boolean, rows.integer, rows.cents, rows.decimal_degrees, rows.instant, rows.day,
+        rows.text, rows.boolean, rows.integer, rows.hundredths, rows.decimal_degrees, rows.instant, rows.day,
         rows.day_in_montreal, rows.texts, rows.reference, rows.reference_in_record, in_language("fr"),
     ],
 )  # fmt: skip

@@ -7,17 +7,11 @@ from typing import Any
 import pytest
 
 from gazelle_sync.cli.summary import Summary
-from gazelle_sync.entities import ENTITIES
-from gazelle_sync.i18n.names import NAMES
 from gazelle_sync.pull.report import EntityReport, Progress
 
 
 def stats(**reports: EntityReport) -> dict[str, Any]:
     return {**{name: report.as_stats() for name, report in reports.items()}, "requests": 7, "bytes": 1_250_000}
-
-
-def test_every_entity_has_a_name() -> None:
-    assert NAMES.keys() == {entity.name for entity in ENTITIES}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.finding import Finding
-from gazelle_sync.settings import OURS, Settings, load_dot_env, refuse_unasked_sandbox
+from gazelle_sync.settings import PREFIX, Settings, load_dot_env, refuse_unasked_sandbox
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -18,7 +18,7 @@ LEAST_FREE_BYTES = 1_000_000_000
 def environment() -> dict[str, str]:
     """The variables that are ours, `.env` included."""
     load_dot_env()
-    return {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def settings_findings(environ: dict[str, str]) -> tuple[list[Finding], set[str]]:
