@@ -41,30 +41,30 @@ def sandbox(
     from gazelle_sync.errors import GazelleSyncError
     from gazelle_sync.runtime.embedded import sandbox_database, sandbox_ready_file, sandbox_reserved
     from gazelle_sync.sandbox import SANDBOX_API_KEY
-    from gazelle_sync.sandbox.server import open_account, serve
+    from gazelle_sync.sandbox.account import Account
+    from gazelle_sync.sandbox.server import serve
     from gazelle_sync.settings import Settings
 
     unwind_when_stopped()
     settings = Settings.load()
     path = database or sandbox_database(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         size: str | float = scale if scale in ("seed", "shop") else float(scale)
     except ValueError:
         said = gettext("{value} is neither seed, shop nor a number", value=repr(scale))
         raise click.BadParameter(said, param_hint="--scale") from None
 
-    def say(url: str, _: Any) -> None:
+    def say(url: str) -> None:
         click.echo(gettext("listening on {url}", url=url))
         variables = f"GAZELLE_API_URL={url} GAZELLE_API_TOKEN={SANDBOX_API_KEY}"
         click.echo(gettext("use it with: {variables}", variables=variables))
 
     if database is not None:
-        serve(open_account(path, dialect=dialect, scale=size, timeline=timeline), port=port, on_ready=say)
+        serve(Account(path, dialect=dialect, scale=size, timeline=timeline), port=port, on_ready=say)
         return
     try:
         with sandbox_reserved(settings):
-            account = open_account(path, dialect=dialect, scale=size, timeline=timeline)
+            account = Account(path, dialect=dialect, scale=size, timeline=timeline)
             serve(account, port=port, on_ready=say, ready_file=sandbox_ready_file(settings))
     except GazelleSyncError as error:
         raise click.ClickException(str(error)) from error

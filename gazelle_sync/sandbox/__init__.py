@@ -3,14 +3,14 @@
 What belongs here: the API's types, its data, its semantics and its faults. Nothing of the synchronisation itself, and
 no import of Dagster. Everything that the server holds is invented.
 
-- `schema.graphql`: the types, as published; `execution` makes those of an older API of them.
+- `schema.graphql`: the types, as published; `execution` derives those of an older API from them.
 - `dataset` (people, pianos, timeline), `events`, `billing`, `drawing`, `vocabulary`: the invented records.
 - `store`: the state, in memory and in one SQLite file.
-- `execution`, `plan`: GraphQL; `resolvers`, `listing`, `pages`: what is read.
+- `execution`, `plan`: GraphQL requests; `resolvers`, `listing`, `pages`: what is read.
 - `mutations`: what is written; `rest`: the REST endpoints.
 - `access`: credentials, tokens and the rate limit.
-- `faults`: what can go wrong on request, with `wrong_answers` (data) and `wire` (responses).
-- `counters`: requests and records served; `control`: the routes under `/_sandbox/`; `admin`: their typed client.
+- `faults`: faults that can be injected, with `wrong_answers` (data) and `wire` (responses).
+- `counters`: requests and records served; `control`: the commands under `/_sandbox/`; `admin`: their typed client.
 - `account`: these parts of one account; `server`: the application and its process.
 """
 

@@ -7,46 +7,30 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gazelle_sync.sandbox import SANDBOX_API_KEY
-from gazelle_sync.sandbox.server import open_account, serve
+from gazelle_sync.sandbox.account import Account
+from gazelle_sync.sandbox.server import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal comes."""
     given = _parser().parse_args(arguments)
-    account = open_account(
-        given.database,
-        dialect=given.dialect,
-        scale=given.scale,
-        timeline=given.timeline,
-        now=given.now,
-        rate_per_s=given.rate_per_s,
-        latency_ms=given.latency_ms,
-        api_key=given.api_key,
-    )
     serve(
-        account,
-        host=given.host,
+        Account(given.database, scale=given.scale, timeline=given.timeline, now=given.now),
         port=given.port,
         ready_file=given.ready_file,
         exit_when_unused=given.exit_when_unused,
-        on_ready=lambda url, _: print(f"listening on {url}", flush=True),  # noqa: T201  the one line that callers read
+        on_ready=lambda url: print(f"listening on {url}", flush=True),  # noqa: T201  the one line that callers read
     )
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gazelle_sync.sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes any that is free (default)")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file with the state")
-    parser.add_argument("--dialect", choices=("published", "seed"), default="published")
     parser.add_argument("--scale", type=_scale, default="seed", help="seed, shop, or a multiple of the seed's sizes")
     parser.add_argument("--timeline", type=int, help="number of timeline entries, whatever the scale")
     parser.add_argument("--now", type=_moment, help="the instant around which the account is invented (default: now)")
-    parser.add_argument("--rate-per-s", type=float, default=0.0, help="requests answered in any second (0: no limit)")
-    parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--api-key", default=SANDBOX_API_KEY)
     parser.add_argument("--exit-when-unused", type=Path, metavar="LOCKFILE", help="end when nobody locks this file")
     parser.add_argument("--ready-file", type=Path, help="where to write the address and the process id")
     return parser

@@ -23,16 +23,15 @@ from gazelle_sync.sandbox.store import Store
 class Access:
     """The credentials of one account. Tokens survive a restart, as a client's token file does."""
 
-    def __init__(self, store: Store, settings: Settings, api_key: str = SANDBOX_API_KEY) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._api_key = api_key
         if store.meta("tokens") is None:
             self.reset()
         self._tokens: Record = store.meta("tokens")
 
     def reset(self) -> None:
-        """Go back to the tokens that everybody knows."""
+        """Go back to the fixed first tokens."""
         self._keep(SANDBOX_ACCESS_TOKEN, SANDBOX_REFRESH_TOKEN)
 
     def tokens(self) -> Record:
@@ -46,22 +45,22 @@ class Access:
         }
 
     def expire(self) -> None:
-        """End the life of the access token now."""
+        """Make the access token expire now."""
         self._tokens["expires_at"] = 0.0
         self._store.set_meta("tokens", self._tokens)
 
     def is_authorized(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request carries the key or a living access token."""
+        """Whether a request carries the key or an access token that has not expired."""
         key = headers.get("x-gazelle-api-key")
         if key is not None:
-            return secrets.compare_digest(key.encode(), self._api_key.encode())
+            return secrets.compare_digest(key.encode(), SANDBOX_API_KEY.encode())
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        alive = time.time() < self._tokens["expires_at"]
+        valid = time.time() < self._tokens["expires_at"]
         known = secrets.compare_digest(token.encode(), self._tokens["access_token"].encode())
-        return scheme.lower() == "bearer" and known and alive
+        return scheme.lower() == "bearer" and known and valid
 
     def refresh(self, form: Mapping[str, str]) -> tuple[int, Record]:
-        """Answer the token endpoint: status and body. Both tokens change; the old ones are dead."""
+        """Answer the token endpoint: status and body. Both tokens change; the old ones no longer work."""
         if form.get("grant_type") != "refresh_token":
             return 400, {"error": "unsupported_grant_type", "error_description": "The grant type is not supported."}
         if (form.get("client_id"), form.get("client_secret")) != (SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from gazelle_sync.sandbox import SANDBOX_API_KEY
 from gazelle_sync.sandbox.access import Access, RateLimit
 from gazelle_sync.sandbox.counters import Counters
 from gazelle_sync.sandbox.dataset import invent
@@ -28,35 +26,42 @@ class Account:
         snapshots: States of the store that were kept under a name.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, api_key: str = SANDBOX_API_KEY) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        dialect: str = "published",
+        scale: str | float = "seed",
+        timeline: int | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Open the account in an SQLite file.
+
+        Args:
+            path: The file; where it holds no account, one is invented.
+            dialect: `published`, or `seed` with the sorts and filters of an older API.
+            scale: `seed`, `shop`, or a multiple of the seed's sizes.
+            timeline: Number of timeline entries, whatever the scale.
+            now: The instant around which the account is invented; None: the present one.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.store = Store(path)
-        self.settings = settings
-        self.access = Access(self.store, settings, api_key)
-        self.rate_limit = RateLimit(settings)
+        self.settings = Settings(dialect=dialect)
+        self.access = Access(self.store, self.settings)
+        self.rate_limit = RateLimit(self.settings)
         self.faults = Faults()
         self.counters = Counters()
-        self.writer = Writer(self.store, settings)
+        self.writer = Writer(self.store, self.settings)
         self.snapshots: dict[str, Snapshot] = {}
         self._engines: dict[str, Engine] = {}
-        self._answers: OrderedDict[bytes, tuple[bytes, Served]] = OrderedDict()
+        self._answers: dict[bytes, tuple[bytes, Served]] = {}
         self._answers_are_of: tuple[object, ...] = ()
         self._answers_size = 0
-
-    def create_if_empty(self, scale: str | float, *, now: datetime, timeline: int | None = None, seed: int = 1) -> None:
-        """Invent the account, unless the file holds one."""
-        if not self.store.is_empty():
-            return
-        self.store.fill(invent(Volume.of(scale, timeline), now=now, seed=seed))
-        self.store.set_meta(
-            "dataset", {"scale": scale, "timeline": timeline, "seed": seed, "now": now.strftime(INSTANT)}
-        )
-
-    def engine(self) -> Engine:
-        """The engine of the current dialect."""
-        dialect = self.settings.dialect
-        if dialect not in self._engines:
-            self._engines[dialect] = Engine(self.store, self.settings, dialect)
-        return self._engines[dialect]
+        if self.store.meta("dataset") is None:
+            present = now or datetime.now(UTC)
+            self.store.fill(invent(Volume.of(scale, timeline), now=present))
+            about = {"scale": scale, "timeline": timeline, "now": present.strftime(INSTANT)}
+            self.store.set_meta("dataset", about)
 
     def answer(self, body: bytes, faults: list[Fault]) -> tuple[bytes, Served]:
         """Answer the body of a GraphQL request, data faults included.
@@ -67,36 +72,32 @@ class Account:
             ValueError: The body is no JSON object.
         """
         state = (self.store.version, *vars(self.settings).values())
-        if state != self._answers_are_of:
+        if state != self._answers_are_of or self._answers_size > _REMEMBERED_BYTES:
             self._answers.clear()
             self._answers_are_of, self._answers_size = state, 0
-        known = None if faults else self._answers.get(body)
-        if known is not None:
-            answer, served = known
+        if not faults and body in self._answers:
+            answer, served = self._answers[body]
         else:
-            request = decode(body)
-            if not isinstance(request, dict):
-                raise ValueError("the body is not a JSON object")
-            if faults:
-                for fault in faults:
-                    change_request(request, fault)
-                with overriding(self.settings, faults):
-                    served = self.engine().serve(request, faults)
-            else:
-                served = self.engine().serve(request)
-            for fault in faults:
-                change_answer(served.payload, fault)
-            answer = encode(served.payload)
-            served.payload = {}
+            answer, served = self._work_out(body, faults)
             if not faults and not served.mutated:
-                self._remember(body, answer, served)
-        self.counters.named(served.operation)
-        self.counters.served(served, len(answer))
+                self._answers[body] = answer, served
+                self._answers_size += len(answer)
+        self.counters.served(served)
         return answer, served
 
-    def _remember(self, body: bytes, answer: bytes, served: Served) -> None:
-        self._answers[body] = answer, served
-        self._answers_size += len(answer)
-        while self._answers_size > _REMEMBERED_BYTES:
-            _, (oldest, _) = self._answers.popitem(last=False)
-            self._answers_size -= len(oldest)
+    def _work_out(self, body: bytes, faults: list[Fault]) -> tuple[bytes, Served]:
+        request = decode(body)
+        if not isinstance(request, dict):
+            raise ValueError("the body is not a JSON object")  # noqa: TRY004  as one that is no JSON
+        for fault in faults:
+            change_request(request, fault)
+        dialect = self.settings.dialect
+        if dialect not in self._engines:
+            self._engines[dialect] = Engine(self.store, self.settings, dialect)
+        with overriding(self.settings, faults):
+            served = self._engines[dialect].serve(request, faults)
+        for fault in faults:
+            change_answer(served.payload, fault)
+        answer = encode(served.payload)
+        served.payload = {}
+        return answer, served

@@ -56,23 +56,23 @@ class SandboxAdmin:
         """What was asked and served since the last reset.
 
         `requests`, `by_operation`, `by_field` (root fields carried out), `refused` (by status), `bodies` and `stamps`
-        (records served, by kind), `bytes`, `arrivals`, `arrivals_monotonic`, `arrivals_wall`, `max_in_a_second`.
+        (records served, by kind), `arrivals`, `arrivals_monotonic`, `max_in_a_second`.
         """
-        found: Record = self._get("/stats")
+        found: Record = self._call("stats")
         return found
 
     def reset_stats(self) -> None:
         """Start counting again from nothing."""
-        self._post("/stats/reset", {})
+        self._call("reset_stats")
 
     def record(self, kind: str, record_id: str) -> Record | None:
         """One record as it is stored, or None."""
-        found: Record | None = self._get(f"/record/{kind}/{record_id}")
+        found: Record | None = self._call("record", kind, record_id)
         return found
 
     def dump(self, kind: str) -> list[Record]:
-        """Every living record of a kind as it is stored, in the order of creation."""
-        found: list[Record] = self._get(f"/dump/{kind}")
+        """Every record of a kind as it is stored, in the order of creation."""
+        found: list[Record] = self._call("dump", kind)
         return found
 
     # ---- edits, as users make them
@@ -86,99 +86,81 @@ class SandboxAdmin:
             touch: True: `updatedAt` becomes the server's clock; False: it stays; text: it becomes that.
             values: Fields in the API's names.
         """
-        body = {"kind": kind, "id": record_id, "set": values, "touch": touch}
-        found: Record = self._post("/edit", body)
+        found: Record = self._call("edit", kind, record_id, touch=touch, **values)
         return found
 
     def delete(self, kind: str, record_id: str) -> None:
-        """Delete a record, and with a client everything that is its own."""
-        self._post("/delete", {"kind": kind, "id": record_id})
+        """Delete a record, and with a client its pianos, contacts, visits and entries."""
+        self._call("delete", kind, record_id)
 
     def create(self, kind: str, **record: Json) -> Record:
         """Add a record; an id and stamps are given to it where they are missing."""
-        found: Record = self._post("/create", {"kind": kind, "record": record})
+        found: Record = self._call("create", kind, **record)
         return found
 
     def random_edits(
         self, *, clients: int = 5, pianos: int = 2, events: int = 25, timeline: int = 30, seed: int = 1
     ) -> dict[str, list[str]]:
-        """A quarter of an hour in the shop; the ids that changed, by kind."""
-        body = {"clients": clients, "pianos": pianos, "events": events, "timeline": timeline, "seed": seed}
-        found: dict[str, list[str]] = self._post("/random_edits", body)
+        """Edit as many records as a quarter of an hour brings; the ids that changed, by kind."""
+        found: dict[str, list[str]] = self._call(
+            "random_edits", clients=clients, pianos=pianos, events=events, timeline=timeline, seed=seed
+        )
         return found
 
     def snapshot(self, name: str = "") -> None:
         """Keep the state of all records under a name, while the process lives."""
-        self._post("/snapshot", {"name": name})
+        self._call("snapshot", name)
 
     def restore(self, name: str = "") -> None:
         """Go back to a state that was kept."""
-        self._post("/restore", {"name": name})
+        self._call("restore", name)
 
     # ---- faults, settings, tokens
 
-    def fault(
-        self,
-        kind: str,
-        *,
-        times: int = 1,
-        operation: str = "",
-        after: int = 0,
-        probability: float = 1.0,
-        seed: int = 1,
-        **options: Json,
-    ) -> Record:
-        """Arm a fault (kinds and options: `gazelle_sync.sandbox.faults`).
+    def fault(self, kind: str, **options: Json) -> Record:
+        """Arm a fault.
 
         Args:
-            kind: `status`, `html_200`, `truncated`, `reset`, `empty_tags`, …
-            times: Requests that it strikes before it is spent; 0 is without end.
-            operation: Part of the operation's name, of the query's text or of the path.
-            after: Matching requests that pass unharmed first.
-            probability: Share of the matching requests that it strikes.
-            seed: Of the draw.
-            options: What this kind can be told.
+            kind: `status`, `html_200`, `truncated`, `reset`, `empty_tags`, … (`gazelle_sync.sandbox.faults`)
+            options: `times` (how many requests it affects, 1 if not given; 0: all),
+                `operation` (part of the operation's name, of the query's text or of the path), `after` (matching
+                requests that it leaves alone first), `probability` and `seed` (share of the matching requests), and the
+                options of its kind.
         """
-        own = {"times": times, "operation": operation, "after": after, "probability": probability, "seed": seed}
-        found: Record = self._post("/fault", {"kind": kind} | own | options)
+        found: Record = self._call("fault", kind, **options)
         return found
 
     def faults(self) -> list[Record]:
-        """The armed faults, with `struck`: how many requests each struck."""
-        found: list[Record] = self._get("/faults")
+        """The armed faults, with `struck`: how many requests each has affected."""
+        found: list[Record] = self._call("faults")
         return found
 
     def clear_faults(self) -> None:
         """Disarm all faults."""
-        _read(self._http.delete("/faults"))
+        self._call("clear_faults")
 
     def settings(self, **values: Json) -> Record:
         """Change settings (`gazelle_sync.sandbox.settings.Settings`); all of them as they are now."""
-        found: Record = self._post("/settings", values)
+        found: Record = self._call("settings", **values)
         return found
 
     def expire_token(self) -> None:
-        """End the life of the access token; the refresh token stays good."""
-        self._post("/tokens/expire", {})
+        """Make the access token expire; the refresh token stays valid."""
+        self._call("expire_token")
 
     def reset_tokens(self) -> None:
-        """Go back to the tokens that everybody knows."""
-        self._post("/tokens/reset", {})
+        """Go back to the fixed first tokens."""
+        self._call("reset_tokens")
 
     def tokens(self) -> Record:
-        """The tokens as they are, in the form of the token endpoint's answer."""
-        found: Record = self._get("/tokens")
+        """The present tokens, in the form of the token endpoint's answer."""
+        found: Record = self._call("tokens")
         return found
 
-    def _get(self, path: str) -> Json:
-        return _read(self._http.get(path))
-
-    def _post(self, path: str, body: Record) -> Json:
+    def _call(self, command: str, *arguments: Json, **options: Json) -> Json:
+        body = json.dumps({"arguments": arguments, "options": options})
         # Escaped, so that a lone surrogate can be sent.
-        return _read(self._http.post(path, content=json.dumps(body).encode("ascii")))
-
-
-def _read(answer: httpx.Response) -> Json:
-    if answer.is_error:
-        raise ValueError(f"the sandbox refused ({answer.status_code}): {answer.text}")
-    return json.loads(answer.content)
+        answer = self._http.post(f"/{command}", content=body.encode("ascii"))
+        if answer.is_error:
+            raise ValueError(f"the sandbox refused ({answer.status_code}): {answer.text}")
+        return json.loads(answer.content)

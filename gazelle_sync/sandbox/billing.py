@@ -49,7 +49,7 @@ def product(draw: Draw, place: int) -> Record:
 
 
 def invoice(draw: Draw, number: int) -> Record:
-    """An invoice with its items, their taxes and its payment; the higher the number, the younger."""
+    """An invoice with its items and their taxes; the higher the number, the younger."""
     days = (draw.volume.invoices - number) / draw.volume.invoices * HISTORY_DAYS + 1.5
     piano = draw.random.choice(draw.made["pianos"])
     created = draw.ago(days)
@@ -59,19 +59,6 @@ def invoice(draw: Draw, number: int) -> Record:
     status = draw.random.choices(("PAID", "OPEN", "OVERDUE", "DRAFT", "CANCELED"), (86, 6, 4, 2, 2))[0]
     paid = sub_total + taxes if status == "PAID" else 0
     own_id = draw.id("inv")
-    payment = {
-        "id": draw.id("pay"),
-        "invoiceId": own_id,
-        "amount": paid,
-        "tipTotal": 0,
-        "type": "CHECK",
-        "paymentSource": "MANUAL",
-        "status": "SUCCEEDED",
-        "isStripePayment": False,
-        "isSyncedToQuickbooksOnline": False,
-        "paidAt": draw.ago(days - 1),
-        "createdAt": draw.ago(days - 1),
-    }
     return {
         "id": own_id,
         "number": number,
@@ -81,7 +68,6 @@ def invoice(draw: Draw, number: int) -> Record:
         "status": status,
         "archived": days > 1500,
         "items": items,
-        "payments": [payment] if paid else [],
         "tags": ["Concert"] if draw.chance(0.05) else [],
         "subTotal": sub_total,
         "taxTotal": taxes,

@@ -1,22 +1,23 @@
-"""The routes under `/_sandbox/`: edits of users, faults, settings, counters. No credentials; loopback only.
+"""What tests and the command line ask of the sandbox itself: edits of records, faults, settings, counters.
 
-`admin` holds the typed client of them.
+`POST /_sandbox/<command>` calls the command of that name with the arguments in its body. No credentials; loopback only.
+`admin` holds the typed client, which describes each command.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gazelle_sync.sandbox.account import Account
-from gazelle_sync.sandbox.encoding import Json, Record, encode
+from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.settings import instant
 from gazelle_sync.sandbox.store import KINDS
+from gazelle_sync.sandbox.wire import json_response
 
 PREFIXES = {
     "clients": "cli",
@@ -38,108 +39,97 @@ _LISTS = {
     "contacts": ("emails", "phones", "locations", "addresses"),
     "pianos": ("tags",),
     "events": ("pianos",),
-    "invoices": ("items", "payments", "tags"),
+    "invoices": ("items", "tags"),
 }
 
 
-class Control:
-    """Answers the control routes of one account."""
+def routes(account: Account) -> list[Route]:
+    """The routes of an account, to be mounted under `/_sandbox`."""
+    commands = _Commands(account)
+
+    async def run(request: Request) -> Response:
+        name = request.path_params["command"]
+        command = None if name.startswith("_") else getattr(commands, name, None)
+        if command is None:
+            return json_response({"error": f"no command is called {name!r}"}, 404)
+        given = json.loads(await request.body())
+        try:
+            with account.store.transaction():
+                return json_response(command(*given["arguments"], **given["options"]))
+        except KeyError as problem:
+            return json_response({"error": f"unknown or missing: {problem}"}, 404)
+        except (TypeError, ValueError) as problem:
+            return json_response({"error": str(problem)}, 422)
+
+    return [Route("/health", lambda _: Response(b"ok")), Route("/{command}", run, methods=["POST"])]
+
+
+class _Commands:
+    """The commands of one account, under the names of `admin.SandboxAdmin`."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._store = account.store
+        self._now = account.settings.now
+        self.stats = account.counters.read
+        self.reset_stats = account.counters.reset
+        self.settings = account.settings.change
+        self.fault = account.faults.arm
+        self.faults = account.faults.listed
+        self.clear_faults = account.faults.clear
+        self.tokens = account.access.tokens
+        self.expire_token = account.access.expire
+        self.reset_tokens = account.access.reset
 
-    def routes(self) -> list[Route]:
-        """The routes, to be mounted under `/_sandbox`."""
-        account = self._account
-        reads: dict[str, Callable[[Request], Json]] = {
-            "/stats": lambda _: account.counters.read(),
-            "/settings": lambda _: account.settings.as_record(),
-            "/faults": lambda _: account.faults.listed(),
-            "/tokens": lambda _: account.access.tokens(),
-            "/record/{kind}/{id}": self._record,
-            "/dump/{kind}": self._dump,
-        }
-        writes: dict[str, Callable[[Record], Json]] = {
-            "/stats/reset": lambda _: account.counters.reset(),
-            "/settings": account.settings.change,
-            "/fault": account.faults.arm,
-            "/tokens/expire": lambda _: account.access.expire(),
-            "/tokens/reset": lambda _: account.access.reset(),
-            "/edit": self._edit,
-            "/delete": self._delete,
-            "/create": self._create,
-            "/random_edits": self._random_edits,
-            "/snapshot": self._snapshot,
-            "/restore": self._restore,
-        }
-        routes = [Route("/health", lambda _: Response(b"ok"))]
-        routes += [Route(path, _reading(answer), methods=["GET"]) for path, answer in reads.items()]
-        routes += [Route(path, _writing(account, answer), methods=["POST"]) for path, answer in writes.items()]
-        return [*routes, Route("/faults", self._disarm, methods=["DELETE"])]
+    def record(self, kind: str, record_id: str) -> Record | None:
+        return self._store.get(_known(kind), record_id)
 
-    async def _disarm(self, _: Request) -> Response:
-        self._account.faults.clear()
-        return _json(None)
+    def dump(self, kind: str) -> list[Record]:
+        return list(self._store.records(_known(kind)))
 
-    def _record(self, request: Request) -> Record | None:
-        return self._account.store.get(_kind(request.path_params["kind"]), request.path_params["id"])
-
-    def _dump(self, request: Request) -> list[Record]:
-        return list(self._account.store.records(_kind(request.path_params["kind"])))
-
-    def _edit(self, body: Record) -> Record:
-        """`touch`: true stamps the record with the server's clock, false leaves the stamp, a text is the new stamp."""
-        kind, old = self._found(body)
-        touch = body.get("touch", True)
-        record = old | body.get("set", {})
+    def edit(self, kind: str, record_id: str, *, touch: bool | str = True, **values: Json) -> Record:
+        record = self._found(kind, record_id) | values
         if touch is True and kind != "timeline":
-            record["updatedAt"] = self._account.settings.now()
+            record["updatedAt"] = self._now()
         elif isinstance(touch, str):
             record["updatedAt"] = touch
-        return self._account.store.put(kind, record)
+        return self._store.put(kind, record)
 
-    def _delete(self, body: Record) -> bool:
-        kind, record = self._found(body)
-        return self._account.writer.delete(kind, record["id"])
+    def delete(self, kind: str, record_id: str) -> bool:
+        return self._account.writer.delete(kind, self._found(kind, record_id)["id"])
 
-    def _create(self, body: Record) -> Record:
-        kind = _kind(body["kind"])
-        now = self._account.settings.now()
-        record: Record = {"id": self._account.writer.new_id(PREFIXES[kind])}
+    def create(self, kind: str, **values: Json) -> Record:
+        record: Record = {"id": self._account.writer.new_id(PREFIXES[_known(kind)])}
         record |= {name: [] for name in _LISTS.get(kind, ())}
         if kind == "timeline":
-            record |= {"occurredAt": now, "type": "USER_COMMENT"}
+            record |= {"occurredAt": self._now(), "type": "USER_COMMENT"}
         else:
-            record |= {"createdAt": now, "updatedAt": now}
+            record |= {"createdAt": self._now(), "updatedAt": self._now()}
         if kind == "contacts":
             record["archived"] = False
-        return self._account.store.put(kind, record | body.get("record", {}))
+        return self._store.put(kind, record | values)
 
-    def _found(self, body: Record) -> tuple[str, Record]:
-        kind = _kind(body["kind"])
-        record = self._account.store.get(kind, body["id"])
-        if record is None:
-            raise KeyError(f"no record of {kind} has the id {body['id']!r}")
-        return kind, record
-
-    def _random_edits(self, body: Record) -> dict[str, list[str]]:
-        """A quarter of an hour in the shop: edited clients, pianos and events, new entries. Returns their ids."""
-        draw = random.Random(body.get("seed", 1))  # noqa: S311  reproducible, not secret
-        account = self._account
+    def random_edits(self, *, clients: int, pianos: int, events: int, timeline: int, seed: int) -> dict[str, list[str]]:
+        draw = random.Random(seed)  # noqa: S311  reproducible, not secret
+        writer, store = self._account.writer, self._store
         changed: dict[str, list[str]] = {}
-        for kind, field, default in (("clients", "personalNotes", 5), ("pianos", "notes", 2), ("events", "notes", 25)):
+        for kind, field, wanted in (
+            ("clients", "personalNotes", clients),
+            ("pianos", "notes", pianos),
+            ("events", "notes", events),
+        ):
             ids = self._editable(kind)
-            changed[kind] = draw.sample(ids, min(body.get(kind, default), len(ids)))
+            changed[kind] = draw.sample(ids, min(wanted, len(ids)))
             for record_id in changed[kind]:
-                record = account.store.get(kind, record_id) or {}
-                account.writer.edit(kind, record, {field: f"Modifié nº {draw.randrange(10**9)}"})
+                record = self._found(kind, record_id)
+                writer.edit(kind, record, {field: f"Modifié nº {draw.randrange(10**9)}"})
         changed["timeline"] = []
-        pianos = account.store.ids("pianos")
-        for _ in range(body.get("timeline", 30) if pianos else 0):
-            piano = account.store.get("pianos", draw.choice(pianos)) or {}
-            entry = account.writer.entry(
+        owners = store.ids("pianos")
+        for _ in range(timeline if owners else 0):
+            piano = self._found("pianos", draw.choice(owners))
+            entry = writer.entry(
                 "USER_COMMENT",
-                instant(account.settings.now_s() - draw.uniform(0, 600)),
+                instant(self._account.settings.now_s() - draw.uniform(0, 600)),
                 clientId=piano["clientId"],
                 pianoId=piano["id"],
                 summary="Commentaire",
@@ -148,52 +138,29 @@ class Control:
             changed["timeline"].append(entry["id"])
         return changed
 
+    def snapshot(self, name: str) -> None:
+        self._account.snapshots[name] = self._store.snapshot()
+
+    def restore(self, name: str) -> None:
+        self._store.restore(self._account.snapshots[name])
+
+    def _found(self, kind: str, record_id: str) -> Record:
+        record = self._store.get(_known(kind), record_id)
+        if record is None:
+            raise KeyError(f"no record of {kind} has the id {record_id!r}")
+        return record
+
     def _editable(self, kind: str) -> list[str]:
         """Ids of a kind; of the events, those around today that are listed."""
-        store, now_s = self._account.store, self._account.settings.now_s()
         if kind != "events":
-            return store.ids(kind)
+            return self._store.ids(kind)
+        now_s = self._account.settings.now_s()
         first, last = instant(now_s - 29 * 86_400), instant(now_s + 364 * 86_400)
-        return [
-            row["id"] for row in store.records(kind) if first <= row["start"] < last and row["status"] != "CANCELED"
-        ]
-
-    def _snapshot(self, body: Record) -> None:
-        self._account.snapshots[body.get("name", "")] = self._account.store.snapshot()
-
-    def _restore(self, body: Record) -> None:
-        self._account.store.restore(self._account.snapshots[body.get("name", "")])
+        events = self._store.records(kind)
+        return [row["id"] for row in events if first <= row["start"] < last and row["status"] != "CANCELED"]
 
 
-def _kind(name: str) -> str:
-    if name not in KINDS:
-        raise KeyError(f"no kind of record is called {name!r}; there are {', '.join(KINDS)}")
-    return name
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(encode(value), status, media_type="application/json")
-
-
-def _reading(answer: Callable[[Request], Json]) -> Callable[[Request], Json]:
-    async def endpoint(request: Request) -> Response:
-        try:
-            return _json(answer(request))
-        except KeyError as problem:
-            return _json({"error": str(problem)}, 404)
-
-    return endpoint
-
-
-def _writing(account: Account, answer: Callable[[Record], Json]) -> Callable[[Request], Json]:
-    async def endpoint(request: Request) -> Response:
-        body = json.loads(await request.body() or b"{}")
-        try:
-            with account.store.transaction():
-                return _json(answer(body))
-        except KeyError as problem:
-            return _json({"error": f"unknown or missing: {problem}"}, 404)
-        except (TypeError, ValueError) as problem:
-            return _json({"error": str(problem)}, 422)
-
-    return endpoint
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        raise KeyError(f"no kind of record is called {kind!r}; there are {', '.join(KINDS)}")
+    return kind

@@ -25,12 +25,11 @@ class Counters:
         self._fields: Counter[str] = Counter()
         self._bodies: Counter[str] = Counter()
         self._stamps: Counter[str] = Counter()
-        self._bytes = 0
-        self._arrivals: deque[tuple[float, float]] = deque(maxlen=_KEPT_ARRIVALS)
+        self._arrivals: deque[float] = deque(maxlen=_KEPT_ARRIVALS)
 
     def arrived(self) -> None:
         """A request came in, whatever becomes of it."""
-        self._arrivals.append((time.monotonic(), time.time()))
+        self._arrivals.append(time.monotonic())
 
     def refused(self, status: int) -> None:
         """A request was turned away before it was understood."""
@@ -40,16 +39,16 @@ class Counters:
         """A request was understood."""
         self._requests[operation] += 1
 
-    def served(self, served: Served, size: int) -> None:
-        """A request was answered."""
+    def served(self, served: Served) -> None:
+        """A GraphQL request was answered."""
+        self.named(served.operation)
         self._fields.update(served.fields)
         self._bodies.update(served.bodies)
         self._stamps.update(served.stamps)
-        self._bytes += size
 
     def read(self) -> Record:
         """Everything, as JSON."""
-        times = [monotonic for monotonic, _ in self._arrivals]
+        times = list(self._arrivals)
         most = max(
             (bisect_right(times, first + 1 - 1e-9, lo=place) - place for place, first in enumerate(times)), default=0
         )
@@ -60,9 +59,7 @@ class Counters:
             "refused": dict(self._refused),
             "bodies": dict(self._bodies),
             "stamps": dict(self._stamps),
-            "bytes": self._bytes,
             "arrivals": len(times),
             "arrivals_monotonic": times,
-            "arrivals_wall": [wall for _, wall in self._arrivals],
             "max_in_a_second": most,
         }

@@ -1,7 +1,7 @@
 """The dataset: every record of an invented account.
 
 The same seed, volume and `now` give the same account. Its sizes are those that an earlier program was measured with
-(`seed`), or those of a real shop (`shop`). Its odd records are those that broke the programs before this one.
+(`seed`), or those of a real shop (`shop`). Its unusual records are those that made earlier programs fail.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ class Inventor(Draw):
         return entry
 
     def _odd_entries(self) -> Iterator[Record]:
-        """Entries of the past that broke programs before this one."""
+        """Past entries of the kinds that made earlier programs fail."""
         piano, other = self.made["pianos"][:2]
         user = self.made["users"][0]
         long_ago = self.now_s - 800 * DAY_S

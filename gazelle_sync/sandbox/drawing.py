@@ -1,4 +1,4 @@
-"""Draws from a seeded generator: the instants, ids and chances that every invented record is made of."""
+"""Random draws from a seeded generator: the instants, ids and chances of every invented record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of the calendar: ordinary visits, and those that broke programs before this one.
+"""Events of the calendar: ordinary visits, and those that made earlier programs fail.
 
 Those are: early and late visits in winter and in summer ("Tire le Coyote"), events around both changes of the clock,
 blocks of 48 hours, whole days, events without client, of a deleted client, of a user who left, with several pianos, and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.drawing import Draw
@@ -89,18 +90,18 @@ class Calendar:
             event |= {"confirmedAt": event["updatedAt"], "confirmedByClient": True}
         return event | values
 
-    # ---- the odd ones
+    # ---- unusual events
 
     def _odd(self) -> Iterator[Record]:
         yield from self._tire_le_coyote()
-        for zone_change in _clock_changes(self._now.year - 1, self._now.year, self._now.year + 1):
+        for zone_change in _clock_changes(self._now.year - 1, years=3):
             for minutes in (-31, -1, 0, 29, 61):
                 if (zone_change - self._now).days < WINDOW_FUTURE_DAYS - 2:
                     yield self._event(
                         zone_change + timedelta(minutes=minutes), "Changement d'heure", type="MEMO", duration=30
                     )
-        yield from self._of_the_people()
-        yield from self._of_the_clients()
+        yield from self._of_users()
+        yield from self._of_clients()
 
     def _tire_le_coyote(self) -> Iterator[Record]:
         client = self._draw.made["clients"][0]
@@ -110,7 +111,7 @@ class Calendar:
                 start = datetime(year, month, 15, hour, tzinfo=MONTREAL)
                 yield self._event(start, title, clientId=client["id"], notes="À l'heure de Montréal, été comme hiver.")
 
-    def _of_the_people(self) -> Iterator[Record]:
+    def _of_users(self) -> Iterator[Record]:
         midnight = datetime(self._today.year, self._today.month, self._today.day, tzinfo=MONTREAL)
         yield self._event(midnight + timedelta(days=9, hours=8), "Congé", type="PERSONAL", duration=48 * 60)
         yield self._event(midnight + timedelta(days=3), "Inventaire", type="MEMO", isAllDay=True, duration=24 * 60)
@@ -123,7 +124,7 @@ class Calendar:
         unknown = self._event(midnight - timedelta(days=13), "Calendrier synchronisé", type="SYNCED")
         yield unknown | {"userId": self._draw.made["former_users"][1]["id"], "title": None}
 
-    def _of_the_clients(self) -> Iterator[Record]:
+    def _of_clients(self) -> Iterator[Record]:
         midnight = datetime(self._today.year, self._today.month, self._today.day, tzinfo=MONTREAL)
         deleted = self._draw.deleted_client_id
         yield self._event(midnight - timedelta(days=8, hours=10), "Accord (client supprimé)", clientId=deleted)
@@ -140,12 +141,9 @@ class Calendar:
             yield self._event(start, "Visite à deux", clientId=owner, pianos=several[:1], userId=user["id"])
 
 
-def _clock_changes(*years: int) -> Iterator[datetime]:
+def _clock_changes(first_year: int, years: int) -> Iterator[datetime]:
     """The instants at which Montreal's clocks change."""
-    for year in years:
-        for day in range(365):
-            midnight = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=day)
-            hours = [midnight + timedelta(hours=hour) for hour in range(25)]
-            before, after = (hour.astimezone(MONTREAL).utcoffset() for hour in (hours[0], hours[-1]))
-            if before != after:
-                yield next(hour for hour in hours if hour.astimezone(MONTREAL).utcoffset() == after)
+    first = datetime(first_year, 1, 1, tzinfo=UTC)
+    for before, after in pairwise(first + timedelta(hours=hour) for hour in range(years * 365 * 24)):
+        if before.astimezone(MONTREAL).utcoffset() != after.astimezone(MONTREAL).utcoffset():
+            yield after

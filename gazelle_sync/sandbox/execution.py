@@ -42,7 +42,7 @@ SCHEMA_PATH = Path(__file__).with_name("schema.graphql")
 _SORTS = "ClientSort|PianoSort|EventSort|InvoiceSort"
 STAMP_FIELDS = {"id", "updatedAt", "__typename"}
 _REMEMBERED = 256
-"""Documents. Clients send a handful again and again: those cost neither parsing nor validation."""
+"""Documents. Clients repeat a few: these are parsed and validated once."""
 
 
 def schema_text(dialect: str) -> str:

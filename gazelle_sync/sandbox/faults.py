@@ -1,9 +1,10 @@
-"""Faults: what networks, proxies and the API itself have been seen to do wrong, injected on request.
+"""Faults that can be injected: what networks, proxies and the API itself have been seen to do wrong.
 
-A fault is armed through the control routes and strikes requests that match it. `BEFORE` faults answer instead of the
-API, `LATE` ones fail at once while the API goes on with the request, `OVERRIDES` make it refuse. `ALIASES` strike one
-root field of a request and no other. `REQUEST` and `DATA` faults (`gazelle_sync.sandbox.wrong_answers`) change the
-variables and the data of the answer, `WIRE` faults (`gazelle_sync.sandbox.wire`) damage the response that is sent.
+A fault is armed through the control commands and affects the requests that match it. `INSTEAD` faults answer in the
+API's place, `LATE` ones fail at once while the API goes on with the request, `OVERRIDES` make it refuse. `ALIASES`
+affect one root field of a request and no other. `REQUEST` and `DATA` faults (`gazelle_sync.sandbox.wrong_answers`)
+change the variables and the data of the answer, `WIRE` faults (`gazelle_sync.sandbox.wire`) damage the response that
+is sent. `timeout` answers late, `token_expired` makes the access token expire.
 """
 
 from __future__ import annotations
@@ -15,18 +16,9 @@ from dataclasses import asdict, dataclass, field
 
 from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.settings import Settings
+from gazelle_sync.sandbox.wire import INSTEAD, WIRE
 from gazelle_sync.sandbox.wrong_answers import DATA, REQUEST
 
-BEFORE = {
-    "status",
-    "html_200",
-    "html_502",
-    "graphql_errors",
-    "redirect",
-    "reset",
-    "timeout",
-    "token_expired",
-}
 LATE = {"late", "half_done"}
 """Faults that answer at once, and let the request be carried out `seconds` after. `half_done`: its first half was
 carried out before; without `seconds`, the rest never is."""
@@ -41,19 +33,6 @@ OVERRIDES: dict[str, tuple[tuple[str, str, Json], ...]] = {
     "mutation_errors": (("mutation_error", "message", "Refused by the sandbox"),),
 }
 """Faults that are settings for the length of one request: setting, option that gives its value, default."""
-WIRE = {
-    "truncated",
-    "empty_body",
-    "not_an_object",
-    "invalid_utf8",
-    "bad_encoding",
-    "close_after",
-    "cut_short",
-    "slow_drip",
-    "stalled",
-    "clock_skew",
-    "no_date",
-}
 
 
 @dataclass
@@ -62,13 +41,13 @@ class Fault:
 
     Attributes:
         kind: One of `KINDS`.
-        times: Requests that it strikes before it is spent; 0 is without end.
+        times: How many requests it affects; 0: all.
         operation: Part of the operation's name, of the query's text or of the path; empty matches all.
-        after: Matching requests that pass unharmed first.
-        probability: Share of the matching requests that it strikes, drawn from `seed`.
-        options: What the kind can be told: `code`, `retry_after`, `message`, `seconds`, `max`, `field`, `value`,
+        after: How many matching requests it leaves alone first.
+        probability: Share of the matching requests that it affects, drawn from `seed`.
+        options: Those of its kind: `code`, `retry_after`, `message`, `seconds`, `max`, `field`, `value`,
             `delta`, `by_id`, `place`, `about`, `done`, `location`, `orderly`.
-        struck: Requests struck so far.
+        struck: How many requests it has affected.
     """
 
     kind: str
@@ -85,10 +64,10 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no fault is called {self.kind!r}; there are {', '.join(sorted(KINDS))}")
-        self._draw = random.Random(self.seed)  # noqa: S311  a dice, not a secret
+        self._draw = random.Random(self.seed)  # noqa: S311  reproducible, not secret
 
     def strikes(self, *texts: str) -> bool:
-        """Whether it strikes the request with these texts; counts."""
+        """Whether it affects the request with these texts; counts the request."""
         if self.times and self.struck >= self.times:
             return False
         if self.operation and not any(self.operation in text for text in texts):
@@ -109,13 +88,19 @@ class Faults:
         self._armed: list[Fault] = []
         self._next_id = 1
 
-    def arm(self, values: Record) -> Record:
-        """Arm a fault; what is no attribute of one is an option of its kind."""
-        own = {"kind", "times", "operation", "after", "probability", "seed"}
-        options = {name: value for name, value in values.items() if name not in own}
-        fault = Fault(
-            **{name: value for name, value in values.items() if name in own}, options=options, id=self._next_id
-        )
+    def arm(
+        self,
+        kind: str,
+        *,
+        times: int = 1,
+        operation: str = "",
+        after: int = 0,
+        probability: float = 1.0,
+        seed: int = 1,
+        **options: Json,
+    ) -> Record:
+        """Arm a fault; `options` are those of its kind."""
+        fault = Fault(kind, times, operation, after, probability, seed, options, self._next_id)
         self._next_id += 1
         self._armed.append(fault)
         return asdict(fault)
@@ -125,25 +110,28 @@ class Faults:
         self._armed.clear()
 
     def listed(self) -> list[Record]:
-        """The armed faults, spent ones included."""
+        """The armed faults, those that affect no more requests included."""
         return [asdict(fault) for fault in self._armed]
 
     def striking(self, *texts: str) -> list[Fault]:
-        """The faults that strike a request."""
+        """The faults that affect a request."""
         return [fault for fault in self._armed if fault.strikes(*texts)] if self._armed else []
 
 
 @contextmanager
 def overriding(settings: Settings, faults: list[Fault]) -> Iterator[None]:
     """Hold the settings as the `OVERRIDES` faults among these want them."""
-    before = settings.as_record()
-    for fault in faults:
-        for name, option, default in OVERRIDES.get(fault.kind, ()):
-            setattr(settings, name, fault.options.get(option, default))
+    wanted = {
+        name: fault.options.get(option, default)
+        for fault in faults
+        for name, option, default in OVERRIDES.get(fault.kind, ())
+    }
+    before = {name: getattr(settings, name) for name in wanted}
+    settings.change(**wanted)
     try:
         yield
     finally:
-        settings.change(before)
+        settings.change(**before)
 
 
 def carried_out(faults: Iterable[Fault], fields: int) -> range:
@@ -178,4 +166,5 @@ def change_answer(payload: Record, fault: Fault) -> None:
         DATA[fault.kind](payload, fault.options)
 
 
-KINDS = BEFORE | LATE | HALVES | ALIASES | WIRE | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()
+KINDS = {"timeout", "token_expired"} | LATE | HALVES | ALIASES
+KINDS |= INSTEAD.keys() | WIRE.keys() | REQUEST.keys() | OVERRIDES.keys() | DATA.keys()

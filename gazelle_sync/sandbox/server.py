@@ -10,11 +10,9 @@ import os
 import signal
 import socket
 import struct
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
@@ -27,17 +25,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from gazelle_sync.sandbox import SANDBOX_API_KEY
+from gazelle_sync.sandbox import control
 from gazelle_sync.sandbox.account import Account
-from gazelle_sync.sandbox.control import Control
-from gazelle_sync.sandbox.encoding import Json, Record, encode
+from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.faults import LATE, Fault
 from gazelle_sync.sandbox.rest import ENDPOINTS
-from gazelle_sync.sandbox.settings import Settings
-from gazelle_sync.sandbox.wire import ConnectionReset, damaged
+from gazelle_sync.sandbox.wire import INSTEAD, TOLD_TO_FAIL, ConnectionReset, damaged, json_response
 
-HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll be right back</h1></body></html>"
 NOT_FOUND = b"<!DOCTYPE html><html><body><h1>The page you were looking for doesn't exist (404)</h1></body></html>"
+HOST = "127.0.0.1"
 UNAUTHORIZED: Record = {"error": "unauthorized", "message": "Invalid or missing credentials."}
 
 Handler = Callable[[Request, bytes, list[Fault]], Awaitable[Response]]
@@ -62,43 +58,52 @@ class PublicApi:
         return routes
 
     def _endpoint(self, handle: Handler, *, guarded: bool = True) -> Callable[[Request], Awaitable[Response]]:
-        account = self._account
+        settings = self._account.settings
 
         async def endpoint(request: Request) -> Response:
-            account.counters.arrived()
-            body = await request.body()
-            wait_s = account.rate_limit.retry_after()
-            if wait_s is not None:
-                account.counters.refused(429)
-                return _json({"error": "Too many requests"}, 429, {"Retry-After": str(wait_s)})
-            if account.settings.latency_ms:
-                await asyncio.sleep(account.settings.latency_ms / 1000)
-            faults = account.faults.striking(body.decode("utf-8", "replace"), request.url.path)
-            for fault in faults:
-                answer = await self._instead(fault)
-                if answer is not None:
-                    account.counters.refused(answer.status_code)
-                    return answer
-            if guarded and not account.access.is_authorized(request.headers):
-                account.counters.refused(401)
-                return _json(UNAUTHORIZED, 401)
-            if (late := next((fault for fault in faults if fault.kind in LATE), None)) is not None:
-                rest = [replace(late, kind="second_half")] if late.kind == "half_done" else []
-                if rest:
-                    await handle(request, body, [replace(late, kind="first_half")])
-                return self._late(late, lambda: handle(request, body, rest))
-            answer = await handle(request, body, faults)
-            for fault in faults:
-                answer = damaged(answer, fault, account.settings)
+            answer = await self._answer(request, handle, guarded=guarded)
+            answer.headers.setdefault("Date", formatdate(settings.now_s(), usegmt=True))
             return answer
 
         return endpoint
+
+    async def _answer(self, request: Request, handle: Handler, *, guarded: bool) -> Response:
+        account = self._account
+        account.counters.arrived()
+        body = await request.body()
+        wait_s = account.rate_limit.retry_after()
+        if wait_s is not None:
+            return self._refuse("Too many requests", 429, {"Retry-After": str(wait_s)})
+        if account.settings.latency_ms:
+            await asyncio.sleep(account.settings.latency_ms / 1000)
+        faults = account.faults.striking(body.decode("utf-8", "replace"), request.url.path)
+        for fault in faults:
+            answer = await self._instead(fault)
+            if answer is not None:
+                account.counters.refused(answer.status_code)
+                return answer
+        if guarded and not account.access.is_authorized(request.headers):
+            account.counters.refused(401)
+            return json_response(UNAUTHORIZED, 401)
+        if (late := next((fault for fault in faults if fault.kind in LATE), None)) is not None:
+            rest = [replace(late, kind="second_half")] if late.kind == "half_done" else []
+            if rest:
+                await handle(request, body, [replace(late, kind="first_half")])
+            return self._late(late, lambda: handle(request, body, rest))
+        answer = await handle(request, body, faults)
+        for fault in faults:
+            answer = damaged(answer, fault.kind, fault.options, account.settings)
+        return answer
+
+    def _refuse(self, message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+        self._account.counters.refused(status)
+        return json_response({"error": message}, status, headers)
 
     async def _graphql(self, _: Request, body: bytes, faults: list[Fault]) -> Response:
         try:
             answer, served = self._account.answer(body, faults)
         except ValueError as problem:
-            return _json({"errors": [{"message": f"The body could not be read: {problem}"}]}, 400)
+            return json_response({"errors": [{"message": f"The body could not be read: {problem}"}]}, 400)
         await asyncio.sleep(self._account.settings.field_ms * served.fields.total() / 1000)
         if served.status != HTTPStatus.OK:
             self._account.counters.refused(served.status)
@@ -107,7 +112,7 @@ class PublicApi:
     async def _token(self, _: Request, body: bytes, __: list[Fault]) -> Response:
         self._account.counters.named("oauth token")
         status, answer = self._account.access.refresh(dict(parse_qsl(body.decode("utf-8", "replace"))))
-        return _json(answer, status)
+        return json_response(answer, status)
 
     def _rest(self, answer: Callable[[Json, str, Record], tuple[int, Record]]) -> Handler:
         account = self._account
@@ -117,12 +122,14 @@ class PublicApi:
             try:
                 given = json.loads(body)
             except ValueError:
-                return _json({"errors": [{"fieldName": "base", "messages": ["The body is not JSON"]}]}, 400)
+                return json_response({"errors": [{"fieldName": "base", "messages": ["The body is not JSON"]}]}, 400)
             if not isinstance(given, dict):
-                return _json({"errors": [{"fieldName": "base", "messages": ["The body is not a JSON object"]}]}, 422)
+                return json_response(
+                    {"errors": [{"fieldName": "base", "messages": ["The body is not a JSON object"]}]}, 422
+                )
             with account.store.transaction():
                 status, record = answer(account.writer, request.path_params["id"], given)
-            return _json(record, status)
+            return json_response(record, status)
 
         return handle
 
@@ -139,60 +146,18 @@ class PublicApi:
             self._late_tasks.add(task)
             task.add_done_callback(self._late_tasks.discard)
         code = fault.options.get("code")
-        if code is None:
-            return ConnectionReset()
-        self._account.counters.refused(int(code))
-        return _json({"error": "The sandbox was told to fail"}, int(code))
+        return ConnectionReset() if code is None else self._refuse(TOLD_TO_FAIL, int(code))
 
     async def _instead(self, fault: Fault) -> Response | None:
-        """What a `BEFORE` fault answers in the API's place."""
-        options = fault.options
+        """What is answered in the API's place."""
         if fault.kind == "timeout":
-            await asyncio.sleep(float(options.get("seconds", 30)))
-        elif fault.kind == "status":
-            retry_after = options.get("retry_after")
-            headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-            return _json({"error": "The sandbox was told to fail"}, int(options.get("code", 500)), headers)
-        elif fault.kind in ("html_200", "html_502"):
-            return Response(HTML, int(fault.kind[-3:]), media_type="text/html")
-        elif fault.kind == "graphql_errors":
-            message = options.get("message", "Something went wrong on our side")
-            return _json({"data": None, "errors": [{"message": message}]})
+            await asyncio.sleep(float(fault.options.get("seconds", 30)))
         elif fault.kind == "token_expired":
             self._account.access.expire()
-            return _json(UNAUTHORIZED, 401)
-        elif fault.kind == "redirect":
-            location = options.get("location", "/users/sign_in")
-            return Response(b"", int(options.get("code", 302)), {"Location": location}, media_type="text/html")
-        elif fault.kind == "reset":
-            return ConnectionReset()
+            return json_response(UNAUTHORIZED, 401)
+        elif fault.kind in INSTEAD:
+            return INSTEAD[fault.kind](fault.options)
         return None
-
-
-def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(encode(value), status, headers, media_type="application/json")
-
-
-class DateHeader:
-    """Puts the date of the server's own clock on every answer."""
-
-    def __init__(self, app: Json, settings: Settings) -> None:
-        self._app = app
-        self._settings = settings
-
-    async def __call__(self, scope: MutableMapping[str, Json], receive: Json, send: Json) -> None:
-        """Pass the request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def dated(message: MutableMapping[str, Json]) -> None:
-            if message["type"] == "http.response.start" and not any(name == b"date" for name, _ in message["headers"]):
-                date = formatdate(self._settings.now_s(), usegmt=True).encode()
-                message["headers"] = [*message["headers"], (b"date", date)]
-            await send(message)
-
-        await self._app(scope, receive, dated)
 
 
 def create_app(account: Account) -> Starlette:
@@ -202,31 +167,27 @@ def create_app(account: Account) -> Starlette:
         return Response(NOT_FOUND, 404, media_type="text/html")
 
     app = Starlette(
-        routes=[Mount("/_sandbox", routes=Control(account).routes()), *PublicApi(account).routes()],
+        routes=[Mount("/_sandbox", routes=control.routes(account)), *PublicApi(account).routes()],
         exception_handlers={404: not_found, 405: not_found},
     )
     # A missing trailing slash is a 404 at Gazelle, not a redirection.
     app.router.redirect_slashes = False
-    app.add_middleware(DateHeader, settings=account.settings)
-    app.state.account = account
     return app
 
 
 def serve(
     account: Account,
     *,
-    host: str = "127.0.0.1",
     port: int = 0,
     ready_file: Path | None = None,
     exit_when_unused: Path | None = None,
-    on_ready: Callable[[str, uvicorn.Server], None] | None = None,
+    on_ready: Callable[[str], None],
 ) -> None:
-    """Serve an account until a signal comes, or until nobody holds the lock file any more.
+    """Serve an account until a signal comes, or until no process holds the lock file.
 
     Args:
         account: What to serve.
-        host: Address to listen on.
-        port: Port, 0 for any that is free.
+        port: On this machine's own address, 0 for any that is free.
         ready_file: Where to write the address and the process id once the server listens.
         exit_when_unused: A file of which every user holds a shared lock.
         on_ready: Called with the address once the server listens.
@@ -237,8 +198,8 @@ def serve(
     # Named as TCP, or asyncio would leave Nagle's algorithm on: every answer would wait 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    url = f"http://{host}:{listener.getsockname()[1]}"
+    listener.bind((HOST, port))
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -256,12 +217,11 @@ def serve(
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    if threading.current_thread() is threading.main_thread():
-        # uvicorn raises the signal again when it has stopped: by default that ends the process before it tidied up.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+    # uvicorn raises the signal again when it has stopped: by default that ends the process before it cleans up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
-    # Held until the server is gone: who comes meanwhile waits for the lock, and then finds no address that is dead.
+    # Held until the server has ended: a new user waits, and starts a server of its own.
     users = None if exit_when_unused is None else exit_when_unused.open("a")
 
     async def run() -> None:
@@ -283,17 +243,14 @@ def serve(
             users.close()
 
 
-async def _announce(
-    server: uvicorn.Server, url: str, ready_file: Path | None, on_ready: Callable[[str, uvicorn.Server], None] | None
-) -> None:
-    while not server.started:  # noqa: ASYNC110  uvicorn says so by an attribute only
+async def _announce(server: uvicorn.Server, url: str, ready_file: Path | None, on_ready: Callable[[str], None]) -> None:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.002)
     if ready_file is not None:
         draft = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
         draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
         draft.replace(ready_file)
-    if on_ready is not None:
-        on_ready(url, server)
+    on_ready(url)
 
 
 async def _exit_when_unused(server: uvicorn.Server, users: IO[str]) -> None:
@@ -314,23 +271,3 @@ def _reset_connection(server: uvicorn.Server, scope: MutableMapping[str, Json]) 
                 # No lingering: the peer sees a reset rather than an orderly end.
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
-
-
-def open_account(
-    database_path: Path,
-    *,
-    dialect: str = "published",
-    scale: str | float = "seed",
-    timeline: int | None = None,
-    now: datetime | None = None,
-    seed: int = 1,
-    rate_per_s: float = 0.0,
-    latency_ms: float = 0.0,
-    api_key: str = SANDBOX_API_KEY,
-) -> Account:
-    """Open the account in a file, inventing it first where the file holds none."""
-    settings = Settings(dialect=dialect, rate_per_s=rate_per_s, latency_ms=latency_ms)
-    database_path.parent.mkdir(parents=True, exist_ok=True)
-    account = Account(database_path, settings, api_key=api_key)
-    account.create_if_empty(scale, now=now or datetime.now(UTC), timeline=timeline, seed=seed)
-    return account

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from gazelle_sync.sandbox.encoding import Record
+from gazelle_sync.sandbox.encoding import Json, Record
 
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -60,20 +60,18 @@ class Settings:
         """The server's date in UTC."""
         return datetime.fromtimestamp(self.now_s(), UTC).date().isoformat()
 
-    def change(self, values: Record) -> Record:
+    def change(self, **values: Json) -> Record:
         """Change some settings.
 
         Raises:
             ValueError: A name is unknown or a value has the wrong type.
         """
-        current = self.as_record()
         for name, value in values.items():
-            if name not in current:
-                raise ValueError(f"no setting is called {name!r}; there are {', '.join(current)}")
-            kind = type(current[name])
+            if name not in self.as_record():
+                raise ValueError(f"no setting is called {name!r}; there are {', '.join(self.as_record())}")
             if name == "dialect" and value not in ("published", "seed"):
                 raise ValueError(f"the dialect is published or seed, not {value!r}")
-            setattr(self, name, kind(value))
+            setattr(self, name, type(getattr(self, name))(value))
         return self.as_record()
 
     def as_record(self) -> Record:

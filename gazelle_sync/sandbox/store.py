@@ -65,7 +65,7 @@ class Store:
         self._derived: dict[tuple[object, ...], list[str]] = {}
         self._derived_from = 0
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # The operating system keeps what a killed process wrote; only a power cut could lose it, and that is no test.
+        # The operating system keeps what a killed process wrote; only a power cut could lose it.
         self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _TABLES)
         self._load()
 
@@ -74,10 +74,6 @@ class Store:
         self._database.close()
 
     # ---- reading
-
-    def is_empty(self) -> bool:
-        """Whether nothing was ever put here."""
-        return self.meta("dataset") is None
 
     def get(self, kind: str, record_id: str | None) -> Record | None:
         """The record with this id, or None."""
@@ -99,10 +95,6 @@ class Store:
     def ids(self, kind: str) -> list[str]:
         """Every id of a kind, in the order of creation."""
         return list(self._tables[kind])
-
-    def count(self, kind: str) -> int:
-        """How many records of a kind there are."""
-        return len(self._tables[kind])
 
     def children(self, kind: str, field: str, parent_id: str) -> list[Record]:
         """The records of a kind whose `field` names this parent, in the order of creation."""

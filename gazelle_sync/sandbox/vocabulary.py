@@ -1,4 +1,4 @@
-"""Names, notes, titles and products of the invented shop. Nobody here is real: first and last names are drawn apart."""
+"""Names, notes, titles and products of the invented shop; first and last names are drawn separately."""
 
 from __future__ import annotations
 

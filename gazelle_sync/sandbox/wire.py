@@ -1,4 +1,4 @@
-"""What `WIRE` faults do to a response."""
+"""Responses: the ordinary one, those that `INSTEAD` faults give in its place, and what `WIRE` faults leave of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from email.utils import formatdate
 
 from starlette.responses import Response, StreamingResponse
 
-from gazelle_sync.sandbox.encoding import Json
-from gazelle_sync.sandbox.faults import Fault
+from gazelle_sync.sandbox.encoding import Json, Record, encode
 from gazelle_sync.sandbox.settings import Settings
 
 MEDIA_TYPE = "application/json"
+HTML = b"<!DOCTYPE html><html><head><title>Gazelle</title></head><body><h1>We'll be right back</h1></body></html>"
+TOLD_TO_FAIL = "The sandbox was told to fail"
 
 
 class ConnectionReset(Response):
@@ -40,43 +41,92 @@ async def _reset_connection(scope: Json, receive: Json) -> None:
         pass
 
 
-def damaged(answer: Response, fault: Fault, settings: Settings) -> Response:
+def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response of JSON."""
+    return Response(encode(value), status, headers, media_type=MEDIA_TYPE)
+
+
+# ---- faults; `options` are those of the fault
+
+
+def _status(options: Record) -> Response:
+    retry_after = options.get("retry_after")
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return json_response({"error": TOLD_TO_FAIL}, int(options.get("code", 500)), headers)
+
+
+def _graphql_errors(options: Record) -> Response:
+    message = options.get("message", "Something went wrong on our side")
+    return json_response({"data": None, "errors": [{"message": message}]})
+
+
+def _redirect(options: Record) -> Response:
+    location = options.get("location", "/users/sign_in")
+    return Response(b"", int(options.get("code", 302)), {"Location": location}, media_type="text/html")
+
+
+INSTEAD: dict[str, Callable[[Record], Response]] = {
+    "status": _status,
+    "html_200": lambda _: Response(HTML, 200, media_type="text/html"),
+    "html_502": lambda _: Response(HTML, 502, media_type="text/html"),
+    "graphql_errors": _graphql_errors,
+    "redirect": _redirect,
+    "reset": lambda _: ConnectionReset(),
+}
+
+Damage = Callable[[Response, Record, Settings], Response]
+
+
+def damaged(answer: Response, kind: str, options: Record, settings: Settings) -> Response:
     """What a `WIRE` fault leaves of an answer; two that both break it do not add up."""
-    if isinstance(answer, (ConnectionReset, TruncatedBody, StreamingResponse)):
+    if kind not in WIRE or isinstance(answer, (ConnectionReset, TruncatedBody, StreamingResponse)):
         return answer
-    body, seconds = bytes(answer.body), fault.options.get("seconds")
-    if fault.kind in _BODIES:
-        return Response(_BODIES[fault.kind](body), answer.status_code, media_type=MEDIA_TYPE)
-    if fault.kind == "close_after":
-        return ConnectionReset()
-    if fault.kind == "cut_short":
-        return TruncatedBody(body, answer.status_code, media_type=MEDIA_TYPE)
-    if fault.kind == "bad_encoding":
-        answer.headers["Content-Encoding"] = "gzip"
-    if fault.kind == "clock_skew":
-        answer.headers["Date"] = formatdate(settings.now_s() + float(seconds or 3600), usegmt=True)
-    if fault.kind == "no_date":
-        answer.headers["Date"] = "yesterday"
-    if fault.kind in _PAUSES:
-        parts, whole_s = _PAUSES[fault.kind]
-        pause_s = float(whole_s if seconds is None else seconds) / parts
-        return StreamingResponse(_in_parts(body, parts, pause_s), answer.status_code, media_type=MEDIA_TYPE)
+    return WIRE[kind](answer, options, settings)
+
+
+def _body(change: Callable[[bytes], bytes]) -> Damage:
+    return lambda answer, _, __: Response(change(bytes(answer.body)), answer.status_code, media_type=MEDIA_TYPE)
+
+
+def _header(name: str, value: str) -> Damage:
+    def change(answer: Response, _: Record, __: Settings) -> Response:
+        answer.headers[name] = value
+        return answer
+
+    return change
+
+
+def _clock_skew(answer: Response, options: Record, settings: Settings) -> Response:
+    answer.headers["Date"] = formatdate(settings.now_s() + float(options.get("seconds", 3600)), usegmt=True)
     return answer
 
 
-_BODIES: dict[str, Callable[[bytes], bytes]] = {
-    "truncated": lambda body: body[: len(body) // 2],
-    "empty_body": lambda _: b"",
-    "not_an_object": lambda _: b'["unexpected"]',
-    "invalid_utf8": lambda body: body[:-2] + b"\xff\xfe" + body[-2:],
+def _in_parts(parts: int, whole_s: float) -> Damage:
+    """The body comes in so many parts, the last of them after `seconds`."""
+
+    async def sent(body: bytes, pause_s: float) -> AsyncIterator[bytes]:
+        size = max(1, -(-len(body) // parts))
+        for start in range(0, len(body), size):
+            await asyncio.sleep(pause_s)
+            yield body[start : start + size]
+
+    def change(answer: Response, options: Record, _: Settings) -> Response:
+        pause_s = float(options.get("seconds", whole_s)) / parts
+        return StreamingResponse(sent(bytes(answer.body), pause_s), answer.status_code, media_type=MEDIA_TYPE)
+
+    return change
+
+
+WIRE: dict[str, Damage] = {
+    "truncated": _body(lambda body: body[: len(body) // 2]),
+    "empty_body": _body(lambda _: b""),
+    "not_an_object": _body(lambda _: b'["unexpected"]'),
+    "invalid_utf8": _body(lambda body: body[:-2] + b"\xff\xfe" + body[-2:]),
+    "bad_encoding": _header("Content-Encoding", "gzip"),
+    "close_after": lambda *_: ConnectionReset(),
+    "cut_short": lambda answer, *_: TruncatedBody(answer.body, answer.status_code, media_type=MEDIA_TYPE),
+    "slow_drip": _in_parts(20, 2.0),
+    "stalled": _in_parts(2, 60.0),
+    "clock_skew": _clock_skew,
+    "no_date": _header("Date", "yesterday"),
 }
-_PAUSES = {"slow_drip": (20, 2.0), "stalled": (2, 60.0)}
-"""Kind → in how many parts the body comes, and after how many seconds the last of them."""
-
-
-async def _in_parts(body: bytes, parts: int, pause_s: float) -> AsyncIterator[bytes]:
-    """The body in so many parts, a pause before each."""
-    size = max(1, -(-len(body) // parts))
-    for start in range(0, len(body), size):
-        await asyncio.sleep(pause_s)
-        yield body[start : start + size]
