@@ -22,9 +22,10 @@ from gazelle_sync.pull.comparison import Comparison, compare
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, ReusedConnection, connect, statement
+from gazelle_sync.warehouse.connect import Connection, connect, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
+from gazelle_sync.warehouse.pool import borrow
 
 BATCH = 2000
 NAMED = 10
@@ -46,7 +47,7 @@ class Applier:
     """Applies one entity's staged versions.
 
     Args:
-        database: Written to; what waits is read on a connection of its own.
+        url: Of the database. What is staged is read on a connection of its own.
         entity: Which.
         report: Counts go there.
         progress: Told how far it is.
@@ -55,14 +56,14 @@ class Applier:
 
     def __init__(
         self,
-        database: ReusedConnection,
+        url: str,
         entity: Entity,
         report: EntityReport,
         progress: Progress,
         *,
         days: tuple[datetime, datetime] | None = None,
     ) -> None:
-        self._database = database
+        self._url = url
         self._entity = entity
         self._report = report
         self._progress = progress
@@ -88,7 +89,7 @@ class Applier:
             MassEmptying: After the bodies that are not concerned were applied; the others are set aside.
             DatabaseError: The database went away; what was committed stays, the rest is still pending.
         """
-        with self._database.use() as writing:
+        with borrow(self._url) as writing:
             doubted: list[guard.Loss] = []
             has_pending = self._has_pending(writing)
             if has_pending:
@@ -102,7 +103,7 @@ class Applier:
     def _apply_batches(self, connection: Connection, which: StagedSelection) -> None:
         writer = self._writer = TableWriter(connection, self._entity)
         is_first = True
-        with connect(self._database.url) as reading:
+        with connect(self._url) as reading:
             for batch in prefetch(self._batches(reading, which)):
                 if is_first:  # of nothing staged, no load begins
                     writer.tables_are_new = bool(load.begin(connection, [self._entity], from_staging=True))
@@ -208,27 +209,25 @@ class Applier:
         return doubted
 
 
-def check_and_repair(
-    database: ReusedConnection, entity: Entity, report: EntityReport, progress: Progress, *, are_hashed: bool
-) -> None:
+def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: Progress, *, are_hashed: bool) -> None:
     """Compare production with staging; where they differ, apply every record once more and name the rows.
 
     Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
 
     Args:
-        database: Written to only where something differs.
+        url: Of the database, written to only where something differs.
         entity: Which.
         report: What was repaired and the comparison go there.
         progress: Told how far it is.
         are_hashed: Whether this run has compared each staged body with its hash already.
     """
-    found = report.comparison = _compare(database, entity, are_hashed=are_hashed)
+    found = report.comparison = _compare(url, entity, are_hashed=are_hashed)
     if found.wrong or found.waiting:
         repaired = EntityReport()
-        Applier(database, entity, repaired, progress).apply(StagedSelection.ALL)
+        Applier(url, entity, repaired, progress).apply(StagedSelection.ALL)
         report.errors = max(report.errors, repaired.errors)
         report.changed += repaired.changed
-        report.comparison = _compare(database, entity, are_hashed=are_hashed)
+        report.comparison = _compare(url, entity, are_hashed=are_hashed)
         if right := [key for key in found.wrong if key not in report.comparison.wrong]:
             names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
             more = ", …" if len(right) > NAMED else ""
@@ -240,12 +239,12 @@ def check_and_repair(
                 )
             )
     else:
-        with database.use() as connection:
+        with borrow(url) as connection, connection.transaction():
             report.changed += TableWriter(connection, entity).find_duplicates(None)
 
 
-def _compare(database: ReusedConnection, entity: Entity, *, are_hashed: bool) -> Comparison:
-    with database.use() as connection:
+def _compare(url: str, entity: Entity, *, are_hashed: bool) -> Comparison:
+    with borrow(url) as connection, connection.transaction():
         allow_long_statements(connection)
         return compare(connection, entity, are_hashed=are_hashed)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.page_sizes import PageSizes
 from gazelle_sync.pull.features import Features
+from gazelle_sync.pull.held import Snapshot
 from gazelle_sync.pull.read import Reader
+from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.pool import Connections
 
 
 class Mode(enum.Enum):
@@ -42,6 +47,61 @@ class Owners:
     path: tuple[str, ...] = ()
     deleted: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
+
+
+@dataclass
+class Run:
+    """What the entities of one pull share.
+
+    Attributes:
+        run_id: Of the Dagster run.
+        mode: How much is read.
+        settings: Of the run.
+        client: The API.
+        connections: To the database.
+        progress: Where all say how far they are.
+        reports: Entity → its counts.
+        applies: The entities whose pages are written to production too.
+        window: For a backfill, the instants between which a record last changed, closed and open.
+        allow_deletes: Whether the guards let everything through.
+        watermarks: Entity → start of its last successful pull.
+        order: Dates what is read.
+        features: What the endpoint's schema offers beyond the published one.
+        page_sizes: What the API lets us ask for.
+        snapshots: Entity → what was held when the run began.
+        waiting: The entities of which something waited, or was in error, when the run began, and waits still.
+        loading: Those that are loaded into empty tables, and whose load has not ended.
+        stagings: Entity → all that wrote to its staging table.
+        confirmed: Entity → records of which a later full run read by id that their nested rows are gone.
+    """
+
+    run_id: str
+    mode: Mode
+    settings: Settings
+    client: GazelleClient
+    connections: Connections
+    progress: Progress
+    reports: dict[str, EntityReport]
+    applies: set[str]
+    window: tuple[datetime, datetime] | None
+    allow_deletes: bool
+    watermarks: dict[str, datetime]
+    order: ReadingOrder
+    features: Features
+    page_sizes: PageSizes
+    snapshots: dict[str, Snapshot]
+    waiting: set[str]
+    loading: set[str]
+    stagings: defaultdict[str, list[Staging]] = field(default_factory=lambda: defaultdict(list))
+    confirmed: dict[str, set[str]] = field(default_factory=dict)
+
+    def report(self, name: str) -> EntityReport:
+        """An entity's counts."""
+        return self.reports.setdefault(name, EntityReport())
+
+    def failures(self) -> dict[str, str]:
+        """Entity → why it failed."""
+        return {name: report.failure for name, report in list(self.reports.items()) if report.failure}
 
 
 @dataclass

@@ -29,11 +29,12 @@ from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, ReusedConnection, statement
+from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.loads import SETTING
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SHARE_KEPT = 0.02
@@ -88,25 +89,25 @@ class Replay:
             raise SettingsError(
                 gettext("Rows of which staging holds no version have no day: replay all days to delete them.")
             )
-        self._database = ReusedConnection(settings.database_url)
+        self._url = settings.database_url
         self._run_id = run_id
         self._entities = [entity for entity in ENTITIES if entities is None or entity.name in entities]
         self._days = days
         self._without_staging = without_staging
         self._only_pending = only_pending
         self._progress = progress or Progress()
-        self._lock = PullLock(self._database.url, wait_s=lock_wait_s)
+        self._lock = PullLock(self._url, wait_s=lock_wait_s)
         self.reports: dict[str, EntityReport] = {}
         self._applied: set[str] = set()
 
     def __enter__(self) -> Replay:
         structlog.contextvars.bind_contextvars(run_id=self._run_id)
         try:
-            migrate(self._database.url)
+            migrate(self._url)
             self._lock.__enter__()
-            self._runlog = RunLog(self._database.url, self._run_id, "replay", task_type="replay")
+            self._runlog = RunLog(self._url, self._run_id, "replay", task_type="replay")
             try:
-                with self._database.use() as connection:
+                with borrow(self._url) as connection:
                     load.end_abandoned(connection, read_setting(connection, SETTING))
                 self._unstaged = {} if self._only_pending else self._count_unstaged()
             except GazelleSyncError as error:
@@ -135,7 +136,7 @@ class Replay:
         """
         entity = next(e for e in ENTITIES if e.name == name)
         report = self.reports[name] = EntityReport(strategy="replay")
-        applier = Applier(self._database, entity, report, self._progress, days=self._days)
+        applier = Applier(self._url, entity, report, self._progress, days=self._days)
         try:
             if self._only_pending:
                 applier.apply(StagedSelection.PENDING)
@@ -156,7 +157,7 @@ class Replay:
         """
         found: dict[str, int] = {}
         too_many: list[str] = []
-        with self._database.use() as connection:
+        with borrow(self._url) as connection, connection.transaction():
             allow_long_statements(connection)
             for entity, table in _tables(self._entities):
                 lacking, living = connection.execute(_unstaged("pull/unstaged_count", entity, table)).fetchone() or (
@@ -187,7 +188,7 @@ class Replay:
         return found
 
     def _look_after_unstaged(self, entity: Entity, report: EntityReport) -> None:
-        with self._database.use() as connection:
+        with borrow(self._url) as connection, connection.transaction():
             allow_long_statements(connection)
             for _, table in _tables([entity]):
                 if not self._unstaged[table.name]:
@@ -215,7 +216,6 @@ class Replay:
         return name in self.reports and self.reports[name].failure is not None
 
     def _release(self) -> None:
-        self._database.close()
         self._lock.__exit__(None, None, None)
         structlog.contextvars.unbind_contextvars("run_id")
 

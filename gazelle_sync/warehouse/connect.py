@@ -7,7 +7,6 @@ statements, no session settings, no session locks, and temporary tables only wit
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -29,7 +28,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 SQL_ROOT = PROJECT_ROOT / "sql"
 CONNECT_TIMEOUT_S = 10
-IDLE_S = 5
 
 set_json_loads(msgspec.json.decode)
 
@@ -128,50 +126,6 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
         )
     clamp_to_calendar(connection)
     return connection
-
-
-class ReusedConnection:
-    """A connection that is kept open between uses, since opening one over TLS takes longer than most statements.
-
-    It is opened again after it was lost, or after `IDLE_S` without use: a firewall or pooler may have dropped it. For
-    one thread at a time.
-
-    Args:
-        url: `postgresql://…`.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._connection: Connection | None = None
-        self._used_at = 0.0
-
-    @contextmanager
-    def use(self) -> Iterator[Connection]:
-        """The connection, for a block that is committed at its end, or rolled back.
-
-        Raises:
-            DatabaseError: The database cannot be reached, or goes away.
-        """
-        if time.monotonic() - self._used_at > IDLE_S:
-            self.close()
-        with database_errors():
-            if self._connection is None or self._connection.closed:
-                self._connection = connect(self.url)
-            try:
-                yield self._connection
-                self._connection.commit()
-            except BaseException:
-                if not self._connection.closed:
-                    self._connection.rollback()
-                raise
-            finally:
-                self._used_at = time.monotonic()
-
-    def close(self) -> None:
-        """Give the connection back to the server."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.gazelle.client import Answer
+from gazelle_sync.pull.conclude import Conclusion
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
@@ -161,14 +162,14 @@ def test_a_parent_that_can_never_be_read_stands_among_the_errors(shop: Shop) -> 
 def test_an_entity_that_fails_on_its_parents_rows_says_so_in_the_runs_log(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apply_pending = Pull._apply_pending
+    apply_pending = Conclusion._apply_pending
 
-    def goes_away_on_clients(self: Pull, entity: Entity, report: EntityReport) -> None:
+    def goes_away_on_clients(self: Conclusion, entity: Entity, report: EntityReport) -> None:
         if entity.name == "clients":
             raise DatabaseError("PostgreSQL went away")
         apply_pending(self, entity, report)
 
-    monkeypatch.setattr(Pull, "_apply_pending", goes_away_on_clients)
+    monkeypatch.setattr(Conclusion, "_apply_pending", goes_away_on_clients)
     outcome = shop.sync(only=["pianos"], check=False)
     assert set(outcome.errors) == {"pianos"}
     log = shop.last_log()
@@ -181,7 +182,7 @@ def test_a_parent_that_is_brought_along_after_its_own_turn_is_applied_with_the_c
         for entity in pull.entities:
             pull.stage(entity.name)
         pull.apply("clients")
-        brings = pull._entity_pull(ENTITY["clients"], EntityReport(), writes=False)
+        brings = pull._threads._entity_pull(ENTITY["clients"], EntityReport(), writes=False)
         ((_, body),) = brings.staging.last_bodies([client])
         brings.staging.write([{**body, "region": "amené"}], Answer({}, datetime.now(UTC), False), {})
         assert shop.row("gazelle_clients", client)["region"] != "amené"

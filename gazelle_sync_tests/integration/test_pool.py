@@ -117,3 +117,13 @@ def test_a_connection_that_opens_transactions_by_itself_may_ask_so_as_well(far: 
         assert [len(trips) for trips in far.round_trips()] == [3]
         assert not connection.autocommit
     assert settings(far.url) == []
+
+
+def test_a_statement_that_was_broken_off_is_not_told_as_a_server_out_of_reach(database: str) -> None:
+    def too_long() -> None:
+        with borrow(database) as connection, connection.transaction():
+            connection.execute("SET LOCAL statement_timeout = '1ms'")
+            connection.execute("SELECT pg_sleep(5)")
+
+    with pytest.raises(DatabaseError, match=r"cancelled a statement.*statement_timeout"):
+        too_long()

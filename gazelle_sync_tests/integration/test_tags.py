@@ -11,7 +11,6 @@ from gazelle_sync.errors import MassEmptying
 from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import EntityReport, Progress
-from gazelle_sync.warehouse.connect import ReusedConnection
 from gazelle_sync_tests.support.shop import ENTITY, Shop
 
 Record = dict[str, Any]
@@ -167,7 +166,6 @@ def test_what_one_run_empties_is_counted_together_however_it_is_applied(shop: Sh
     """Found by the fault campaign: clients that pianos brought along were applied, and counted, after the others."""
     pianos = [p["id"] for p in shop.admin.dump("pianos") if p["tags"]][:8]
     report = EntityReport()
-    database = ReusedConnection(shop.url)
     for part, ids in enumerate((pianos[:4], pianos[4:])):
         shop.query(
             "INSERT INTO staging_pianos (external_id, raw_data, fetched_at, sync_status, content_hash, run_id) "
@@ -176,7 +174,6 @@ def test_what_one_run_empties_is_counted_together_however_it_is_applied(shop: Sh
             ids,
         )
         with pytest.raises(MassEmptying) if part else nullcontext():
-            Applier(database, ENTITY["pianos"], report, Progress()).apply(StagedSelection.PENDING)
-    database.close()
+            Applier(shop.url, ENTITY["pianos"], report, Progress()).apply(StagedSelection.PENDING)
     emptied = [external_id for external_id in pianos if not shop.row("gazelle_pianos", external_id)["tags"]]
     assert emptied == pianos[:4]

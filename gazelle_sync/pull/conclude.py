@@ -1,0 +1,131 @@
+"""What is done when an entity's pages are in: its load ends, what waited is applied, its watermark moves.
+
+The entities are concluded one after the other, parents first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from gazelle_sync.entities import ENTITIES, Entity
+from gazelle_sync.errors import GazelleSyncError, MassEmptying
+from gazelle_sync.pull import load
+from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
+from gazelle_sync.pull.context import Mode, Run
+from gazelle_sync.pull.entity_threads import EntityThreads
+from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.settings_table import move_watermark
+
+ENTITY = {entity.name: entity for entity in ENTITIES}
+ALL_NAMES = tuple(ENTITY)
+
+log = get_logger("gazelle_sync.pull")
+
+
+class Conclusion:
+    """The end of the entities of one run.
+
+    Args:
+        run: The run.
+        threads: Those that read its entities.
+        lock: The pull's.
+    """
+
+    def __init__(self, run: Run, threads: EntityThreads, lock: PullLock) -> None:
+        self._run = run
+        self._threads = threads
+        self._lock = lock
+        self.concluded: set[str] = set()
+        self._unmoved: set[str] = set()  # concluded, their watermarks not moved yet
+
+    @property
+    def watermark(self) -> datetime:
+        """Start of this pull by the API's clock."""
+        return self._run.client.started_at or datetime.now(UTC)
+
+    def conclude(self, entity: Entity, report: EntityReport) -> None:
+        """Bring an entity to its end, and all watermarks forward with the last of those that the run applies.
+
+        Raises:
+            MassEmptying: A guard stopped something; the rest is in.
+            DatabaseError: The database went away.
+        """
+        run, name = self._run, entity.name
+        for parent in entity.ancestors:
+            self._apply_waiting(parent, run.reports.get(parent.name, EntityReport()))
+        self._apply_pending(entity, report)
+        if run.mode is Mode.BACKFILL:
+            Applier(run.connections.url, entity, report, run.progress, days=run.window).apply(StagedSelection.ALL)
+        elif run.mode is not Mode.TICK and name in run.watermarks:
+            is_hashed = run.mode is Mode.DEEP and name in self._threads
+            check_and_repair(run.connections.url, entity, report, run.progress, are_hashed=is_hashed)
+        if name in self._threads and run.mode is not Mode.BACKFILL and report.failure is None:
+            self._unmoved.add(name)
+        if self.concluded.union(run.failures(), [name]).issuperset(run.applies):
+            self._move_watermarks()
+        self.concluded.add(name)
+
+    def _apply_waiting(self, parent: Entity, report: EntityReport) -> None:
+        """Apply what waits of a parent entity; its own trouble is its own affair."""
+        self._threads.wait(parent.name)
+        try:
+            self._apply_pending(parent, report)
+        except MassEmptying as error:
+            report.fail(error)
+        if report.processed or report.failure:
+            self._run.reports[parent.name] = report
+
+    def _apply_pending(self, entity: Entity, report: EntityReport) -> None:
+        """Apply what no page could write; nothing is asked where nothing was left."""
+        self._end_load(entity.name)
+        left = [staging for staging in self._run.stagings[entity.name] if staging.has_pending]
+        if not left and entity.name not in self._run.waiting:
+            return
+        for staging in left:
+            staging.has_pending = False
+        self._run.waiting.discard(entity.name)
+        Applier(self._run.connections.url, entity, report, self._run.progress).apply(
+            StagedSelection.PENDING,
+            allow_emptying=self._run.allow_deletes,
+            confirmed=self._run.confirmed.get(entity.name, ()),
+        )
+
+    def _end_load(self, name: str) -> None:
+        if name in self._run.loading:
+            with self._run.connections.use() as connection:
+                self._run.reports[name].changed += load.end(connection, ENTITY[name])
+            self._run.loading.discard(name)
+
+    def _move_watermarks(self) -> None:
+        """Move the watermarks of what is in, all at once.
+
+        Raises:
+            DatabaseError: The lock was lost, or the database went away. What is in stays, and is read again.
+        """
+        names, self._unmoved = sorted(self._unmoved), set()
+        if names:
+            with self._run.connections.use() as connection:
+                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock)
+
+    def finish_others(self) -> None:
+        """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
+        try:
+            for name in [entity.name for entity in ENTITIES if entity.name in self._run.loading]:
+                self._end_load(name)
+            self._move_watermarks()
+        except GazelleSyncError as error:
+            log.warning("the run could not be concluded", reason=str(error))
+
+    def prune(self) -> None:
+        """Let go of superseded versions that are older than they are kept."""
+        for entity in self._threads.entities:
+            with self._run.connections.use() as connection, connection.transaction():
+                allow_long_statements(connection)
+                query = sql.SQL(statement("pull/staging_prune")).format(staging=sql.Identifier(entity.staging_table))
+                connection.execute(query, {"days": self._run.settings.retention_days})
