@@ -258,7 +258,7 @@ def test_whatever_may_move_hours_is_named(shop: Shop, statement: str, named: str
 
 
 def test_local_time_in_somebody_elses_table_is_a_warning(shop: Shop) -> None:
-    shop.query("CREATE TABLE tournees (depart_local time, locale text, est_actif boolean)")
+    shop.query("CREATE TABLE tournees (depart_local time, local_id text, locale text, est_actif boolean)")
     found = look_at(shop, "timezone_schema")
     assert not found.passed
     assert not found.is_failure
