@@ -95,6 +95,16 @@ def test_the_replay_job_asks_gazelle_for_nothing(named_shop: Shop, runner: Runne
     assert named_shop.admin.stats()["arrivals"] == 0
 
 
+def test_the_replay_job_needs_no_address_of_gazelle(
+    named_shop: Shop, runner: Runner, set_environment: pytest.MonkeyPatch
+) -> None:
+    set_environment.delenv("GAZELLE_API_URL")
+    result = runner.run(REPLAY_JOB, "replay")
+    assert result.success
+    assert named_shop.last_log()["status"] == "success"
+    assert {one.check_name for one in result.get_asset_check_evaluations()} >= {"timezone_instants", "timezone_view"}
+
+
 def test_the_replay_job_refuses_to_delete_what_staging_lost_unless_somebody_insists(
     named_shop: Shop, runner: Runner
 ) -> None:

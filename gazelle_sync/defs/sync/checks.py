@@ -44,7 +44,7 @@ def table_checks() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pull: dg.ResourceParam[RunSession]
     ) -> Iterator[dg.AssetCheckResult]:
         with pull.failures():
-            yield from evaluations(context, pull, TABLE_GROUPS, {})
+            yield from evaluations(context, pull, TABLE_GROUPS, {}, may_ask_gazelle=True)
 
     return checks
 
@@ -63,6 +63,8 @@ def evaluations(
     session: RunSession,
     groups: Sequence[Group],
     found: dict[str, Finding],
+    *,
+    may_ask_gazelle: bool = False,
 ) -> Iterator[dg.AssetCheckResult]:
     """Let those checks of some groups look that the run selected.
 
@@ -71,6 +73,8 @@ def evaluations(
         session: Of the run.
         groups: Whose checks.
         found: Filled with what each found, by its name.
+        may_ask_gazelle: Whether some of them ask Gazelle, but in a tick. A replay evaluates the others without its
+            address.
     """
     keys = {
         check.name: dg.AssetCheckKey(dg.AssetKey(group.asset), check.name) for group in groups for check in group.checks
@@ -80,9 +84,9 @@ def evaluations(
         return
     is_tick = context.run.job_name == TICK
     check_context = CheckContext(
-        session.services(api=not is_tick),
+        session.services(api=may_ask_gazelle and not is_tick),
         thorough=not is_tick,
-        may_ask_gazelle=not is_tick,
+        may_ask_gazelle=may_ask_gazelle and not is_tick,
         refreshes_schema=context.run.job_name == CHECK,
         reports=session.reports,
     )
