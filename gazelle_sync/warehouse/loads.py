@@ -19,10 +19,13 @@ from psycopg import errors, sql
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements, brief_exclusive_lock
+from gazelle_sync.warehouse.pool import together
 from gazelle_sync.warehouse.settings_table import read_setting, write_setting
 
 SETTING = "first_loads"
 """JSON: entity → the statements that make its keys and indexes again."""
+
+MAY_MAKE = "SELECT has_schema_privilege('public', 'CREATE')"
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -30,7 +33,8 @@ log = get_logger("gazelle_sync.warehouse")
 def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> set[str]:
     """Begin the load of entities of which all tables are empty.
 
-    Nothing is dropped where the role does not own the tables, or another session holds a lock on one of them.
+    Nothing is dropped where the role does not own the tables or may make nothing in their schema (it could not make
+    an index again), or another session holds a lock on one of them.
 
     Args:
         connection: In no transaction.
@@ -46,8 +50,8 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
         sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
         for table in sorted(tables)
     )
-    with connection.transaction():
-        empty = {name for (name,) in connection.execute(is_empty)}
+    found, [(may_make,)] = together(connection, (is_empty, None), (MAY_MAKE, None))
+    empty = {name for (name,) in found if may_make}
     loaded = {entity: names for entity, names in wanted.items() if empty.issuperset(names)}
     if not loaded:
         return set()
