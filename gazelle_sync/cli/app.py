@@ -32,7 +32,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--full", is_flag=True, help="Read every body of everything, and prove production from staging.")
+@click.option("--full", is_flag=True, help="Read every body of everything, and compare production with staging.")
 @click.option("--only", metavar="ENTITIES", help="Comma-separated: clients,pianos,…")
 @click.option("--allow-deletes", is_flag=True, help="Let mass deletion and mass emptying through, once.")
 def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
@@ -95,7 +95,7 @@ def status(as_json: bool) -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database's tables and views up to date, and make again what somebody dropped."""
+    """Bring the database's tables and views up to date, and create again what was dropped."""
     from gazelle_sync.pull.load import end_abandoned_alone
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
     from gazelle_sync.warehouse.schema_repair import read_public_grants, repair
@@ -113,8 +113,8 @@ def migrate() -> None:
             click.secho("✗ " + say("still missing: {name}", name=name), fg="red")
         for advice in repaired.advice(say):
             click.echo(advice)
-        if doors := read_public_grants(str(settings.database_url), say):
-            click.secho(f"⚠ {doors}", fg="yellow")
+        if grants := read_public_grants(str(settings.database_url), say):
+            click.secho(f"⚠ {grants}", fg="yellow")
         if not applied and not repaired.made and not repaired.missing:
             click.echo(say("The database is up to date."))
         sys.exit(1 if repaired.missing else 0)
@@ -128,7 +128,7 @@ def up(port: int) -> None:
     from gazelle_sync.runtime.supervisor import run_ui
 
     with report_errors(), services() as settings:
-        # With the database, Dagster's daemon and its sensors stand still: incidents are looked after here as well.
+        # Without the database, Dagster's daemon and its sensors stop: incidents are evaluated here as well.
         sys.exit(run_ui(settings, port, beside=lambda stopped: keep_watching(settings, stopped, INCIDENTS_EVERY_S)))
 
 

@@ -1,4 +1,4 @@
-"""Shared by all commands: settings, with unset parts started as embedded ones, and errors reported in one sentence."""
+"""Shared by all commands: the settings, the embedded parts, and the reporting of errors in one sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Commands(click.Group):
         except OSError as error:
             if not _is_of_output(error):
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python tries once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes once more as it exits
             said = gettext("The output cannot be written ({reason}).", reason=error.strerror)
             click.secho(f"✗ {said}", fg="red", err=True)
             sys.exit(1)
@@ -71,8 +71,8 @@ def services(
 
     Args:
         api: Whether the API is needed.
-        for_machines: Whether standard output is read by a program: people are spoken to on standard error.
-        meanwhile: Done on a thread while the embedded parts start.
+        for_machines: Whether standard output is read by a program: messages for people go to standard error.
+        meanwhile: Runs on a thread while the embedded parts start.
     """
     from gazelle_sync.i18n.translator import translator
     from gazelle_sync.runtime import logs as log
@@ -96,12 +96,12 @@ def services(
     thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
     thread.start()
     unwind_when_stopped()
-    with embedded_services(settings, api=api) as standing, keep_connections():
+    with embedded_services(settings, api=api) as running, keep_connections():
         with interrupts_deferred():
             thread.join()
-        if is_sandbox(standing, api=api):
-            click.secho(translator(standing.language)(SANDBOX_NOTICE), fg="yellow", err=for_machines)
-        yield standing
+        if is_sandbox(running, api=api):
+            click.secho(translator(running.language)(SANDBOX_NOTICE), fg="yellow", err=for_machines)
+        yield running
 
 
 @contextmanager
@@ -127,6 +127,6 @@ def report_errors() -> Iterator[None]:
 
 
 def _is_of_output(error: Exception) -> bool:
-    """Whether the disk that standard output goes to is full, or its reader gone: what writes there failed itself."""
+    """Whether writing to standard output failed: its disk is full, or its reader has ended."""
     places = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
     return isinstance(error, OSError) and places[-1] in WRITERS

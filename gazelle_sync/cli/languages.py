@@ -1,6 +1,6 @@
-"""Commands in the language of `GAZELLE_LANG`: their help texts, and what click says by itself.
+"""Commands in the language of `GAZELLE_LANG`: their help texts, and click's own messages.
 
-The English texts stand where click wants them. `make messages` collects the help of every command and option from the
+The English texts are where click expects them. `make messages` collects the help of every command and option from the
 commands themselves, and click's own sentences from its modules.
 """
 
@@ -21,7 +21,7 @@ from gazelle_sync.i18n import language
 from gazelle_sync.i18n.translator import translator
 
 CLICK = (core, decorators, exceptions, formatting, parser, types)
-"""The modules of click whose sentences a person may see; each holds the `gettext` that it asks."""
+"""The modules of click with messages for people; each has a `gettext` of its own."""
 PROJECT = Path(__file__).parents[2]
 VARIABLE = b"GAZELLE_LANG"
 
@@ -29,19 +29,19 @@ C = TypeVar("C", bound=click.Command)
 
 
 def translate_click() -> None:
-    """Let click look its sentences up in our catalogue: by itself it finds compiled catalogues of the system only."""
+    """Let click use our catalogue: by itself it only finds compiled catalogues of the system."""
     for module in CLICK:
         vars(module).update(_=_text, ngettext=_text_of_count)
 
 
 def find_language() -> None:
-    """Take `GAZELLE_LANG` from `.env` where it stands only there: usage errors and help come before the settings.
+    """Read `GAZELLE_LANG` from `.env` where it is set only there: usage errors and help come before the settings.
 
     Reading `.env` imports the settings, a tenth of a second, so it is done only where a file names the variable.
     """
     if VARIABLE.decode() in os.environ:
         return
-    with suppress(SettingsError, OSError):  # whoever needs the settings says what is wrong with the file
+    with suppress(SettingsError, OSError):  # code that needs the settings reports what is wrong with the file
         files = [folder / ".env" for folder in (Path.cwd(), PROJECT)]
         if any(file.is_file() and VARIABLE in file.read_bytes() for file in files):
             from gazelle_sync.settings import load_dot_env
@@ -54,7 +54,7 @@ def translated(command: C) -> C:
     copied = copy(command)
     copied.help = _text(cleandoc(command.help)) if command.help else None
     copied.params = [_translated_parameter(parameter) for parameter in command.params]
-    vars(copied)["_help_option"] = None  # click keeps the option that it made, with its help, for the next call
+    vars(copied)["_help_option"] = None  # click caches the help option
     if isinstance(copied, click.Group):
         copied.commands = {name: translated(each) for name, each in copied.commands.items()}
     return copied

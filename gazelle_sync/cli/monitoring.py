@@ -34,7 +34,7 @@ def check(only: str | None, as_json: bool) -> None:
 @click.option(
     "--show", "external_id", metavar="ID", help="One record: what Gazelle sent, and why it cannot be applied."
 )
-@click.option("--retry", is_flag=True, help="Apply them again, after a mended reconciler say.")
+@click.option("--retry", is_flag=True, help="Apply them again, once the reconciler is corrected for example.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
     """Show the records in error, by reason. Exit status 0; of --retry, 1 if the run failed."""

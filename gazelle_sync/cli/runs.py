@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended, for whoever started it.
+    """How a run ended.
 
     Attributes:
         succeeded: Whether every step did.
@@ -41,9 +41,9 @@ class RunResult:
 
 
 def load_dagster() -> None:
-    """Import what a run needs: more than a second, which a thread can spend while the embedded parts start."""
-    with suppress(Exception):  # the run imports it again, and says what is wrong with it
-        import gazelle_sync.definitions  # noqa: F401 - for the sake of having it
+    """Import what a run needs, which takes more than a second: on a thread, while the embedded parts start."""
+    with suppress(Exception):  # the run imports it again, and reports what is wrong
+        import gazelle_sync.definitions  # noqa: F401 - imported for later
 
 
 def entities_from(only: str | None) -> list[str] | None:
@@ -57,14 +57,14 @@ def entities_from(only: str | None) -> list[str] | None:
     names = [name.strip() for name in only.split(",") if name.strip()]
     known = [entity.name for entity in ENTITIES]
     if unknown := [name for name in names if name not in known]:
-        raise SettingsError(_mistyped(unknown, known))
+        raise SettingsError(_only_error(unknown, known))
     if not names:
-        raise SettingsError(_mistyped([], known))
+        raise SettingsError(_only_error([], known))
     return names
 
 
-def _mistyped(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """What is wrong with `--only`; no unknown names: it names nothing."""
+def _only_error(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """The message for an `--only` that names unknown things or nothing."""
     choices = ", ".join(known)
     if names := ", ".join(unknown):
         return gettext("--only: {names} is not known. There are: {choices}.", names=names, choices=choices)
@@ -108,7 +108,7 @@ def run_replay(
     from gazelle_sync.defs.sync.resources import REPLAY, REPLAY_JOB
 
     if first and last and last < first:
-        raise SettingsError(gettext("--to {last} lies before --from {first}.", last=last, first=first))
+        raise SettingsError(gettext("--to {last} is before --from {first}.", last=last, first=first))
     _, today = tick_days(None, datetime.now(UTC), settings.partitions_start)
     config = run_config(
         REPLAY,
@@ -132,7 +132,7 @@ def checks_from(only: str | None) -> list[str] | None:
     names = [name.strip() for name in only.split(",") if name.strip()]
     unknown = [name for name in names if name not in CHECKS]
     if unknown or not names:
-        raise SettingsError(_mistyped(unknown, CHECKS))
+        raise SettingsError(_only_error(unknown, CHECKS))
     return names
 
 
@@ -140,14 +140,14 @@ def run_checks(settings: Settings, names: list[str] | None) -> list[Finding]:
     """Run the job `check`.
 
     Args:
-        settings: With everything named.
+        settings: Complete.
         names: Which checks; None: all.
 
     Returns:
-        What each found, in the order in which they are declared.
+        Their findings, in the order of declaration.
 
     Raises:
-        GazelleSyncError: A check broke down without a finding.
+        GazelleSyncError: A check failed without a finding.
     """
     from gazelle_sync.quality.registry import CHECKS
 
@@ -243,23 +243,23 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Dagster says which of its parameters are young; nobody here can act on it."""
+    """Without Dagster's warnings about new parameters, which a user cannot act on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _look_after_alerts(settings: Settings, ended: EndedRun) -> None:
-    """Tell what is new; the daemon's sensors do not see the runs of this command, and there may be no daemon.
+def _evaluate_alerts(settings: Settings, ended: EndedRun) -> None:
+    """Evaluate alerts: the daemon's sensors leave out the runs of this command, and there may be no daemon.
 
-    Whatever happens to an alert, the run has ended as it has.
+    An error in it does not change the result of the run.
     """
     from gazelle_sync.incidents.watch import watch
 
     try:
         watch(settings, ended)
     except Exception:
-        get_logger("gazelle_sync").exception("alerts could not be looked after")
+        get_logger("gazelle_sync").exception("alerts could not be evaluated")
 
 
 @contextmanager
@@ -270,19 +270,19 @@ def _alert_if_start_fails(settings: Settings, job_name: str) -> Iterator[None]:
     except SettingsError:
         raise
     except GazelleSyncError as error:
-        _look_after_alerts(settings, EndedRun(run_id=None, job=job_name, succeeded=False, cause=cause_of(error)))
+        _evaluate_alerts(settings, EndedRun(run_id=None, job=job_name, succeeded=False, cause=cause_of(error)))
         raise
 
 
 def _execute(settings: Settings, job: Any, **options: Any) -> InProcessRun:
-    """Run a job in this process and look after alerts: the daemon's sensors do not see it, and there may be no daemon.
+    """Run a job in this process, and evaluate alerts.
 
     Raises:
-        KeyboardInterrupt: The run was stopped, and has written down that it was. Whoever stopped it needs no alert.
+        KeyboardInterrupt: The run was stopped, and recorded that. There is no alert: a person stopped it.
     """
     from gazelle_sync.defs.in_process import execute
 
     with _alert_if_start_fails(settings, job.name):
         run = execute(settings, job, **options)
-        _look_after_alerts(settings, run.ended)
+        _evaluate_alerts(settings, run.ended)
     return run

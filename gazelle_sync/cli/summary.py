@@ -1,4 +1,4 @@
-"""What shop staff read after a run, in French or English, and the bar that they watch meanwhile."""
+"""The summary that a run prints, in French or English, and the progress bars during it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PHASES = {"read": Message("reading"), "apply": Message("applying")}
 
 @dataclass
 class Summary:
-    """One run, as `sync_logs` tells it.
+    """One run, from its row in `sync_logs`.
 
     Attributes:
-        mode: `tick`, `nightly`, `deep`, `backfill`, `replay`; empty where the run did not come so far.
+        mode: `tick`, `nightly`, `deep`, `backfill`, `replay`; empty where the run ended before it began one.
         status: As in `sync_logs`.
         duration_s: Seconds.
         stats: As in `sync_logs`.
@@ -53,7 +53,7 @@ class Summary:
 
         Args:
             language: `en` or `fr`.
-            fallback: Reasons to give where the log has none.
+            fallback: Reasons to show where the log has none.
         """
         say = translator(language)
         lines = [self._table(say)] if list(self._reports()) else []
@@ -61,8 +61,8 @@ class Summary:
         records = sum(report["staged"] for _, report in self._reports())
         if self.mode == "replay":
             text = Plural(
-                "Rebuilt in {seconds} s, without one call to Gazelle: {count} row put right.",
-                "Rebuilt in {seconds} s, without one call to Gazelle: {count} rows put right.",
+                "Rebuilt in {seconds} s, without one call to Gazelle: {count} row corrected.",
+                "Rebuilt in {seconds} s, without one call to Gazelle: {count} rows corrected.",
             )
             lines.append(say(text, seconds=say.decimal(self.duration_s), count=rows))
         elif list(self._reports()):
@@ -94,7 +94,7 @@ class Summary:
         return "\n".join(lines)
 
     def _failed_together(self) -> dict[str, list[str]]:
-        """Reason → the entities that failed for it; which operation met it first is of no interest to a shop."""
+        """Reason → the entities that failed for it; the operation that met it first is left out."""
         together: dict[str, list[str]] = {}
         for name, failure in self.failures.items():
             operation, _, rest = failure.partition(": ")
@@ -127,7 +127,7 @@ class Summary:
 
 @contextmanager
 def draw_progress(progress: Progress, language: str) -> Iterator[None]:
-    """Draw one bar an entity on a terminal, and nothing where there is none."""
+    """Draw one bar per entity on a terminal; nothing where output is no terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -22,7 +22,7 @@ from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, PROCESS_TAG, ended
 from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
 from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
-from gazelle_sync.runtime.signals import interrupts_heard
+from gazelle_sync.runtime.signals import interrupts_reraised
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, statement
 from gazelle_sync.warehouse.lock import pull_is_running
@@ -81,7 +81,7 @@ def execute(
     with _instance(settings) as instance:
         run_id = str(uuid.uuid4())
         try:
-            with interrupts_heard():
+            with interrupts_reraised():
                 created = instance.create_run_for_job(
                     job,
                     run_id=run_id,

@@ -1,11 +1,11 @@
 """Sentences in the language of the shop's staff.
 
-The English sentence stands in the code, where a reader needs it; it is also the key of its translation. The French
-ones stand in `locale/fr/LC_MESSAGES/gazelle_sync.po`. `make messages` adds to that catalogue what the code says anew,
-and a test fails on a sentence that is not translated.
+The English sentence is in the code and is the key of its translation. The French ones are in
+`locale/fr/LC_MESSAGES/gazelle_sync.po`. `make messages` adds new sentences to that catalogue, and a test fails on a
+sentence that is not translated.
 
-The catalogue is read as text and compiled in memory, once a process: a `.mo` file beside it would be one more thing to
-build, and to forget. Babel takes a tenth of a second to import, so it is imported by the first sentence that is not
+The catalogue is read as text and compiled in memory, once a process, so there is no `.mo` file to build.
+Babel takes a tenth of a second to import, so it is imported by the first sentence that is not
 English, or the first number.
 """
 
@@ -40,8 +40,8 @@ class Plural(NamedTuple):
 class Translator:
     """Says things in one language: `say("Written: {path}", path=path)`.
 
-    Only literal sentences can be found for the catalogue: a sentence that is chosen at run time is marked where it
-    stands, as a `Message` or a `Plural`.
+    The catalogue is collected from literal sentences: one that is chosen at run time is marked where it is declared, as
+    a `Message` or a `Plural`.
     """
 
     def __init__(self, language: str) -> None:
@@ -63,7 +63,7 @@ class Translator:
         return self.text_of_count(message.one, message.many, count).format(**{**values, "count": self.number(count)})
 
     def text(self, message: str) -> str:
-        """A sentence as it stands in the catalogue, its places open."""
+        """The translation of a sentence, with its places unfilled."""
         return self._catalogue.gettext(message)
 
     def text_of_count(self, one: str, many: str, count: int) -> str:

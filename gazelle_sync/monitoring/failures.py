@@ -1,4 +1,4 @@
-"""`gazelle-sync errors`: records in error by reason, one of them with its body, and another try."""
+"""`gazelle-sync errors`: lists records in error by reason, shows one with its body, and retries them."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class Reason:
     records: tuple[FailedRecord, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """For `--json`."""
         ids = [record.external_id for record in self.records]
         return {"entity": self.entity, "reason": self.text, "count": len(ids), "external_ids": ids}
 
 
 def group_reason(record: FailedRecord) -> str:
-    """A message without what differs from record to record: ids, quoted values, numbers, places in lists."""
+    """A message without ids, quoted values, numbers and list positions, which differ between records."""
     text = record.message.splitlines()[0] if record.message else ""
     text = text.removeprefix(f"{record.entity} {record.external_id}: ").removeprefix(f"{record.external_id}: ")
     for pattern, dots in _VARIABLE:
@@ -84,7 +84,7 @@ def read_reasons(settings: Settings) -> list[Reason]:
 
 
 def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
-    """The newest staged version of a record beside its message.
+    """The newest staged version of a record, with its error message.
 
     Raises:
         GazelleSyncError: Nothing of that id is staged or in error.
@@ -111,7 +111,7 @@ def show_record(settings: Settings, external_id: str) -> dict[str, Any]:
 
 
 def set_pending(settings: Settings) -> list[str]:
-    """Let every record that is in error wait again; gives the entities concerned.
+    """Set every record in error to pending; gives the entities concerned.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -126,7 +126,7 @@ def set_pending(settings: Settings) -> list[str]:
 
 
 def render_reasons(language: str, reasons: list[Reason]) -> str:
-    """The list for a terminal: a reason, how many, and the first ids."""
+    """The list for a terminal: each reason with the number of records and the first ids."""
     say = translator(language)
     if not reasons:
         return "✓ " + say("No record is in error.")

@@ -1,4 +1,4 @@
-"""`gazelle-sync metrics`: Prometheus reads the shop's database through us; nothing is counted in a process."""
+"""`gazelle-sync metrics`: metrics for Prometheus, read from the shop's database at each request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUSES = ("success", "warning", "error", "running")
 
 
 class Collector:
-    """Reads the database each time that somebody asks.
+    """Reads the database each time that Prometheus asks.
 
     Args:
         settings: With `database_url` filled in.
@@ -92,7 +92,7 @@ class Collector:
 
         with borrow(str(self._settings.database_url)) as connection:
             status = ledger.read_ledger_status(connection)
-        yield GaugeMetricFamily(f"{PREFIX}alerts_open", "Troubles that last.", value=len(status.open))
+        yield GaugeMetricFamily(f"{PREFIX}alerts_open", "Open incidents.", value=len(status.open))
         yield GaugeMetricFamily(
             f"{PREFIX}alerts_undelivered", "Alerts that could not be delivered so far.", value=status.undelivered
         )
@@ -109,7 +109,7 @@ def _gauge(name: str, text: str, label: str, values: dict[str, float | None]) ->
 
 
 def serve_metrics(settings: Settings, host: str, port: int) -> tuple[Any, Any]:
-    """Answer Prometheus on a thread; gives the server and its thread.
+    """Serve metrics on a thread; gives the server and its thread.
 
     Args:
         settings: With `database_url` filled in.

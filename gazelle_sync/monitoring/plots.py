@@ -1,4 +1,4 @@
-"""The plots of the report, as SVG that stands in the page itself."""
+"""The plots of the report, as SVG inside the page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 BLUE, RED, GREEN, GREY = "#2f6f9f", "#c0392b", "#3b8f6b", "#6b7280"
 SIZE = (6.4, 2.6)
 LEAST_TOP = 4
-"""An axis of counts that are all zero still shows whole numbers."""
+"""An axis of zeros still shows whole numbers."""
 
 
 def bars(days: Sequence[date], values: Sequence[float], *, colour: str = BLUE) -> str:
-    """A bar a day."""
+    """One bar per day."""
     figure, axes = _axes()
     axes.bar(range(len(days)), values, color=colour, width=0.72)
     axes.set_ylim(0, max([*values, LEAST_TOP]) * 1.12)

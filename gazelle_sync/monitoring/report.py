@@ -1,4 +1,4 @@
-"""`gazelle-sync report`: one page for the shop's staff, complete in itself: no script, nothing from elsewhere."""
+"""`gazelle-sync report`: one HTML page for the shop's staff, without scripts or external files."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def write_report(settings: Settings, path: Path) -> None:
-    """Write the page; the file is whole or as it was before.
+    """Write the page atomically.
 
     Args:
         settings: With `database_url` filled in; for the language as well.
-        path: Where to.
+        path: The file.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -39,7 +39,7 @@ def write_report(settings: Settings, path: Path) -> None:
     """
     text = render_report(settings)
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device (/dev/stdout): nothing may stand in its place
+        if path.exists() and not path.is_file():  # a pipe or a device (/dev/stdout), which must not be replaced
             path.write_text(text, encoding="utf-8")
             return
         target = path.resolve()

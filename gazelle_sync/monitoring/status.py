@@ -1,7 +1,7 @@
-"""`gazelle-sync status`: how far each entity is from Gazelle, on one screen that a person reads in five seconds.
+"""`gazelle-sync status`: how up to date each entity is, on one screen.
 
 A tick comes every 15 minutes, so an entity is late after 20 and lost after 60. Nothing here imports Dagster: the answer
-comes from the shop's own tables, whoever ran the sync.
+comes from the shop's own tables, however the sync was started.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from gazelle_sync.warehouse.relations import how_many
 
 Light = Literal["green", "yellow", "red"]
 
-SAID_ABOVE = ("failed_run", "stale_data")
-"""Alerts that say what the screen says by itself."""
+SHOWN_ABOVE = ("failed_run", "stale_data")
+"""Rules whose alerts the screen shows by other lines."""
 ALL = [entity.name for entity in ENTITIES]
 RUNS_LOOKED_AT = 20
-"""An entity's last failure is looked for in so many runs: a replay or a backfill need not have touched it."""
+"""An entity's last failure is looked for in so many runs: a replay or a backfill may leave it out."""
 
 STATUSES = {
     "success": Message("succeeded"),
@@ -49,7 +49,7 @@ class EntityStatus:
         rows: Living rows of its own table.
         backlog: Staged versions that wait to be applied.
         errors: Records whose newest version could not be applied.
-        failure: Why it failed in the newest run that had to do with it, or None.
+        failure: Why it failed in the newest run that concerned it, or None.
         light: `green`, `yellow` or `red`.
     """
 
@@ -63,7 +63,7 @@ class EntityStatus:
 
     @property
     def light(self) -> Light:
-        """Red: never in step, lost, or failed. Yellow: late, or records that wait or are in error."""
+        """Red: never read, lost, or failed. Yellow: late, or records wait or are in error."""
         if self.age_s is None or self.age_s > LOST.total_seconds() or self.failure is not None:
             return "red"
         if self.age_s > LATE.total_seconds() or self.backlog or self.errors:
@@ -71,7 +71,7 @@ class EntityStatus:
         return "green"
 
     def as_json(self) -> dict[str, Any]:
-        """For machines: instants in ISO-8601, UTC."""
+        """For `--json`: instants in ISO-8601, UTC."""
         last = self.last_sync_at.isoformat() if self.last_sync_at else None
         return {**asdict(self), "last_sync_at": last, "light": self.light}
 
@@ -103,9 +103,7 @@ def read_status(settings: Settings) -> list[EntityStatus]:
             *(how_many(entity.table.name) for entity in ENTITIES),
         )
     health = {row[0]: row[1:] for row in found_health}
-    failures: dict[str, str | None] = dict(
-        found_failures
-    )  # entity → why the newest run that had to do with it failed, or None
+    failures: dict[str, str | None] = dict(found_failures)
     return [
         _entity_status(entity.name, health[entity.name], rows, failures)
         for entity, [(rows, _)] in zip(ENTITIES, counts, strict=True)
@@ -113,7 +111,7 @@ def read_status(settings: Settings) -> list[EntityStatus]:
 
 
 def push_status(settings: Settings) -> PushStatus:
-    """How the other direction stands.
+    """The status of the push.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -122,7 +120,7 @@ def push_status(settings: Settings) -> PushStatus:
 
 
 def alerts_status(settings: Settings) -> ledger.LedgerStatus:
-    """What was told and lasts: failed checks, failed jobs, whatever the alerts watch; and what could not be delivered.
+    """Open incidents (failed checks, failed jobs, …) and undelivered messages.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -132,7 +130,7 @@ def alerts_status(settings: Settings) -> ledger.LedgerStatus:
 
 
 def alerts_as_json(status: ledger.LedgerStatus) -> dict[str, Any]:
-    """For machines, with the keys of an entity: `errors` are open troubles, `backlog` messages not delivered."""
+    """For `--json`, with the keys of an entity: `errors` are open incidents, `backlog` undelivered messages."""
     return {
         "entity": "alerts", "last_sync_at": None, "age_s": None, "rows": len(status.open),
         "backlog": status.undelivered, "errors": len(status.open),
@@ -185,8 +183,8 @@ def _runs(settings: Settings) -> list[_Run]:
         return [_Run(*row) for row in connection.execute(statement("monitoring/status_runs"))]
 
 
-def _run_lines(settings: Settings, runs: list[_Run], say: Translator, now: datetime, said: set[str]) -> list[str]:
-    """A line a run; reasons that are said of an entity are not said twice."""
+def _run_lines(settings: Settings, runs: list[_Run], say: Translator, now: datetime, shown: set[str]) -> list[str]:
+    """One line per run; reasons that an entity's line already has are left out."""
     lines = []
     for run in runs:
         when = _when(run.started_at, now)
@@ -208,12 +206,12 @@ def _run_lines(settings: Settings, runs: list[_Run], say: Translator, now: datet
             status = say("{status} in {seconds} s", status=status, seconds=say.decimal(run.duration_s))
         lines.append(say("Last run: {mode}, {when}, {status}.", mode=run.mode, when=when, status=status))
         reasons = dict.fromkeys((run.error_message or "").splitlines())
-        lines += [f"  ✗ {reason}" for reason in reasons if reason not in said]
+        lines += [f"  ✗ {reason}" for reason in reasons if reason not in shown]
     return lines or [say("No run yet: start one with `gazelle-sync sync`.")]
 
 
 def _advice(rows: list[EntityStatus], say: Translator) -> list[str]:
-    """What to do about what is not green, each thing once."""
+    """What to do about what is not green."""
     lines = []
     late = [entity_name(say, r.entity) for r in rows if r.age_s is not None and r.age_s > LATE.total_seconds()]
     if late:
@@ -270,8 +268,8 @@ def _push_lines(edits: PushStatus, say: Translator, now: datetime) -> list[str]:
 
 
 def _alert_lines(status: ledger.LedgerStatus, say: Translator) -> list[str]:
-    """Troubles that were told and last, and what could not be told. Those of an entity's own failure are said above."""
-    lines = [title for rule, title in status.open if rule not in SAID_ABOVE]
+    """Open incidents that no other line shows, and undelivered messages."""
+    lines = [title for rule, title in status.open if rule not in SHOWN_ABOVE]
     if status.undelivered:
         text = Plural(
             "{count} alert could not be delivered so far ({reason}). Check GAZELLE_ALERT_URLS.",
@@ -291,10 +289,10 @@ def _table(rows: list[EntityStatus], say: Translator, now: datetime) -> str:
         table.add_column(head, justify="left" if n < 2 else "right")
     for row in rows:
         last = _when(row.last_sync_at, now) if row.last_sync_at else say("never")
-        age = "—" if row.age_s is None else _span(row.age_s, say)
+        age = "—" if row.age_s is None else _duration(row.age_s, say)
         counts = (say.number(count) for count in (row.rows, row.backlog, row.errors))
         table.add_row(f"[{row.light}]●[/]", entity_name(say, row.entity), last, age, *counts)
-    # Colours are always written: click takes them away where the output is no terminal.
+    # Colours are always written: click removes them where the output is no terminal.
     console = Console(width=100, force_terminal=True, color_system="standard", legacy_windows=False)
     with console.capture() as capture:
         console.print(table)
@@ -309,7 +307,7 @@ def _when(instant: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone(MONTREAL).date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def _span(seconds: float, say: Translator) -> str:
+def _duration(seconds: float, say: Translator) -> str:
     """Seconds in the largest unit that a person would say."""
     if seconds < 90:
         return say("{n} s", n=int(max(0.0, seconds)))

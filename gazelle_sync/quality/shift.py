@@ -1,8 +1,8 @@
-"""Why instants are off: a pure diagnosis from pairs of what should be there and what is.
+"""Why instants are wrong: a pure diagnosis from pairs of an expected and a found value.
 
-An earlier system moved a whole calendar by five hours, and a trigger that compensated moved it by ten more. Each way to
-go wrong leaves a pattern of its own. So each row that is off names everything that could explain it; the explanation
-that most rows share is reported, then the next for the rows that are left, and so on.
+An earlier system moved a whole calendar by five hours, and a trigger that compensated moved it by ten more. Each kind
+of mistake leaves its own pattern. So for each wrong row all possible explanations are listed; the one that most rows
+share is reported, then the next for the rows that are left, and so on.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.warehouse.calendar_ends import is_calendar_end
 
 LEAST_ALIKE = 2
-"""So many rows that are off in the same way are a pattern; a single one is anybody's edit."""
+"""So many rows that are wrong in the same way are a pattern; a single one may be somebody's edit."""
 STANDARD = timedelta(hours=-5)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
 class Cause(enum.Enum):
-    """What went wrong, in words."""
+    """What went wrong, as a sentence."""
 
     UTC_READ_AS_LOCAL = Message("UTC read as local time")
     LOCAL_STORED_AS_UTC = Message("local time stored as UTC")
@@ -48,20 +48,20 @@ CONVERSIONS = {
     -2: Cause.CONVERTED_TWICE,
     2: Cause.CONVERTED_TWICE,
 }
-"""How often UTC was turned into Montreal's time (if negative, the other way round) → what that is called."""
+"""How often UTC was converted to Montreal's time (negative: the other way round) → the cause."""
 HOURS = {
     times * offset: cause for times, cause in CONVERSIONS.items() for offset in (-4 * HOUR, -5 * HOUR)
 } | dict.fromkeys((-9 * HOUR, 9 * HOUR), Cause.CONVERTED_TWICE)
-"""By how much all rows were moved → what that is called. Montreal is 4 h behind UTC in summer, 5 h in winter."""
+"""By how much all rows were moved → the cause. Montreal is 4 h behind UTC in summer, 5 h in winter."""
 
 
 class Explanation(NamedTuple):
-    """One way in which a row may have gone wrong; rows with the same one make a pattern.
+    """A possible explanation of one wrong row; rows with the same one form a pattern.
 
     Attributes:
         cause: What happened.
         shift: By how much, where that is the same for all rows.
-        conversions: How often UTC was turned into Montreal's time, where the season decides by how much.
+        conversions: How often UTC was converted to Montreal's time, where the shift depends on the season.
     """
 
     cause: Cause
@@ -76,8 +76,8 @@ class Pair:
     Attributes:
         external_id: Of the record.
         instant: The true instant, aware UTC: it decides which season the row belongs to.
-        expected: What should be there; naive or aware, like `found`.
-        found: What is; None where nothing is.
+        expected: The right value; naive or aware, like `found`.
+        found: The value that is there, or None.
     """
 
     external_id: str
@@ -92,7 +92,7 @@ class Pair:
 
     @property
     def is_beyond(self) -> bool:
-        """Whether it was moved out of the calendar and is read as its end: any shift may have done it."""
+        """Whether it was moved outside the calendar and is read as its end: then any shift is possible."""
         return self.found is not None and is_calendar_end(self.found) and abs(self.found - self.expected) < DAY
 
     def __str__(self) -> str:
@@ -103,12 +103,12 @@ class Pair:
 
 
 class Pattern(NamedTuple):
-    """Rows that are off in the same way.
+    """Rows that are wrong in the same way.
 
     Attributes:
-        cause: In which.
+        cause: What happened to them.
         shift: By how much, where it is the same for all.
-        since: The Montreal day of the clock change before the first row, where only one season is off.
+        since: The Montreal day of the clock change before the first row, where only one season is wrong.
         pairs: The rows.
     """
 
@@ -119,7 +119,7 @@ class Pattern(NamedTuple):
 
 
 def diagnose(pairs: Sequence[Pair]) -> list[Pattern]:
-    """Name what is wrong with rows: nothing where all are right.
+    """Group wrong rows by what happened to them; empty where all are right.
 
     Args:
         pairs: All rows, the right ones too: whether only one season is off shows in those that are not.
@@ -128,15 +128,15 @@ def diagnose(pairs: Sequence[Pair]) -> list[Pattern]:
     is_all_off = all(pair.is_off for pair in pairs)
     patterns: list[Pattern] = []
     while left:
-        # Of two that explain as many rows the first is taken, and each row names the one that says most first.
+        # Of two that explain as many rows the first is taken: each row lists the most specific one first.
         ((best, _),) = Counter(explanation for _, named in left for explanation in named).most_common(1)
         explained = [pair for pair, named in left if best in named or pair.is_beyond]
         if len(explained) < LEAST_ALIKE and len(left) > 1:
             best, explained = Explanation(Cause.SCATTERED), [pair for pair, _ in left]
         since = None if is_all_off else _since(best.cause, explained)
         patterns.append(Pattern(best.cause, best.shift, since, explained))
-        told = set(explained)
-        left = [(pair, named) for pair, named in left if pair not in told]
+        covered = set(explained)
+        left = [(pair, named) for pair, named in left if pair not in covered]
     if missing := [pair for pair in pairs if pair.found is None]:
         patterns.append(Pattern(Cause.MISSING, None, None, missing))
     return patterns
@@ -171,7 +171,7 @@ def signed_hours(shift: timedelta) -> str:
 
 
 def _explanations(pair: Pair, found: datetime) -> Iterator[Explanation]:
-    """All that could explain a row that is off, the one that says most first."""
+    """Everything that could explain a wrong row, the most specific first."""
     shift = found - pair.expected
     spans = {times: _spans(pair.instant, times) for times in CONVERSIONS}
     if abs(shift) == HOUR:
@@ -184,7 +184,7 @@ def _explanations(pair: Pair, found: datetime) -> Iterator[Explanation]:
         if shift in spans[times]:
             yield Explanation(cause, conversions=times)
     if found.date() == pair.expected.date():
-        yield Explanation(Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2)  # +19 h is 5 h less whose date stayed
+        yield Explanation(Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2)  # +19 h is 5 h less with the date kept
         for times in (-1, 1):
             if any(not (shift - span) % DAY for span in spans[times]):
                 yield Explanation(Cause.DATE_LOST, conversions=times)

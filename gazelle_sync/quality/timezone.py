@@ -41,7 +41,7 @@ APPOINTMENTS = ["appointments"]
 OURS = [name for entity in ENTITIES for name in (entity.staging_table, *(table.name for table in entity.tables))]
 LEAST_SYSTEMATIC = 3
 YEARS_AROUND = 30
-"""An appointment of the year 1900 or 2199 is somebody's mistyping, and no reason to reckon all years between."""
+"""An appointment of the year 1900 or 2199 is a mistyped one; the years between need not be computed for it."""
 AROUND_A_CHANGE = [timedelta(minutes=n) for n in (-61, -60, -31, -1, 0, 1, 29, 59, 60, 61)]
 
 ALL_ROWS = Message("all {total} rows")
@@ -137,8 +137,8 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
 def evaluate_view(context: CheckContext, check: str) -> Finding:
     """`v_appointments_montreal` = the same instant computed in Python with `zoneinfo`, on every living row.
 
-    PostgreSQL is given the offsets that `zoneinfo` knows and names the rows that do not agree with them, which a tick
-    can pay for; all rows are computed in Python in full runs and as soon as one is wrong.
+    PostgreSQL gets the offsets of `zoneinfo` and returns the rows that do not agree with them, which is quick enough
+    for a tick. In full runs, and as soon as one row is wrong, all rows are computed in Python.
     """
     if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
@@ -313,7 +313,7 @@ CHECKS = (
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
-    """Column → what should be there and what is; rows whose newest version is not applied say nothing."""
+    """Column → pairs of expected and found values; rows whose newest version is not applied are left out."""
     pairs: dict[str, list[Pair]] = {"start_at": [], "appointment_date, appointment_time": []}
     for external_id, start_at, stored, said, status in rows:
         instant = parse_instant(said)
@@ -325,14 +325,14 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Pair]]:
 
 
 def _equal_together(diagnoses: dict[str, list[Pattern]]) -> dict[str, list[Pattern]]:
-    """The columns that are off; two that are off alike as one."""
+    """The wrong columns; two that are wrong in the same way as one."""
     off = {column: patterns for column, patterns in diagnoses.items() if patterns}
     shapes = {tuple((p.cause, p.shift, len(p.pairs)) for p in patterns) for patterns in off.values()}
     return {", ".join(off): next(iter(off.values()))} if len(shapes) == 1 else off
 
 
 def _describe(context: CheckContext, patterns: Sequence[Pattern], total: int) -> str:
-    """What is wrong in a person's words: "all 267 rows shifted by +5 h: UTC read as local time"."""
+    """What is wrong, as a sentence: "all 267 rows shifted by +5 h: UTC read as local time"."""
     parts = [_describe_one(context, pattern, total) for pattern in patterns]
     return parts[0] if len(parts) == 1 else context.say(MIXTURE, parts="; ".join(parts))
 
@@ -351,10 +351,10 @@ def _describe_one(context: CheckContext, pattern: Pattern, total: int) -> str:
 
 
 def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
-    """Living appointments beside what the view shows: all of them, or those that PostgreSQL itself finds wrong.
+    """Living appointments with what the view shows: all of them, or those that PostgreSQL finds wrong.
 
-    What is outside the given clock changes comes along. What lies beyond the calendar does not:
-    `timezone_instants` reports those.
+    Those outside the given clock changes are included; those beyond the calendar are not, since `timezone_instants`
+    reports them.
     """
     name, parameters, _ = _calendar_lookup(changes, everything=everything)
     return [row for row in context.rows(name, parameters) if not is_calendar_end(row[1])]
@@ -373,7 +373,7 @@ def _changes(first: datetime, last: datetime) -> list[datetime]:
 
 
 def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[Pair]:
-    """What Python and PostgreSQL make of the instants around clock changes."""
+    """The local times that Python and PostgreSQL compute for the instants around clock changes."""
     name, parameters, _ = _edges_lookup(changes)
     rows = context.rows(name, parameters)
     return [Pair("tzdata", at.astimezone(UTC), _wall_clock(at), shown) for at, shown in rows]
@@ -384,7 +384,7 @@ def _edges_lookup(changes: Sequence[datetime]) -> Lookup:
 
 
 def _nearest(expected: datetime, shown: time) -> datetime:
-    """A bare time as the instant nearest to the one that it should show: it names no day that could be wrong."""
+    """A time of day as the date and time nearest to the expected one: it has no date that could be wrong."""
     found = datetime.combine(expected.date(), shown)
     return min((found + n * timedelta(days=1) for n in (-1, 0, 1)), key=lambda instant: abs(instant - expected))
 

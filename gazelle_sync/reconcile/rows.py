@@ -270,7 +270,7 @@ def instant(value: object) -> datetime:
     if moment.tzinfo is UTC and FIRST.year <= moment.year < LAST.year:
         return moment
     if not FIRST <= moment < LAST:
-        raise ReconcileError(gettext("an instant must lie in the years 1900 to 2199: {value}", value=_shown(value)))
+        raise ReconcileError(gettext("an instant must be in the years 1900 to 2199: {value}", value=_shown(value)))
     return moment.astimezone(UTC)
 
 

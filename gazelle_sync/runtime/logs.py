@@ -3,7 +3,7 @@
 Each process has a file of its own, so none waits for another to write a line.
 
 Every line of a run carries its `run_id`, which is the Dagster run's, so that a line in the file, a row of `sync_logs`
-and a page of the UI can be laid side by side. Secrets are masked in both, wherever they stand in a line.
+and a page of the UI can be matched. Secrets are masked in both.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _secrets: list[str] = []
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose lines carry the run's bound context."""
+    """A logger whose lines contain the run's bound context."""
     return structlog.stdlib.get_logger(name)
 
 
@@ -80,7 +80,7 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     plain = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     terminal.setFormatter(_formatter(shared, plain))
     terminal.setLevel(terminal_level)
-    # What psycopg logs beside an exception that it raises anyway would stand on the terminal a second time.
+    # psycopg also logs what it raises, which would be on the terminal twice.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     ours = logging.getLogger("gazelle_sync")
     for handler in list(ours.handlers):
@@ -107,7 +107,7 @@ def configure_once(settings: Settings) -> None:
 
 
 def _remove_old(directory: Path) -> None:
-    """Remove log files that are too old or too many, but for those of processes that live: they may write again."""
+    """Remove log files that are too old or too many, except those of running processes."""
     changed_at: dict[Path, float] = {}
     for path in directory.glob("gazelle_sync*.log*"):
         with suppress(FileNotFoundError):  # another process removes old ones as well
@@ -119,7 +119,7 @@ def _remove_old(directory: Path) -> None:
 
 
 def _is_written(path: Path) -> bool:
-    """Whether the process lives that a log file is named after."""
+    """Whether the process that a log file is named after is running."""
     found = re.search(r"-(\d+)\.log", path.name)
     if found is None:
         return False
@@ -135,14 +135,16 @@ def _is_written(path: Path) -> bool:
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """A text without secrets: what is written goes to the terminal, to files and into two databases.
 
-    What an address holds before its host, and what is called a password or a bearer, is a secret whoever wrote it.
-    One of a few letters is no secret and part of every other word: masked, it would only spoil what is to be read.
+    The part of an address before its host, passwords and bearer tokens are masked by their form. A secret of fewer than
+    four letters is not masked: it occurs in ordinary words.
 
     Args:
-        text: Anyone's.
-        secrets: More of them than this process's settings hold.
+        text: Any text.
+        secrets: More secrets than those of this process's settings.
     """
-    for secret in sorted({*_secrets, *secrets}, key=len, reverse=True):  # so that none is cut by another
+    for secret in sorted(
+        {*_secrets, *secrets}, key=len, reverse=True
+    ):  # the longest first, since one may contain another
         if len(secret) >= LEAST_SECRET:
             text = text.replace(secret, HIDDEN)
     for pattern in _SECRET_BY_FORM:
@@ -151,14 +153,14 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """How an error ended a run: our own words where it is ours, an interrupt's name."""
+    """An error that ended a run: its message where it is ours, else one sentence or an interrupt's name."""
     if isinstance(error, GazelleSyncError):
         return masked(str(error))
     return describe_unexpected(error) if isinstance(error, Exception) else str(error) or type(error).__name__
 
 
 def describe_unexpected(error: BaseException) -> str:
-    """An error that nobody expected, in one sentence: without secrets, and without the rows that PostgreSQL quotes."""
+    """An unexpected error in one sentence, without secrets and without the rows that PostgreSQL quotes."""
     kind, said = type(error).__name__, masked(first_line(error))
     if isinstance(error, psycopg.Error):
         return gettext(
@@ -172,10 +174,10 @@ def describe_unexpected(error: BaseException) -> str:
 
 @contextmanager
 def unexpected_errors_reported() -> Iterator[None]:
-    """For code that Dagster calls: what nobody expected goes to the log file, one sentence to Dagster, which keeps it.
+    """For code that Dagster calls: an unexpected error goes to the log file, and one sentence of it to Dagster.
 
     Raises:
-        GazelleSyncError: Ours as it was; any other as `describe_unexpected` puts it.
+        GazelleSyncError: One of ours unchanged; any other as `describe_unexpected` describes it.
     """
     try:
         yield
@@ -187,7 +189,7 @@ def unexpected_errors_reported() -> Iterator[None]:
 
 
 def log_unexpected(error: Exception) -> UnexpectedError:
-    """An error that nobody expected: all of it goes to the log file, and one sentence of it to whoever raises this."""
+    """Log an unexpected error with its traceback, and give one sentence of it as an error to raise."""
     get_logger("gazelle_sync").exception("unexpected error")
     said = gettext("{fault}: the log file holds the rest.", fault=describe_unexpected(error))
     return UnexpectedError(said, cause=cause_of(error))

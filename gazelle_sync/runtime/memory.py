@@ -1,4 +1,4 @@
-"""Keeping a run small and quick: the C library's memory pools, and Python's search for garbage."""
+"""Memory and garbage collection of a run's process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ M_ARENA_MAX = -8
 
 
 def limit_malloc_arenas() -> None:
-    """Let all threads share two pools of memory instead of eight a core.
+    """Let all threads share two memory pools instead of eight per core. Does nothing except on Linux with glibc.
 
-    A pull reads on a dozen threads, and each pool keeps the largest page it ever held: a tenth of the whole process.
-    Elsewhere than on Linux with glibc this does nothing.
+    A pull reads on a dozen threads, and each pool stays as large as the largest page it has held: a tenth of the
+    process.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
@@ -23,10 +23,10 @@ def limit_malloc_arenas() -> None:
 
 
 def tune_gc() -> None:
-    """Let the collector leave alone what is loaded, and look less often at what is new.
+    """Exclude the objects that exist now from garbage collection, and collect less often.
 
-    Dagster is half a million objects that never go, and each page brings a hundred thousand that reference counts free
-    by themselves: looking through both for cycles was a quarter of a first import's processor time.
+    Dagster is half a million objects that are never freed, and each page has a hundred thousand that reference counting
+    frees. Searching all of them for cycles took a quarter of a first import's processor time.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

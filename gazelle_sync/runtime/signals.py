@@ -18,22 +18,22 @@ from typing import NoReturn
 from gazelle_sync.i18n import STOPPED, language
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-_answered: list[int] = []
-"""Signals that were raised as `KeyboardInterrupt`: one that strikes a destructor or a callback gets lost there."""
+_raised: list[int] = []
+"""Signals that were raised as `KeyboardInterrupt`, which is lost if raised in a destructor or a callback."""
 LOOK_EVERY_S = 0.5
 
 
 def leave_when_stopped() -> None:
-    """From now on nothing is held: a signal ends the process at once."""
-    _answer_with(_leave_at_once)
+    """From now on a signal ends the process at once: nothing is held."""
+    _handle_with(_leave_at_once)
 
 
 def unwind_when_stopped() -> None:
-    """From now on something is held: a signal raises `KeyboardInterrupt` with its number."""
-    _answer_with(stop)
+    """From now on a signal raises `KeyboardInterrupt` with its number, so that what is held is released."""
+    _handle_with(stop)
 
 
-def _answer_with(handler: object) -> None:
+def _handle_with(handler: object) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in STOPPING:
@@ -48,7 +48,7 @@ def _leave_at_once(number: int, _frame: FrameType | None = None) -> NoReturn:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process without what Python does at its end: a thread that still imports would print where it is."""
+    """End the process without Python's clean-up, during which a thread that still imports would print a traceback."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -61,20 +61,20 @@ def stop(number: int, _frame: FrameType | None = None) -> NoReturn:
     Raises:
         KeyboardInterrupt: With the signal's number.
     """
-    _answered.append(number)
+    _raised.append(number)
     raise KeyboardInterrupt(number)
 
 
 def join_until_stopped(thread: threading.Thread) -> None:
-    """Wait for a thread that goes on until the command is stopped.
+    """Wait for a thread until it ends or the command is stopped.
 
     Raises:
         KeyboardInterrupt: With the signal's number, also where the first one was lost in a destructor or a callback.
     """
     while thread.is_alive():
         thread.join(LOOK_EVERY_S)
-        if _answered:
-            raise KeyboardInterrupt(_answered[0])
+        if _raised:
+            raise KeyboardInterrupt(_raised[0])
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
@@ -85,7 +85,7 @@ def status_of(interrupt: KeyboardInterrupt) -> int:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """A block that is not interrupted: a signal takes effect at its end. For imports, which would print and go on.
+    """A block that a signal interrupts only at its end. For imports, which would print a traceback and go on.
 
     Raises:
         KeyboardInterrupt: With the signal's number, at the end of the block.
@@ -93,33 +93,33 @@ def interrupts_deferred() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
+    received: list[int] = []
     before = {number: signal.getsignal(number) for number in STOPPING}
-    _answer_with(lambda number, _frame: heard.append(number))
+    _handle_with(lambda number, _frame: received.append(number))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if heard:
-        raise KeyboardInterrupt(heard[0])
+    if received:
+        raise KeyboardInterrupt(received[0])
 
 
 @contextmanager
-def interrupts_heard() -> Iterator[None]:
-    """A block that ends as interrupted if it was, whatever the code in it makes of the signal.
+def interrupts_reraised() -> Iterator[None]:
+    """A block that raises `KeyboardInterrupt` at its end if a signal came, even if the code in it handled the signal.
 
     Dagster turns it into a failed step, so that a run can write down how it ended. Python writes the number of each
     signal to the wakeup descriptor before any handler sees it.
 
     Raises:
-        KeyboardInterrupt: With the signal's number, when the block has ended in its own way.
+        KeyboardInterrupt: With the signal's number, after the block has ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    if _answered:
-        raise KeyboardInterrupt(_answered[0])
+    if _raised:
+        raise KeyboardInterrupt(_raised[0])
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
@@ -130,6 +130,6 @@ def interrupts_heard() -> Iterator[None]:
         signal.set_wakeup_fd(before)
         os.close(writing)
         with os.fdopen(reading, "rb") as numbers:
-            heard = [number for number in numbers.read() or b"" if number in STOPPING]
-        if heard:
-            raise KeyboardInterrupt(heard[0])
+            received = [number for number in numbers.read() or b"" if number in STOPPING]
+        if received:
+            raise KeyboardInterrupt(received[0])

@@ -1,11 +1,10 @@
 """`gazelle-sync up`: the Dagster UI with its daemon and code server, all of it started and stopped as one.
 
-Dagster is four processes and one more for each run. A guard of our own stands between them and us: it holds the far
-end of a pipe, and when the pipe ends (we were told to stop, or died however we died) it stops every one of them. So
-there is one way to stop, and it also works after `kill -9`.
+Dagster is four processes and one more for each run. A guard process of ours starts them and reads from a pipe. When the
+pipe closes (we were stopped or killed) it stops all of them, so one way of stopping also works after `kill -9`.
 
-`dagster dev` ends when its webserver or daemon dies, but goes on without its code server: nothing would be evaluated
-any more. So the webserver is asked whether the code server answers, and all of Dagster is started again if it does not.
+`dagster dev` ends when its webserver or daemon ends, but goes on without its code server: then nothing is evaluated any
+more. So the webserver is asked whether the code server answers, and all of Dagster is restarted if it does not.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ HOST = "127.0.0.1"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_TIMEOUT_S = 120.0
 SERVICES_END_S = 15.0
-"""How long webserver, daemon and code server may take to end once they are asked."""
+"""How long webserver, daemon and code server may take to end after the signal."""
 RUNS_END_S = 15.0
-"""How long a run in progress may take to write down that it was interrupted."""
+"""How long a run in progress may take to record that it was interrupted."""
 BESIDE_ENDS_S = 2.0
-"""How long what is done beside the UI may take to end once it is asked."""
+"""How long the task beside the UI may take to end after its event is set."""
 LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
 CODE_SERVER_ASKED_EVERY_S = 5.0
@@ -53,9 +52,9 @@ CODE_SERVER = """
 UNREACHABLE = "DagsterUserCodeUnreachableError"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_TROUBLE = re.compile(r" - (ERROR|CRITICAL) - ")
+_ERROR = re.compile(r" - (ERROR|CRITICAL) - ")
 _LAUNCHED = re.compile(r"SchedulerDaemon - INFO - (Completed scheduled launch of .*|.*[Ss]kip.*)")
-_DEATH = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
+_PROCESS_ENDED = re.compile(r"(\S+) process shut down unexpectedly with return code (-?\d+)")
 
 
 class _CodeServerGone(Exception):
@@ -68,27 +67,27 @@ def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event],
     Args:
         settings: Of `embedded.embedded_services`, which has also filled in the environment.
         port: Of the UI, on loopback.
-        beside: Done on a thread meanwhile, until its event is set: what must go on when Dagster stands still.
+        beside: Runs on a thread meanwhile, until its event is set: for what must go on when Dagster does not work.
 
     Returns:
-        0 when it was told to stop, 1 when a part of it died (the code server: more often than may be restarted).
+        0 when it was stopped, 1 when a process ended by itself (the code server: more often than it is restarted).
 
     Raises:
         GazelleSyncError: The port is taken, this home's UI runs already, or the UI does not start.
     """
     say = translator(settings.language)
-    with _alone(settings.home / "up.lock"):
+    with _locked(settings.home / "up.lock"):
         _assert_free(port)
         ui_file(settings.home).write_text(f"http://{HOST}:{port}\n", encoding="utf-8")
         log = _fresh_log(settings.home / "logs" / "dagster.log")
         with _stop_signals() as asked, log.open(encoding="utf-8", errors="replace") as lines:
             click.echo(say("Starting the Dagster UI; its log is {log}", log=log))
-            with _done_beside(beside):
+            with _running_beside(beside):
                 return _keep_running(settings, port, lines, asked, say)
 
 
 def _keep_running(settings: Settings, port: int, log: IO[str], asked: list[int], say: Translator) -> int:
-    """Run Dagster, and start all of it again when its code server is gone, so many times an hour."""
+    """Run Dagster, and restart all of it when its code server is gone, up to `RESTARTS_AN_HOUR` times."""
     restarts: list[float] = []
     while True:
         try:
@@ -111,8 +110,8 @@ def _keep_running(settings: Settings, port: int, log: IO[str], asked: list[int],
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Two daemons of one home would launch every run twice; the lock goes with its process."""
+def _locked(lock: Path) -> Iterator[None]:
+    """Hold the lock of this home: two daemons would launch every run twice."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         try:
@@ -128,7 +127,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _done_beside(task: Callable[[threading.Event], None] | None) -> Iterator[None]:
+def _running_beside(task: Callable[[threading.Event], None] | None) -> Iterator[None]:
     stopped = threading.Event()
     thread = threading.Thread(target=task or threading.Event.wait, args=(stopped,), name="beside the UI", daemon=True)
     thread.start()
@@ -140,7 +139,7 @@ def _done_beside(task: Callable[[threading.Event], None] | None) -> Iterator[Non
 
 
 def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int], say: Translator) -> int:
-    """Show what matters of the log, until we are told to stop or Dagster ends by itself."""
+    """Print the important lines of the log until we are stopped or Dagster ends by itself."""
     deadline = time.monotonic() + START_TIMEOUT_S
     is_answering = False
     ask_at = 0.0
@@ -148,7 +147,7 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
         for line in _important(log):
             click.echo(line)
         if guard.poll() is not None:
-            return _report_death(log, say)
+            return _report_end(log, say)
         if not is_answering and _answers(port):
             is_answering = True
             url = f"http://{HOST}:{port}"
@@ -168,32 +167,28 @@ def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[in
     return 0
 
 
-def _report_death(log: IO[str], say: Translator) -> int:
+def _report_end(log: IO[str], say: Translator) -> int:
     log.seek(0)
-    deaths = _DEATH.findall(log.read())
-    who = (
-        say("{process} (exit status {status})", process=deaths[-1][0], status=deaths[-1][1])
-        if deaths
-        else "dagster dev"
-    )
+    ended = _PROCESS_ENDED.findall(log.read())
+    who = say("{process} (exit status {status})", process=ended[-1][0], status=ended[-1][1]) if ended else "dagster dev"
     said = say("{process} ended, so everything was stopped. Read {log}, then start again.", process=who, log=log.name)
     click.secho(f"✗ {said}", fg="red", err=True)
     return 1
 
 
 def _important(log: IO[str]) -> Iterator[str]:
-    """What the schedules started, and what went wrong, of the lines that came since the last look."""
+    """New lines about runs that schedules launched, and errors."""
     for raw in log:
         line = _COLOUR.sub("", raw).rstrip()
         if launched := _LAUNCHED.search(line):
             yield launched.group(1)
-        elif _TROUBLE.search(line):
+        elif _ERROR.search(line):
             yield line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
 
 
 @contextmanager
 def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[str]]:
-    """Dagster under a guard; when the block ends, however it ends, nothing of it is left."""
+    """Dagster under a guard; when the block ends, all its processes have ended."""
     command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
     command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
     # The working directory changes, so what is relative to ours must be said in full, and `.env` was read: another one
@@ -227,17 +222,17 @@ def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Po
 
 
 def guard_dagster(command: list[str]) -> int:
-    """Run Dagster in a group of its own until it ends or standard input does; then leave nothing of the group alive.
+    """Run Dagster in a process group of its own until it or standard input ends; then stop the whole group.
 
     Args:
-        command: What starts Dagster.
+        command: Starts Dagster.
     """
     for number in STOPPING:
         signal.signal(number, lambda *_: None)
     dagster = subprocess.Popen(  # noqa: S603 - our own command
         command, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=0
     )
-    print(dagster.pid, flush=True)  # noqa: T201 - the one line that our starter reads
+    print(dagster.pid, flush=True)  # noqa: T201 - the one line that the parent reads
     while dagster.poll() is None and not _input_has_ended():
         pass
     dagster.send_signal(signal.SIGINT)
@@ -259,7 +254,7 @@ def _input_has_ended() -> bool:
 
 
 def _kill_group(group: int, number: int) -> bool:
-    """Signal a process group; whether anything of it was there."""
+    """Signal a process group; gives whether it existed."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -269,7 +264,7 @@ def _kill_group(group: int, number: int) -> bool:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """A list that fills when we are told to stop. A second Ctrl-C does not interrupt the stopping."""
+    """A list of the stop signals received. A second Ctrl-C does not interrupt the stopping."""
     asked: list[int] = []
     before = {number: signal.signal(number, lambda received, _: asked.append(received)) for number in STOPPING}
     try:
@@ -306,7 +301,7 @@ def _answers(port: int) -> bool:
 
 
 def code_server_answers(port: int) -> bool:
-    """False where the webserver says that it cannot reach the code server, for which it tried ten seconds."""
+    """False if the webserver reports that it cannot reach the code server, for which it tries ten seconds."""
     import httpx
 
     try:
@@ -314,12 +309,12 @@ def code_server_answers(port: int) -> bool:
         entries = answer.json()["data"]["workspaceOrError"]["locationEntries"]
         problems = [entry["locationOrLoadError"] for entry in entries]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return True  # a busy webserver says nothing of the code server; a dead one ends `dagster dev`
+        return True  # a busy webserver is no evidence; one that ended ends `dagster dev`
     return not any(problem and problem.get("className") == UNREACHABLE for problem in problems)
 
 
 def _fresh_log(path: Path) -> Path:
-    """An empty log; the one before is kept beside it."""
+    """An empty log; the previous one is kept as `.log.1`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         path.replace(path.with_suffix(".log.1"))

@@ -44,7 +44,7 @@ _keepers = 0
 
 @contextmanager
 def keep_connections() -> Iterator[None]:
-    """Until the last of these blocks ends, a connection that was borrowed stays open for whoever borrows next."""
+    """Until the last of these blocks ends, a borrowed connection stays open for the next borrower."""
     global _keepers  # one pool a process
     with _lock:
         _keepers += 1
@@ -79,7 +79,7 @@ def borrow(url: str) -> Iterator[Connection]:
 
 
 def take(url: str) -> Connection:
-    """As `borrow`, for longer than a block: whoever takes it closes it, or gives it back.
+    """As `borrow`, for longer than a block: the caller closes it or gives it back.
 
     Raises:
         DatabaseError: The database cannot be reached.
@@ -97,7 +97,7 @@ def take(url: str) -> Connection:
 
 
 def give_back(url: str, connection: Connection) -> None:
-    """Keep a connection that was taken, if somebody keeps connections and no transaction is open in it."""
+    """Keep a connection that was taken, inside `keep_connections` and if no transaction is open in it."""
     if not connection.closed and connection.info.transaction_status is TransactionStatus.IDLE:
         with _lock:
             if _keepers:

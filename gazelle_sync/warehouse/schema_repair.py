@@ -1,4 +1,4 @@
-"""Finds what the migrations made and somebody dropped, and makes it again.
+"""Finds what the migrations created and was dropped since, and creates it again.
 
 A table that is made again is empty. Its rows can be restored from staging or from Gazelle, except those of the table
 that people edit here.
@@ -98,7 +98,7 @@ def missing_objects(connection: Connection) -> list[str]:
 
 
 def repair(url: str) -> Repair:
-    """Make again what somebody dropped, by applying all migrations once more: each may be applied repeatedly.
+    """Create again what was dropped, by applying all migrations once more: each may be applied repeatedly.
 
     Args:
         url: Of a database with every migration applied.

@@ -32,7 +32,7 @@ def setting(key: str, value: str) -> Question:
 
 
 def read_settings(connection: Connection) -> dict[str, str]:
-    """All keys and their values: a dozen, so that whoever wants several asks once."""
+    """All keys and their values: there are a dozen, so one query serves who needs several."""
     return dict(connection.execute(*ALL_SETTINGS).fetchall())
 
 

@@ -131,7 +131,7 @@ def test_an_unreachable_database_ends_with_status_1_and_no_password(person: Pers
     [
         (("sync", "--only", "clients,cats"), {}, "cats is not known"),
         (("sync", "--only", " , "), {}, "names nothing"),
-        (("replay", "--from", "2026-02-02", "--to", "2026-01-01"), {}, "lies before"),
+        (("replay", "--from", "2026-02-02", "--to", "2026-01-01"), {}, "is before"),
         (("sync",), {"GAZELLE_RATE_PER_S": "fast"}, "GAZELLE_RATE_PER_S"),
         (("sync",), {"GAZELLE_API_URL": "gazelleapp.io"}, "GAZELLE_API_URL"),
         (("migrate",), {"GAZELLE_DATABASE_URL": "mysql://x"}, "GAZELLE_DATABASE_URL"),

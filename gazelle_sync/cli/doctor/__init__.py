@@ -97,7 +97,7 @@ def _database_clock(connection: Connection, ahead: dict[str, timedelta], say: Tr
 
 
 def _clocks(ahead: dict[str, timedelta], say: Translator) -> Finding:
-    """Hold the clocks against each other; the one that stands alone is the one to set.
+    """Compare the clocks; the one that differs from both others has to be set.
 
     Args:
         ahead: Whose clock → how far it is ahead of this machine's.

@@ -25,7 +25,7 @@ from gazelle_sync.warehouse.relations import (
 
 LEAST_VERSION = 15
 OWN_LOCK = 0x6761_7A04
-"""Nobody else's: one that the pull or the push waits for would make a schedule believe that they run."""
+"""A key of its own: with the key of the pull or the push, a schedule would find one running."""
 MOST_SHOWN = 5
 DAGSTER_TABLES = (
     "alembic_version", "asset_check_executions", "asset_daemon_asset_evaluations", "asset_event_tags", "asset_keys",

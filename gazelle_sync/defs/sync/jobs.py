@@ -72,16 +72,15 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             NIGHTLY,
             selection=EVERYTHING,
-            description="Every body with a stamp and 45 days of the timeline; then the proof that production is what "
-            "staging says. At 03:00, Monday to Saturday.",
+            description="Every body with a stamp and 45 days of the timeline; then production is compared with "
+            "staging. At 03:00, Monday to Saturday.",
             config=run_config(Mode.NIGHTLY.value),
             tags={MODE_TAG: Mode.NIGHTLY.value, **tags},
         ),
         dg.define_asset_job(
             DEEP,
             selection=EVERYTHING,
-            description="Every body of everything; then the proof that production is what staging says. On Sundays at "
-            "03:00.",
+            description="Every body of everything; then production is compared with staging. On Sundays at 03:00.",
             config=run_config(Mode.DEEP.value),
             tags={MODE_TAG: Mode.DEEP.value, **tags},
         ),
