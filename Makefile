@@ -49,8 +49,9 @@ bench-far: setup  ## Print the table of commands with the database 60 ms away
 faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
 
-columns: setup  ## Write the columns of each table for the UI and docs/data-dictionary.md, after a migration
+columns: setup  ## Write the columns of each table, docs/data-dictionary.md and the asset graph, after a migration
 	@$(BIN)/python -W ignore -m gazelle_sync_tests.support.columns
+	@$(BIN)/python -m gazelle_sync_tests.support.graph
 
 messages: setup  ## Bring the French catalogue up to date with what the code says
 	@$(BIN)/python -m gazelle_sync_tests.support.messages

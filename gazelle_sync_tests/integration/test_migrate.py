@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -15,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from gazelle_sync.cli.doctor.database import _server
+from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.settings import Settings
@@ -23,6 +25,7 @@ from gazelle_sync.warehouse.migrate import migrate, pending
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.shop import drop_database
 
+VIEWS_OF_ALL = ("external_id_mapping", "v_sync_dashboard", "v_sync_errors", "v_sync_health")
 FILES = sorted(path.name for path in (SQL_ROOT / "migrations").glob("*.sql"))
 
 
@@ -192,3 +195,42 @@ def test_a_database_in_another_encoding_is_refused_before_anything_is_made(datab
             assert "LATIN1" in told.summary
         finally:
             drop_database(connection, name)
+
+
+def test_the_migration_of_the_worked_example_shows_the_entity_in_the_views_of_all(databases: Databases) -> None:
+    page = (SQL_ROOT.parent / "docs" / "adding-an-entity.md").read_text(encoding="utf-8")
+    (migration, *_) = re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    with databases.temporary() as url, psycopg.connect(url) as connection:
+        before = {view: columns_of(connection, view) for view in VIEWS_OF_ALL}
+        connection.execute(migration)
+        connection.execute(migration)  # as where a dropped table is made again
+        connection.execute("INSERT INTO gazelle_product_groups (external_id) VALUES ('msg_1')")
+        connection.execute(
+            "INSERT INTO staging_product_groups (external_id, raw_data, fetched_at, sync_status, error_message) "
+            "VALUES ('msg_1', '{}', now(), 'error', 'no')"
+        )
+        connection.execute(
+            "INSERT INTO sync_unreadable (entity, external_id, error_message) VALUES ('product_groups', 'msg_2', 'no')"
+        )
+        assert {view: columns_of(connection, view) for view in VIEWS_OF_ALL} == before
+        seen = {
+            view: connection.execute(
+                sql.SQL("SELECT count(*) FROM {} WHERE entity = 'product_groups'").format(sql.Identifier(view))
+            ).fetchone()
+            for view in VIEWS_OF_ALL
+        }
+        assert seen == {
+            "external_id_mapping": (1,),
+            "v_sync_dashboard": (1,),
+            "v_sync_errors": (2,),
+            "v_sync_health": (1,),
+        }
+        old = connection.execute("SELECT entity FROM v_sync_health").fetchall()
+        assert [name for (name,) in old] == [*(entity.name for entity in ENTITIES), "product_groups"]
+
+
+def columns_of(connection: psycopg.Connection[tuple[object, ...]], view: str) -> list[tuple[object, ...]]:
+    return connection.execute(
+        "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass ORDER BY attnum",
+        [view],
+    ).fetchall()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gazelle_sync.entities import ENTITIES
+from gazelle_sync.entities import APPOINTMENTS, CLIENTS, ENTITIES, TIMELINE
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.reconcile.rows import ReconcileError
 from gazelle_sync_tests.support.bodies import (
@@ -83,7 +83,7 @@ def test_a_client_with_neither_company_nor_contact_is_called_by_its_id() -> None
 
 def test_a_body_without_contacts_does_not_rename_a_person() -> None:
     body = {key: value for key, value in CLIENT.items() if key not in {"allContacts", "defaultContact"}}
-    client = only(ENTITIES[2].reconcile({**body, "companyName": None}), "gazelle_clients")
+    client = only(CLIENTS.reconcile({**body, "companyName": None}), "gazelle_clients")
     assert client["company_name"] is None
     assert "display_name" not in client
     assert "email" not in client
@@ -119,7 +119,7 @@ def test_locations_are_left_alone_when_one_contact_does_not_say_its_own() -> Non
 
 
 def test_a_preferred_technician_who_left_is_still_named() -> None:
-    entity = ENTITIES[2]
+    entity = CLIENTS
     assert entity.parent_hints is not None
     hints = list(entity.parent_hints({**CLIENT, "preferredTechnician": None}))
     assert hints == [("gazelle_users", {"external_id": "usr_helene"})]
@@ -184,7 +184,7 @@ def test_an_appointment_without_a_true_start_is_refused(start: object) -> None:
     with pytest.raises(ReconcileError, match=r"^start: "):
         reconciled("appointments", start=start)
     with pytest.raises(ReconcileError, match=r"^start: is missing"):
-        ENTITIES[5].reconcile({"id": "evt_1"})
+        APPOINTMENTS.reconcile({"id": "evt_1"})
 
 
 def test_a_memo_has_no_client_and_no_piano() -> None:
@@ -266,7 +266,7 @@ def test_a_timeline_entry_has_gazelles_summary_as_title_and_comment_as_descripti
 def test_a_timeline_entry_that_says_no_instant_is_refused() -> None:
     for body in ({**ENTRY, "occurredAt": None}, {"id": "tme_1"}):
         with pytest.raises(ReconcileError, match=r"^occurredAt: is missing"):
-            ENTITIES[6].reconcile(body)
+            TIMELINE.reconcile(body)
 
 
 def test_a_note_of_a_megabyte_comes_through_whole() -> None:
@@ -292,7 +292,7 @@ def test_a_body_says_of_its_parents_what_a_stub_needs() -> None:
     assert hints["gazelle_pianos", "ins_2"] == {"external_id": "ins_2", "make": "Steinway", "model": "B"}
     assert hints["gazelle_products", "mit_1"] == {"external_id": "mit_1", "name_fr": "Accord", "name_en": "Tuning"}
     assert hints["gazelle_contacts", "con_1"]["last_name"] == "Lévesque"
-    of_visit = dict((ENTITIES[5].parent_hints or no_hints)(APPOINTMENT))
+    of_visit = dict((APPOINTMENTS.parent_hints or no_hints)(APPOINTMENT))
     assert of_visit["gazelle_clients"] == {
         "external_id": "cli_1",
         "company_name": "École des Trois-Érables",
