@@ -32,7 +32,7 @@ from gazelle_sync.pull.runlog import note_unreadable
 from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline import scan_timeline
-from gazelle_sync.pull.write import PageWriter
+from gazelle_sync.pull.write import FAR_S, PageWriter
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.limits import allow_long_statements
@@ -138,7 +138,9 @@ class EntityThreads:
         self, entity: Entity, report: EntityReport, *, writes: bool, snapshot: Snapshot | None = None
     ) -> EntityPull:
         run = self._run
-        production = PageWriter(entity, loads=entity.name in run.loading) if writes else None
+        loads = entity.name in run.loading
+        is_far = loads and run.connections.round_trip_s() > FAR_S
+        production = PageWriter(entity, loads=loads, is_far=is_far) if writes else None
         staging = Staging(run.connections, entity, run.run_id, run.order, report, production, snapshot)
         run.stagings[entity.name].append(staging)
         return EntityPull(

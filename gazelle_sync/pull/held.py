@@ -71,6 +71,10 @@ class Snapshot(msgspec.Struct):
         return frozenset(self.held or ())
 
 
+UNKNOWN = Snapshot(is_empty=False, waits=True, has_rejected=True, has_unreadable=True)
+"""Where nothing was read: anything may be held."""
+
+
 def read_snapshots(connection: Connection, entities: Sequence[Entity], *, with_held: bool) -> dict[str, Snapshot]:
     """Entity → snapshot, all in one round trip.
 
@@ -123,13 +127,13 @@ class HeldVersions:
     Args:
         database: Connections, taken for a method each.
         entity: Which.
-        snapshot: What was read already; None: it is asked for when it is needed.
+        snapshot: What was read already; None: it is asked for when it is needed, and something may be held.
     """
 
     def __init__(self, database: Connections, entity: Entity, snapshot: Snapshot | None) -> None:
         self._database = database
         self.entity = entity
-        self._snapshot = snapshot or self._read_state()
+        self._snapshot = snapshot or UNKNOWN
         self._table = sql.Identifier(entity.staging_table)
         self.is_empty = self._snapshot.is_empty
         self._recent: dict[str, Held] | None = {} if self.is_empty else None
@@ -180,10 +184,6 @@ class HeldVersions:
         recent = self._recent | fresh
         surplus = len(recent) - RECENT
         self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
-
-    def _read_state(self) -> Snapshot:
-        with self._database.use() as connection:
-            return read_snapshots(connection, [self.entity], with_held=False)[self.entity.name]
 
     def _ids(self, name: LiteralString) -> set[str]:
         return {external_id for (external_id,) in self._ask(name, None)}

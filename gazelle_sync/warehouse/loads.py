@@ -18,15 +18,15 @@ from psycopg import errors, sql
 
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_long_statements, brief_exclusive_lock
-from gazelle_sync.warehouse.pool import together
-from gazelle_sync.warehouse.settings_table import read_setting, write_setting
+from gazelle_sync.warehouse.limits import brief_exclusive_lock, long_statements
+from gazelle_sync.warehouse.pool import Question, change, together
+from gazelle_sync.warehouse.settings_table import read_setting, setting, write_setting
 
 SETTING = "first_loads"
 """JSON: entity → the statements that make its keys and indexes again."""
 
 MAY_MAKE = "SELECT has_schema_privilege('public', 'CREATE')"
-
+STORED: Question = "SELECT value FROM system_settings WHERE key = %s", [SETTING]
 log = get_logger("gazelle_sync.warehouse")
 
 
@@ -60,10 +60,9 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
         with brief_exclusive_lock(connection):
             makers = _makers(connection) | {entity: [] for entity in loaded}
             found = connection.execute(statement("warehouse/load_definitions"), {"tables": list(owners)}).fetchall()
-            for table, drop, make in found:
-                connection.execute(drop.encode())
+            for table, _, make in found:
                 makers[owners[table]].append(make)
-            write_setting(connection, SETTING, json.dumps(makers))
+            change(connection, *((drop.encode(), None) for _, drop, _ in found), setting(SETTING, json.dumps(makers)))
     except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
         log.info("tables are loaded with their keys and indexes in place", reason=str(error).strip())
         return set()
@@ -87,31 +86,43 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
             has none.
     """
     with connection.transaction():
-        allow_long_statements(connection)
-        makers = _makers(connection)
+        [(stored,)] = together(connection, long_statements(), STORED)[1] or [(None,)]
+        makers = _read(stored) or {}
         made = makers.pop(entity, [])
         keys = [make for make in made if make.startswith("ALTER TABLE")]
         _make(connection, [make for make in made if make not in keys])
-        for table in tables:
-            # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.
+        analyze = sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(sql.Identifier, tables)))
+        connection.execute(analyze)
         then()
         _make(connection, keys)
         write_setting(connection, SETTING, json.dumps(makers))
 
 
 def _make(connection: Connection, statements: Sequence[str]) -> None:
-    for text in statements:
-        try:
-            with connection.transaction():
-                connection.execute(text.encode())
-        except (errors.DuplicateTable, errors.DuplicateObject):
-            log.info("somebody has made it again already", statement=text)
-        except errors.ForeignKeyViolation as error:
-            # A row that somebody put there by hand meanwhile. It must not hold up every run from now on: the key holds
-            # for what is written, and `gazelle-sync migrate` holds it against all rows when that row is put right.
-            log.warning("a foreign key holds for new rows only", reason=str(error).strip())
-            connection.execute(f"{text} NOT VALID".encode())
+    """Make keys or indexes, all in one round trip; where one is refused, one by one."""
+    if not statements:
+        return
+    making: list[Question] = [(text.encode(), None) for text in statements]
+    try:
+        change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None))
+    except (errors.DuplicateTable, errors.DuplicateObject, errors.ForeignKeyViolation):
+        connection.execute("ROLLBACK TO SAVEPOINT making")
+        for text in statements:
+            _make_one(connection, text)
+
+
+def _make_one(connection: Connection, text: str) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(text.encode())
+    except (errors.DuplicateTable, errors.DuplicateObject):
+        log.info("somebody has made it again already", statement=text)
+    except errors.ForeignKeyViolation as error:
+        # A row that somebody put there by hand meanwhile. It must not hold up every run from now on: the key holds
+        # for what is written, and `gazelle-sync migrate` holds it against all rows when that row is put right.
+        log.warning("a foreign key holds for new rows only", reason=str(error).strip())
+        connection.execute(f"{text} NOT VALID".encode())
 
 
 def _makers(connection: Connection) -> dict[str, list[str]]:

@@ -18,8 +18,8 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, statement
-from gazelle_sync.warehouse.limits import brief_exclusive_lock
-from gazelle_sync.warehouse.pool import borrow, together
+from gazelle_sync.warehouse.limits import brief_lock
+from gazelle_sync.warehouse.pool import Question, borrow, together
 from gazelle_sync.warehouse.relations import (
     DATA_API_ROLES,
     MIGRATIONS,
@@ -47,20 +47,13 @@ def migrate(url: str) -> list[str]:
         DatabaseError: The database cannot be reached or refuses; the migrations before the refused one stay applied.
         RowsHidden: Row-level security hides rows of our tables from this role. Every run begins here, so none goes on.
     """
-    applied: list[str] = []
     with borrow(url) as connection:
-        if not _missing(connection):
-            return applied
+        missing = _missing(connection)
+        if not missing:
+            return []
         _assert_utf8(connection)
         roles = _data_api_roles(connection)
-        for path in migration_files():
-            with connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-                if path.name in _recorded(connection, is_there=MIGRATIONS in present_tables(connection)):
-                    continue
-                _run(connection, path, roles)
-                connection.execute("INSERT INTO schema_migrations (name) VALUES (%s)", [path.name])
-            applied.append(path.name)
+        applied = [path.name for path in missing if _apply(connection, path, roles)]
         if roles and (doors := public_grants(connection)):
             log.warning("tables are open to the public", advice=describe_public_grants(doors, translator("en")))
     return applied
@@ -77,9 +70,39 @@ def apply_again(connection: Connection) -> None:
     """
     roles = _data_api_roles(connection)
     for path in migration_files():
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
-            _run(connection, path, roles)
+        _apply(connection, path, roles, again=True)
+
+
+def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: bool = False) -> bool:
+    """Apply a file in a transaction that also records it; gives whether it was, since another process may have."""
+    try:
+        if path.name in _begin(connection) and not again:
+            connection.rollback()
+            return False
+        _run(connection, path, roles)
+        record = "INSERT INTO schema_migrations (name) VALUES (%s) ON CONFLICT (name) DO NOTHING"
+        together(connection, (record, [path.name]), ("COMMIT", None))
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    return True
+
+
+def _begin(connection: Connection) -> set[str]:
+    """Begin a transaction that no other process has at a time; gives the names of the files that were applied."""
+    opening: list[Question] = [
+        ("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK]),
+        brief_lock(),
+        # Where it is off, a backslash in a file would have another meaning, and views would keep that meaning.
+        ("SET LOCAL standard_conforming_strings = on", None),
+    ]
+    try:
+        *_, names = together(connection, *opening, (RECORDED, None), ends=False)
+    except errors.UndefinedTable:
+        together(connection, *opening, ends=False)
+        names = connection.execute(RECORDED).fetchall() if MIGRATIONS in present_tables(connection) else []
+    return {name for (name,) in names}
 
 
 def _assert_utf8(connection: Connection) -> None:
@@ -98,10 +121,7 @@ def _assert_utf8(connection: Connection) -> None:
 def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
     before = _objects(connection) if roles else set()
     try:
-        with brief_exclusive_lock(connection):
-            # Where it is off, a backslash in a file would have another meaning, and views would keep that meaning.
-            connection.execute("SET LOCAL standard_conforming_strings = on")
-            connection.execute(path.read_bytes())
+        connection.execute(path.read_bytes())
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
             gettext(
@@ -156,7 +176,7 @@ def pending(url: str) -> list[str]:
         RowsHidden: Row-level security hides rows of our tables from this role.
     """
     with borrow(url) as connection:
-        return _missing(connection)
+        return [path.name for path in _missing(connection)]
 
 
 def migration_files() -> list[Path]:
@@ -164,7 +184,7 @@ def migration_files() -> list[Path]:
     return sorted((SQL_ROOT / "migrations").glob("*.sql"))
 
 
-def _missing(connection: Connection) -> list[str]:
+def _missing(connection: Connection) -> list[Path]:
     """What is to be applied, by one round trip where some migration was ever applied."""
     recorded: set[str] = set()
     try:
@@ -175,10 +195,4 @@ def _missing(connection: Connection) -> list[str]:
     else:
         visible_tables(tables)
         recorded = {name for (name,) in names}
-    return [path.name for path in migration_files() if path.name not in recorded]
-
-
-def _recorded(connection: Connection, *, is_there: bool) -> set[str]:
-    if not is_there:
-        return set()
-    return {name for (name,) in connection.execute(RECORDED)}
+    return [path for path in migration_files() if path.name not in recorded]

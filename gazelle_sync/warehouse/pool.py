@@ -24,7 +24,7 @@ IDLE_S = 30.0
 """What was idle for longer, something on the way may have forgotten."""
 
 Rows = list[tuple[Any, ...]]
-Question = tuple[LiteralString | sql.SQL | sql.Composed, Mapping[str, Any] | Sequence[Any] | None]
+Question = tuple[LiteralString | bytes | sql.SQL | sql.Composed, Mapping[str, Any] | Sequence[Any] | None]
 """A statement and its parameters."""
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -117,6 +117,8 @@ class Connections:
     def __init__(self, url: str, most: int = 2) -> None:
         self.url = url
         self._room = threading.Semaphore(most)
+        self._measuring = threading.Lock()
+        self._round_trip_s: float | None = None
 
     @contextmanager
     def use(self) -> Iterator[Connection]:
@@ -127,6 +129,23 @@ class Connections:
         """
         with self._room, borrow(self.url) as connection:
             yield connection
+
+    def round_trip_s(self) -> float:
+        """Seconds that the shortest statement takes, the way to the database and back; measured once.
+
+        Raises:
+            DatabaseError: The database cannot be reached.
+        """
+        with self._measuring:
+            if self._round_trip_s is None:
+                took = []
+                with self.use() as connection:
+                    for _ in range(2):
+                        begun = time.perf_counter()
+                        connection.execute("SELECT 1")
+                        took.append(time.perf_counter() - begun)
+                self._round_trip_s = min(took)
+            return self._round_trip_s
 
 
 def together(
@@ -148,6 +167,8 @@ def together(
 
 def change(connection: Connection, *statements: Question) -> list[int]:
     """The same for statements that write: how many rows each did; 0 for one that gives rows."""
+    if not statements:
+        return []
     return [0 if cursor.description else cursor.rowcount for cursor in _send(connection, statements, "BEGIN", True)]
 
 
@@ -168,7 +189,7 @@ def _send(connection: Connection, questions: Sequence[Question], begin: LiteralS
             connection.autocommit = False
     try:
         with connection.pipeline():
-            if opens:
+            if opens and connection.autocommit:
                 connection.execute(begin)
             cursors = [connection.execute(query, parameters) for query, parameters in questions]
             if opens and ends:

@@ -13,6 +13,7 @@ import msgspec
 from gazelle_sync.entities import TIMELINE
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull import load
+from gazelle_sync.pull.held import Snapshot
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page, with_versions
 from gazelle_sync.pull.reading_order import ReadingOrder
@@ -53,6 +54,9 @@ class Loaded:
         return self.stage_1 + self.stage_2
 
 
+EMPTY = Snapshot(is_empty=True, waits=False, has_rejected=False, has_unreadable=False)
+
+
 def load_ours(where: Server, pages: Pages) -> Loaded:
     """A first load as a pull makes it: each page staged and written in one transaction, keys and indexes at the end.
 
@@ -69,7 +73,7 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
         with connections.use() as connection:
             loads = load.begin(connection, [TIMELINE]) == {TIMELINE.name}
         writer = PageWriter(TIMELINE, loads=loads)
-        staging = Staging(connections, TIMELINE, "benchmark", order, EntityReport(), writer)
+        staging = Staging(connections, TIMELINE, "benchmark", order, EntityReport(), writer, EMPTY)
         for page, versions in prefetch(with_versions(_pages(pages))):
             ids = [version.external_id for version in versions]
             staging.store(versions, page.nodes, page.answer, staging.held_among(ids))

@@ -74,7 +74,7 @@ def _staged(context: dg.AssetExecutionContext, session: RunSession, entity: Enti
     if not _is_selected(context, entity.staging_table):
         return
     report = session.stage(context, entity.name)
-    counts = session.counts(entity, is_changed=report.staged > 0)
+    counts = session.counts(entity, report)
     yield _result(context, entity.staging_table, staging_metadata(counts, entity, report))
 
 
@@ -85,8 +85,7 @@ def _applied(context: dg.AssetExecutionContext, session: RunSession, entity: Ent
         return
     report = session.apply(context, entity.name)
     did = session.tell(entity.name, report)
-    is_changed = bool(report.changed or report.processed)
-    counts = session.counts(entity, is_changed=is_changed, previewed=tables if report.changed else ())
+    counts = session.counts(entity, report)
     for table in tables:
         yield _result(context, table.name, table_metadata(counts, entity, table, report, did))
 
@@ -102,7 +101,7 @@ def _vouched_for(
     if failed := [finding for group in groups for finding in refusals(session, group, found)]:
         raise dg.Failure(description="\n".join(finding.description for finding in failed), allow_retries=False)
     entity = ENTITY[ENTITIES_SHOWN[view]]
-    yield _result(context, view, view_metadata(session.counts(entity, is_changed=False), entity))
+    yield _result(context, view, view_metadata(session.counts(entity), entity))
 
 
 def _is_selected(context: dg.AssetExecutionContext, name: str) -> bool:

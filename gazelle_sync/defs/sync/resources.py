@@ -4,7 +4,7 @@ It begins when the first asset asks for it and ends with the run, so that a run 
 connections, whatever was selected. A failed read fails its own asset, and only what depends on it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ from pydantic import Field
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.metadata import EntityCounts, read_counts
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
-from gazelle_sync.entities import ENTITIES, Entity, Table
+from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.errors import GazelleSyncError, RunStopped
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import FIRST, LAST, day_window, midnight, montreal_day
@@ -123,6 +123,7 @@ class RunSession:
         self._applies_all = False
         self._is_tick = False
         self._counts: dict[str, EntityCounts] = {}
+        self._counted: dict[str, tuple[int, int, int]] = {}  # what the run had written when it was asked last
         self._broken_off: GazelleSyncError | None = None
         self.settings: Settings | None = None
 
@@ -196,23 +197,26 @@ class RunSession:
         """What the run's pull has done so far; nothing where none has begun."""
         return self._pull.reports if isinstance(self._pull, Pull) else {}
 
-    def counts(self, entity: Entity, *, is_changed: bool, previewed: Sequence[Table] = ()) -> EntityCounts:
-        """What an entity's tables hold, for metadata.
+    def counts(self, entity: Entity, report: EntityReport | None = None) -> EntityCounts:
+        """What an entity's tables hold, for metadata; of a table that the run changed, the rows written last as well.
 
-        A tick asks once, of all entities, and again where it changed something: while it holds the pull's lock, nobody
-        else writes to these tables. It does not count large ones.
+        A tick asks once, of all entities, and again where it wrote something since: while it holds the pull's lock,
+        nobody else writes to these tables. It does not count large ones.
 
         Args:
             entity: Whose tables.
-            is_changed: Whether the run wrote to them.
-            previewed: The tables of which the rows written last are wanted.
+            report: What the run has done to them so far; None: no more than when it was asked last.
         """
         if self.settings is None:
             raise RuntimeError("no asset has begun yet")
-        if is_changed or entity.name not in self._counts:
+        written = (report.staged, report.processed, report.changed) if report else self._counted.get(entity.name)
+        if entity.name not in self._counts or written != self._counted.get(entity.name, (0, 0, 0)):
             asked = ENTITIES if self._is_tick and not self._counts else [entity]
+            previewed = entity.tables if report and report.changed else ()
             with borrow(str(self.settings.database_url)) as connection:
                 self._counts |= read_counts(connection, asked, exactly=not self._is_tick, previewed=previewed)
+            if written is not None:
+                self._counted[entity.name] = written
         return self._counts[entity.name]
 
     def close(self) -> None:
