@@ -30,12 +30,12 @@ from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.support.processes import Person, Processes
 from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
-from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
+from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 
 if TYPE_CHECKING:
-    from gazelle_sync_tests.faults.ground import Ground
+    from gazelle_sync_tests.faults.servers import Servers
 
-pytest_plugins = ["gazelle_sync_tests.support.desk", "gazelle_sync_tests.support.pushing"]
+pytest_plugins = ["gazelle_sync_tests.support.run_recorder", "gazelle_sync_tests.support.pushing"]
 
 SCALE = 0.02
 MIGRATED = "migrated"
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left alone with one at the end."""
-    long = Counter(item.path for item in items if {"databases", "ground"} & set(getattr(item, "fixturenames", ())))
+    long = Counter(item.path for item in items if {"databases", "servers"} & set(getattr(item, "fixturenames", ())))
     items.sort(key=lambda item: ("defs" not in item.path.parts, -long[item.path]))
 
 
@@ -272,14 +272,16 @@ def history(
     name = f"lived_in_{WORKER}"
     sandbox = as_invented(worker_sandbox)
     shop = Shop.on(databases.create(name, pulled_template), sandbox, tmp_path_factory.mktemp("home"))
-    live_a_while(shop)
+    make_history(shop)
     shop.leave()
     sandbox.admin.snapshot(name)
     return History(name, name, shop.local_tags)
 
 
 @pytest.fixture
-def lived_in(history: History, databases: Databases, sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Shop]:
+def shop_with_history(
+    history: History, databases: Databases, sandbox: RunningSandbox, tmp_path: Path
+) -> Iterator[Shop]:
     """A shop with a history, equal to the sandbox."""
     sandbox.admin.restore(history.snapshot)
     with databases.temporary(history.template) as url:
@@ -302,9 +304,9 @@ def person(shop: Shop, processes: Processes, dagster_database: str, tmp_path: Pa
 
 
 @pytest.fixture(scope="session")
-def ground() -> Iterator[Ground]:
+def servers() -> Iterator[Servers]:
     """What cases of the fault campaigns stand on: servers of their own, which they may break."""
-    from gazelle_sync_tests.faults.ground import open_ground  # it builds on this module
+    from gazelle_sync_tests.faults.servers import start_servers  # it builds on this module
 
-    with open_ground() as ground:
-        yield ground
+    with start_servers() as servers:
+        yield servers

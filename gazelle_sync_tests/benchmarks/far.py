@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gazelle_sync_tests.benchmarks.ground import BIN, Shop, account, new_shop, server
 from gazelle_sync_tests.benchmarks.process import Took, run
+from gazelle_sync_tests.benchmarks.servers import BIN, Shop, account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 from gazelle_sync_tests.benchmarks.ticks import EDITS
 from gazelle_sync_tests.support.distance import COUNTED_S, FAR_S, far_away

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gazelle_sync_tests.benchmarks import peer
-from gazelle_sync_tests.benchmarks.ground import Server, account, new_shop, server
+from gazelle_sync_tests.benchmarks.servers import Server, account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 from gazelle_sync_tests.benchmarks.ticks import rows_written
 from gazelle_sync_tests.support.sandbox import RunningSandbox

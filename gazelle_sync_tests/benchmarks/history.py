@@ -11,7 +11,7 @@ from pathlib import Path
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox.admin import SandboxAdmin
-from gazelle_sync_tests.benchmarks.ground import Shop, new_shop, server
+from gazelle_sync_tests.benchmarks.servers import Shop, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line
 from gazelle_sync_tests.support.history import make_history_at_gazelle, make_history_here
 from gazelle_sync_tests.support.sandbox import running_sandbox, start_sandbox

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from gazelle_sync_tests.benchmarks import peer
-from gazelle_sync_tests.benchmarks.ground import server
 from gazelle_sync_tests.benchmarks.pages import write_pages
+from gazelle_sync_tests.benchmarks.servers import server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 from gazelle_sync_tests.benchmarks.timeline_load import load_bare, load_ours
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gazelle_sync_tests.benchmarks.ground import account, new_shop, server
+from gazelle_sync_tests.benchmarks.servers import account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line
 
 MOST_MB = 300

@@ -13,8 +13,8 @@ from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Strategy
 from gazelle_sync.gazelle import documents
-from gazelle_sync_tests.benchmarks.ground import Server
 from gazelle_sync_tests.benchmarks.process import Took, run
+from gazelle_sync_tests.benchmarks.servers import Server
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 
 PYTHON = documents.DIRECTORY.parents[2] / ".venv-bench" / "bin" / "python"

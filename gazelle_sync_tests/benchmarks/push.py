@@ -23,7 +23,7 @@ from gazelle_sync.push.plan import make_plan
 from gazelle_sync.push.pushables import PIANO_UPDATES
 from gazelle_sync.push.session import Push
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.benchmarks.ground import BIN, Shop, account, new_shop, server
+from gazelle_sync_tests.benchmarks.servers import BIN, Shop, account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line
 
 RATE = 10

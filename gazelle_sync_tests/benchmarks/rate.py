@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gazelle_sync.pull.session import Pull
-from gazelle_sync_tests.benchmarks.ground import account, new_shop, server
+from gazelle_sync_tests.benchmarks.servers import account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 
 RATE = 10

@@ -6,8 +6,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from gazelle_sync_tests.benchmarks.ground import BIN, server
 from gazelle_sync_tests.benchmarks.process import run
+from gazelle_sync_tests.benchmarks.servers import BIN, server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 
 VALIDATE = [str(BIN / "dagster"), "definitions", "validate"]

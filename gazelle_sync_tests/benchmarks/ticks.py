@@ -13,8 +13,8 @@ import psycopg
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox.admin import SandboxAdmin
-from gazelle_sync_tests.benchmarks.ground import DAY_S, Shop, account, new_shop, server
 from gazelle_sync_tests.benchmarks.process import run
+from gazelle_sync_tests.benchmarks.servers import DAY_S, Shop, account, new_shop, server
 from gazelle_sync_tests.benchmarks.table import Line, Samples
 
 EMPTY_ASSETS = [sys.executable, "-m", "gazelle_sync_tests.benchmarks.empty_assets"]

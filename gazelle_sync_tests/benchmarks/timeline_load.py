@@ -22,8 +22,8 @@ from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.pool import Connections, keep_connections
-from gazelle_sync_tests.benchmarks.ground import Server, new_shop_database
 from gazelle_sync_tests.benchmarks.pages import Pages
+from gazelle_sync_tests.benchmarks.servers import Server, new_shop_database
 
 COPY = """
 COPY staging_timeline (external_id, raw_data, fetched_at, sync_status, content_hash, run_id) FROM STDIN

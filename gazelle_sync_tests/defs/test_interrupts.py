@@ -21,7 +21,7 @@ from gazelle_sync.incidents.watch import watch
 from gazelle_sync.runtime import signals
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
-from gazelle_sync_tests.faults.ground import new_home
+from gazelle_sync_tests.faults.servers import new_home
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.pushing import Office
 

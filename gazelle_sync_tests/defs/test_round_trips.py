@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gazelle_sync_tests.support.distance import COUNTED_S, Far, far_away
+from gazelle_sync_tests.support.distance import COUNTED_S, DelayProxy, far_away
 from gazelle_sync_tests.support.processes import Person
 
 RATE = "10"
@@ -25,7 +25,7 @@ class Counted:
     """Somebody at a terminal whose database is reached by a way that counts."""
 
     person: Person
-    far: Far
+    far: DelayProxy
 
     def trips_of(self, *arguments: str) -> list[list[str]]:
         """The round trips of a command, by connection."""

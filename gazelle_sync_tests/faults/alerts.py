@@ -1,4 +1,4 @@
-"""What people are told of a run: alerts are looked after as the sensors do it, and `alert_log` stands for who hears."""
+"""The alerts that a run leads to: evaluated as the sensors do, and read from `alert_log`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def job_of(mode: Mode) -> str:
 
 
 def told_of(shop: Shop, ended: EndedRun) -> ReportedTotal:
-    """Look after the alerts, now that a run has ended."""
+    """Evaluate the alerts, now that a run has ended."""
     opened = watch(shop.settings, ended).opened
     if _is_outage_told(shop):
         return ReportedTotal(1, frozenset({(outage.RULE, outage.RULE)}))

@@ -1,4 +1,4 @@
-"""Runs the cases of a campaign on several workers, each on a ground of its own, and counts."""
+"""Runs the cases of a campaign on several workers, each with servers of its own, and counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import structlog
 
 from gazelle_sync_tests.faults.case import CaseMaker, PullCase, Result, run_case
 from gazelle_sync_tests.faults.figures import FIGURES, PUSH_FIGURES
-from gazelle_sync_tests.faults.ground import Ground, clear, new_home, open_ground
+from gazelle_sync_tests.faults.injector import FAR_AWAY_S
 from gazelle_sync_tests.faults.kinds import Kinds, table
 from gazelle_sync_tests.faults.kinds_api import API
 from gazelle_sync_tests.faults.kinds_database import DATABASE
@@ -32,7 +32,7 @@ from gazelle_sync_tests.faults.push_case import PushCase
 from gazelle_sync_tests.faults.push_kinds_api import PUSH_API
 from gazelle_sync_tests.faults.push_kinds_here import PUSH_HERE
 from gazelle_sync_tests.faults.push_kinds_undo import UNDO
-from gazelle_sync_tests.faults.surroundings import FAR_AWAY_S
+from gazelle_sync_tests.faults.servers import Servers, clear, new_home, start_servers
 
 PULL: Kinds = table(*API, *DATABASE, *PROCESS)
 PUSH: Kinds = table(*PUSH_API, *PUSH_HERE, *UNDO)
@@ -66,7 +66,7 @@ LOOK_EVERY_S = 2.0
 Job = tuple[int, str]
 Pipe = Connection
 Work = Callable[[str, Pipe, Path], None]
-"""What a worker does: told the campaign's name, where its orders come from, and where its ground may stand."""
+"""What a worker runs: given the campaign's name, the pipe of its jobs, and the directory of its servers."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Tally:
 
     @property
     def failures(self) -> list[Result]:
-        """Cases with a figure that is not zero, or that the campaign could not judge."""
+        """Cases with a figure that is not zero, or in which the campaign itself failed."""
         return [result for result in self.results if not result.is_good]
 
     def render(self) -> str:
@@ -128,7 +128,7 @@ def run(
         campaign: One of `CAMPAIGNS`.
         todo: Seed and kind of each case.
         workers: How many at once; 0: in this process.
-        tell: ReportedTotal each result, and how many are through.
+        tell: Called with each result, and how many are done.
         work: What a worker does, where it is not what they do.
     """
     kinds, begun = CAMPAIGNS[campaign].kinds, time.monotonic()
@@ -150,20 +150,20 @@ def run(
 
 
 def _results(campaign: Campaign, todo: Iterable[Job]) -> Iterator[Result]:
-    with quietly(), open_ground() as ground:
-        yield from (_result(campaign, job, ground) for job in todo)
+    with quietly(), start_servers() as servers:
+        yield from (_result(campaign, job, servers) for job in todo)
 
 
-def _result(campaign: Campaign, job: Job, ground: Ground) -> Result:
+def _result(campaign: Campaign, job: Job, servers: Servers) -> Result:
     seed, name = job
     round_trip_s = distance(seed, float(os.environ.get(FAR, "0")))
     with _in_time(LONGEST_FAR_CASE_S if round_trip_s else LONGEST_CASE_S):
-        return run_case(seed, campaign.kinds[name], campaign.kinds, ground, campaign.case, round_trip_s=round_trip_s)
+        return run_case(seed, campaign.kinds[name], campaign.kinds, servers, campaign.case, round_trip_s=round_trip_s)
 
 
 def distance(seed: int, share: float) -> float:
     """How far away the database of a case is: 20 to 80 ms a round trip for so many of the cases, else 0; in seconds."""
-    draw = random.Random(f"far {seed}")  # noqa: S311 - a dice
+    draw = random.Random(f"far {seed}")  # noqa: S311 - reproducible, not secret
     return draw.uniform(*FAR_AWAY_S) if draw.random() < share else 0.0
 
 
@@ -196,7 +196,7 @@ def _in_time(longest_s: int) -> Iterator[None]:
 
 
 class _Workers:
-    """Processes that live through cases, one at a time each. One that dies fails the case that it had, no more.
+    """Processes that run cases, one at a time each. One that dies fails only the case that it had.
 
     Args:
         campaign: Name.
@@ -270,7 +270,7 @@ class _Workers:
             self._end(pipe)
 
     def _end(self, pipe: Pipe) -> None:
-        """Whatever is left of a worker ends, and its ground is cleared."""
+        """End whatever is left of a worker, and clear its servers."""
         process, home = self._processes.pop(pipe), self._homes.pop(pipe)
         if process.exitcode != 0:
             with suppress(ProcessLookupError, PermissionError):
@@ -281,11 +281,11 @@ class _Workers:
 
 
 def _work(campaign: str, orders: Pipe, home: Path) -> None:
-    """Say None once the ground stands, then a result for each job, until told None."""
+    """Send None once the servers run, then a result for each job, until None comes."""
     os.setpgrp()  # what it starts can be ended with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets the case end and gives no more
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with quietly(), open_ground(home) as ground:
+    with quietly(), start_servers(home) as servers:
         orders.send(None)
         while (job := orders.recv()) is not None:
-            orders.send(_result(CAMPAIGNS[campaign], job, ground))
+            orders.send(_result(CAMPAIGNS[campaign], job, servers))

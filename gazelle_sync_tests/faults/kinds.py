@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Strike = Callable[[Any], None]
-"""Breaks something of its scene and lets runs meet it; whatever it leaves broken, the scene's `heal` mends."""
+"""Injects a fault and lets runs meet it; the context's `heal` takes back what it leaves."""
 
 
 class Expect(enum.Enum):

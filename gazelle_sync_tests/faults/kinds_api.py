@@ -11,8 +11,8 @@ from typing import Any
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox.admin import SandboxAdmin
+from gazelle_sync_tests.faults.context import PullContext
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.scene import Scene
 
 SAID, HARMLESS, HONEST, PLAUSIBLE = Expect.SAID, Expect.HARMLESS, Expect.HONEST, Expect.PLAUSIBLE
 
@@ -20,10 +20,10 @@ SAID, HARMLESS, HONEST, PLAUSIBLE = Expect.SAID, Expect.HARMLESS, Expect.HONEST,
 def armed(fault: str, *, fields: Sequence[str] = (), pull: dict[str, Any] | None = None, **arming: Any) -> Strike:
     """A run under a fault of the sandbox; `fields`: one of them is drawn as the fault's field."""
 
-    def strike(scene: Scene) -> None:
-        drawn: dict[str, Any] = {"field": scene.draw.choice(fields)} if fields else {}
-        scene.arm(fault, **arming, **drawn)
-        scene.pull(**(pull or {}))
+    def strike(context: PullContext) -> None:
+        drawn: dict[str, Any] = {"field": context.draw.choice(fields)} if fields else {}
+        context.arm(fault, **arming, **drawn)
+        context.pull(**(pull or {}))
 
     return strike
 
@@ -31,9 +31,9 @@ def armed(fault: str, *, fields: Sequence[str] = (), pull: dict[str, Any] | None
 def pulled(**options: Any) -> Strike:
     """A run with other settings, from beginning to end."""
 
-    def strike(scene: Scene) -> None:
-        scene.held = True
-        scene.pull(**options)
+    def strike(context: PullContext) -> None:
+        context.held = True
+        context.pull(**options)
 
     return strike
 
@@ -41,10 +41,10 @@ def pulled(**options: Any) -> Strike:
 def at_api(**settings: Any) -> Strike:
     """A run while the sandbox has other settings."""
 
-    def strike(scene: Scene) -> None:
-        scene.held = True
-        scene.shop.admin.settings(**settings)
-        scene.pull()
+    def strike(context: PullContext) -> None:
+        context.held = True
+        context.shop.admin.settings(**settings)
+        context.pull()
 
     return strike
 
@@ -74,24 +74,24 @@ NETWORK = (
 # ---- HTTP
 
 
-def _retry_after_a_date(scene: Scene) -> None:
+def _retry_after_a_date(context: PullContext) -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
-    scene.arm("status", may_hold=False, most=1, code=429, retry_after=soon)
-    scene.pull()
+    context.arm("status", may_hold=False, most=1, code=429, retry_after=soon)
+    context.pull()
 
 
-def _token_expires(scene: Scene) -> None:
-    oauth = scene.shop.oauth()
-    scene.arm("token_expired", may_hold=False, most=2)
-    scene.pull(**oauth)
+def _token_expires(context: PullContext) -> None:
+    oauth = context.shop.oauth()
+    context.arm("token_expired", may_hold=False, most=2)
+    context.pull(**oauth)
 
 
-def _token_revoked(scene: Scene) -> None:
-    oauth = scene.shop.oauth()
-    scene.shop.admin.expire_token()
+def _token_revoked(context: PullContext) -> None:
+    oauth = context.shop.oauth()
+    context.shop.admin.expire_token()
     oauth["client_secret"] = "another"
-    scene.held = True
-    scene.pull(**oauth)
+    context.held = True
+    context.pull(**oauth)
 
 
 def _status(name: str, about: str, words: str, **options: Any) -> Kind:
@@ -124,11 +124,11 @@ HTTP = (
 # ---- GraphQL
 
 
-def _introspection_refused(scene: Scene) -> None:
-    scene.shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
-    scene.held = True
-    scene.shop.admin.fault("graphql_errors", times=0, operation="__type", message="Introspection is disabled")
-    scene.pull()
+def _introspection_refused(context: PullContext) -> None:
+    context.shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
+    context.held = True
+    context.shop.admin.fault("graphql_errors", times=0, operation="__type", message="Introspection is disabled")
+    context.pull()
 
 
 GRAPHQL = (
@@ -150,11 +150,11 @@ GRAPHQL = (
 # ---- lists
 
 
-def _people_at_work(scene: Scene) -> None:
+def _people_at_work(context: PullContext) -> None:
     """Records come and go at the front of the lists while they are read."""
-    over, url = threading.Event(), scene.shop.sandbox.url
-    client = scene.shop.admin.dump("clients")[0]["id"]
-    scene.shop.admin.settings(latency_ms=5)
+    over, url = threading.Event(), context.shop.sandbox.url
+    client = context.shop.admin.dump("clients")[0]["id"]
+    context.shop.admin.settings(latency_ms=5)
 
     def work() -> None:
         with SandboxAdmin(url) as admin:
@@ -168,21 +168,21 @@ def _people_at_work(scene: Scene) -> None:
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        scene.pull(page_size=7)
+        context.pull(page_size=7)
     finally:
         over.set()
         worker.join()
-    scene.others_worked = True
+    context.others_worked = True
 
 
-def _mass_deletion(scene: Scene) -> None:
-    pianos = [piano["id"] for piano in scene.shop.admin.dump("pianos")[1:]]  # people go on working with the one left
+def _mass_deletion(context: PullContext) -> None:
+    pianos = [piano["id"] for piano in context.shop.admin.dump("pianos")[1:]]  # people go on working with the one left
     for piano in pianos:
-        scene.shop.admin.delete("pianos", piano)
+        context.shop.admin.delete("pianos", piano)
     # One that was made since the last run was never held: nothing is missed when it is gone.
     held = "SELECT count(*) FROM gazelle_pianos WHERE external_id = ANY (%s) AND deleted_at IS NULL AND NOT is_stub"
-    scene.held, scene.allow_deletes = scene.shop.value(held, pianos) > PASSING_DELETIONS, True
-    scene.pull()
+    context.held, context.allow_deletes = context.shop.value(held, pianos) > PASSING_DELETIONS, True
+    context.pull()
 
 
 PASSING_DELETIONS = 10
@@ -218,35 +218,35 @@ LISTS = (
 # ---- data
 
 
-def _poison(scene: Scene) -> None:
+def _poison(context: PullContext) -> None:
     """A client whose body breaks every answer that it is in."""
-    admin = scene.shop.admin
+    admin = context.shop.admin
     contact = next(c for c in admin.dump("contacts") if not c["isDefault"])
     admin.edit("contacts", contact["id"], archived=None)
     admin.edit("clients", contact["clientId"])
-    scene.finally_do(lambda: admin.edit("contacts", contact["id"], archived=False))
-    scene.held = True
-    scene.pull(only=["clients"])
+    context.finally_do(lambda: admin.edit("contacts", contact["id"], archived=False))
+    context.held = True
+    context.pull(only=["clients"])
 
 
 def _inside_records(fault: str, *, is_full: bool) -> Strike:
     """Lists inside records come without their rows, in one full run or one tick, to its end."""
 
-    def strike(scene: Scene) -> None:
-        admin = scene.shop.admin
-        field = scene.draw.choice(["", *INSIDE])
+    def strike(context: PullContext) -> None:
+        admin = context.shop.admin
+        field = context.draw.choice(["", *INSIDE])
         if not is_full:
             for kind in ("clients", "pianos", "invoices", "events"):
                 records = admin.dump(kind)
-                for record in scene.draw.sample(records, min(EDITED_BEFORE_A_TICK, len(records))):
+                for record in context.draw.sample(records, min(EDITED_BEFORE_A_TICK, len(records))):
                     admin.edit(kind, record["id"])
         options: dict[str, Any] = {"field": field} if field else {}
         if fault == "thin_nested":
-            options["share"] = scene.draw.choice([0.3, 0.5, 0.8])
-        scene.story.append(f"{fault} {options}")
-        scene.held = field != "allPianoMeasurements"  # the campaign's shop has so few that a person may remove them
+            options["share"] = context.draw.choice([0.3, 0.5, 0.8])
+        context.story.append(f"{fault} {options}")
+        context.held = field != "allPianoMeasurements"  # the campaign's shop has so few that a person may remove them
         admin.fault(fault, times=0, **options)
-        scene.pull(scene.draw.choice([Mode.NIGHTLY, Mode.DEEP]) if is_full else Mode.TICK)
+        context.pull(context.draw.choice([Mode.NIGHTLY, Mode.DEEP]) if is_full else Mode.TICK)
 
     return strike
 
@@ -259,22 +259,22 @@ INSIDE = ("allContacts", "allLocations", "allPianoMeasurements", "allInvoiceItem
 def _garbage(kind: str, **values: Any) -> Strike:
     """One record with a value that no reconciler can read."""
 
-    def strike(scene: Scene) -> None:
-        admin = scene.shop.admin
-        record = scene.draw.choice(admin.dump(kind))
+    def strike(context: PullContext) -> None:
+        admin = context.shop.admin
+        record = context.draw.choice(admin.dump(kind))
         before: dict[str, Any] = {name: record.get(name) for name in values}
         admin.edit(kind, record["id"], **values)
-        scene.finally_do(lambda: admin.edit(kind, record["id"], **before))
-        scene.held = True
-        scene.pull()
+        context.finally_do(lambda: admin.edit(kind, record["id"], **before))
+        context.held = True
+        context.pull()
 
     return strike
 
 
-def _megabyte(scene: Scene) -> None:
+def _megabyte(context: PullContext) -> None:
     text = "Accord, réglage, harmonisation. " * 32_768
-    scene.shop.admin.edit("pianos", scene.draw.choice(scene.shop.admin.dump("pianos"))["id"], notes=text)
-    scene.pull()
+    context.shop.admin.edit("pianos", context.draw.choice(context.shop.admin.dump("pianos"))["id"], notes=text)
+    context.pull()
 
 
 def _data(name: str, about: str, fault: str, expects: Expect, words: str = "", **options: Any) -> Kind:
@@ -319,12 +319,12 @@ DATA = (
 
 
 def _clock(*skews_s: float) -> Strike:
-    def strike(scene: Scene) -> None:
+    def strike(context: PullContext) -> None:
         for skew_s in skews_s:
             time.sleep(1)  # stamps have whole seconds: nobody edits, sets a clock twice and edits again within one
-            scene.shop.admin.settings(clock_skew_s=skew_s)
-            scene.story += scene.people.work(1)
-            scene.pull()
+            context.shop.admin.settings(clock_skew_s=skew_s)
+            context.story += context.editor.work(1)
+            context.pull()
 
     return strike
 

@@ -13,9 +13,9 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import StagingIncomplete
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import WithoutStaging
-from gazelle_sync_tests.faults.judge import Before
+from gazelle_sync_tests.faults.context import PullContext
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.scene import Scene
+from gazelle_sync_tests.faults.oracle import Before
 
 SAID, HARMLESS, HONEST, PLAUSIBLE = Expect.SAID, Expect.HARMLESS, Expect.HONEST, Expect.PLAUSIBLE
 OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gazelle_sync'"
@@ -26,56 +26,58 @@ LOCKS = (
 
 
 def _cut(which: str) -> Strike:
-    def strike(scene: Scene) -> None:
-        with scene.meanwhile(lambda: scene.shop.query(f"SELECT pg_terminate_backend(pid) {which}")):
-            scene.pull()
+    def strike(context: PullContext) -> None:
+        with context.meanwhile(lambda: context.shop.query(f"SELECT pg_terminate_backend(pid) {which}")):
+            context.pull()
 
     return strike
 
 
-def _crash(scene: Scene) -> None:
+def _crash(context: PullContext) -> None:
     # A copied database's sequences begin again where they stood, unless a checkpoint lies between copy and crash.
-    scene.shop.query("CHECKPOINT")
-    with scene.meanwhile(scene.ground.crash):
-        scene.pull()
-    scene.ground.wait_until_up()
+    context.shop.query("CHECKPOINT")
+    with context.meanwhile(context.servers.crash):
+        context.pull()
+    context.servers.wait_until_up()
 
 
-def _far(scene: Scene) -> None:
-    with scene.far_away():
-        scene.pull(Mode.TICK, rate_per_s=scene.draw.choice([0, 10, 20]))
+def _far(context: PullContext) -> None:
+    with context.far_away():
+        context.pull(Mode.TICK, rate_per_s=context.draw.choice([0, 10, 20]))
 
 
 def _set(*choices: dict[str, str], held: bool = False) -> Strike:
-    def strike(scene: Scene) -> None:
-        scene.held = held
-        scene.set_database(**scene.draw.choice(choices))
-        scene.pull()
+    def strike(context: PullContext) -> None:
+        context.held = held
+        context.set_database(**context.draw.choice(choices))
+        context.pull()
 
     return strike
 
 
-def _closed(scene: Scene) -> None:
-    scene.finally_do(lambda: scene.allow_connections(allowed=True))
-    with scene.meanwhile(lambda: scene.allow_connections(allowed=False), within_s=0.2):
-        scene.pull()
+def _closed(context: PullContext) -> None:
+    context.finally_do(lambda: context.allow_connections(allowed=True))
+    with context.meanwhile(lambda: context.allow_connections(allowed=False), within_s=0.2):
+        context.pull()
 
 
 def _locked(seconds: float | None) -> Strike:
     """Somebody holds a table for so long; None: until the run has ended, which waits 0.1 s at most."""
 
-    def strike(scene: Scene) -> None:
-        table = scene.draw.choice(["gazelle_clients", "gazelle_timeline_entries", "staging_pianos", "system_settings"])
+    def strike(context: PullContext) -> None:
+        table = context.draw.choice(
+            ["gazelle_clients", "gazelle_timeline_entries", "staging_pianos", "system_settings"]
+        )
         if seconds is None:
-            scene.held = True
-            scene.set_database(lock_timeout="100ms")
-        with psycopg.connect(scene.shop.url) as other:
+            context.held = True
+            context.set_database(lock_timeout="100ms")
+        with psycopg.connect(context.shop.url) as other:
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
             timer = threading.Timer(seconds, other.rollback) if seconds is not None else None
             if timer is not None:
                 timer.start()
             try:
-                scene.pull()
+                context.pull()
             finally:
                 if timer is not None:
                     timer.join()
@@ -84,14 +86,14 @@ def _locked(seconds: float | None) -> Strike:
     return strike
 
 
-def _deadlock(scene: Scene) -> None:
+def _deadlock(context: PullContext) -> None:
     """Somebody holds one client's row, and wants the others' once the run waits for that one."""
-    changed = scene.shop.admin.random_edits(clients=8, seed=scene.draw.randrange(10**6))["clients"]
-    scene.people.promised.by_tick |= set(changed)
-    scene.set_database(deadlock_timeout="200ms")
-    with psycopg.connect(scene.shop.url, autocommit=True) as other:
+    changed = context.shop.admin.random_edits(clients=8, seed=context.draw.randrange(10**6))["clients"]
+    context.editor.promised.by_tick |= set(changed)
+    context.set_database(deadlock_timeout="200ms")
+    with psycopg.connect(context.shop.url, autocommit=True) as other:
         other.execute("SET deadlock_timeout = '20s'")
-        row = scene.draw.choice(changed)
+        row = context.draw.choice(changed)
 
         def collide() -> None:
             deadline = time.monotonic() + 5
@@ -99,7 +101,7 @@ def _deadlock(scene: Scene) -> None:
                 other.execute("SELECT FROM gazelle_clients WHERE external_id = %s FOR UPDATE", [row])
                 held.set()
                 while time.monotonic() < deadline and not over.is_set():
-                    if scene.shop.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    if context.shop.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                         other.execute("SELECT FROM gazelle_clients FOR UPDATE")
                         return
                     time.sleep(0.01)
@@ -109,82 +111,82 @@ def _deadlock(scene: Scene) -> None:
         thread.start()
         held.wait(5)
         try:
-            scene.pull(Mode.TICK)
+            context.pull(Mode.TICK)
         finally:
             over.set()
             thread.join()
 
 
-def _serializable(scene: Scene) -> None:
+def _serializable(context: PullContext) -> None:
     """Every transaction is serializable, and somebody writes to the same rows."""
-    scene.set_database(default_transaction_isolation="serializable")
+    context.set_database(default_transaction_isolation="serializable")
     over = threading.Event()
 
     def write() -> None:
         while not over.wait(0.01):
             try:
-                scene.shop.query("UPDATE gazelle_clients SET tags = tags; UPDATE system_settings SET value = value")
+                context.shop.query("UPDATE gazelle_clients SET tags = tags; UPDATE system_settings SET value = value")
             except psycopg.OperationalError:
                 continue
 
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        scene.pull()
+        context.pull()
     finally:
         over.set()
         thread.join()
 
 
-def _unreachable(scene: Scene) -> None:
-    scene.held = True
-    scene.pull(database_url="postgresql://shop@127.0.0.1:9/shop")
+def _unreachable(context: PullContext) -> None:
+    context.held = True
+    context.pull(database_url="postgresql://shop@127.0.0.1:9/shop")
 
 
-def _without_rights(scene: Scene) -> None:
-    query = scene.shop.query
+def _without_rights(context: PullContext) -> None:
+    query = context.shop.query
     query("DROP ROLE IF EXISTS visitor")
     query("CREATE ROLE visitor LOGIN")
     query("GRANT SELECT ON ALL TABLES IN SCHEMA public TO visitor")
-    scene.finally_do(lambda: query("DROP OWNED BY visitor; DROP ROLE visitor"))
-    scene.held = True
-    scene.pull(database_url=scene.shop.url.replace("postgres:@", "visitor:@"))
+    context.finally_do(lambda: query("DROP OWNED BY visitor; DROP ROLE visitor"))
+    context.held = True
+    context.pull(database_url=context.shop.url.replace("postgres:@", "visitor:@"))
 
 
 # ---- by hand
 
 
-def _by_hand(deed: Callable[[Scene], Any]) -> Strike:
+def _by_hand(deed: Callable[[PullContext], Any]) -> Strike:
     """Somebody changes what is ours to write; the run that follows is an ordinary one."""
 
-    def strike(scene: Scene) -> None:
-        deed(scene)
-        scene.before = Before(scene.shop)
-        scene.pull()
+    def strike(context: PullContext) -> None:
+        deed(context)
+        context.before = Before(context.shop)
+        context.pull()
 
     return strike
 
 
 def _statements(*choices: str) -> Strike:
-    def deed(scene: Scene) -> None:
-        chosen = scene.draw.choice(choices)
-        scene.story.append(chosen)
-        scene.shop.query(chosen)
+    def deed(context: PullContext) -> None:
+        chosen = context.draw.choice(choices)
+        context.story.append(chosen)
+        context.shop.query(chosen)
 
     return _by_hand(deed)
 
 
-def _removed(scene: Scene) -> None:
-    table = scene.draw.choice(["gazelle_timeline_entries", "gazelle_contacts", "gazelle_invoice_items",
+def _removed(context: PullContext) -> None:
+    table = context.draw.choice(["gazelle_timeline_entries", "gazelle_contacts", "gazelle_invoice_items",
                                "gazelle_appointment_pianos"])  # fmt: skip
-    scene.story.append(f"rows of {table} removed")
-    scene.shop.query(f"DELETE FROM {table} WHERE id % 5 = 0")  # noqa: S608
-    _forget(scene)
+    context.story.append(f"rows of {table} removed")
+    context.shop.query(f"DELETE FROM {table} WHERE id % 5 = 0")  # noqa: S608
+    _forget(context)
 
 
-def _truncated(scene: Scene) -> None:
-    scene.shop.query("TRUNCATE gazelle_timeline_entries")
-    _forget(scene)
+def _truncated(context: PullContext) -> None:
+    context.shop.query("TRUNCATE gazelle_timeline_entries")
+    _forget(context)
 
 
 STAGING_LOSSES = (
@@ -198,29 +200,29 @@ STAGING_LOSSES = (
 )
 
 
-def _staging_lost(scene: Scene) -> None:
+def _staging_lost(context: PullContext) -> None:
     """Staging tables lose rows between two runs; then somebody replays, or an ordinary run follows."""
-    draw = scene.draw
+    draw = context.draw
     loss = draw.choice(STAGING_LOSSES)
     for entity in draw.sample(ENTITIES, draw.choice([1, 1, 2, len(ENTITIES)])):
         statement = loss.format(*[entity.staging_table] * 2)
-        scene.story.append(statement)
-        scene.shop.query(statement)
+        context.story.append(statement)
+        context.shop.query(statement)
     if "fetched_at" not in loss and draw.random() < 0.6:
         choice = draw.choice([None, None, WithoutStaging.KEEP])
         try:
-            scene.shop.replay(without_staging=choice)
-            scene.story.append(f"replay {choice}")
+            context.shop.replay(without_staging=choice)
+            context.story.append(f"replay {choice}")
         except StagingIncomplete as refused:
-            scene.story.append(f"replay refused: {str(refused)[:80]}")
+            context.story.append(f"replay refused: {str(refused)[:80]}")
     if draw.random() < 0.8:
-        scene.pull()
+        context.pull()
 
 
-def _forget(scene: Scene) -> None:
+def _forget(context: PullContext) -> None:
     """What stood in removed rows cannot be asked of anybody."""
-    people, rows = scene.people, scene.shop.rows("gazelle_timeline_entries")
-    people.measured &= {row["external_id"] for row in rows}
+    editor, rows = context.editor, context.shop.rows("gazelle_timeline_entries")
+    editor.measured &= {row["external_id"] for row in rows}
 
 
 DATABASE = (

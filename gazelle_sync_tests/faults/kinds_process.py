@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.faults.context import PullContext
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.processes import Point, at
-from gazelle_sync_tests.faults.scene import Scene
+from gazelle_sync_tests.support.processes import Point, at
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
 
@@ -22,15 +22,15 @@ REACH = {
 """How often a run passes each point, roughly: the n-th passage is drawn from these."""
 
 
-def _point(scene: Scene) -> Point:
-    name = scene.draw.choice(list(REACH))
-    return Point(name, scene.draw.randint(1, REACH[name]), scene.draw.random() < 0.5)
+def _point(context: PullContext) -> Point:
+    name = context.draw.choice(list(REACH))
+    return Point(name, context.draw.randint(1, REACH[name]), context.draw.random() < 0.5)
 
 
 def _signalled(number: signal.Signals, *, times: int = 1) -> Strike:
-    def strike(scene: Scene) -> None:
+    def strike(context: PullContext) -> None:
         for _ in range(times):
-            scene.run_in_a_process(scene.mode(), lambda pid: _later(pid, number, scene.draw.uniform(0.02, 0.5)))
+            context.run_in_a_process(context.mode(), lambda pid: _later(pid, number, context.draw.uniform(0.02, 0.5)))
 
     return strike
 
@@ -40,18 +40,18 @@ def _later(pid: int, number: signal.Signals, wait_s: float) -> None:
     os.kill(pid, number)
 
 
-def _killed_at_a_point(scene: Scene) -> None:
-    point = _point(scene)
-    scene.story.append(f"killed {'after' if point.after else 'before'} {point.name} {point.nth}")
-    scene.run_in_a_process(scene.mode(), lambda _: None, point)
+def _killed_at_a_point(context: PullContext) -> None:
+    point = _point(context)
+    context.story.append(f"killed {'after' if point.after else 'before'} {point.name} {point.nth}")
+    context.run_in_a_process(context.mode(), lambda _: None, point)
 
 
 def _breaks(error: Callable[[], BaseException]) -> Strike:
-    def strike(scene: Scene) -> None:
-        point = _point(scene)
-        scene.story.append(f"breaks {'after' if point.after else 'before'} {point.name} {point.nth}")
+    def strike(context: PullContext) -> None:
+        point = _point(context)
+        context.story.append(f"breaks {'after' if point.after else 'before'} {point.name} {point.nth}")
 
-        scene.pull(during=_breaking(point, error))
+        context.pull(during=_breaking(point, error))
 
     return strike
 
@@ -68,44 +68,44 @@ def _breaking(point: Point, error: Callable[[], BaseException]) -> Iterator[None
         undo()
 
 
-def _suspended(scene: Scene) -> None:
+def _suspended(context: PullContext) -> None:
     """A machine that sleeps in the middle of a run, while another one begins."""
-    mode = scene.mode()
+    mode = context.mode()
 
     def sleep(pid: int) -> None:
-        _later(pid, signal.SIGSTOP, scene.draw.uniform(0.05, 0.3))
-        scene.pull(lock_wait_s=0.2)
+        _later(pid, signal.SIGSTOP, context.draw.uniform(0.05, 0.3))
+        context.pull(lock_wait_s=0.2)
         os.kill(pid, signal.SIGCONT)
 
-    scene.run_in_a_process(mode, sleep)
+    context.run_in_a_process(mode, sleep)
 
 
-def _together(scene: Scene) -> None:
-    modes = [scene.mode() for _ in range(scene.draw.randint(2, 3))]
-    environment = scene.shop.environment()
-    pids = [scene.ground.launcher.begin(environment, mode) for mode in modes]
+def _together(context: PullContext) -> None:
+    modes = [context.mode() for _ in range(context.draw.randint(2, 3))]
+    environment = context.shop.environment()
+    pids = [context.servers.processes.begin(environment, mode) for mode in modes]
     for pid, mode in zip(pids, modes, strict=True):
-        scene.end(pid, mode)
+        context.end(pid, mode)
 
 
-def _killed_and_followed(scene: Scene) -> None:
+def _killed_and_followed(context: PullContext) -> None:
     """The next run begins before the dead one's sessions are gone."""
-    scene.run_in_a_process(scene.mode(), lambda pid: _later(pid, signal.SIGKILL, scene.draw.uniform(0.05, 0.4)))
-    scene.pull(lock_wait_s=5)
+    context.run_in_a_process(context.mode(), lambda pid: _later(pid, signal.SIGKILL, context.draw.uniform(0.05, 0.4)))
+    context.pull(lock_wait_s=5)
 
 
-def _another_place(scene: Scene) -> None:
+def _another_place(context: PullContext) -> None:
     """A machine with another time zone and no language."""
-    zone = scene.draw.choice(["Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles"])
-    scene.run_in_a_process(scene.mode(), lambda _: None, TZ=zone, LANG="C", LC_ALL="C")
+    zone = context.draw.choice(["Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles"])
+    context.run_in_a_process(context.mode(), lambda _: None, TZ=zone, LANG="C", LC_ALL="C")
 
 
-def _under_dagster(scene: Scene) -> None:
+def _under_dagster(context: PullContext) -> None:
     """The tick as Dagster runs it, while Gazelle is unwell."""
     from gazelle_sync_tests.faults.under_dagster import run_tick
 
-    scene.arm(scene.draw.choice(["status", "reset", "truncated", "graphql_errors", "total_wrong", "html_200"]))
-    scene.note_run(Mode.TICK, run_tick(scene.shop))
+    context.arm(context.draw.choice(["status", "reset", "truncated", "graphql_errors", "total_wrong", "html_200"]))
+    context.note_run(Mode.TICK, run_tick(context.shop))
 
 
 PROCESS = (

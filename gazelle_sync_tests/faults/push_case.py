@@ -1,4 +1,4 @@
-"""One case of a push campaign: a seed is a shop, people on both sides, a fault or two, quiet, and a judgement."""
+"""One case of a push campaign: from a seed, a shop, edits on both sides, faults, a recovery, and the oracle."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.case import Result
-from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
-from gazelle_sync_tests.faults.push_judge import after_quiet, at_any_time
-from gazelle_sync_tests.faults.push_people import Sides
-from gazelle_sync_tests.faults.push_scene import PushScene
+from gazelle_sync_tests.faults.push_context import PushContext
+from gazelle_sync_tests.faults.push_editor import PushEditor
+from gazelle_sync_tests.faults.push_oracle import after_quiet, at_any_time
+from gazelle_sync_tests.faults.servers import Servers
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
 
@@ -26,12 +26,12 @@ QUIET_ROUNDS = 6
 class PushCase:
     """See the module."""
 
-    def __init__(self, seed: int, kind: Kind, kinds: Kinds, ground: Ground, shop: Shop, result: Result) -> None:
-        self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - a dice
-        self._kind, self._kinds, self._ground, self._shop = kind, kinds, ground, shop
+    def __init__(self, seed: int, kind: Kind, kinds: Kinds, servers: Servers, shop: Shop, result: Result) -> None:
+        self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - reproducible, not secret
+        self._kind, self._kinds, self._servers, self._shop = kind, kinds, servers, shop
         self._figures, self._story = result.figures, result.story
         self._office = Office(shop, *self._draw.choice(WAYS))
-        self._sides = Sides(self._office, self._draw)
+        self._editor = PushEditor(self._office, self._draw)
         self._story.append(f"{self._office.transport}, {self._office.service}")
 
     def live(self) -> None:
@@ -41,15 +41,15 @@ class PushCase:
             self._shop.admin.settings(clock_skew_s=draw.randint(-100_000, 100_000))
         if draw.random() < 0.7:
             self._pull()
-        for piano in self._sides.pianos:
-            self._sides.edit_here(piano)
+        for piano in self._editor.pianos:
+            self._editor.edit_here(piano)
         if draw.random() < 0.6:
             self._push_in_peace()
             self._work(draw.randint(2, 6))
             if draw.random() < 0.4:
-                self._sides.edit_both(draw.choice(self._sides.pianos))
-            self._sides.edit_here(draw.choice(self._sides.pianos))  # so that the fault has something to strike
-        self._sides.settle_statuses()
+                self._editor.edit_both(draw.choice(self._editor.pianos))
+            self._editor.edit_here(draw.choice(self._editor.pianos))  # so that the fault has something to strike
+        self._editor.settle_statuses()
         self._meet(self._kind)
         if draw.random() < 0.2:
             self._pull()
@@ -61,10 +61,10 @@ class PushCase:
         self._quiet()
 
     def _work(self, deeds: int) -> None:
-        self._story += self._sides.work(deeds)
+        self._story += self._editor.work(deeds)
 
-    def _scene(self) -> PushScene:
-        return PushScene(self._ground, self._shop, self._office, self._sides, self._draw)
+    def _context(self) -> PushContext:
+        return PushContext(self._servers, self._shop, self._office, self._editor, self._draw)
 
     def _pull(self) -> None:
         admin = self._shop.admin
@@ -72,45 +72,45 @@ class PushCase:
             clock_skew_s=admin.settings()["clock_skew_s"] + 2
         )  # so that stamps, of whole seconds, are settled
         self._shop.sync(Mode.DEEP, only=PULLED)
-        self._sides.look()
+        self._editor.look()
 
     def _push_in_peace(self) -> None:
-        scene = self._scene()
-        if not scene.push().succeeded:
-            self._figures.add(f.FALSE_ALARMS, f"a push in peace: {scene.runs[0].words[:300]}{scene.runs[0].stack}")
-        self._sides.look()
-        self._sides.agree()
+        context = self._context()
+        if not context.push().succeeded:
+            self._figures.add(f.FALSE_ALARMS, f"a push in peace: {context.runs[0].words[:300]}{context.runs[0].stack}")
+        self._editor.look()
+        self._editor.agree()
         self._story.append("pushed in peace")
 
     def _meet(self, kind: Kind) -> None:
         self._story.append(f"[{kind.group}/{kind.name}]")
-        scene = self._scene()
+        context = self._context()
         self._office.let_doubts_pass()  # whatever was late is in since the last fault was healed
         was_in_trouble = self._shop.count("vincent_dindy_piano_updates", "sync_error IS NOT NULL") > 0
         try:
-            kind.strike(scene)
+            kind.strike(context)
         finally:
-            self._story += scene.story
-            struck = scene.heal()
-        self._sides.look()
+            self._story += context.story
+            struck = context.heal()
+        self._editor.look()
         self._story.append(f"struck {struck}")
-        for figure, words in at_any_time(self._office, self._sides):
+        for figure, words in at_any_time(self._office, self._editor):
             self._figures.add(figure, f"after {kind.name}: {words}")
-        self._judge_words(kind, scene, was_in_trouble=was_in_trouble)
+        self._judge_words(kind, context, was_in_trouble=was_in_trouble)
 
-    def _judge_words(self, kind: Kind, scene: PushScene, *, was_in_trouble: bool) -> None:
-        told = [run for run in scene.runs if not run.succeeded]
-        for run in scene.runs:
+    def _judge_words(self, kind: Kind, context: PushContext, *, was_in_trouble: bool) -> None:
+        told = [run for run in context.runs if not run.succeeded]
+        for run in context.runs:
             if run.stack:
                 self._figures.add(f.ALERTS, f"{kind.name}: ended with a stack, not a reason: {run.stack[-3000:]}")
         due = self._shop.query(
             "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false)"
         )
-        if scene.runs and scene.runs[-1].succeeded and due and not scene.was_edited:
+        if context.runs and context.runs[-1].succeeded and due and not context.was_edited:
             self._figures.add(f.ALERTS, f"{kind.name}: a push says that everything went, and {due} are still due")
         if kind.expects is Expect.HARMLESS and told and not was_in_trouble:
             self._figures.add(f.FALSE_ALARMS, f"{kind.name} is harmless, and a push said: {told[0].words[:300]}")
-        if kind.expects is Expect.SAID and scene.held:
+        if kind.expects is Expect.SAID and context.held:
             if not told:
                 self._figures.add(f.ALERTS, f"{kind.name} held to the end, and every push succeeded")
             elif not any(re.search(kind.words, run.words, re.IGNORECASE) for run in told):
@@ -122,12 +122,12 @@ class PushCase:
         for _ in range(QUIET_ROUNDS):
             self._office.let_doubts_pass()
             report = self._office.push(grace_s=0.5)
-            self._sides.look()
-            failed = [o for o in report.outcomes if o.failed and o.key not in self._sides.gone]
+            self._editor.look()
+            failed = [o for o in report.outcomes if o.failed and o.key not in self._editor.gone]
             if not failed and not report.stopped and not any(o.sent or o.followed for o in report.outcomes):
                 break
             self._pull()
         else:
             self._figures.add(f.UNSETTLED, f"after {QUIET_ROUNDS} rounds there is still something to send")
-        for figure, words in after_quiet(self._office, self._sides):
+        for figure, words in after_quiet(self._office, self._editor):
             self._figures.add(figure, f"at the end: {words}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from gazelle_sync.pull.context import Mode
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.push_scene import PushScene
+from gazelle_sync_tests.faults.push_context import PushContext
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
 NOBODYS = "pno_recopieDeTravers"
@@ -18,14 +18,14 @@ SLOW = {"timeout_s": 0.6}
 def armed(fault: str, *, push: dict[str, Any] | None = None, most: int = 4, **options: Any) -> Strike:
     """A fault of the sandbox, and a push or two that meet it."""
 
-    def strike(scene: PushScene) -> None:
-        scene.arm(fault, most=most, **options)
+    def strike(context: PushContext) -> None:
+        context.arm(fault, most=most, **options)
         if fault == "timeout":
             # What was given up arrives all the same. Arriving after somebody's later edit, it would write over it, and
-            # no client could tell: the API knows no condition. People wait until it is in.
-            scene.finally_do(lambda: time.sleep(float(options["seconds"])))
-        for _ in range(scene.draw.randint(1, 2)):
-            scene.push(**push or {})
+            # no client could tell: the API knows no condition. AccountEditor wait until it is in.
+            context.finally_do(lambda: time.sleep(float(options["seconds"])))
+        for _ in range(context.draw.randint(1, 2)):
+            context.push(**push or {})
 
     return strike
 
@@ -33,12 +33,12 @@ def armed(fault: str, *, push: dict[str, Any] | None = None, most: int = 4, **op
 def _on_creates(fault: str, **options: Any) -> Strike:
     """Strikes comments alone: what is sent twice there is seen twice."""
 
-    def strike(scene: PushScene) -> None:
-        times, create = scene.draw.randint(1, 5), scene.draw.choice(scene.creates)
-        scene.shop.admin.fault(fault, times=times, operation=create, **options)
-        scene.story.append(f"{fault} on {times} {create}")
-        for _ in range(scene.draw.randint(1, 2)):
-            scene.push(**SLOW)
+    def strike(context: PushContext) -> None:
+        times, create = context.draw.randint(1, 5), context.draw.choice(context.creates)
+        context.shop.admin.fault(fault, times=times, operation=create, **options)
+        context.story.append(f"{fault} on {times} {create}")
+        for _ in range(context.draw.randint(1, 2)):
+            context.push(**SLOW)
 
     return strike
 
@@ -46,76 +46,76 @@ def _on_creates(fault: str, **options: Any) -> Strike:
 def _late(**answer: Any) -> Strike:
     """Gazelle goes on with a create after a bad answer, and has it some moments later."""
 
-    def strike(scene: PushScene) -> None:
-        draw = scene.draw
-        seconds, create = draw.uniform(0.2, 1.5), draw.choice((*scene.creates, "createPianoMeasurement"))
-        scene.shop.admin.fault("late", times=draw.randint(1, 3), operation=create, seconds=seconds, **answer)
-        scene.story.append(f"late by {seconds:.1f} s on {create}")
-        scene.finally_do(lambda: time.sleep(seconds + 0.2))
+    def strike(context: PushContext) -> None:
+        draw = context.draw
+        seconds, create = draw.uniform(0.2, 1.5), draw.choice((*context.creates, "createPianoMeasurement"))
+        context.shop.admin.fault("late", times=draw.randint(1, 3), operation=create, seconds=seconds, **answer)
+        context.story.append(f"late by {seconds:.1f} s on {create}")
+        context.finally_do(lambda: time.sleep(seconds + 0.2))
         for _ in range(draw.randint(1, 3)):
-            scene.push(**draw.choice([{}, {"timeout_s": 2.0}]))
+            context.push(**draw.choice([{}, {"timeout_s": 2.0}]))
 
     return strike
 
 
-def _forbidden_word(scene: PushScene) -> None:
+def _forbidden_word(context: PushContext) -> None:
     """A firewall that stumbles over a word of one note; the others go."""
-    piano, word = scene.draw.choice(scene.sides.living), "DROP TABLE"
-    text = f"note {scene.draw.randrange(10**9)} {word}"
-    scene.sides.said[piano].add(text)
-    scene.office.edit(piano, notes=text)
-    scene.shop.admin.fault("status", code=403, times=0, operation=word)
-    scene.held = True
-    scene.push()
-    others = [key for key, row in scene.sides.rows().items() if key != piano and "403" in (row["sync_error"] or "")]
+    piano, word = context.draw.choice(context.editor.living), "DROP TABLE"
+    text = f"note {context.draw.randrange(10**9)} {word}"
+    context.editor.said[piano].add(text)
+    context.office.edit(piano, notes=text)
+    context.shop.admin.fault("status", code=403, times=0, operation=word)
+    context.held = True
+    context.push()
+    others = [key for key, row in context.editor.rows().items() if key != piano and "403" in (row["sync_error"] or "")]
     if others:
         raise AssertionError(f"a word in a note of {piano} keeps {others} from being sent")
 
 
 def _with(*, said: bool = True, **options: Any) -> Strike:
-    def strike(scene: PushScene) -> None:
-        scene.held = said and _is_anything_due(scene)
-        scene.push(**options)
+    def strike(context: PushContext) -> None:
+        context.held = said and _is_anything_due(context)
+        context.push(**options)
 
     return strike
 
 
-def _is_anything_due(scene: PushScene) -> bool:
-    return bool(scene.shop.value("SELECT count(*) FROM vincent_dindy_piano_updates WHERE needs_sync"))
+def _is_anything_due(context: PushContext) -> bool:
+    return bool(context.shop.value("SELECT count(*) FROM vincent_dindy_piano_updates WHERE needs_sync"))
 
 
 def _may_be_due(strike: Strike) -> Strike:
     """What holds to the end is said only where there is something to push."""
 
-    def struck(scene: PushScene) -> None:
-        is_due = _is_anything_due(scene)
-        strike(scene)
-        scene.held = scene.held and is_due
+    def struck(context: PushContext) -> None:
+        is_due = _is_anything_due(context)
+        strike(context)
+        context.held = context.held and is_due
 
     return struck
 
 
-def _mutation_errors(scene: PushScene) -> None:
-    if scene.office.transport == "rest":
-        scene.arm("status", code=422, operation="/api/v1/")
+def _mutation_errors(context: PushContext) -> None:
+    if context.office.transport == "rest":
+        context.arm("status", code=422, operation="/api/v1/")
     else:
-        scene.arm("mutation_errors", message="Le registre est fermé", operation="mutation")
-    scene.held = False  # perhaps there was nothing that it could strike
-    scene.push()
+        context.arm("mutation_errors", message="Le registre est fermé", operation="mutation")
+    context.held = False  # perhaps there was nothing that it could strike
+    context.push()
 
 
-def _token_expires(scene: PushScene) -> None:
-    oauth = scene.shop.oauth()
-    deed = scene.once_a_piano(lambda _: scene.shop.admin.expire_token(), chance=0.5)
-    with scene.elbow(after_send=deed, after_read=deed):
-        scene.push(**oauth)
+def _token_expires(context: PushContext) -> None:
+    oauth = context.shop.oauth()
+    deed = context.once_a_piano(lambda _: context.shop.admin.expire_token(), chance=0.5)
+    with context.hooked(after_send=deed, after_read=deed):
+        context.push(**oauth)
 
 
-def _token_revoked(scene: PushScene) -> None:
-    oauth = scene.shop.oauth()
-    scene.shop.admin.expire_token()
-    scene.held = _is_anything_due(scene)
-    scene.push(**oauth | {"client_secret": "another"})
+def _token_revoked(context: PushContext) -> None:
+    oauth = context.shop.oauth()
+    context.shop.admin.expire_token()
+    context.held = _is_anything_due(context)
+    context.push(**oauth | {"client_secret": "another"})
 
 
 def _kind(name: str, about: str, fault: str, expects: Expect, words: str = "", **options: Any) -> Kind:
@@ -174,12 +174,12 @@ def _lie(name: str, about: str, fault: str, expects: Expect = HONEST, words: str
 def _emptied(name: str, about: str, fault: str, **options: Any) -> Kind:
     """An emptiness that is a lie. Of a piano that nobody here ever read, it could as well be true: so one was read."""
 
-    def strike(scene: PushScene) -> None:
-        admin = scene.shop.admin
+    def strike(context: PushContext) -> None:
+        admin = context.shop.admin
         admin.settings(clock_skew_s=admin.settings()["clock_skew_s"] + 2)  # stamps, of whole seconds, are settled
-        scene.shop.sync(Mode.DEEP, only=("pianos",))
-        scene.sides.look()
-        _may_be_due(armed(fault, **options))(scene)
+        context.shop.sync(Mode.DEEP, only=("pianos",))
+        context.editor.look()
+        _may_be_due(armed(fault, **options))(context)
 
     return Kind(name, "graphql", about, strike, HONEST)
 
@@ -207,66 +207,66 @@ GRAPHQL = (
 def _while_pushing(moment: str) -> Strike:
     """Somebody at Gazelle edits a piano under our hands."""
 
-    def strike(scene: PushScene) -> None:
+    def strike(context: PushContext) -> None:
         # REST's answers do not say what a write replaced: there, the reading just before is all that can be done.
-        at = moment if scene.office.transport == "graphql" else "after_read"
-        with scene.elbow(**{at: scene.once_a_piano(scene.sides.edit_there)}):
-            scene.push()
+        at = moment if context.office.transport == "graphql" else "after_read"
+        with context.hooked(**{at: context.once_a_piano(context.editor.edit_there)}):
+            context.push()
 
     return strike
 
 
-def _says_the_same(scene: PushScene) -> None:
-    for piano in scene.sides.pianos:
-        scene.sides.say_the_same(piano)
-    scene.shop.admin.fault(scene.draw.choice(["close_after", "reset"]), times=scene.draw.randint(1, 3),
-                           operation=scene.draw.choice(scene.creates))  # fmt: skip
-    scene.push()
+def _says_the_same(context: PushContext) -> None:
+    for piano in context.editor.pianos:
+        context.editor.say_the_same(piano)
+    context.shop.admin.fault(context.draw.choice(["close_after", "reset"]), times=context.draw.randint(1, 3),
+                           operation=context.draw.choice(context.creates))  # fmt: skip
+    context.push()
 
 
 def _deleted(*, while_pushing: bool) -> Strike:
-    def strike(scene: PushScene) -> None:
-        piano = scene.draw.choice(scene.sides.living)
-        scene.sides.edit_here(piano)
-        scene.sides.gone.add(piano)
+    def strike(context: PushContext) -> None:
+        piano = context.draw.choice(context.editor.living)
+        context.editor.edit_here(piano)
+        context.editor.gone.add(piano)
 
         def delete(_: str = "") -> None:
-            scene.shop.admin.delete("pianos", piano)
+            context.shop.admin.delete("pianos", piano)
 
         if not while_pushing:
-            scene.held = True
+            context.held = True
             delete()
-            scene.push()
+            context.push()
             return
-        deed = scene.once_a_piano(lambda one: delete() if one == piano else None, chance=0.5)
-        with scene.elbow(after_read=deed, before_send=deed):
-            scene.push()
-        if scene.shop.admin.record("pianos", piano) is not None:
+        deed = context.once_a_piano(lambda one: delete() if one == piano else None, chance=0.5)
+        with context.hooked(after_read=deed, before_send=deed):
+            context.push()
+        if context.shop.admin.record("pianos", piano) is not None:
             delete()
 
     return strike
 
 
-def _unknown(scene: PushScene) -> None:
-    scene.office.edit(NOBODYS, notes="Un numéro mal recopié")
-    scene.sides.gone.add(NOBODYS)
-    scene.held = True
-    scene.push()
+def _unknown(context: PushContext) -> None:
+    context.office.edit(NOBODYS, notes="Un numéro mal recopié")
+    context.editor.gone.add(NOBODYS)
+    context.held = True
+    context.push()
 
 
-def _inactive(scene: PushScene) -> None:
-    piano = scene.draw.choice(scene.sides.living)
-    scene.sides.edit_here(piano)
-    scene.shop.admin.edit("pianos", piano, status="INACTIVE")
-    scene.finally_do(lambda: scene.shop.admin.edit("pianos", piano, status="ACTIVE"))
-    scene.push()
+def _inactive(context: PushContext) -> None:
+    piano = context.draw.choice(context.editor.living)
+    context.editor.edit_here(piano)
+    context.shop.admin.edit("pianos", piano, status="INACTIVE")
+    context.finally_do(lambda: context.shop.admin.edit("pianos", piano, status="ACTIVE"))
+    context.push()
 
 
-def _clock_jumps(scene: PushScene) -> None:
-    admin = scene.shop.admin
-    admin.settings(clock_skew_s=admin.settings()["clock_skew_s"] + scene.draw.choice([60, 3600, 90_000]))
-    scene.sides.work(2)
-    scene.push()
+def _clock_jumps(context: PushContext) -> None:
+    admin = context.shop.admin
+    admin.settings(clock_skew_s=admin.settings()["clock_skew_s"] + context.draw.choice([60, 3600, 90_000]))
+    context.editor.work(2)
+    context.push()
 
 
 GAZELLE = (

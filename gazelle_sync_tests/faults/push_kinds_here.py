@@ -8,8 +8,8 @@ import threading
 import time
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
+from gazelle_sync_tests.faults.push_context import PushContext
 from gazelle_sync_tests.faults.push_kinds_api import SLOW
-from gazelle_sync_tests.faults.push_scene import PushScene
 from gazelle_sync_tests.support.pushing import TABLE, Countdown
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
@@ -20,93 +20,93 @@ LAST_STEP = 70
 
 
 def _edited(moment: str) -> Strike:
-    def strike(scene: PushScene) -> None:
-        scene.was_edited = True
-        with scene.elbow(**{moment: scene.once_a_piano(scene.sides.edit_here, chance=0.4)}):
-            scene.push()
+    def strike(context: PushContext) -> None:
+        context.was_edited = True
+        with context.hooked(**{moment: context.once_a_piano(context.editor.edit_here, chance=0.4)}):
+            context.push()
 
     return strike
 
 
-def _edited_in_doubt(scene: PushScene) -> None:
+def _edited_in_doubt(context: PushContext) -> None:
     """The answer is lost, nobody can look, and the row says something else by the next push."""
-    scene.shop.admin.fault("close_after", times=2, operation=scene.draw.choice(scene.creates))
-    scene.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
-    scene.push()
-    scene.sides.look()
-    for piano in scene.sides.living:
-        scene.sides.edit_here(piano)
-    scene.shop.admin.clear_faults()
-    scene.push()
+    context.shop.admin.fault("close_after", times=2, operation=context.draw.choice(context.creates))
+    context.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
+    context.push()
+    context.editor.look()
+    for piano in context.editor.living:
+        context.editor.edit_here(piano)
+    context.shop.admin.clear_faults()
+    context.push()
 
 
-def _unknown_status(scene: PushScene) -> None:
-    piano = scene.draw.choice(scene.sides.living)
-    row = scene.sides.row(piano) or {}
-    scene.sides.clashes.pop(piano, None)  # the edit that follows is another one
-    scene.was_edited = True  # somebody corrects it before anybody looks
-    scene.office.edit(piano, status="cassé")
-    scene.finally_do(lambda: scene.office.edit(piano, status=row.get("status") or "normal"))
-    scene.held = True
-    scene.push()
+def _unknown_status(context: PushContext) -> None:
+    piano = context.draw.choice(context.editor.living)
+    row = context.editor.row(piano) or {}
+    context.editor.clashes.pop(piano, None)  # the edit that follows is another one
+    context.was_edited = True  # somebody corrects it before anybody looks
+    context.office.edit(piano, status="cassé")
+    context.finally_do(lambda: context.office.edit(piano, status=row.get("status") or "normal"))
+    context.held = True
+    context.push()
 
 
-def _hidden(scene: PushScene) -> None:
+def _hidden(context: PushContext) -> None:
     """A hidden row stays here; shown again, it goes."""
-    piano = scene.draw.choice(scene.sides.living)
-    before = scene.sides.comments()[piano]
-    scene.was_edited = True  # it is shown again before anybody looks
-    scene.office.edit(piano, is_hidden=True, **scene.sides.entries(piano))
-    scene.push()
-    if scene.sides.comments()[piano] != before:
+    piano = context.draw.choice(context.editor.living)
+    before = context.editor.comments()[piano]
+    context.was_edited = True  # it is shown again before anybody looks
+    context.office.edit(piano, is_hidden=True, **context.editor.entries(piano))
+    context.push()
+    if context.editor.comments()[piano] != before:
         raise AssertionError("a hidden row was sent")
-    scene.finally_do(lambda: scene.office.edit(piano, is_hidden=False))
+    context.finally_do(lambda: context.office.edit(piano, is_hidden=False))
 
 
-def _emptied(scene: PushScene) -> None:
+def _emptied(context: PushContext) -> None:
     """Somebody empties a row, and somebody else makes one that says nothing."""
-    piano = scene.draw.choice(scene.sides.living)
-    scene.sides.clashes.pop(piano, None)  # the edit that follows is another one
-    scene.office.edit(piano, status=None, notes=None, observations=None, travail=None, a_faire=None)
-    scene.office.edit(scene.office.piano(len(scene.sides.pianos)), notes=None)
-    scene.push()
+    piano = context.draw.choice(context.editor.living)
+    context.editor.clashes.pop(piano, None)  # the edit that follows is another one
+    context.office.edit(piano, status=None, notes=None, observations=None, travail=None, a_faire=None)
+    context.office.edit(context.office.piano(len(context.editor.pianos)), notes=None)
+    context.push()
 
 
-def _removed(scene: PushScene) -> None:
+def _removed(context: PushContext) -> None:
     """The row goes while its push is under way, and comes back with the same words."""
-    piano = scene.draw.choice(scene.sides.living)
-    scene.sides.clashes.pop(piano, None)  # what both sides agreed on goes with the row
-    row = scene.sides.row(piano) or {}
+    piano = context.draw.choice(context.editor.living)
+    context.editor.clashes.pop(piano, None)  # what both sides agreed on goes with the row
+    row = context.editor.row(piano) or {}
     values = {name: row.get(name) for name in ("status", "notes", "observations", "travail", "completed_at")}
 
     def remove(one: str) -> None:
         if one == piano:
-            scene.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
+            context.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
 
-    scene.was_edited = True
-    deed = scene.once_a_piano(remove, chance=0.5)
-    with scene.elbow(after_read=deed, before_send=deed, after_send=deed):
-        scene.push()
-    if scene.draw.random() < 0.5:
-        scene.office.edit(piano, **values)
-        scene.push()
+    context.was_edited = True
+    deed = context.once_a_piano(remove, chance=0.5)
+    with context.hooked(after_read=deed, before_send=deed, after_send=deed):
+        context.push()
+    if context.draw.random() < 0.5:
+        context.office.edit(piano, **values)
+        context.push()
 
 
-def _made_anew(scene: PushScene) -> None:
+def _made_anew(context: PushContext) -> None:
     """The row is deleted and inserted again, with other words, while its push is under way."""
-    piano = scene.draw.choice(scene.sides.living)
-    scene.sides.edit_here(piano)
-    scene.sides.clashes.pop(piano, None)  # what both sides agreed on goes with the row
+    piano = context.draw.choice(context.editor.living)
+    context.editor.edit_here(piano)
+    context.editor.clashes.pop(piano, None)  # what both sides agreed on goes with the row
 
     def replace_row(one: str) -> None:
         if one == piano:
-            scene.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
-            scene.sides.edit_here(piano)
+            context.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
+            context.editor.edit_here(piano)
 
-    scene.was_edited = True
-    deed = scene.once_a_piano(replace_row, chance=0.5)
-    with scene.elbow(after_read=deed, before_send=deed, after_send=deed):
-        scene.push()
+    context.was_edited = True
+    deed = context.once_a_piano(replace_row, chance=0.5)
+    with context.hooked(after_read=deed, before_send=deed, after_send=deed):
+        context.push()
 
 
 SHOP = (
@@ -137,48 +137,48 @@ LOCK = "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
 def _gone_after(which: str = "", *, stays_away: bool = False) -> Strike:
     """The database goes once a request was sent, before its answer could be written down."""
 
-    def strike(scene: PushScene) -> None:
+    def strike(context: PushContext) -> None:
         def gone(_: str) -> None:
             if stays_away:
-                scene.allow_connections(allowed=False)
-                with scene.ground.server() as connection:
+                context.allow_connections(allowed=False)
+                with context.servers.server() as connection:
                     connection.execute(
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'a_case'"
                     )
                 return
-            scene.cut(which)
+            context.cut(which)
 
-        scene.finally_do(lambda: scene.allow_connections(allowed=True))
-        deed = scene.once_a_piano(gone, chance=0.5)
-        with scene.elbow(after_send=deed):
-            scene.push()
+        context.finally_do(lambda: context.allow_connections(allowed=True))
+        deed = context.once_a_piano(gone, chance=0.5)
+        with context.hooked(after_send=deed):
+            context.push()
 
     return strike
 
 
-def _cut(scene: PushScene) -> None:
-    with scene.meanwhile(scene.cut, within_s=0.2):
-        scene.push()
+def _cut(context: PushContext) -> None:
+    with context.meanwhile(context.cut, within_s=0.2):
+        context.push()
 
 
-def _crash(scene: PushScene) -> None:
+def _crash(context: PushContext) -> None:
     # A copied database's sequences begin again where they stood, unless a checkpoint lies between copy and crash.
-    scene.shop.query("CHECKPOINT")
-    with scene.meanwhile(scene.ground.crash, within_s=0.2):
-        scene.push()
-    scene.ground.wait_until_up()
+    context.shop.query("CHECKPOINT")
+    with context.meanwhile(context.servers.crash, within_s=0.2):
+        context.push()
+    context.servers.wait_until_up()
 
 
-def _far(scene: PushScene) -> None:
-    with scene.far_away():
-        scene.push(rate_per_s=scene.draw.choice([0, 10, 20]), timeout_s=10.0)
+def _far(context: PushContext) -> None:
+    with context.far_away():
+        context.push(rate_per_s=context.draw.choice([0, 10, 20]), timeout_s=10.0)
 
 
 def _set(*choices: dict[str, str], held: bool = False) -> Strike:
-    def strike(scene: PushScene) -> None:
-        scene.held = held
-        scene.set_database(**scene.draw.choice(choices))
-        scene.push()
+    def strike(context: PushContext) -> None:
+        context.held = held
+        context.set_database(**context.draw.choice(choices))
+        context.push()
 
     return strike
 
@@ -203,64 +203,64 @@ DATABASE = (
 
 
 def _killed_at_a_step(times: int = 1) -> Strike:
-    def strike(scene: PushScene) -> None:
+    def strike(context: PushContext) -> None:
         for _ in range(times):
-            step = scene.draw.randint(1, LAST_STEP)
-            scene.story.append(f"killed at step {step}")
-            scene.end_process(scene.begin_process(Countdown(step)))
-            scene.sides.look()
+            step = context.draw.randint(1, LAST_STEP)
+            context.story.append(f"killed at step {step}")
+            context.end_process(context.begin_process(Countdown(step)))
+            context.editor.look()
 
     return strike
 
 
 def _signalled(number: signal.Signals, *, followed: bool = False) -> Strike:
-    def strike(scene: PushScene) -> None:
-        pid = scene.begin_process()
-        time.sleep(scene.draw.uniform(0.02, 0.3))
+    def strike(context: PushContext) -> None:
+        pid = context.begin_process()
+        time.sleep(context.draw.uniform(0.02, 0.3))
         os.kill(pid, number)
         if followed:
-            scene.push()
-        scene.end_process(pid)
+            context.push()
+        context.end_process(pid)
 
     return strike
 
 
-def _killed_in_bad_weather(scene: PushScene) -> None:
+def _killed_in_bad_weather(context: PushContext) -> None:
     """Answers are lost, and then the process dies as well."""
-    scene.arm("close_after", may_hold=False)
-    scene.end_process(scene.begin_process(Countdown(scene.draw.randint(10, LAST_STEP))))
+    context.arm("close_after", may_hold=False)
+    context.end_process(context.begin_process(Countdown(context.draw.randint(10, LAST_STEP))))
 
 
-def _suspended(scene: PushScene) -> None:
+def _suspended(context: PushContext) -> None:
     """A machine that sleeps in the middle of a push, while another one begins."""
-    pid = scene.begin_process()
-    time.sleep(scene.draw.uniform(0.02, 0.2))
+    pid = context.begin_process()
+    time.sleep(context.draw.uniform(0.02, 0.2))
     os.kill(pid, signal.SIGSTOP)
-    scene.push(lock_wait_s=0.2)
+    context.push(lock_wait_s=0.2)
     os.kill(pid, signal.SIGCONT)
-    scene.end_process(pid)
+    context.end_process(pid)
 
 
-def _together(scene: PushScene) -> None:
-    pids = [scene.begin_process() for _ in range(scene.draw.randint(1, 2))]
-    scene.push()
+def _together(context: PushContext) -> None:
+    pids = [context.begin_process() for _ in range(context.draw.randint(1, 2))]
+    context.push()
     for pid in pids:
-        scene.end_process(pid)
+        context.end_process(pid)
 
 
-def _threads(scene: PushScene) -> None:
-    threads = [threading.Thread(target=scene.push) for _ in range(2)]
+def _threads(context: PushContext) -> None:
+    threads = [threading.Thread(target=context.push) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _with_a_pull(scene: PushScene) -> None:
+def _with_a_pull(context: PushContext) -> None:
     """A pull reads while a push writes."""
-    thread = threading.Thread(target=lambda: scene.push(**SLOW))
+    thread = threading.Thread(target=lambda: context.push(**SLOW))
     thread.start()
-    scene.shop.sync(only=("users", "clients", "pianos"))
+    context.shop.sync(only=("users", "clients", "pianos"))
     thread.join()
 
 

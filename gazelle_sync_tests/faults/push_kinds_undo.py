@@ -3,76 +3,76 @@
 from __future__ import annotations
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.push_scene import PushScene
+from gazelle_sync_tests.faults.push_context import PushContext
 from gazelle_sync_tests.support.pushing import Countdown
 
 LAST_STEP = 110
 """An undo of some busy rows passes about so many steps."""
 
 
-def _something_sent(scene: PushScene) -> str:
+def _something_sent(context: PushContext) -> str:
     """A run that did something; rows may wait when the undo has ended, so "everything went" is not expected."""
-    scene.was_edited = True
-    for piano in scene.sides.living:
-        scene.sides.edit_here(piano)
-    scene.push()
-    scene.sides.look()
-    return scene.run_to_undo()
+    context.was_edited = True
+    for piano in context.editor.living:
+        context.editor.edit_here(piano)
+    context.push()
+    context.editor.look()
+    return context.run_to_undo()
 
 
-def _killed(scene: PushScene) -> None:
-    run_id = _something_sent(scene)
-    for _ in range(scene.draw.randint(1, 2)):
-        step = scene.draw.randint(1, LAST_STEP)
-        scene.story.append(f"undo of {run_id[:8]} killed at step {step}")
-        scene.end_process(scene.begin_process(Countdown(step), undo=run_id))
-        scene.sides.look()
-        if scene.draw.random() < 0.5:
-            scene.push()
-            scene.sides.look()
-    if scene.draw.random() < 0.7:
-        scene.undo(run_id)
+def _killed(context: PushContext) -> None:
+    run_id = _something_sent(context)
+    for _ in range(context.draw.randint(1, 2)):
+        step = context.draw.randint(1, LAST_STEP)
+        context.story.append(f"undo of {run_id[:8]} killed at step {step}")
+        context.end_process(context.begin_process(Countdown(step), undo=run_id))
+        context.editor.look()
+        if context.draw.random() < 0.5:
+            context.push()
+            context.editor.look()
+    if context.draw.random() < 0.7:
+        context.undo(run_id)
 
 
-def _raced_at_gazelle(scene: PushScene) -> None:
-    run_id = _something_sent(scene)
-    moment = scene.draw.choice(["after_read", "before_send", "after_send"])
-    with scene.elbow(**{moment: scene.once_a_piano(scene.sides.edit_all_there, chance=0.4)}):
-        scene.undo(run_id)
+def _raced_at_gazelle(context: PushContext) -> None:
+    run_id = _something_sent(context)
+    moment = context.draw.choice(["after_read", "before_send", "after_send"])
+    with context.hooked(**{moment: context.once_a_piano(context.editor.edit_all_there, chance=0.4)}):
+        context.undo(run_id)
 
 
-def _raced_here(scene: PushScene) -> None:
-    run_id = _something_sent(scene)
-    moment = scene.draw.choice(["after_read", "before_send", "after_send"])
-    with scene.elbow(**{moment: scene.once_a_piano(scene.sides.edit_here, chance=0.4)}):
-        scene.undo(run_id)
+def _raced_here(context: PushContext) -> None:
+    run_id = _something_sent(context)
+    moment = context.draw.choice(["after_read", "before_send", "after_send"])
+    with context.hooked(**{moment: context.once_a_piano(context.editor.edit_here, chance=0.4)}):
+        context.undo(run_id)
 
 
-def _after_a_later_push(scene: PushScene) -> None:
-    first = _something_sent(scene)
-    scene.sides.work(scene.draw.randint(0, 3))
-    later = _something_sent(scene)
-    runs = [first, later, first] if scene.draw.random() < 0.5 else [first]
+def _after_a_later_push(context: PushContext) -> None:
+    first = _something_sent(context)
+    context.editor.work(context.draw.randint(0, 3))
+    later = _something_sent(context)
+    runs = [first, later, first] if context.draw.random() < 0.5 else [first]
     for run_id in runs:
-        scene.undo(run_id)
-        scene.sides.look()
+        context.undo(run_id)
+        context.editor.look()
 
 
-def _two_at_once(scene: PushScene) -> None:
-    run_id = _something_sent(scene)
-    pids = [scene.begin_process(undo=run_id), scene.begin_process()]
-    scene.undo(run_id)
+def _two_at_once(context: PushContext) -> None:
+    run_id = _something_sent(context)
+    pids = [context.begin_process(undo=run_id), context.begin_process()]
+    context.undo(run_id)
     for pid in pids:
-        scene.end_process(pid)
+        context.end_process(pid)
 
 
 def _unanswered(fault: str) -> Strike:
-    def strike(scene: PushScene) -> None:
-        run_id = _something_sent(scene)
-        scene.arm(fault, may_hold=False, operation=scene.draw.choice(["delete", "PushPiano", ""]))
-        scene.undo(run_id)
-        scene.push()
-        scene.undo(run_id)
+    def strike(context: PushContext) -> None:
+        run_id = _something_sent(context)
+        context.arm(fault, may_hold=False, operation=context.draw.choice(["delete", "PushPiano", ""]))
+        context.undo(run_id)
+        context.push()
+        context.undo(run_id)
 
     return strike
 

@@ -22,11 +22,11 @@ REMOVE = "SET session_replication_role = replica; DELETE FROM"
 """How rows come to dangle: foreign keys are switched off."""
 
 
-def test_a_shop_with_a_history_passes(lived_in: Shop) -> None:
+def test_a_shop_with_a_history_passes(shop_with_history: Shop) -> None:
     for name in NAMES:
-        found = assert_passes(lived_in, name)
+        found = assert_passes(shop_with_history, name)
         assert found.numbers["checked"] > 0
-    sample = assert_passes(lived_in, "integrity_production", thorough=False)
+    sample = assert_passes(shop_with_history, "integrity_production", thorough=False)
     assert 0 < sample.numbers["checked"] <= 7 * SAMPLE
 
 
@@ -91,10 +91,10 @@ def test_a_row_that_nobody_staged_is_found(shop: Shop) -> None:
     assert "sync --full" in str(found.advice)
 
 
-def test_a_deleted_record_that_lives_is_found(lived_in: Shop) -> None:
-    gone = lived_in.value("SELECT min(external_id) FROM gazelle_timeline_entries WHERE deleted_at IS NOT NULL")
-    lived_in.query("UPDATE gazelle_timeline_entries SET deleted_at = NULL WHERE external_id = %s", gone)
-    found = look_at(lived_in, "integrity_production")
+def test_a_deleted_record_that_lives_is_found(shop_with_history: Shop) -> None:
+    gone = shop_with_history.value("SELECT min(external_id) FROM gazelle_timeline_entries WHERE deleted_at IS NOT NULL")
+    shop_with_history.query("UPDATE gazelle_timeline_entries SET deleted_at = NULL WHERE external_id = %s", gone)
+    found = look_at(shop_with_history, "integrity_production")
     assert found.examples == (f"gazelle_timeline_entries {gone}: is gone at Gazelle and not marked deleted",)
 
 

@@ -1,4 +1,4 @@
-"""A slice of the fault campaign, and the proof that its judge would see what it says is not there."""
+"""A slice of the fault campaign, and the proof that its oracle finds what is wrong."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gazelle_sync.incidents.watch import WatchResult
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.__main__ import main
+from gazelle_sync_tests.faults.account_editor import AccountEditor
 from gazelle_sync_tests.faults.alerts import ReportedTotal
 from gazelle_sync_tests.faults.campaign import PULL, Tally, jobs, quietly
 from gazelle_sync_tests.faults.case import Result, run_case
-from gazelle_sync_tests.faults.ground import Ground
-from gazelle_sync_tests.faults.judge import Before, Held, differences, emptied, instants_off
-from gazelle_sync_tests.faults.people import People
-from gazelle_sync_tests.faults.scene import Scene
+from gazelle_sync_tests.faults.context import PullContext
+from gazelle_sync_tests.faults.oracle import Before, Held, differences, emptied, instants_off
+from gazelle_sync_tests.faults.servers import Servers
 from gazelle_sync_tests.faults.truth import Truth
 from gazelle_sync_tests.support.shop import Shop
 
@@ -33,39 +33,39 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", SLICE)
-def test_a_case_of_the_campaign_ends_with_nothing_lost(ground: Ground, name: str) -> None:
-    result = run_case(7, PULL[name], PULL, ground)
+def test_a_case_of_the_campaign_ends_with_nothing_lost(servers: Servers, name: str) -> None:
+    result = run_case(7, PULL[name], PULL, servers)
     print("\n".join(result.story))  # noqa: T201 - shown where the test fails
     assert result.crash == ""
     assert result.figures.examples == []
 
 
 @pytest.mark.parametrize("name", ["nested emptied in a tick", "nested cut in a tick"])
-def test_a_kind_that_edits_records_takes_as_many_as_people_have_left(ground: Ground, shop: Shop, name: str) -> None:
+def test_a_kind_that_edits_records_takes_as_many_as_people_have_left(servers: Servers, shop: Shop, name: str) -> None:
     for piano in shop.admin.dump("pianos")[3:]:
         shop.admin.delete("pianos", piano["id"])
-    draw = random.Random(1)  # noqa: S311 - a dice
-    scene = Scene(ground, shop, People(shop, draw), draw)
+    draw = random.Random(1)  # noqa: S311 - reproducible, not secret
+    context = PullContext(servers, shop, AccountEditor(shop, draw), draw)
     try:
-        PULL[name].strike(scene)
+        PULL[name].strike(context)
     finally:
-        scene.heal()
-    assert len(scene.runs) == 1
+        context.heal()
+    assert len(context.runs) == 1
 
 
-# ---- the judge
+# ---- the oracle
 
 
-def judged(shop: Shop, people: People | None = None) -> set[str]:
-    people = people or People(shop, random.Random(1))  # noqa: S311 - a dice
+def judged(shop: Shop, people: AccountEditor | None = None) -> set[str]:
+    people = people or AccountEditor(shop, random.Random(1))  # noqa: S311 - reproducible, not secret
     return {difference.figure for difference in differences(Held(shop), Truth(shop.sandbox), people)}
 
 
-def test_a_shop_that_is_equal_to_gazelle_is_found_equal(lived_in: Shop) -> None:
-    people = People(lived_in, random.Random(1))  # noqa: S311 - a dice
-    people.added = {external_id: {"ici"} for external_id in lived_in.local_tags}
-    assert judged(lived_in, people) == set()
-    assert Held(lived_in).restaged == []
+def test_a_shop_that_is_equal_to_gazelle_is_found_equal(shop_with_history: Shop) -> None:
+    people = AccountEditor(shop_with_history, random.Random(1))  # noqa: S311 - reproducible, not secret
+    people.added = {external_id: {"ici"} for external_id in shop_with_history.local_tags}
+    assert judged(shop_with_history, people) == set()
+    assert Held(shop_with_history).restaged == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_judge_sees_a_view_that_shows_another_hour(shop: Shop) -> None:
 
 
 def test_the_judge_sees_what_does_not_outlive_a_run(shop: Shop) -> None:
-    people = People(shop, random.Random(1))  # noqa: S311 - a dice
+    people = AccountEditor(shop, random.Random(1))  # noqa: S311 - reproducible, not secret
     people.work_here()
     before, truth = Before(shop), Truth(shop.sandbox)
     assert list(before.outlived(Held(shop), truth, people)) == []
@@ -125,28 +125,28 @@ def test_the_judge_sees_a_version_that_is_staged_twice(shop: Shop) -> None:
     assert len(Held(shop).restaged) == 1
 
 
-def test_a_run_that_hides_a_loss_is_an_alert_missing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_hides_a_loss_is_an_alert_missing(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(self: object, *_: object) -> str:
         return "success"
 
     kind = PULL["503"]
-    monkeypatch.setattr("gazelle_sync_tests.faults.scene.Scene.status_of", silent)
-    found = [run_case(seed, kind, PULL, ground).figures.counts[f.ALERTS] for seed in range(4)]
+    monkeypatch.setattr("gazelle_sync_tests.faults.context.PullContext.status_of", silent)
+    found = [run_case(seed, kind, PULL, servers).figures.counts[f.ALERTS] for seed in range(4)]
     assert any(found)
 
 
 # ---- alerts
 
 
-def counted(ground: Ground, name: str, figure: str, seeds: int = 3) -> int:
-    return sum(run_case(seed, PULL[name], PULL, ground).figures.counts[figure] for seed in range(seeds))
+def counted(servers: Servers, name: str, figure: str, seeds: int = 3) -> int:
+    return sum(run_case(seed, PULL[name], PULL, servers).figures.counts[figure] for seed in range(seeds))
 
 
 def test_a_failed_run_of_which_nobody_is_told_is_an_alert_missing(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gazelle_sync_tests.faults.alerts.watch", lambda *_: WatchResult())
-    assert counted(ground, "wrong key", f.ALERTS, seeds=1)
+    assert counted(servers, "wrong key", f.ALERTS, seeds=1)
 
 
 def test_a_failed_entity_that_is_left_out_is_an_alert_missing() -> None:
@@ -158,14 +158,14 @@ def test_a_failed_entity_that_is_left_out_is_an_alert_missing() -> None:
     assert ReportedTotal(1, frozenset({("database", "database")})).knows_of("tick", ["clients"])
 
 
-def test_an_alert_about_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alert_about_nothing_is_a_false_alarm(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gazelle_sync.incidents.rules.STALE", timedelta(0))
-    assert counted(ground, "a megabyte", f.FALSE_ALARMS, seeds=1)
+    assert counted(servers, "a megabyte", f.FALSE_ALARMS, seeds=1)
 
 
-def test_an_alert_that_nobody_ends_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alert_that_nobody_ends_is_a_false_alarm(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gazelle_sync.notifications.ledger.close", lambda *_: False)
-    assert counted(ground, "wrong key", f.FALSE_ALARMS, seeds=1)
+    assert counted(servers, "wrong key", f.FALSE_ALARMS, seeds=1)
 
 
 # ---- the campaign

@@ -76,13 +76,13 @@ def test_a_replay_of_nothing_and_one_into_rows_begin_no_load(shop: Shop) -> None
     assert indexes(shop) == before
 
 
-def test_a_replay_into_empty_tables_is_a_load(lived_in: Shop) -> None:
-    before, made = lived_in.fingerprint(with_ids=False), lived_in.value(DEFINITIONS)
-    lived_in.query("TRUNCATE gazelle_timeline_entries")
-    old = indexes(lived_in)
-    lived_in.replay(only=["timeline"])
-    assert indexes(lived_in) != old
-    assert (lived_in.fingerprint(with_ids=False), lived_in.value(DEFINITIONS)) == (before, made)
+def test_a_replay_into_empty_tables_is_a_load(shop_with_history: Shop) -> None:
+    before, made = shop_with_history.fingerprint(with_ids=False), shop_with_history.value(DEFINITIONS)
+    shop_with_history.query("TRUNCATE gazelle_timeline_entries")
+    old = indexes(shop_with_history)
+    shop_with_history.replay(only=["timeline"])
+    assert indexes(shop_with_history) != old
+    assert (shop_with_history.fingerprint(with_ids=False), shop_with_history.value(DEFINITIONS)) == (before, made)
 
 
 def test_a_second_load_forgets_nothing_of_one_that_is_open(shop: Shop) -> None:

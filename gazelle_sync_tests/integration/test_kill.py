@@ -36,7 +36,7 @@ def assert_nothing_is_doubled(shop: Shop) -> None:
 def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(
     new_shop: Shop, processes: Processes, seed: int
 ) -> None:
-    draw = random.Random(seed)  # noqa: S311 - a dice
+    draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
     for _ in range(5):
         processes.pull_and_kill(new_shop.environment(GAZELLE_PAGE_SIZE="25"), draw.uniform(0.02, 0.6))
     new_shop.sync()
@@ -47,7 +47,7 @@ def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, processes: Processes, seed: int) -> None:
-    draw = random.Random(100 + seed)  # noqa: S311 - a dice
+    draw = random.Random(100 + seed)  # noqa: S311 - reproducible, not secret
     environment = shop.environment(GAZELLE_PAGE_SIZE="25")
     for number in range(5):
         shop.admin.random_edits(seed=seed * 10 + number, clients=4, pianos=3, events=10, timeline=5)

@@ -171,25 +171,25 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 
 
 def test_every_statement_that_grows_with_history_brings_its_own_time(
-    lived_in: Shop, databases: Databases, limits: dict[str, set[str]]
+    shop_with_history: Shop, databases: Databases, limits: dict[str, set[str]]
 ) -> None:
     with databases.temporary() as url:
-        first = Shop.on(url, lived_in.sandbox, lived_in.settings.home)
+        first = Shop.on(url, shop_with_history.sandbox, shop_with_history.settings.home)
         set_database(first, statement_timeout="2min")
         first.sync()
         first.leave()
-    set_database(lived_in, statement_timeout="2min")
-    deleted = [record["id"] for record in lived_in.admin.dump("pianos")[:2]]
+    set_database(shop_with_history, statement_timeout="2min")
+    deleted = [record["id"] for record in shop_with_history.admin.dump("pianos")[:2]]
     for external_id in deleted:
-        lived_in.admin.delete("pianos", external_id)
-    lived_in.admin.delete("timeline", lived_in.admin.dump("timeline")[0]["id"])
-    lived_in.admin.random_edits(clients=2, timeline=2)
-    lived_in.query("UPDATE staging_products SET sync_status = 'pending' WHERE id = (SELECT min(id::text) FROM "
+        shop_with_history.admin.delete("pianos", external_id)
+    shop_with_history.admin.delete("timeline", shop_with_history.admin.dump("timeline")[0]["id"])
+    shop_with_history.admin.random_edits(clients=2, timeline=2)
+    shop_with_history.query("UPDATE staging_products SET sync_status = 'pending' WHERE id = (SELECT min(id::text) FROM "
                    "staging_products)::uuid")  # fmt: skip
     for mode in (Mode.TICK, Mode.DEEP):
-        lived_in.sync(mode)
-    lived_in.replay()
-    evaluate_production(CheckContext(lived_in.settings), "integrity_production")
+        shop_with_history.sync(mode)
+    shop_with_history.replay()
+    evaluate_production(CheckContext(shop_with_history.settings), "integrity_production")
     assert limits.keys() == GROWS
     assert {name: found for name, found in limits.items() if found != {LONG}} == {}
 

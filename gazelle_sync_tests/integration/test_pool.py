@@ -11,14 +11,14 @@ from gazelle_sync.errors import DatabaseError
 from gazelle_sync.warehouse import pool
 from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.pool import borrow, keep_connections, together
-from gazelle_sync_tests.support.distance import COUNTED_S, Far, far_away
+from gazelle_sync_tests.support.distance import COUNTED_S, DelayProxy, far_away
 
 WRITE = "INSERT INTO system_settings (key, value) VALUES (%s, '1')"
 READ = "SELECT key FROM system_settings WHERE key LIKE 'kept%'"
 
 
 @pytest.fixture
-def far(database: str) -> Iterator[Far]:
+def far(database: str) -> Iterator[DelayProxy]:
     with far_away(database, COUNTED_S) as far:
         yield far
 
@@ -70,7 +70,7 @@ def test_a_connection_that_was_idle_for_long_is_not_relied_upon(database: str, m
         assert server_process(database) != before
 
 
-def test_several_statements_and_their_transaction_take_one_round_trip(far: Far) -> None:
+def test_several_statements_and_their_transaction_take_one_round_trip(far: DelayProxy) -> None:
     with borrow(far.url) as connection:
         far.round_trips()
         rows = together(connection, (WRITE, ["kept 1"]), (READ, None), ("SELECT %(n)s::int", {"n": 2}))
@@ -79,7 +79,7 @@ def test_several_statements_and_their_transaction_take_one_round_trip(far: Far) 
     assert settings(far.url) == ["kept 1"]
 
 
-def test_in_an_open_transaction_they_are_part_of_it(far: Far) -> None:
+def test_in_an_open_transaction_they_are_part_of_it(far: DelayProxy) -> None:
     def write_and_fail(connection: Connection) -> None:
         with connection.transaction():
             together(connection, (WRITE, ["kept 1"]), (WRITE, ["kept 2"]))
@@ -108,7 +108,7 @@ def test_one_that_fails_is_told_and_nothing_of_them_is_done(database: str) -> No
         assert settings(database) == []
 
 
-def test_a_connection_that_opens_transactions_by_itself_may_ask_so_as_well(far: Far) -> None:
+def test_a_connection_that_opens_transactions_by_itself_may_ask_so_as_well(far: DelayProxy) -> None:
     with connect(far.url) as connection:
         far.round_trips()
         assert together(connection, (READ, None), ("SELECT 1", None)) == [[], [(1,)]]

@@ -32,7 +32,7 @@ class Life:
         self.shop = shop
         self.admin = shop.admin
         self._processes = processes
-        self._draw = random.Random(seed)  # noqa: S311 - a dice
+        self._draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self.story: list[str] = []
 
     def live(self, steps: int) -> None:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.push.block import Marks
-from gazelle_sync_tests.support.pushing import Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import HookPush, Office, once
 
 
 def test_a_piano_that_gazelle_does_not_know_is_said_and_stops_nobody_else(office: Office) -> None:
@@ -184,10 +184,10 @@ def test_what_postgresql_cannot_hold_stays_in_gazelles_text(office: Office) -> N
     office.assert_clean(piano)
 
 
-def test_a_piano_that_is_deleted_at_gazelle_under_our_hands_is_said(office: Office, meddle: Meddlers) -> None:
+def test_a_piano_that_is_deleted_at_gazelle_under_our_hands_is_said(office: Office, hook_push: HookPush) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé", status="top")
-    meddle(before_send=once(lambda: office.shop.admin.delete("pianos", piano)))
+    hook_push(before_send=once(lambda: office.shop.admin.delete("pianos", piano)))
     assert office.push().failed
     assert office.row(piano)["needs_sync"]
     assert office.row(piano)["sync_error"]

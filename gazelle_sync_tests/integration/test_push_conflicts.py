@@ -11,7 +11,7 @@ from gazelle_sync.push.conflicts import open_conflicts, resolve
 from gazelle_sync.push.render import render_conflicts, render_preview, render_waiting
 from gazelle_sync.push.session import Push, PushReport, preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
 
 
 def undo(office: Office, run_id: str) -> PushReport:
@@ -68,9 +68,9 @@ def test_theirs_wins_and_the_beaten_value_does_not_come_back(office: Office) -> 
     assert office.record(piano)["tags"] == ["GRAND", "PROBLEMATIQUE"]
 
 
-def test_an_edit_made_while_theirs_wins_is_not_written_over(office: Office, meddle: Meddlers) -> None:
+def test_an_edit_made_while_theirs_wins_is_not_written_over(office: Office, hook_push: HookPush) -> None:
     piano = clashing(office, ours_is_newer=False)
-    meddle(after_read=once(lambda: office.edit(piano, status="needs_replacement")))
+    hook_push(after_read=once(lambda: office.edit(piano, status="needs_replacement")))
     office.push()
     row = office.row(piano)
     assert (row["status"], row["needs_sync"], row["base"]["status"]) == ("needs_replacement", True, "top")

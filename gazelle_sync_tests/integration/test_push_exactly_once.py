@@ -13,7 +13,7 @@ from gazelle_sync.push import deliver
 from gazelle_sync.push.transports import reading
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.pushing import TABLE, WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import TABLE, WRITES, HookPush, Office, once
 
 
 def ago(**how_long: float) -> str:
@@ -97,7 +97,7 @@ def test_a_doubtful_update_is_not_sent_again_while_the_first_one_may_still_arriv
 
 
 def test_a_row_that_is_deleted_and_inserted_again_during_its_push_keeps_its_new_edit(
-    office: Office, meddle: Meddlers
+    office: Office, hook_push: HookPush
 ) -> None:
     piano = office.piano()
     office.edit(piano, notes="Un")
@@ -106,7 +106,7 @@ def test_a_row_that_is_deleted_and_inserted_again_during_its_push_keeps_its_new_
         office.shop.query(f"DELETE FROM {TABLE}")  # noqa: S608 - a name of ours
         office.edit(piano, notes="Deux")
 
-    meddle(before_send=once(again))
+    hook_push(before_send=once(again))
     office.push()
     assert office.row(piano)["needs_sync"]
     office.settle(piano)

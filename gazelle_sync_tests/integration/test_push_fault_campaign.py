@@ -20,10 +20,10 @@ from gazelle_sync_tests.faults import campaign
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.campaign import PUSH, Pipe, quietly, run
 from gazelle_sync_tests.faults.case import Result, run_case
-from gazelle_sync_tests.faults.ground import Ground
 from gazelle_sync_tests.faults.push_case import PushCase
-from gazelle_sync_tests.faults.push_judge import after_quiet
-from gazelle_sync_tests.faults.push_people import HERE, THERE, Sides
+from gazelle_sync_tests.faults.push_editor import HERE, THERE, PushEditor
+from gazelle_sync_tests.faults.push_oracle import after_quiet
+from gazelle_sync_tests.faults.servers import Servers
 from gazelle_sync_tests.support.pushing import TABLE, Office
 from gazelle_sync_tests.support.shop import Shop
 
@@ -37,13 +37,13 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def lived_through(ground: Ground, name: str, seed: int) -> Result:
-    return run_case(seed, PUSH[name], PUSH, ground, PushCase)
+def lived_through(servers: Servers, name: str, seed: int) -> Result:
+    return run_case(seed, PUSH[name], PUSH, servers, PushCase)
 
 
 @pytest.mark.parametrize("name", SLICE)
-def test_a_case_of_the_campaign_ends_with_nothing_lost_and_nothing_doubled(ground: Ground, name: str) -> None:
-    result = lived_through(ground, name, 7)
+def test_a_case_of_the_campaign_ends_with_nothing_lost_and_nothing_doubled(servers: Servers, name: str) -> None:
+    result = lived_through(servers, name, 7)
     print("\n".join(result.story))  # noqa: T201 - shown where the test fails
     assert result.crash == ""
     assert result.figures.examples == []
@@ -58,27 +58,27 @@ class Damaged:
     def __init__(self, shop: Shop, service: str = "comment") -> None:
         self.shop, self.admin = shop, shop.admin
         self.office = Office(shop, "graphql", service)
-        self.sides = Sides(self.office, random.Random(1))  # noqa: S311 - a dice
-        self.piano, self.other = self.sides.pianos[:2]
+        self.editor = PushEditor(self.office, random.Random(1))  # noqa: S311 - reproducible, not secret
+        self.piano, self.other = self.editor.pianos[:2]
         self.write("note 1", travail="travail 1", observations=f"{HERE} 1", status="top", a_faire="Ne pas le dire 1",
                    completed_at="2026-07-01T13:00:00Z")  # fmt: skip
-        self.sides.secrets.add("Ne pas le dire 1")
-        self.sides.readings[self.piano, "note, 21°C 440 Hz"] = 21, 440
+        self.editor.secrets.add("Ne pas le dire 1")
+        self.editor.readings[self.piano, "note, 21°C 440 Hz"] = 21, 440
         self.push()
         self.write("note, 21°C 440 Hz")
         self.push()
 
     def write(self, note: str, **values: str) -> None:
         self.office.edit(self.piano, notes=note, **values)
-        self.sides.said[self.piano] |= {note, *filter(None, [values.get("travail")])}
-        self.sides.look()
+        self.editor.said[self.piano] |= {note, *filter(None, [values.get("travail")])}
+        self.editor.look()
 
     def push(self) -> None:
         assert self.office.push().succeeded
-        self.sides.look()
+        self.editor.look()
 
     def found(self) -> set[str]:
-        return {figure for figure, _ in after_quiet(self.office, self.sides)}
+        return {figure for figure, _ in after_quiet(self.office, self.editor)}
 
     def entry(self, text: str) -> str:
         (entry,) = [e for e in self.admin.dump("timeline") if e.get("pianoId") == self.piano and e["comment"] == text]
@@ -109,9 +109,9 @@ def _gave_way(damaged: Damaged) -> None:
     """Somebody at Gazelle writes into the block, and a push writes over it without a word."""
     (ours,) = {line for line in damaged.notes().split("\n") if line.startswith(HERE)}
     damaged.at_gazelle(notes=damaged.notes().replace(ours, f"{THERE} 9"))
-    damaged.sides.look()
+    damaged.editor.look()
     damaged.at_gazelle(notes=damaged.notes().replace(f"{THERE} 9", ours))
-    damaged.sides.look()
+    damaged.editor.look()
 
 
 def _measured_again(damaged: Damaged) -> None:
@@ -126,13 +126,13 @@ def _unmeasured(damaged: Damaged) -> None:
 
 def _gone(damaged: Damaged) -> None:
     damaged.admin.delete("pianos", damaged.piano)
-    damaged.sides.gone.add(damaged.piano)
+    damaged.editor.gone.add(damaged.piano)
     damaged.set_here("notes = 'venu trop tard'")
 
 
 def _others_comment_gone(damaged: Damaged) -> None:
     damaged.comment("d'ailleurs")
-    damaged.sides.foreign[damaged.piano]["d'ailleurs"] += 1
+    damaged.editor.foreign[damaged.piano]["d'ailleurs"] += 1
     assert damaged.found() == set()
     damaged.admin.delete("timeline", damaged.entry("d'ailleurs"))
 
@@ -157,7 +157,7 @@ DAMAGES: dict[str, tuple[Callable[[Damaged], object], set[str]]] = {
     "our block is gone": (lambda it: it.at_gazelle(notes="Clé"), {f.SILENT}),
     "the day of the work is not at Gazelle": (lambda it: it.at_gazelle(manualLastService="2026-06-30"), {f.SILENT}),
     "a block gave way without a word": (_gave_way, {f.LOSERS_UNTOLD}),
-    "a status gave way without a word": (lambda it: it.sides.clashes.update({it.piano: ("top", "normal")}),
+    "a status gave way without a word": (lambda it: it.editor.clashes.update({it.piano: ("top", "normal")}),
                                          {f.LOSERS_UNTOLD}),
     "an edit was forgotten": (lambda it: it.set_here("notes = 'oublié'"), {f.COMMENTS_LOST, f.SILENT}),
     "a secret left the shop": (lambda it: it.comment("Ne pas le dire 1"), {f.TOLD}),
@@ -189,22 +189,22 @@ def test_the_judge_sees_that_work_became_two_visits(shop: Shop) -> None:
 
 
 def test_a_push_that_does_not_look_before_it_sends_again_is_caught(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Sender, "look", lambda *_, **__: None)
-    found = [lived_through(ground, "answer of a comment lost", seed).figures.counts for seed in range(3)]
+    found = [lived_through(servers, "answer of a comment lost", seed).figures.counts for seed in range(3)]
     assert any(counts[f.COMMENTS_DOUBLED] for counts in found)
 
 
-def test_a_push_that_hides_a_failure_is_an_alert_missing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_that_hides_a_failure_is_an_alert_missing(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PushReport, "succeeded", property(lambda _: True))
-    found = [lived_through(ground, "unknown status", seed).figures.counts for seed in range(2)]
+    found = [lived_through(servers, "unknown status", seed).figures.counts for seed in range(2)]
     assert any(counts[f.ALERTS] for counts in found)
 
 
-def test_a_push_that_complains_of_nothing_is_a_false_alarm(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_that_complains_of_nothing_is_a_false_alarm(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PushReport, "succeeded", property(lambda _: False))
-    assert lived_through(ground, "slow drip", 1).figures.counts[f.FALSE_ALARMS]
+    assert lived_through(servers, "slow drip", 1).figures.counts[f.FALSE_ALARMS]
 
 
 # ---- the campaign

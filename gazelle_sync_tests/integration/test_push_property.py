@@ -13,7 +13,7 @@ import pytest
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync_tests.support.pushing import Meddlers, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"
@@ -27,11 +27,11 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 class Life:
     """Some pianos, the people on both sides, and what they must find at the end."""
 
-    def __init__(self, office: Office, meddle: Meddlers, seed: int) -> None:
+    def __init__(self, office: Office, hook_push: HookPush, seed: int) -> None:
         self.office = office
         self.admin = office.shop.admin
-        self._meddle = meddle
-        self._draw = random.Random(seed)  # noqa: S311 - a dice
+        self._hook_push = hook_push
+        self._draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self._count = 0
         self.pianos = [office.piano(n, tags=["GRAND"], notes="Clé") for n in range(3)]
         self.tags = {piano: {"GRAND"} for piano in self.pianos}
@@ -55,7 +55,7 @@ class Life:
             self._look()
 
     def quiet(self) -> None:
-        self._meddle(before_send=lambda *_: None)
+        self._hook_push(before_send=lambda *_: None)
         self.admin.clear_faults()
         for _ in range(6):
             self.admin.settings(clock_skew_s=self.admin.settings()["clock_skew_s"] + 2)
@@ -102,9 +102,9 @@ class Life:
             self.said |= {values[name] for name in ("notes", "travail") if name in values}
 
     def _edit_during_push(self, piano: str) -> None:
-        self._meddle(before_send=once(lambda: self._local(piano)))
+        self._hook_push(before_send=once(lambda: self._local(piano)))
         self._push(piano)
-        self._meddle(before_send=lambda *_: None)
+        self._hook_push(before_send=lambda *_: None)
 
     # ---- there
 
@@ -163,9 +163,9 @@ class Life:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
-    office: Office, meddle: Meddlers, seed: int
+    office: Office, hook_push: HookPush, seed: int
 ) -> None:
-    life = Life(office, meddle, seed * 2 + (office.transport == "rest"))
+    life = Life(office, hook_push, seed * 2 + (office.transport == "rest"))
     life.live(30)
     life.quiet()
     print("\n".join(life.story))  # noqa: T201 - shown where the test fails

@@ -10,14 +10,14 @@ import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError
 from gazelle_sync.warehouse.lock import PushLock
-from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
 from gazelle_sync_tests.support.shop import Shop
 
 
-def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, meddle: Meddlers) -> None:
+def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, hook_push: HookPush) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top", notes="un")
-    meddle(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
+    hook_push(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
     assert office.push().succeeded
     row = office.row(piano)
     assert row["needs_sync"]
@@ -29,24 +29,24 @@ def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Of
     office.assert_clean(piano)
 
 
-def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, meddle: Meddlers) -> None:
+def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, hook_push: HookPush) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     office.edit(piano, status="normal", observations="Vu")
     later = stamp(timedelta(seconds=30))
     foreign: dict[str, Any] = {"tags": ["GRAND", "TOP", "NEUF"], "notes": "Clé 2", "touch": later}
-    meddle(after_read=once(lambda: office.shop.admin.edit("pianos", piano, **foreign)))
+    hook_push(after_read=once(lambda: office.shop.admin.edit("pianos", piano, **foreign)))
     assert office.push().succeeded
     assert sorted(office.record(piano)["tags"]) == ["GRAND", "NEUF", "NORMAL"]
     assert office.conflicts() == [], "they changed something else"
     assert office.record(piano)["notes"].startswith("Clé 2\n\n")
 
 
-def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop, meddle: Meddlers) -> None:
+def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop, hook_push: HookPush) -> None:
     """REST's answers say nothing of what a write replaced: there the reading just before is all that can be done."""
     office = Office(new_shop, "graphql")
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     office.edit(piano, status="normal", observations="Vu")
-    meddle(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
+    hook_push(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
     assert office.push().succeeded
     assert sorted(office.record(piano)["tags"]) == ["NEUF", "NORMAL"]
     assert office.record(piano)["notes"].startswith("Clé 2\n\n")
@@ -112,16 +112,18 @@ def stamp(ahead: timedelta) -> str:
     return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(office: Office, meddle: Meddlers) -> None:
+def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(
+    office: Office, hook_push: HookPush
+) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     for _ in range(8):
-        meddle(after_send=once(lambda: cut_connections(office)))
+        hook_push(after_send=once(lambda: cut_connections(office)))
         try:
             office.push()
         except DatabaseError as error:
             assert "PostgreSQL" in str(error) or "lock was cut" in str(error)  # noqa: PT017 - some pushes have nothing left to cut
-    meddle(after_send=lambda _: None)
+    hook_push(after_send=lambda _: None)
     office.settle(piano)
     office.assert_there_once(piano, measured)
 

@@ -13,7 +13,7 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.render import render_report
-from gazelle_sync_tests.support.pushing import Meddlers, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
 from gazelle_sync_tests.support.shop import Shop
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
@@ -161,7 +161,7 @@ def test_of_a_state_set_beside_ours_one_is_left(office: Office) -> None:
 
 @pytest.mark.parametrize("moment", ["after_read", "before_send"])
 def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
-    office: Office, meddle: Meddlers, moment: str
+    office: Office, hook_push: HookPush, moment: str
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     run_id = office.pushed(piano, status="normal", observations="Vu", travail="Fait", completed_at=DONE_AT)
@@ -173,7 +173,7 @@ def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
             manualLastService="2026-09-09",
         )  # fmt: skip
 
-    meddle(**{moment: once(edited)})
+    hook_push(**{moment: once(edited)})
     assert office.undo(run_id).succeeded
     record = office.record(piano)
     assert sorted(record["tags"]) == ["GRAND", "NEUF", "PROBLEMATIQUE"]
@@ -184,15 +184,15 @@ def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
 
 
 def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
-    office: Office, meddle: Meddlers
+    office: Office, hook_push: HookPush
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     run_id = office.pushed(piano, status="normal", observations="Vu", notes="Note")
-    meddle(before_send=once(lambda: office.edit(piano, status="problematic", observations="Revu", notes="Autre")))
+    hook_push(before_send=once(lambda: office.edit(piano, status="problematic", observations="Revu", notes="Autre")))
     assert office.undo(run_id).succeeded
     row = office.row(piano)
     assert (row["status"], row["observations"], row["needs_sync"]) == ("problematic", "Revu", True)
-    meddle(before_send=lambda *_: None)
+    hook_push(before_send=lambda *_: None)
     assert office.push().succeeded
     assert sorted(office.record(piano)["tags"]) == ["GRAND", "PROBLEMATIQUE"]
     assert (block_of(office, piano), office.comments(piano)) == ("Revu", ["Autre"])

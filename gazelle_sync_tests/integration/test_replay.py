@@ -14,26 +14,26 @@ from gazelle_sync.pull.replay import WithoutStaging
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 
-def test_a_replay_gives_the_same_production_to_the_byte_without_one_request(lived_in: Shop) -> None:
-    before = lived_in.fingerprint()
-    lived_in.admin.reset_stats()
-    lived_in.replay()
-    assert lived_in.fingerprint() == before
-    assert lived_in.admin.stats()["arrivals"] == 0
+def test_a_replay_gives_the_same_production_to_the_byte_without_one_request(shop_with_history: Shop) -> None:
+    before = shop_with_history.fingerprint()
+    shop_with_history.admin.reset_stats()
+    shop_with_history.replay()
+    assert shop_with_history.fingerprint() == before
+    assert shop_with_history.admin.stats()["arrivals"] == 0
 
 
-def test_a_replay_of_what_is_right_writes_no_row(lived_in: Shop) -> None:
-    lived_in.replay()
-    before = lived_in.physical()
-    assert lived_in.replay() == 0
-    assert lived_in.physical() == before
+def test_a_replay_of_what_is_right_writes_no_row(shop_with_history: Shop) -> None:
+    shop_with_history.replay()
+    before = shop_with_history.physical()
+    assert shop_with_history.replay() == 0
+    assert shop_with_history.physical() == before
 
 
 @pytest.mark.parametrize("only", ["users", "products", "clients", "pianos", "invoices", "appointments", "timeline"])
-def test_a_replay_of_one_entity_gives_the_same_production(lived_in: Shop, only: str) -> None:
-    before = lived_in.fingerprint()
-    lived_in.replay(only=[only])
-    assert lived_in.fingerprint() == before
+def test_a_replay_of_one_entity_gives_the_same_production(shop_with_history: Shop, only: str) -> None:
+    before = shop_with_history.fingerprint()
+    shop_with_history.replay(only=[only])
+    assert shop_with_history.fingerprint() == before
 
 
 DAMAGE = [
@@ -46,21 +46,21 @@ DAMAGE = [
 ]
 
 
-def test_a_replay_puts_damaged_rows_right(lived_in: Shop) -> None:
-    before = lived_in.fingerprint()
+def test_a_replay_puts_damaged_rows_right(shop_with_history: Shop) -> None:
+    before = shop_with_history.fingerprint()
     for statement in DAMAGE:
-        lived_in.query(statement)
-    assert lived_in.fingerprint() != before
-    lived_in.replay()
-    assert lived_in.fingerprint() == before
+        shop_with_history.query(statement)
+    assert shop_with_history.fingerprint() != before
+    shop_with_history.replay()
+    assert shop_with_history.fingerprint() == before
 
 
-def test_a_deep_run_puts_damaged_rows_right_as_well(lived_in: Shop) -> None:
-    before = lived_in.fingerprint()
+def test_a_deep_run_puts_damaged_rows_right_as_well(shop_with_history: Shop) -> None:
+    before = shop_with_history.fingerprint()
     for statement in DAMAGE:
-        lived_in.query(statement)
-    outcome = lived_in.sync(Mode.DEEP)
-    assert lived_in.fingerprint() == before
+        shop_with_history.query(statement)
+    outcome = shop_with_history.sync(Mode.DEEP)
+    assert shop_with_history.fingerprint() == before
     notes = " ".join(outcome["clients"].notes)
     assert "corrected" in notes
     assert "gazelle_clients cli_" in notes
@@ -75,27 +75,29 @@ def forget_what_vanished(shop: Shop) -> None:
         )
 
 
-def test_a_replay_brings_back_rows_that_were_removed_by_hand_and_only_their_ids_differ(lived_in: Shop) -> None:
-    forget_what_vanished(lived_in)
-    before, full = lived_in.fingerprint(with_ids=False), lived_in.fingerprint()
-    lived_in.query("DELETE FROM gazelle_timeline_entries WHERE id % 3 = 0")
-    lived_in.query("DELETE FROM gazelle_invoice_items WHERE id % 2 = 0")
-    lived_in.query("DELETE FROM gazelle_locations")
-    lived_in.replay()
-    assert lived_in.fingerprint(with_ids=False) == before
-    after = lived_in.fingerprint()
+def test_a_replay_brings_back_rows_that_were_removed_by_hand_and_only_their_ids_differ(shop_with_history: Shop) -> None:
+    forget_what_vanished(shop_with_history)
+    before, full = shop_with_history.fingerprint(with_ids=False), shop_with_history.fingerprint()
+    shop_with_history.query("DELETE FROM gazelle_timeline_entries WHERE id % 3 = 0")
+    shop_with_history.query("DELETE FROM gazelle_invoice_items WHERE id % 2 = 0")
+    shop_with_history.query("DELETE FROM gazelle_locations")
+    shop_with_history.replay()
+    assert shop_with_history.fingerprint(with_ids=False) == before
+    after = shop_with_history.fingerprint()
     touched = {"gazelle_timeline_entries", "gazelle_invoice_items", "gazelle_locations"}
     assert {name for name in full if after[name] != full[name]} <= touched
 
 
-def test_a_replay_after_every_table_was_truncated_gives_the_same_but_for_ids_and_local_tags(lived_in: Shop) -> None:
-    forget_what_vanished(lived_in)
-    lived_in.query("UPDATE gazelle_clients SET tags = gazelle_tags")
-    lived_in.query("UPDATE gazelle_pianos SET tags = gazelle_tags")
-    before = lived_in.fingerprint(with_ids=False)
-    lived_in.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
-    lived_in.replay()
-    assert lived_in.fingerprint(with_ids=False) == before
+def test_a_replay_after_every_table_was_truncated_gives_the_same_but_for_ids_and_local_tags(
+    shop_with_history: Shop,
+) -> None:
+    forget_what_vanished(shop_with_history)
+    shop_with_history.query("UPDATE gazelle_clients SET tags = gazelle_tags")
+    shop_with_history.query("UPDATE gazelle_pianos SET tags = gazelle_tags")
+    before = shop_with_history.fingerprint(with_ids=False)
+    shop_with_history.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
+    shop_with_history.replay()
+    assert shop_with_history.fingerprint(with_ids=False) == before
 
 
 STAGING_LOSES = {
@@ -114,65 +116,67 @@ STAGING_LOSES = {
 @pytest.mark.parametrize("loss", STAGING_LOSES)
 @pytest.mark.parametrize("by_days", [False, True])
 def test_a_replay_from_a_staging_that_lost_rows_is_refused_before_it_changes_anything(
-    lived_in: Shop, loss: str, by_days: bool
+    shop_with_history: Shop, loss: str, by_days: bool
 ) -> None:
     statement, tables = STAGING_LOSES[loss]
-    lived_in.query(statement)
-    lived_in.query("UPDATE gazelle_users SET first_name = 'abîmé'")
-    before = lived_in.physical()
+    shop_with_history.query(statement)
+    shop_with_history.query("UPDATE gazelle_users SET first_name = 'abîmé'")
+    before = shop_with_history.physical()
     days = (datetime(2016, 1, 1, tzinfo=UTC), datetime.now(UTC)) if by_days else None
     with pytest.raises(StagingIncomplete, match="--without-staging keep") as refused:
-        lived_in.replay(days=days)
-    assert lived_in.physical() == before
+        shop_with_history.replay(days=days)
+    assert shop_with_history.physical() == before
     for table in tables:
-        living = lived_in.count(table, "deleted_at IS NULL")
+        living = shop_with_history.count(table, "deleted_at IS NULL")
         assert f" of the {living} living rows of {table}" in str(refused.value)
-    log = lived_in.last_log()
+    log = shop_with_history.last_log()
     assert (log["task_type"], log["status"], log["error_message"]) == ("replay", "error", str(refused.value))
 
 
-def test_a_person_may_insist_that_rows_without_a_staged_version_stay(lived_in: Shop) -> None:
-    lived_in.query("UPDATE gazelle_users SET first_name = 'abîmé' WHERE NOT is_stub")
-    lived_in.query("TRUNCATE staging_timeline, staging_clients")
-    before = lived_in.fingerprint()
-    lived_in.replay(without_staging=WithoutStaging.KEEP)
-    after = lived_in.fingerprint()
+def test_a_person_may_insist_that_rows_without_a_staged_version_stay(shop_with_history: Shop) -> None:
+    shop_with_history.query("UPDATE gazelle_users SET first_name = 'abîmé' WHERE NOT is_stub")
+    shop_with_history.query("TRUNCATE staging_timeline, staging_clients")
+    before = shop_with_history.fingerprint()
+    shop_with_history.replay(without_staging=WithoutStaging.KEEP)
+    after = shop_with_history.fingerprint()
     assert {name for name in before if before[name] != after[name]} == {"gazelle_users"}
-    assert lived_in.count("gazelle_users", "first_name = 'abîmé'") == 0
-    stats = lived_in.last_log()["stats"]
-    assert stats["timeline"]["kept"] == lived_in.count("gazelle_timeline_entries", "deleted_at IS NULL")
+    assert shop_with_history.count("gazelle_users", "first_name = 'abîmé'") == 0
+    stats = shop_with_history.last_log()["stats"]
+    assert stats["timeline"]["kept"] == shop_with_history.count("gazelle_timeline_entries", "deleted_at IS NULL")
 
 
-def test_a_person_may_insist_that_they_go_and_they_come_back_under_their_ids(lived_in: Shop) -> None:
-    lived_in.query("UPDATE gazelle_users SET deleted_at = '2020-01-01+00' WHERE is_stub")
-    lived_in.query("TRUNCATE staging_timeline, staging_clients")
-    before = lived_in.fingerprint()
-    numbers = lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1")
-    lived_in.replay(without_staging=WithoutStaging.DELETE)
+def test_a_person_may_insist_that_they_go_and_they_come_back_under_their_ids(shop_with_history: Shop) -> None:
+    shop_with_history.query("UPDATE gazelle_users SET deleted_at = '2020-01-01+00' WHERE is_stub")
+    shop_with_history.query("TRUNCATE staging_timeline, staging_clients")
+    before = shop_with_history.fingerprint()
+    numbers = shop_with_history.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1")
+    shop_with_history.replay(without_staging=WithoutStaging.DELETE)
     for table in ("gazelle_timeline_entries", "gazelle_clients", "gazelle_contacts", "gazelle_locations"):
-        assert lived_in.count(table, "deleted_at IS NULL") == 0
-    assert lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
-    lived_in.sync(Mode.DEEP)
-    lived_in.assert_equals_api()
-    assert lived_in.fingerprint().keys() == before.keys()
-    assert lived_in.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
+        assert shop_with_history.count(table, "deleted_at IS NULL") == 0
+    assert shop_with_history.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
+    shop_with_history.sync(Mode.DEEP)
+    shop_with_history.assert_equals_api()
+    assert shop_with_history.fingerprint().keys() == before.keys()
+    assert shop_with_history.query("SELECT id, external_id FROM gazelle_clients ORDER BY 1") == numbers
 
 
-def test_rows_without_a_staged_version_cannot_be_deleted_by_days(lived_in: Shop) -> None:
+def test_rows_without_a_staged_version_cannot_be_deleted_by_days(shop_with_history: Shop) -> None:
     days = (datetime(2016, 1, 1, tzinfo=UTC), datetime.now(UTC))
     with pytest.raises(SettingsError, match="no day"):
-        lived_in.replay(days=days, without_staging=WithoutStaging.DELETE)
+        shop_with_history.replay(days=days, without_staging=WithoutStaging.DELETE)
 
 
-def test_a_few_rows_without_a_staged_version_are_kept_and_counted(lived_in: Shop) -> None:
-    lived_in.query(
+def test_a_few_rows_without_a_staged_version_are_kept_and_counted(shop_with_history: Shop) -> None:
+    shop_with_history.query(
         "INSERT INTO gazelle_timeline_entries (external_id, title, occurred_at) VALUES ('tme_ici', 'Ici', now())"
     )
-    lived_in.query("INSERT INTO gazelle_clients (external_id, is_stub, deleted_at) VALUES ('cli_stub', true, now())")
-    before = lived_in.fingerprint()
-    lived_in.replay()
-    assert lived_in.fingerprint() == before
-    log = lived_in.last_log()
+    shop_with_history.query(
+        "INSERT INTO gazelle_clients (external_id, is_stub, deleted_at) VALUES ('cli_stub', true, now())"
+    )
+    before = shop_with_history.fingerprint()
+    shop_with_history.replay()
+    assert shop_with_history.fingerprint() == before
+    log = shop_with_history.last_log()
     assert log["status"] == "warning"
     assert log["stats"]["timeline"]["kept"] == 1
     assert "1 living rows of gazelle_timeline_entries were kept" in str(log["stats"]["timeline"]["notes"])
@@ -203,45 +207,47 @@ def test_after_staging_lost_rows_a_full_run_asks_gazelle_about_every_row_that_is
     shop.assert_equals_api()
 
 
-def test_a_replay_of_a_range_of_days_mends_those_days_and_no_others(lived_in: Shop) -> None:
-    lived_in.query("UPDATE gazelle_timeline_entries SET description = 'abîmé'")
-    day = montreal_day(datetime.fromisoformat(max(e["occurredAt"] for e in lived_in.admin.dump("timeline"))))
+def test_a_replay_of_a_range_of_days_mends_those_days_and_no_others(shop_with_history: Shop) -> None:
+    shop_with_history.query("UPDATE gazelle_timeline_entries SET description = 'abîmé'")
+    day = montreal_day(datetime.fromisoformat(max(e["occurredAt"] for e in shop_with_history.admin.dump("timeline"))))
     start = midnight(day - timedelta(days=20))
-    lived_in.replay(days=(start, midnight(day + timedelta(days=1))))
-    damaged = lived_in.rows("gazelle_timeline_entries", "description = 'abîmé' AND deleted_at IS NULL")
+    shop_with_history.replay(days=(start, midnight(day + timedelta(days=1))))
+    damaged = shop_with_history.rows("gazelle_timeline_entries", "description = 'abîmé' AND deleted_at IS NULL")
     assert damaged
     assert all(row["occurred_at"] < start for row in damaged)
-    whole = lived_in.rows("gazelle_timeline_entries", "description IS DISTINCT FROM 'abîmé' AND deleted_at IS NULL")
+    whole = shop_with_history.rows(
+        "gazelle_timeline_entries", "description IS DISTINCT FROM 'abîmé' AND deleted_at IS NULL"
+    )
     assert whole
     assert all(row["occurred_at"] >= start for row in whole)
-    lived_in.replay(days=(datetime.min.replace(tzinfo=UTC), start))
-    lived_in.assert_equals_api()
+    shop_with_history.replay(days=(datetime.min.replace(tzinfo=UTC), start))
+    shop_with_history.assert_equals_api()
 
 
-def test_a_replay_moves_no_watermark_and_logs_itself(lived_in: Shop) -> None:
-    marks = lived_in.watermarks()
-    lived_in.replay()
-    assert lived_in.watermarks() == marks
-    log = lived_in.last_log()
+def test_a_replay_moves_no_watermark_and_logs_itself(shop_with_history: Shop) -> None:
+    marks = shop_with_history.watermarks()
+    shop_with_history.replay()
+    assert shop_with_history.watermarks() == marks
+    log = shop_with_history.last_log()
     assert (log["task_type"], log["mode"], log["status"]) == ("replay", "replay", "success")
 
 
-def test_a_pull_after_a_replay_is_quiet(lived_in: Shop) -> None:
-    lived_in.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
-    lived_in.local_tags.clear()
-    lived_in.replay()
-    lived_in.quiet_down()
-    before = lived_in.physical()
-    lived_in.sync()
-    assert lived_in.physical() == before
-    lived_in.assert_equals_api()
+def test_a_pull_after_a_replay_is_quiet(shop_with_history: Shop) -> None:
+    shop_with_history.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
+    shop_with_history.local_tags.clear()
+    shop_with_history.replay()
+    shop_with_history.quiet_down()
+    before = shop_with_history.physical()
+    shop_with_history.sync()
+    assert shop_with_history.physical() == before
+    shop_with_history.assert_equals_api()
 
 
-def test_a_deep_run_brings_back_tables_that_were_truncated_by_hand(lived_in: Shop) -> None:
-    lived_in.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
-    lived_in.local_tags.clear()
-    lived_in.sync(Mode.DEEP)
-    lived_in.assert_equals_api()
+def test_a_deep_run_brings_back_tables_that_were_truncated_by_hand(shop_with_history: Shop) -> None:
+    shop_with_history.query(f"TRUNCATE {', '.join(PRODUCTION)} CASCADE")
+    shop_with_history.local_tags.clear()
+    shop_with_history.sync(Mode.DEEP)
+    shop_with_history.assert_equals_api()
 
 
 STAGED_DAMAGE = """UPDATE staging_appointments SET raw_data = jsonb_set(

@@ -41,8 +41,8 @@ NAMES = {b"": "(begin)", b"p": "(password)", b"d": "(copy)", b"X": LEAVE}
 
 
 @dataclass(frozen=True)
-class Far:
-    """A proxy that runs.
+class DelayProxy:
+    """A running proxy.
 
     Attributes:
         url: The database's address by way of the proxy.
@@ -66,8 +66,8 @@ class Far:
         return said
 
 
-class Dialogue:
-    """What a client and a server say to each other on one connection, round trip by round trip."""
+class Conversation:
+    """What a client and a server send each other on one connection, round trip by round trip."""
 
     def __init__(self) -> None:
         self._trips: list[list[str]] = [["(connection)"]]
@@ -115,8 +115,8 @@ class Dialogue:
 
 
 @contextmanager
-def far_away(url: str, round_trip_s: float = FAR_S, *, port: int = 0) -> Iterator[Far]:
-    """A way to a database that takes so long, for the length of a block.
+def far_away(url: str, round_trip_s: float = FAR_S, *, port: int = 0) -> Iterator[DelayProxy]:
+    """Reach a database through a delay, for the length of a block.
 
     Args:
         url: The database's address; a server on a Unix socket is reached by it.
@@ -136,13 +136,15 @@ def far_away(url: str, round_trip_s: float = FAR_S, *, port: int = 0) -> Iterato
             listening = int(process.stdout.readline())
             password = f":{quote(str(said['password']), safe='')}" if said.get("password") else ""
             user = f"{quote(str(said.get('user') or 'postgres'), safe='')}{password}"
-            yield Far(f"postgresql://{user}@{HOST}:{listening}/{quote(str(said.get('dbname') or 'postgres'))}", process)
+            yield DelayProxy(
+                f"postgresql://{user}@{HOST}:{listening}/{quote(str(said.get('dbname') or 'postgres'))}", process
+            )
         finally:
             process.kill()
 
 
 async def serve(address: str, round_trip_s: float, port: int) -> None:
-    """Be the proxy, until standard input ends.
+    """Run the proxy until standard input ends.
 
     Args:
         address: `host:port`, or the path of a Unix socket.
@@ -151,10 +153,10 @@ async def serve(address: str, round_trip_s: float, port: int) -> None:
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    dialogues: list[Dialogue] = []
+    conversations: list[Conversation] = []
 
     def tell() -> None:
-        print(json.dumps([trips for dialogue in dialogues if (trips := dialogue.drain())]), flush=True)  # noqa: T201
+        print(json.dumps([trips for conversation in conversations if (trips := conversation.drain())]), flush=True)  # noqa: T201
 
     def wait_for_end() -> None:
         for _ in sys.stdin:
@@ -172,10 +174,10 @@ async def serve(address: str, round_trip_s: float, port: int) -> None:
             near_writer.transport.abort()
             return
         opened = loop.time() + round_trip_s
-        dialogues.append(dialogue := Dialogue())
+        conversations.append(conversation := Conversation())
         await asyncio.gather(
-            _carry(near_reader, writer, round_trip_s / 2, opened, came=dialogue.ask),
-            _carry(reader, near_writer, round_trip_s / 2, opened, left=dialogue.answer),
+            _carry(near_reader, writer, round_trip_s / 2, opened, came=conversation.ask),
+            _carry(reader, near_writer, round_trip_s / 2, opened, left=conversation.answer),
         )
 
     server = await asyncio.start_server(pass_on, HOST, port)

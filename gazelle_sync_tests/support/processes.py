@@ -1,7 +1,8 @@
 """Pulls and commands in processes of their own, forked from one that has imported everything.
 
-The tests that kill pulls need many of them, and a command spends most of its time on importing Dagster.
-`python -m gazelle_sync_tests.support.processes` waits for orders: `Processes` gives them.
+The tests that kill pulls need many of them, and a command spends most of its time on importing Dagster. A pull can be
+told to kill itself at a named point. `python -m gazelle_sync_tests.support.processes` is the process that forks;
+`Processes` sends it requests.
 """
 
 from __future__ import annotations
@@ -21,24 +22,83 @@ from typing import Any
 
 import psycopg
 
+from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.pull import session
+from gazelle_sync.pull.apply import Applier
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.runlog import RunLog
 from gazelle_sync.pull.session import Pull
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.merge import TableWriter
 from gazelle_sync_tests.support.shop import Shop
 
-PATIENCE_S = 120
+TIMEOUT_S = 120
 OUT, ERR = "command.out", "command.err"
+POINTS: dict[str, tuple[Any, ...]] = {
+    "request": (GazelleClient, "execute"),
+    "statement": (psycopg.Cursor, "execute", "copy"),
+    "commit": (psycopg.Connection, "commit"),
+    "transaction": (psycopg.Transaction, "__exit__"),
+    "staged page": (Staging, "write"),
+    "tombstones": (Staging, "write_tombstones"),
+    "applied entity": (Applier, "apply"),
+    "written batch": (TableWriter, "write"),
+    "watermark": (session, "move_watermark"),
+    "run's log": (RunLog, "finish"),
+}
+"""Named points of a pull: where a process can be told to die, or a run to break, before or after the n-th time."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment of a pull: just before or after the n-th passage of a named point (in the order of all threads)."""
+
+    name: str
+    nth: int
+    after: bool
+
+
+def at(point: Point, action: Callable[[], object]) -> Callable[[], None]:
+    """Do something when a pull of this process comes to a point; gives what undoes that."""
+    owner, *names = POINTS[point.name]
+    originals = {name: getattr(owner, name) for name in names}
+    passages = itertools.count(1)
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def passing(*arguments: Any, **options: Any) -> Any:
+            is_here = next(passages) == point.nth
+            if is_here and not point.after:
+                action()
+            result = original(*arguments, **options)
+            if is_here and point.after:
+                action()
+            return result
+
+        return passing
+
+    def put(functions: Mapping[str, Callable[..., Any]]) -> None:
+        for name, function in functions.items():
+            setattr(owner, name, function)
+
+    put({name: around(original) for name, original in originals.items()})
+    return lambda: put(originals)
 
 
 class Processes:
-    """Starts processes quickly, waits for them and kills them."""
+    """Starts processes quickly, waits for them and kills them.
 
-    def __init__(self) -> None:
-        self._forge = subprocess.Popen(
+    Args:
+        log: Where they write their errors; None: where this process does.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
+        self._log = None if log is None else log.open("w", encoding="utf-8")
+        self._server = subprocess.Popen(
             [sys.executable, "-m", "gazelle_sync_tests.support.processes"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
-        self._hear()
+        self._answer()
 
     def __enter__(self) -> Processes:
         return self
@@ -46,11 +106,14 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._forge.communicate()
+        self._server.communicate()
+        if self._log is not None:
+            self._log.close()
 
-    def begin(self, environment: Mapping[str, str], mode: Mode = Mode.TICK) -> int:
-        """Begin a pull; gives its process id once it runs."""
-        return self._order(pull=mode.value, environment=dict(environment))
+    def begin(self, environment: Mapping[str, str], mode: Mode = Mode.TICK, point: Point | None = None) -> int:
+        """Begin a pull, which kills itself at a point; gives its process id once it runs."""
+        passage = None if point is None else [point.name, point.nth, point.after]
+        return self._request(pull=mode.value, point=passage, environment=dict(environment))
 
     def pull_and_kill(self, environment: Mapping[str, str], after_s: float, mode: Mode = Mode.TICK) -> bool:
         """Begin a pull and kill it after a while; whether it was still alive."""
@@ -61,7 +124,7 @@ class Processes:
 
     def pull_killed_at(self, environment: Mapping[str, str], number: int) -> bool:
         """Begin a pull that is killed before its n-th statement; whether it came so far."""
-        pid = self._order(pull=Mode.TICK.value, environment=dict(environment), killed_at=number)
+        pid = self.begin(environment, point=Point("statement", number, after=False))
         return self.end(pid) == -signal.SIGKILL
 
     def command(
@@ -73,7 +136,8 @@ class Processes:
     def begin_command(self, *arguments: str, environment: Mapping[str, str], directory: Path) -> int:
         """Begin `gazelle-sync` with these arguments; gives its process id."""
         out, err = str(directory / OUT), str(directory / ERR)
-        return self._order(command=arguments, environment=dict(environment), directory=str(directory), out=out, err=err)
+        where = {"environment": dict(environment), "directory": str(directory), "out": out, "err": err}
+        return self._request(command=arguments, **where)
 
     def ended(self, pid: int, directory: Path) -> subprocess.CompletedProcess[str]:
         """Wait for a command that was begun in this directory."""
@@ -83,24 +147,24 @@ class Processes:
 
     def end(self, pid: int) -> int:
         """Wait for a process; its exit status, negative where a signal ended it."""
-        return self._order(wait=pid)
+        return self._request(wait=pid)
 
-    def _order(self, **order: Any) -> int:
-        assert self._forge.stdin is not None
-        self._forge.stdin.write(json.dumps(order) + "\n")
-        self._forge.stdin.flush()
-        return int(self._hear())
+    def _request(self, **request: Any) -> int:
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return int(self._answer())
 
-    def _hear(self) -> str:
-        assert self._forge.stdout is not None
-        line = self._forge.stdout.readline()
+    def _answer(self) -> str:
+        assert self._server.stdout is not None
+        line = self._server.stdout.readline()
         assert line, "the process that starts the others is dead"
         return line.strip()
 
 
 @dataclass(frozen=True)
 class Person:
-    """Runs commands on one shop."""
+    """Runs `gazelle-sync` commands on one shop."""
 
     shop: Shop
     processes: Processes
@@ -135,26 +199,27 @@ def pull_once(mode: Mode) -> None:
             pull.apply(entity.name)
 
 
-def _serve_orders() -> None:
-    """Fork a process for each order, or wait for one."""
+def _serve() -> None:
+    """Fork a process for each request, or wait for one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     print("ready", flush=True)  # noqa: T201 - how the parent is told
     for line in sys.stdin:
-        order = json.loads(line)
-        if "wait" in order:
-            print(_end(order["wait"]), flush=True)  # noqa: T201
+        request = json.loads(line)
+        if "wait" in request:
+            print(_end(request["wait"]), flush=True)  # noqa: T201
             continue
-        if "command" in order:
+        if "command" in request:
             import dagster  # noqa: F401 - nearly all of what a command imports, and nothing that reads its environment
             import dagster_postgres  # noqa: F401
         child = os.fork()
         if child == 0:
-            _become(order)
+            _become(request)
             return
         print(child, flush=True)  # noqa: T201
 
 
 def _end(pid: int) -> int:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -164,47 +229,31 @@ def _end(pid: int) -> int:
         time.sleep(0.005)
 
 
-def _become(order: dict[str, Any]) -> None:
+def _become(request: dict[str, Any]) -> None:
     os.environ.clear()
-    os.environ.update(order["environment"])
-    if "pull" in order:
+    os.environ.update(request["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    if "pull" in request:
         os.dup2(2, 1)  # the parent reads standard output
-        if "killed_at" in order:
-            _kill_at(order["killed_at"])
+        if request["point"] is not None:
+            at(Point(*request["point"]), lambda: os.kill(os.getpid(), signal.SIGKILL))
         try:
-            pull_once(Mode(order["pull"]))
+            pull_once(Mode(request["pull"]))
         except BaseException as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             sys.stderr.flush()
             os._exit(1)
         os._exit(0)
-    os.chdir(order["directory"])
-    for number, path in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
+    os.chdir(request["directory"])
+    for number, path in ((0, os.devnull), (1, request["out"]), (2, request["err"])):
         opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(opened, number)
         os.close(opened)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
-    sys.argv = ["gazelle-sync", *order["command"]]
+    sys.argv = ["gazelle-sync", *request["command"]]
     from gazelle_sync.cli.app import main
 
     main()
 
 
-def _kill_at(number: int) -> None:
-    """Have this process killed before it says its n-th statement to the database."""
-    said = itertools.count(1)
-
-    def killing(say: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **more: Any) -> Any:
-            if next(said) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return say(*args, **more)
-
-        return counted
-
-    for name in ("execute", "copy"):
-        setattr(psycopg.Cursor, name, killing(getattr(psycopg.Cursor, name)))
-
-
 if __name__ == "__main__":
-    _serve_orders()
+    _serve()

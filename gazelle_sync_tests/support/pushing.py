@@ -40,7 +40,7 @@ WRITES = {
 
 @dataclass
 class Office:
-    """People who edit the shop's table, and the pushes that follow.
+    """AccountEditor who edit the shop's table, and the pushes that follow.
 
     Attributes:
         shop: Database and sandbox.
@@ -181,40 +181,58 @@ class Office:
         assert row["last_synced_at"] is not None
 
 
-class Meddler:
-    """A transport with somebody at the elbow: does something around the reads and writes of the real one."""
+Hook = Callable[[str], object]
+"""Called with the id of a piano."""
+HookPush = Callable[..., None]
 
-    def __init__(self, inner: Transport) -> None:
-        self._inner = inner
-        self.name = inner.name
-        self.after_read: Callable[[], None] = _nothing
-        self.before_send: Callable[[Action], None] = _nothing
-        self.after_send: Callable[[Action], None] = _nothing
+
+@dataclass
+class HookedTransport:
+    """A transport that calls hooks around its reads and writes: `after_read`, `before_send`, `after_send`."""
+
+    inner: Transport
+    hooks: Mapping[str, Hook]
+    name: str = ""
+    last_read: str = ""
 
     @property
     def api_ahead(self) -> timedelta | None:
-        return self._inner.api_ahead
+        return self.inner.api_ahead
 
     def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
-        found = self._inner.read(wanted)
-        self.after_read()
+        found = self.inner.read(wanted)
+        for one in wanted:
+            self.last_read = one.id
+            self._call("after_read", one.id)
         return found
 
     def send(self, action: Action, remote: Remote) -> Sent:
-        self.before_send(action)
-        sent = self._inner.send(action, remote)
-        self.after_send(action)
+        self._call("before_send", remote.id)
+        sent = self.inner.send(action, remote)
+        self._call("after_send", remote.id)
         return sent
 
     def find(self, piano_id: str, name: str, payload: Mapping[str, Any], since: datetime | None) -> list[str]:
-        return self._inner.find(piano_id, name, payload, since)
+        return self.inner.find(piano_id, name, payload, since)
 
     def take_back(self, name: str, created_id: str) -> None:
-        self._inner.take_back(name, created_id)
+        self._call("before_send", self.last_read)
+        self.inner.take_back(name, created_id)
+        self._call("after_send", self.last_read)
+
+    def _call(self, moment: str, piano: str) -> None:
+        if moment in self.hooks:
+            self.hooks[moment](piano)
 
 
-def _nothing(*_: object) -> None:
-    return
+def hook_transports(patch: pytest.MonkeyPatch, hooks: Mapping[str, Hook]) -> None:
+    """Every push from here on calls these hooks."""
+
+    def hooked(settings: Settings, client: GazelleClient) -> Transport:
+        inner = transport_for(settings, client)
+        return HookedTransport(inner, hooks, inner.name)
+
+    patch.setattr(session, "transport_for", hooked)
 
 
 def once(action: Callable[[], object]) -> Callable[..., None]:
@@ -235,28 +253,11 @@ def office(request: pytest.FixtureRequest, new_shop: Shop) -> Office:
 
 
 @pytest.fixture
-def meddle(monkeypatch: pytest.MonkeyPatch) -> Meddlers:
-    """Puts somebody at the elbow of every transport from here on."""
-    meddlers = Meddlers()
-
-    def meddled_with(settings: Settings, client: GazelleClient) -> Transport:
-        meddler = Meddler(transport_for(settings, client))
-        for name, hook in meddlers.hooks.items():
-            setattr(meddler, name, hook)
-        return meddler
-
-    monkeypatch.setattr(session, "transport_for", meddled_with)
-    return meddlers
-
-
-@dataclass
-class Meddlers:
-    """What is done at the elbow: name of a `Meddler`'s hook → what."""
-
-    hooks: dict[str, Callable[..., None]] = field(default_factory=dict)
-
-    def __call__(self, **hooks: Callable[..., None]) -> None:
-        self.hooks.update(hooks)
+def hook_push(monkeypatch: pytest.MonkeyPatch) -> HookPush:
+    """Sets hooks of every push from here on: `hook_push(after_read=…)`."""
+    hooks: dict[str, Hook] = {}
+    hook_transports(monkeypatch, hooks)
+    return lambda **given: hooks.update(given)
 
 
 STEPS: list[tuple[Any, str]] = [

@@ -358,7 +358,7 @@ class Shop:
         }
 
 
-def live_a_while(shop: Shop) -> None:
+def make_history(shop: Shop) -> None:
     """Give a shop a history: edits, deletions, a revival, tags of its own."""
     admin = shop.admin
     for number in range(2):

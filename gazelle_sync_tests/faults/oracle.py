@@ -1,4 +1,4 @@
-"""Compares production with the truth, and what the runs said with what they did."""
+"""The oracle of pull cases: compares production with the sandbox, and what runs reported with what they did."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from gazelle_sync.entities import ENTITIES, Entity, Table
 from gazelle_sync_tests.faults import figures as f
-from gazelle_sync_tests.faults.people import People
+from gazelle_sync_tests.faults.account_editor import AccountEditor
 from gazelle_sync_tests.faults.truth import MONTREAL, Row, Truth
 from gazelle_sync_tests.support.shop import Shop
 
@@ -27,7 +27,7 @@ class Difference:
     Attributes:
         figure: Of `figures`.
         root: Id of the record in whose body the row comes.
-        words: For a person.
+        words: What is wrong, for a person.
     """
 
     figure: str
@@ -64,16 +64,16 @@ SELECT external_id FROM (
 """
 
 
-def differences(held: Held, truth: Truth, people: People) -> Iterator[Difference]:
+def differences(held: Held, truth: Truth, editor: AccountEditor) -> Iterator[Difference]:
     """Every way in which production is not `reconcile(everything at Gazelle)`."""
     for entity in ENTITIES:
         for table in entity.tables:
-            yield from _of_table(held, truth, people, entity, table)
+            yield from _of_table(held, truth, editor, entity, table)
     yield from (Difference(f.DOUBLED, "", f"{name}: an id stands twice") for name in held.twice)
     yield from (Difference(f.INSTANTS, root, words) for root, words in instants_off(held, truth))
 
 
-def _of_table(held: Held, truth: Truth, people: People, entity: Entity, table: Table) -> Iterator[Difference]:
+def _of_table(held: Held, truth: Truth, editor: AccountEditor, entity: Entity, table: Table) -> Iterator[Difference]:
     expected, rows = truth.rows[table.name], held.tables[table.name]
     for external_id, wanted in expected.items():
         root = wanted[table.owner] if table.owner else external_id
@@ -85,11 +85,11 @@ def _of_table(held: Held, truth: Truth, people: People, entity: Entity, table: T
         elif row["deleted_at"] is not None:
             yield Difference(f.DELETED, root, f"{table.name} {external_id} is at Gazelle and marked deleted")
         else:
-            yield from _of_row(table, root, row, wanted, people.added.get(external_id, set()))
+            yield from _of_row(table, root, row, wanted, editor.added.get(external_id, set()))
     for external_id, row in rows.items():
         if external_id not in expected and row["deleted_at"] is None and not row["is_stub"]:
             root = row[table.owner] if table.owner else external_id
-            if table.owner is None or root in truth.stored[entity.name]:  # what hung on a deleted record goes unseen
+            if table.owner is None or root in truth.stored[entity.name]:  # rows of a deleted record are not compared
                 yield Difference(f.DOUBLED, root, f"{table.name} {external_id} is living and not at Gazelle")
 
 
@@ -137,7 +137,7 @@ def instants_off(held: Held, truth: Truth | None) -> Iterator[tuple[str, str]]:
 
 
 class Before:
-    """What must outlive every run, good or bad, taken before it."""
+    """What no run may change, whether it fails or not; taken before it."""
 
     def __init__(self, shop: Shop) -> None:
         self._tables = {
@@ -155,12 +155,12 @@ class Before:
         """Whether there was a row of a record."""
         return external_id in self._tables[entity.table.name]
 
-    def outlived(self, held: Held, truth: Truth, people: People, *, runs: int = 1) -> Iterator[tuple[str, str]]:
-        """Which records, integer ids and entries of people did not outlive so many runs: (figure, words)."""
+    def outlived(self, held: Held, truth: Truth, editor: AccountEditor, *, runs: int = 1) -> Iterator[tuple[str, str]]:
+        """Which records, integer ids and local entries did not survive so many runs: (figure, words)."""
         for entity in ENTITIES:
             for table in entity.tables:
                 yield from self._of_table(held, truth, entity, table, runs)
-        yield from _of_people(held, people)
+        yield from _of_edits(held, editor)
 
     def _of_table(self, held: Held, truth: Truth, entity: Entity, table: Table, runs: int) -> Iterator[tuple[str, str]]:
         name = table.name
@@ -193,18 +193,18 @@ class Before:
 
 
 def _list_column(entity: Entity, table: Table) -> str:
-    """The column that says in whose list a nested row lies: a location in its contact's."""
+    """The column that names the parent of a nested row: of a location its contact."""
     nested = {other.name for other in entity.tables if other.owner}
     return next((column for column, parent in table.references.items() if parent in nested), str(table.owner))
 
 
-def _of_people(held: Held, people: People) -> Iterator[tuple[str, str]]:
+def _of_edits(held: Held, editor: AccountEditor) -> Iterator[tuple[str, str]]:
     tagged = held.tables["gazelle_clients"] | held.tables["gazelle_pianos"]
-    for external_id, tags in people.added.items():
+    for external_id, tags in editor.added.items():
         row = tagged.get(external_id)
         if row is not None and not tags <= set(row["tags"] or ()):
             yield f.OVERWRITTEN, f"{external_id}: tags that were added here are gone"
-    for external_id in people.measured:
+    for external_id in editor.measured:
         row = held.tables["gazelle_timeline_entries"].get(external_id)
         if row is not None and row["measurements"] != {"ici": 41}:
             yield f.OVERWRITTEN, f"{external_id}: measurements that were added here are gone"
@@ -225,7 +225,7 @@ def emptied(before: Before, held: Held, truth: Truth) -> Iterator[tuple[str, str
 
 
 def unhealthy(shop: Shop) -> list[str]:
-    """What a healthy full run leaves that it must not: runs without an end, rows in error, or waiting."""
+    """What a healthy full run must not leave: runs without an end, rows in error or pending."""
     found: list[Any] = shop.query("SELECT 'sync_logs', run_id FROM sync_logs WHERE status = 'running'")
     for entity in ENTITIES:
         query = f"SELECT '{entity.staging_table}', external_id FROM {entity.staging_table} WHERE "  # noqa: S608

@@ -1,4 +1,4 @@
-"""What people do at Gazelle and here between two runs, drawn from a seed; and what of it a run promises to bring."""
+"""Random edits at Gazelle and here between two runs, drawn from a seed; and which of them a run has to bring."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Record = dict[str, Any]
 ZULU = "%Y-%m-%dT%H:%M:%SZ"
 LEAST_CLIENTS = 15
 REFERENCE = "Tire le Coyote"
-"""Without the reference appointments the calendar cannot be watched, which people are rightly told."""
+"""Appointments that must stay: without them the timezone check cannot work, and it says so."""
 
 
 @dataclass
 class Promised:
-    """Ids of the records whose last change a run of some depth must bring (sync-algorithm, invariant 3)."""
+    """Ids of the records whose last change a run of some depth must bring."""
 
     by_tick: set[str] = field(default_factory=set)
     """Its stamp moved, or it is a fresh entry of the timeline."""
@@ -31,7 +31,7 @@ class Promised:
     """Of the first: those that a successful run has had the chance to bring since."""
 
     def ran(self) -> None:
-        """A run ended as a success: what moves no stamp from now on, the next tick need not see."""
+        """A run succeeded: edits from now on that move no stamp need not be seen by the next tick."""
         self.read |= self.by_tick
 
     def of(self, mode: Mode) -> set[str] | None:
@@ -39,19 +39,19 @@ class Promised:
         return None if mode is Mode.DEEP else self.by_nightly if mode is Mode.NIGHTLY else self.by_tick
 
     def kept(self, mode: Mode) -> None:
-        """A run of some depth kept its promises: what changes from now on is another matter."""
+        """A run of some depth brought what it had to: forget these."""
         self.by_tick.clear()
         self.read.clear()
         if mode is not Mode.TICK:
             self.by_nightly.clear()
 
 
-class People:
-    """The people of one shop.
+class AccountEditor:
+    """Edits the records of one shop, at Gazelle and here.
 
     Args:
-        shop: Theirs.
-        draw: Where chance comes from.
+        shop: The shop.
+        draw: The random generator.
     """
 
     def __init__(self, shop: Shop, draw: random.Random) -> None:
@@ -65,7 +65,7 @@ class People:
         """Timeline entries to which measurements were added here."""
 
     def work(self, deeds: int) -> list[str]:
-        """Do some things; gives their names."""
+        """Make some edits; gives their names."""
         choice: list[Callable[[], None]] = [
             self._edits, self._edits, self._silent_edits, self._creates, self._deletes, self._deletes_a_client,
             self._cancels, self._moves, self._moves_to_a_clock_change, self._back_dates, self._tags, self._tags_here,

@@ -1,4 +1,4 @@
-"""What is around a shop and can be broken: the API's good days, the database, the moment at which something happens."""
+"""Injects faults around a shop: in the API, in the database, at a random moment of a run; and takes them back."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
-from gazelle_sync_tests.faults.ground import Ground
+from gazelle_sync_tests.faults.servers import Servers
 from gazelle_sync_tests.support.shop import Shop
 
 FAR_AWAY_S = (0.02, 0.08)
 """Seconds a round trip to a database in another region."""
 
 
-class Surroundings:
-    """One case's shop and dice, and everything that can be broken around it. Whatever was broken, `heal` mends.
+class FaultInjector:
+    """One case's shop and random generator, and the faults around it. `heal` takes all of them back.
 
     Attributes:
-        held: Whether the fault lasted as long as the run, everywhere.
-        operations: Texts of which a request that is struck holds one.
+        held: Whether the fault struck every request to the end of the run.
+        operations: Parts of operation names or queries; the fault strikes requests that contain the one drawn.
     """
 
     operations: tuple[str, ...] = ("",)
 
-    def __init__(self, ground: Ground, shop: Shop, draw: random.Random) -> None:
-        self.ground = ground
+    def __init__(self, servers: Servers, shop: Shop, draw: random.Random) -> None:
+        self.servers = servers
         self.shop = shop
         self.draw = draw
         self.held = False
@@ -39,7 +39,7 @@ class Surroundings:
         self._undo: list[Callable[[], object]] = []
 
     def arm(self, kind: str, *, may_hold: bool = True, most: int = 5, **options: Any) -> None:
-        """Arm a fault of the sandbox: to the end, or for some requests after some others."""
+        """Arm a fault of the sandbox: for every request, or for some requests after some others."""
         draw = self.draw
         if may_hold and draw.random() < 0.4:
             self.held = True
@@ -68,7 +68,7 @@ class Surroundings:
 
     def _on_database(self, change: sql.Composable) -> None:
         name = psycopg.conninfo.conninfo_to_dict(self.shop.url)["dbname"]
-        with psycopg.connect(self.ground.uri("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.servers.uri("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("ALTER DATABASE {} ").format(sql.Identifier(str(name))) + change)
 
     @contextmanager
@@ -102,11 +102,11 @@ class Surroundings:
             raise trouble[0]
 
     def finally_do(self, deed: Callable[[], object]) -> None:
-        """Something that mends what was broken."""
+        """Register what `heal` has to do."""
         self._undo.append(deed)
 
     def heal(self) -> int:
-        """Everything works again; gives how many requests were struck by the sandbox's faults."""
+        """Take all faults back; gives how many requests the sandbox's faults struck."""
         while self._undo:
             self._undo.pop()()
         admin = self.shop.admin

@@ -1,4 +1,4 @@
-"""The harness of the tests of alerts: runs that are written down by hand, and the look at them."""
+"""Fixtures of the alert tests: runs are recorded in a shop's database by hand, and the alerts evaluated on them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ UNREACHABLE = ApiUnreachable(
 )
 
 
-class Desk:
-    """A shop's database, where runs are written down by hand, and the look at it."""
+class RunRecorder:
+    """Records runs in a shop's database, and evaluates the alerts on them."""
 
     def __init__(self, url: str, home: Path) -> None:
         self.url = url
@@ -39,7 +39,7 @@ class Desk:
             return cursor.fetchall() if cursor.description else []
 
     def run(self, *, seconds: float = 1.0, mode: str = "tick", **failures: GazelleSyncError) -> str:
-        """Write down a pull of every entity; those named failed."""
+        """Record a pull of every entity; those named failed."""
         self._runs += 1
         run_id = f"run-{self._runs}"
         reports = {e.name: EntityReport() for e in ENTITIES}
@@ -59,7 +59,7 @@ class Desk:
         return run_id
 
     def synced(self, ago: timedelta, *entities: str) -> None:
-        """Say of entities (none: all) that they were last in step so long ago."""
+        """Set how long ago entities (none: all) were last pulled."""
         for entity in entities or [entity.name for entity in ENTITIES]:
             self.query(
                 "INSERT INTO system_settings (key, value, updated_at) VALUES (%s, %s, %s) "
@@ -79,28 +79,28 @@ class Desk:
         )
 
     def look(self, ended: EndedRun | None = None, **changes: Any) -> WatchResult:
-        """Look after the alerts, with some settings changed."""
+        """Evaluate the alerts, with some settings changed."""
         return watch(self.settings.replace(**changes), ended)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """What stands in `alert_log`."""
+        """The rows of `alert_log`."""
         return self.query("SELECT kind, rule, status, state FROM alert_log ORDER BY id")
 
     def hasten(self) -> None:
-        """Let every pause before another try be over."""
+        """End every wait before another attempt."""
         self.query("UPDATE alert_log SET next_try_at = now() WHERE next_try_at IS NOT NULL")
 
 
 @pytest.fixture
-def desk(database: str, tmp_path: Path) -> Desk:
+def recorder(database: str, tmp_path: Path) -> RunRecorder:
     """A healthy shop."""
-    desk = Desk(database, tmp_path / "home")
-    desk.synced(timedelta(minutes=1))
-    return desk
+    recorder = RunRecorder(database, tmp_path / "home")
+    recorder.synced(timedelta(minutes=1))
+    return recorder
 
 
 @pytest.fixture
 def hook() -> Iterator[Webhook]:
-    """Somebody who hears."""
+    """A webhook that records what it receives."""
     with webhook() as receiver:
         yield receiver

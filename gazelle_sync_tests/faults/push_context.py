@@ -1,4 +1,4 @@
-"""Where a fault strikes a push: one shop, its people, its dice, and the pushes that met the fault."""
+"""The context of one push case: its shop, its editor, its random generator, and the pushes that met the fault."""
 
 from __future__ import annotations
 
@@ -7,35 +7,26 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.push import session
-from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.session import PushReport
-from gazelle_sync.push.transports import transport_for
-from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
-from gazelle_sync.settings import Settings
-from gazelle_sync_tests.faults.ground import Ground
-from gazelle_sync_tests.faults.push_people import Sides
-from gazelle_sync_tests.faults.surroundings import Surroundings
-from gazelle_sync_tests.support.pushing import STEPS, WRITES, Countdown, Office
+from gazelle_sync_tests.faults.injector import FaultInjector
+from gazelle_sync_tests.faults.push_editor import PushEditor
+from gazelle_sync_tests.faults.servers import Servers
+from gazelle_sync_tests.support.pushing import STEPS, WRITES, Countdown, Hook, Office, hook_transports
 from gazelle_sync_tests.support.shop import Shop
 
 VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
 TIMEOUT_S = 6.0
-"""Longer than a push waits for the end of a doubt: what came to no answer is left to a later push."""
+"""Longer than a push waits until a request in doubt can no longer arrive: it is left to a later push."""
 GRACE_S = 0.3
-Hook = Callable[[str], None]
-"""ReportedTotal the piano."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +34,9 @@ class Pushed:
     """One push.
 
     Attributes:
-        succeeded: Whether it says that everything went.
-        words: Why not.
-        stack: Where it ended by an error that is none of our tree: a person would be shown that.
+        succeeded: Whether it reported success.
+        words: The reasons that it gave.
+        stack: The stack trace, where it ended by an error that is not one of `gazelle_sync.errors`.
     """
 
     succeeded: bool
@@ -53,20 +44,20 @@ class Pushed:
     stack: str = ""
 
 
-class PushScene(Surroundings):
-    """One case's shop, people and dice, and the pushes that meet a fault.
+class PushContext(FaultInjector):
+    """One case's shop, editor and random generator, and the pushes that meet a fault.
 
     Attributes:
         office: The table of edits.
-        sides: The people.
+        editor: Edits rows here and records at Gazelle.
         runs: The pushes that met the fault.
         was_edited: Whether rows were edited while they ran.
     """
 
-    def __init__(self, ground: Ground, shop: Shop, office: Office, sides: Sides, draw: random.Random) -> None:
-        super().__init__(ground, shop, draw)
+    def __init__(self, servers: Servers, shop: Shop, office: Office, editor: PushEditor, draw: random.Random) -> None:
+        super().__init__(servers, shop, draw)
         self.office = office
-        self.sides = sides
+        self.editor = editor
         self.runs: list[Pushed] = []
         self.was_edited = False
         writes = (holds[office.transport] for holds in WRITES.values())
@@ -79,11 +70,11 @@ class PushScene(Surroundings):
         return (WRITES["add_comment"][self.office.transport], *visits)
 
     def push(self, **options: Any) -> Pushed:
-        """One push in this process, whatever comes of it."""
+        """One push in this process, failed or not."""
         return self._run(self.office.push, "pushed", options)
 
     def undo(self, run_id: str, **options: Any) -> Pushed:
-        """One undo in this process, whatever comes of it."""
+        """One undo in this process, failed or not."""
         return self._run(partial(self.office.undo, run_id), "undid", options)
 
     def run_to_undo(self) -> str:
@@ -112,7 +103,7 @@ class PushScene(Surroundings):
         return run
 
     def heal(self) -> int:
-        """See `Surroundings`; but Gazelle's clock stays where it is, since clocks do not go back."""
+        """As `FaultInjector.heal`, but Gazelle's clock keeps its offset, since clocks do not go back."""
         ahead = self.shop.admin.settings()["clock_skew_s"]
         struck = super().heal()
         self.shop.admin.settings(clock_skew_s=ahead)
@@ -139,17 +130,17 @@ class PushScene(Surroundings):
         self.story.append(f"pushed in a process: {ended}")
         return ended
 
-    # ---- at the elbow
+    # ---- hooks
 
     @contextmanager
-    def elbow(self, **hooks: Hook) -> Iterator[None]:
-        """Somebody does something around every read and write: `after_read`, `before_send`, `after_send`."""
+    def hooked(self, **hooks: Hook) -> Iterator[None]:
+        """Call hooks around every read and write of a push: `after_read`, `before_send`, `after_send`."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(session, "transport_for", lambda settings, client: _Elbow.of(settings, client, hooks))
+            hook_transports(patch, hooks)
             yield
 
     def once_a_piano(self, deed: Hook, *, chance: float = 1.0) -> Hook:
-        """The deed, done once for each piano, at one of its chances."""
+        """A hook that runs `deed` at most once for each piano, each time with this probability."""
         done: set[str] = set()
 
         def do(piano: str) -> None:
@@ -168,7 +159,7 @@ class PushScene(Surroundings):
 
 
 def _push_in_child(office: Office, countdown: Countdown | None, undo: str | None) -> None:
-    """Never comes back."""
+    """Push or undo, then end the process."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -183,47 +174,3 @@ def _push_in_child(office: Office, countdown: Countdown | None, undo: str | None
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         os._exit(3)
     os._exit(0)
-
-
-@dataclass
-class _Elbow:
-    """A transport that tells somebody what it is about to do, and to which piano."""
-
-    inner: Transport
-    hooks: Mapping[str, Hook] = field(default_factory=dict)
-    name: str = ""
-    last_read: str = ""
-
-    @classmethod
-    def of(cls, settings: Settings, client: GazelleClient, hooks: Mapping[str, Hook]) -> _Elbow:
-        inner = transport_for(settings, client)
-        return cls(inner, hooks, inner.name)
-
-    @property
-    def api_ahead(self) -> timedelta | None:
-        return self.inner.api_ahead
-
-    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
-        found = self.inner.read(wanted)
-        for one in wanted:
-            self.last_read = one.id
-            self._tell("after_read", one.id)
-        return found
-
-    def send(self, action: Action, remote: Remote) -> Sent:
-        self._tell("before_send", remote.id)
-        sent = self.inner.send(action, remote)
-        self._tell("after_send", remote.id)
-        return sent
-
-    def find(self, piano_id: str, name: str, payload: Mapping[str, Any], since: datetime | None) -> list[str]:
-        return self.inner.find(piano_id, name, payload, since)
-
-    def take_back(self, name: str, created_id: str) -> None:
-        self._tell("before_send", self.last_read)
-        self.inner.take_back(name, created_id)
-        self._tell("after_send", self.last_read)
-
-    def _tell(self, moment: str, piano: str) -> None:
-        if moment in self.hooks:
-            self.hooks[moment](piano)

@@ -1,6 +1,6 @@
-"""The people of a push case: some edit the shop's table, some edit the same pianos at Gazelle. Drawn from a seed.
+"""Random edits for push cases: of rows in the shop's table, and of the same pianos at Gazelle, drawn from a seed.
 
-They remember what must be found at the end.
+The editor records what must be found at the end.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def block_of(piano: str, notes: str | None) -> str | None:
     return found.says if found else None
 
 
-class Sides:
-    """Who works on some pianos, here and at Gazelle.
+class PushEditor:
+    """Edits some pianos, here and at Gazelle.
 
     Attributes:
         pianos: External ids.
@@ -84,7 +84,7 @@ class Sides:
         return [piano for piano in self.pianos if piano not in self.gone]
 
     def work(self, deeds: int) -> list[str]:
-        """Do some things on both sides; gives their names."""
+        """Make some edits on both sides; gives their names."""
         choice: list[Deed] = [
             self.edit_here, self.edit_here, self.edit_here, self._tag, self._tag, self._write, self._set_status,
             self._write_into_block, self._comment,
@@ -97,7 +97,7 @@ class Sides:
         return done
 
     def look(self) -> None:
-        """Remember what both sides say now."""
+        """Record what both sides hold now."""
         with self._one_at_a_time:
             rows, records = self.rows(), self.records()
             for piano in self.living:

@@ -14,7 +14,7 @@ from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.push.model import Entry
 from gazelle_sync.push.transports.reading import GazelleRecords
-from gazelle_sync_tests.support.pushing import WRITES, Meddlers, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
 
 
 @pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])
@@ -133,11 +133,11 @@ def test_retry_after_is_honoured(office: Office) -> None:
     assert office.comments(piano) == ["Accordé"]
 
 
-def test_a_token_that_expires_between_two_actions_is_refreshed(office: Office, meddle: Meddlers) -> None:
+def test_a_token_that_expires_between_two_actions_is_refreshed(office: Office, hook_push: HookPush) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     admin = office.shop.admin
-    meddle(after_send=once(admin.expire_token))
+    hook_push(after_send=once(admin.expire_token))
     assert office.push(**office.shop.oauth()).succeeded
     office.assert_there_once(piano, measured)
 

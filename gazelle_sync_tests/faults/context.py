@@ -1,4 +1,4 @@
-"""Where a fault strikes: one shop, its dice, and the runs that met the fault."""
+"""The context of one pull case: its shop, its random generator, and the runs that met the fault."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import psycopg
 from gazelle_sync.errors import UNKNOWN, GazelleSyncError, cause_of
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.faults.account_editor import AccountEditor
 from gazelle_sync_tests.faults.alerts import ReportedTotal, job_of, told_of
-from gazelle_sync_tests.faults.ground import Ground
-from gazelle_sync_tests.faults.judge import Before
-from gazelle_sync_tests.faults.people import People
-from gazelle_sync_tests.faults.processes import Point
-from gazelle_sync_tests.faults.surroundings import Surroundings
+from gazelle_sync_tests.faults.injector import FaultInjector
+from gazelle_sync_tests.faults.oracle import Before
+from gazelle_sync_tests.faults.servers import Servers
+from gazelle_sync_tests.support.processes import Point
 from gazelle_sync_tests.support.shop import Shop
 
 SUCCESS, FAILED = "success", "failed"
 
 
 class ProcessEnded(Exception):
-    """A run of another process ended, and not well: what it said stands in `sync_logs`."""
+    """A run in another process failed; its error is in `sync_logs`."""
 
 
 LISTS = ("allClients", "allPianos", "allEventsBatched", "allTimelineEntries", "allInvoices")
@@ -40,11 +40,11 @@ class Run:
 
     Attributes:
         mode: How much it read.
-        status: `success`, or what else it told: a person or a monitor sees that it was not one.
-        words: Everything that it said: `sync_logs`, notes, the error that ended it.
-        told: What people were told of it.
-        stack: Where it ended by an error that is none of our tree: a person would be shown that.
-        entities: Those that it could not pull, where it says so.
+        status: `success`, or else: what a person or a monitor sees of the run.
+        words: Everything that it reported: `sync_logs`, notes, the error that ended it.
+        told: The alerts that followed.
+        stack: The stack trace, where it ended by an error that is not one of `gazelle_sync.errors`.
+        entities: Those that it reported as failed.
     """
 
     mode: Mode
@@ -55,20 +55,20 @@ class Run:
     entities: tuple[str, ...] = ()
 
 
-class Scene(Surroundings):
-    """One case's shop and dice, and the pulls that meet a fault.
+class PullContext(FaultInjector):
+    """One case's shop and random generator, and the pulls that meet a fault.
 
     Attributes:
         runs: The runs that met it.
-        before: What must outlive them.
-        others_worked: Whether records came and went during the runs: nobody promised these.
+        before: What they must not change.
+        others_worked: Whether records came and went during the runs, which no run has to bring.
     """
 
     operations = ("", "", *LISTS, "ById", "Page", "Stamps")
 
-    def __init__(self, ground: Ground, shop: Shop, people: People, draw: random.Random) -> None:
-        super().__init__(ground, shop, draw)
-        self.people = people
+    def __init__(self, servers: Servers, shop: Shop, editor: AccountEditor, draw: random.Random) -> None:
+        super().__init__(servers, shop, draw)
+        self.editor = editor
         self.allow_deletes = False
         self.others_worked = False
         self.runs: list[Run] = []
@@ -83,7 +83,7 @@ class Scene(Surroundings):
     def pull(
         self, mode: Mode | None = None, *, during: AbstractContextManager[None] | None = None, **options: Any
     ) -> Run:
-        """One run in this process, whatever comes of it; `during` lasts as long as the pull, alerts not included."""
+        """One run in this process, failed or not; `during` is entered for the pull alone, without its alerts."""
         mode = mode or self.mode()
         options = {"page_size": self.draw.choice(PAGE_SIZES), "lock_wait_s": 0.5, **options}
         self.story.append(f"{mode.value} {options['page_size']}")
@@ -96,31 +96,29 @@ class Scene(Surroundings):
             error = next(iter(outcome.errors.values()), None)
         except GazelleSyncError as caught:
             error, run_id = caught, ""
-        except (
-            Exception
-        ) as caught:  # a bug of ours, or one that was put there: a run that ends with a stack has said so
+        except Exception as caught:  # a bug, or one that the case put there: ending with a stack trace is a report too
             error, run_id = caught, ""
         return self._ran(mode, error, run_id, failed)
 
     def run_in_a_process(
         self, mode: Mode, deed: Callable[[int], object], point: Point | None = None, **env: str
     ) -> int:
-        """One run in a process of its own, to which something happens; its exit status."""
+        """One run in a process of its own, to which `deed` is applied; its exit status."""
         environment = self.shop.environment(GAZELLE_PAGE_SIZE=str(self.draw.choice(PAGE_SIZES)), **env)
-        pid = self.ground.launcher.begin(environment, mode, point)
+        pid = self.servers.processes.begin(environment, mode, point)
         deed(pid)
         return self.end(pid, mode)
 
     def end(self, pid: int, mode: Mode) -> int:
-        """Wait for a process and note its run."""
-        status = self.ground.launcher.end(pid)
+        """Wait for a process and record its run."""
+        status = self.servers.processes.end(pid)
         self.story.append(f"{mode.value} in a process: {status}")
         error = None if status == 0 else ProcessEnded(f"the process ended with status {status}")
         self._ran(mode, error, "")
         return status
 
     def note_run(self, mode: Mode, ended: EndedRun) -> None:
-        """Note a run that somebody else launched."""
+        """Record a run that was launched elsewhere."""
         self.story.append(f"{mode.value}: {SUCCESS if ended.succeeded else FAILED}")
         self._ran(mode, None if ended.succeeded else ProcessEnded("the run failed"), "", ended=ended)
 
@@ -138,7 +136,7 @@ class Scene(Surroundings):
             words += [str(log["error_message"] or ""), json.dumps(log["stats"] or {}, ensure_ascii=False)]
         status = self.status_of(error, log)
         if status == "success":
-            self.people.promised.ran()
+            self.editor.promised.ran()
         foreign = error is not None and not isinstance(error, (GazelleSyncError, ProcessEnded))
         ended = ended or EndedRun(
             run_id or None, job_of(mode), error is None, cause=cause_of(error) if error else UNKNOWN
@@ -158,7 +156,7 @@ class Scene(Surroundings):
         return log if run_id in ("", log["run_id"]) else {}
 
     def status_of(self, error: BaseException | None, log: dict[str, Any]) -> str:
-        """What a person or a monitor is told of a run."""
+        """The status that a person or a monitor sees of a run."""
         if error is not None:
             return FAILED
         return str(log.get("status", SUCCESS))

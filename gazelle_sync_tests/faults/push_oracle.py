@@ -1,4 +1,4 @@
-"""Judges a push: reads the sandbox itself and the local rows, with nothing of what pushes."""
+"""The oracle of push cases: reads the sandbox and the local rows directly, without the code that pushes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync_tests.faults import figures as f
-from gazelle_sync_tests.faults.push_people import HERE, STATUS, THERE, Sides, block_of
+from gazelle_sync_tests.faults.push_editor import HERE, STATUS, THERE, PushEditor, block_of
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Row
 
@@ -16,28 +16,28 @@ Found = tuple[str, str]
 Words = Iterator[str]
 
 
-def at_any_time(office: Office, sides: Sides) -> Iterator[Found]:
-    """What must be true after every run, whatever it met."""
-    yield from _Judge(office, sides).at_any_time()
+def at_any_time(office: Office, editor: PushEditor) -> Iterator[Found]:
+    """What is wrong that must be right after every run."""
+    yield from _Oracle(office, editor).at_any_time()
 
 
-def after_quiet(office: Office, sides: Sides) -> Iterator[Found]:
-    """What must be true once everything is healthy and nothing is left to do."""
-    judge = _Judge(office, sides)
-    yield from judge.at_any_time()
-    yield from judge.after_quiet()
+def after_quiet(office: Office, editor: PushEditor) -> Iterator[Found]:
+    """What is wrong that must be right once everything is healthy and nothing is left to push."""
+    oracle = _Oracle(office, editor)
+    yield from oracle.at_any_time()
+    yield from oracle.after_quiet()
 
 
-class _Judge:
+class _Oracle:
     """Both sides at one moment."""
 
-    def __init__(self, office: Office, sides: Sides) -> None:
-        self._office, self._sides = office, sides
-        self._rows = sides.rows()
-        self._records = sides.records()
-        self._comments = sides.comments()
-        self._measured = sides.measured()
-        self._visits = sides.visits()
+    def __init__(self, office: Office, editor: PushEditor) -> None:
+        self._office, self._editor = office, editor
+        self._rows = editor.rows()
+        self._records = editor.records()
+        self._comments = editor.comments()
+        self._measured = editor.measured()
+        self._visits = editor.visits()
         self._conflicts = office.conflicts()
         self._log = office.shop.rows("sync_gazelle_logs")
 
@@ -45,7 +45,7 @@ class _Judge:
         for (client, day), visits in self._visits.items():
             if visits > 1:
                 yield f.COMMENTS_DOUBLED, f"{visits} visits to {client} for the work of {day}"
-        for piano in self._sides.living:
+        for piano in self._editor.living:
             yield from ((f.COMMENTS_DOUBLED, f"{piano}: {words}") for words in self._doubled(piano))
             yield from ((figure, f"{piano}: {words}") for figure, words in self._foreign(piano))
             yield from ((f.TOLD, f"{piano}: {words}") for words in self._told(piano))
@@ -59,7 +59,7 @@ class _Judge:
 
     def after_quiet(self) -> Iterator[Found]:
         for piano, row in self._rows.items():
-            if piano in self._sides.gone:
+            if piano in self._editor.gone:
                 if not row["needs_sync"] and not self._was_sent(row):
                     yield f.SILENT, f"{piano} went from Gazelle first, and its row says that everything arrived"
                 continue
@@ -71,33 +71,33 @@ class _Judge:
         yield from self._of_the_log()
 
     def _doubled(self, piano: str) -> Words:
-        for text in self._sides.said[piano]:
-            times, others = self._comments[piano][text], self._sides.foreign[piano][text]
+        for text in self._editor.said[piano]:
+            times, others = self._comments[piano][text], self._editor.foreign[piano][text]
             if times > others + 1:
                 yield f"{times} times {text[:50]!r}, {others} of them by others"
-        for (_, text), readings in self._sides.readings_of(piano):
+        for (_, text), readings in self._editor.readings_of(piano):
             if self._measured[piano][readings] > 1:
                 yield f"{self._measured[piano][readings]} measurements of {text[:50]!r}"
 
     def _foreign(self, piano: str) -> Iterator[Found]:
         record = self._records[piano]
         tags = [tag for tag in record["tags"] if tag not in STATUS.values()]
-        if sorted(tags) != sorted(self._sides.tags[piano]):
-            yield f.TAGS_LOST, f"tagged {record['tags']}, and people gave it {sorted(self._sides.tags[piano])}"
+        if sorted(tags) != sorted(self._editor.tags[piano]):
+            yield f.TAGS_LOST, f"tagged {record['tags']}, and people gave it {sorted(self._editor.tags[piano])}"
         lines = (record["notes"] or "").split("\n")
-        for text in self._sides.texts[piano]:
+        for text in self._editor.texts[piano]:
             if lines.count(text) != 1:
                 yield f.TEXT_LOST, f"{text!r} stands {lines.count(text)} times in its notes"
-        for text, times in self._sides.foreign[piano].items():
+        for text, times in self._editor.foreign[piano].items():
             if self._comments[piano][text] < times:
                 yield f.TEXT_LOST, f"a comment that others wrote is gone: {text[:50]!r}"
 
     def _told(self, piano: str) -> Words:
         record, comments = self._records[piano], self._comments[piano]
         everything = "\n".join([*comments, *record["tags"], record["notes"] or ""])
-        if any(secret in everything for secret in self._sides.secrets):
+        if any(secret in everything for secret in self._editor.secrets):
             yield "what must stay in the shop is at Gazelle"
-        for text in comments.keys() - self._sides.said[piano] - self._sides.foreign[piano].keys():
+        for text in comments.keys() - self._editor.said[piano] - self._editor.foreign[piano].keys():
             yield f"nobody wrote {text[:50]!r}"
 
     def _unsaid(self, row: Row) -> Words:
@@ -107,9 +107,9 @@ class _Judge:
             text = row[column]
             if not text:
                 continue
-            if column != "observations" and self._comments[piano][text] <= self._sides.foreign[piano][text]:
+            if column != "observations" and self._comments[piano][text] <= self._editor.foreign[piano][text]:
                 yield f"{column} {text[:50]!r} is not at Gazelle"
-            readings = self._sides.readings.get((piano, text))
+            readings = self._editor.readings.get((piano, text))
             if readings and not self._measured[piano][readings]:
                 yield f"the readings of {text[:50]!r} are not at Gazelle"
 
@@ -134,7 +134,7 @@ class _Judge:
         """What one side wrote over with the other's value, without the other ever having seen it."""
         conflicts = [one for one in self._conflicts if one["external_id"] == piano]
         lost = {value for one in conflicts for value in (one["ours"], one["theirs"])}
-        here, there = self._sides.here[piano], self._sides.there[piano]
+        here, there = self._editor.here[piano], self._editor.there[piano]
         for mine, others, other in ((here, there, THERE), (there, here, HERE)):
             for text, after in itertools.pairwise(mine):
                 if mine is there and not text:
@@ -143,10 +143,10 @@ class _Judge:
                 is_others = after.startswith(other) or (after == "" and mine is there)
                 if not text.startswith(other) and is_others and text not in (*others, *lost):
                     yield f"{text[:50]!r} gave way to {after[:50]!r}"
-        if piano in self._sides.clashes:
-            both = set(self._sides.clashes[piano])
+        if piano in self._editor.clashes:
+            both = set(self._editor.clashes[piano])
             if not any(one["field"] == "status" and {one["ours"], one["theirs"]} == both for one in conflicts):
-                yield f"the statuses {' and '.join(self._sides.clashes[piano])} clashed"
+                yield f"the statuses {' and '.join(self._editor.clashes[piano])} clashed"
 
     def _was_sent(self, row: Row) -> bool:
         """Whether the log says that a row's texts were taken: for a record that is gone, nobody else can say."""
@@ -161,12 +161,12 @@ class _Judge:
         """What the log says is at Gazelle is there, and nothing is left in doubt."""
         for row in self._log:
             piano = row["piano_id"]
-            if piano in self._sides.gone:
+            if piano in self._editor.gone:
                 continue
             if row["status"] == "in_doubt":
                 yield f.UNSETTLED, f"{piano}: {row['action']} is still in doubt"
             is_there = row["status"] == "success" and row["undone_at"] is None
             if is_there and row["action"] in ("add_comment", "add_service"):
                 text = row["request"]["payload"]["text"]
-                if self._comments[piano][text] <= self._sides.foreign[piano][text]:
+                if self._comments[piano][text] <= self._editor.foreign[piano][text]:
                     yield f.COMMENTS_LOST, f"{piano}: the log says that {text[:50]!r} was sent, and it is not there"

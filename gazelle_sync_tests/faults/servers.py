@@ -1,6 +1,6 @@
-"""What a worker's cases stand on: a PostgreSQL and a sandbox of its own, and a shop with a history to copy.
+"""The servers of a worker: a PostgreSQL and a sandbox of its own, and a shop with a history that each case copies.
 
-Cases may stop, lock and crash both: nobody else uses them.
+Cases may stop, lock and crash both, since nobody else uses them.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from psycopg import sql
 
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import as_invented, server_of_its_own
-from gazelle_sync_tests.faults.processes import Launcher
+from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
-from gazelle_sync_tests.support.shop import Shop, drop_database, live_a_while
+from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 
 SCALE, TIMELINE = 0.01, 120
-"""Twenty-odd clients, a dozen pianos, 120 visits: small enough for a case a second, big enough for every fence."""
-PULLED = "lived_in"
+"""Some 24 clients, 12 pianos, 120 visits: small enough for a case a second, big enough for every deletion guard."""
+PULLED = "shop_with_history"
 
 
 @dataclass(frozen=True)
-class Ground:
+class Servers:
     """A worker's servers.
 
     Attributes:
         uri: The address of a database of the server, by name.
         sandbox: The API.
-        home: A directory that goes with the ground.
-        launcher: Starts pulls as processes.
+        home: Their directory, removed at the end.
+        processes: Starts pulls as processes.
         local_tags: Of the shop that every case begins with: id → tags that were added here.
     """
 
     uri: Callable[[str], str]
     sandbox: RunningSandbox
     home: Path
-    launcher: Launcher
+    processes: Processes
     local_tags: dict[str, list[str]]
 
     @contextmanager
@@ -54,7 +54,7 @@ class Ground:
         """A shop that is equal to the sandbox, for the length of a case.
 
         Args:
-            round_trip_s: How far away its database is for what runs; whoever judges stands beside it.
+            round_trip_s: Seconds a round trip to its database for what runs; the oracle reads it directly.
         """
         as_invented(self.sandbox)
         self.sandbox.admin.restore(PULLED)
@@ -100,7 +100,7 @@ class Ground:
 
 
 @contextmanager
-def open_ground(home: Path | None = None) -> Iterator[Ground]:
+def start_servers(home: Path | None = None) -> Iterator[Servers]:
     """Start the servers and make the shop that every case begins with.
 
     Args:
@@ -113,7 +113,7 @@ def open_ground(home: Path | None = None) -> Iterator[Ground]:
         with (
             server_of_its_own(home / "pg") as uri,
             running_sandbox(home / "account.sqlite", scale=SCALE, timeline=TIMELINE, now=begun) as sandbox,
-            Launcher(home) as launcher,
+            Processes(home / "processes.log") as processes,
         ):
             sandbox.admin.snapshot()
             with psycopg.connect(uri("postgres"), autocommit=True) as connection:
@@ -124,23 +124,23 @@ def open_ground(home: Path | None = None) -> Iterator[Ground]:
             migrate(uri(PULLED))
             shop = Shop.on(uri(PULLED), sandbox, home)
             shop.sync()
-            live_a_while(shop)
+            make_history(shop)
             shop.leave()
             sandbox.admin.snapshot(PULLED)
-            yield Ground(uri, sandbox, home, launcher, dict(shop.local_tags))
+            yield Servers(uri, sandbox, home, processes, dict(shop.local_tags))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 def new_home() -> Path:
-    """A directory for a ground, which the server's own user can enter."""
+    """A directory for the servers, which PostgreSQL's own user can enter."""
     home = Path(tempfile.mkdtemp(prefix="gazelle_faults_"))
     home.chmod(0o755)
     return home
 
 
 def clear(home: Path) -> None:
-    """What a killed worker left of its ground: the server runs on, since it is no child of whoever started it."""
+    """Stop and remove what a killed worker left: its PostgreSQL runs on, since it is no child of the worker."""
     with suppress(OSError, ValueError):
         os.kill(int((home / "pg" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
     shutil.rmtree(home, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a benchmark stands on: a PostgreSQL and a sandbox of its own, under one directory that goes with it.
+"""The servers of a benchmark: a PostgreSQL and a sandbox of its own, under one directory that is removed with them.
 
 Both are started before anything is timed, for us as for dlt: the pull is measured, and not the start of servers.
 """
