@@ -57,7 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first, so that no worker is left alone with one at the end."""
+    """Put the longest files first, so that no worker is left alone with one; refuse a slow test without a reason."""
+    for item in items:
+        if any(not mark.args for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f"{item.nodeid} is in the slow lane: @pytest.mark.slow(…) says why")
     long = Counter(item.path for item in items if {"databases", "servers"} & set(getattr(item, "fixturenames", ())))
     items.sort(key=lambda item: ("defs" not in item.path.parts, -long[item.path]))
 

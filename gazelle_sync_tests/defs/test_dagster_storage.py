@@ -101,7 +101,7 @@ def test_a_quiet_tick_leaves_little(
     assert stored(storage) - before <= MOST_STORED - BYTES_TO_LAUNCH, "in any table, as PostgreSQL keeps it"
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a code server and a daemon start, and the daemon launches a run by its schedule")
 def test_a_quiet_tick_that_the_daemon_launches_leaves_little(
     shop: Shop, dagster_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,14 +36,14 @@ def test_dg_lists_the_definitions_with_nothing_set(tmp_path: Path) -> None:
     assert "virtual environment" not in listed.stderr
 
 
-@pytest.mark.slow  # a second process that imports Dagster to show what `dg list defs` nearly shows
+@pytest.mark.slow("a second process imports Dagster; `dg list defs`, in the default lane, loads the same definitions")
 def test_dg_finds_nothing_wrong_with_the_definitions(tmp_path: Path) -> None:
     checked = dg("check", "defs", environment=empty_environment(tmp_path))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "All definitions loaded successfully." in checked.stdout
 
 
-@pytest.mark.slow  # dg starts a code server of its own for the run: ten seconds and more
+@pytest.mark.slow("dg starts a code server of its own for the run, which takes ten seconds and more")
 def test_dg_launches_a_job(person: Person) -> None:
     person.shop.query("UPDATE gazelle_products SET name_fr = 'abîmé'")
     own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=person.dagster_database)

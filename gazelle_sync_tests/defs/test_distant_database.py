@@ -20,7 +20,7 @@ def far_person(person: Person) -> Iterator[Person]:
         yield person
 
 
-@pytest.mark.slow
+@pytest.mark.slow("three commands, each statement of which waits for a distant database")
 def test_sync_push_and_check_end_in_success_and_keep_the_budget_of_requests(far_person: Person) -> None:
     shop, rate = far_person.shop, {"GAZELLE_RATE_PER_S": str(RATE), "GAZELLE_TIMEOUT_S": "30"}
     office = Office(shop)
@@ -40,7 +40,7 @@ def test_sync_push_and_check_end_in_success_and_keep_the_budget_of_requests(far_
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a pull of everything in small pages, each statement of which waits for a distant database")
 def test_two_commands_at_once_send_no_more_than_the_budget_in_any_second(far_person: Person) -> None:
     """A pull of everything and a push, which share it by way of the database."""
     shop, rate = far_person.shop, {"GAZELLE_RATE_PER_S": str(RATE), "GAZELLE_TIMEOUT_S": "30"}

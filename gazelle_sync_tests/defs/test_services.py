@@ -102,7 +102,7 @@ def services(shop: Shop, dagster_url: str, directory: Path) -> Iterator[Services
             process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a code server and a daemon start, and start again")
 def test_a_run_whose_whole_process_tree_gets_a_sigterm_is_run_again_when_the_code_server_is_back(
     shop: Shop, dagster_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -275,12 +275,11 @@ def test_a_code_server_that_never_comes_back_ends_up_with_status_1_and_a_sentenc
     assert re.search(r"code server stopped answering 4 times .*dagster\.log", said.err)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("all of Dagster starts twice, with half a minute in between")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_code_server_that_dies_is_noticed_and_dagster_is_started_again(
     home: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Two starts of all of Dagster, and the half minute in between."""
     running = Up(home, tmp_path / "up.out")
     try:
         (code_server,) = [pid for pid, command in processes_of(home).items() if "dagster api grpc" in command]
@@ -296,11 +295,10 @@ def test_a_code_server_that_dies_is_noticed_and_dagster_is_started_again(
         running.end()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("three minutes: what lasts two is an outage")
 def test_an_outage_of_the_database_that_holds_dagsters_storage_too_is_told_while_it_lasts_and_when_it_is_over(
     shop: Shop, dagster_database: str, tmp_path: Path
 ) -> None:
-    """Three minutes: an outage is one after two."""
     port = free_port()
     home = tmp_path / "home"
     with webhook() as hook:

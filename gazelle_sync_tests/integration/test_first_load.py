@@ -191,7 +191,7 @@ def test_first_pulls_killed_one_after_another_at_statements_of_their_own_end_who
     assert_whole(new_shop, definitions)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a first pull for each of its hundreds of statements; the default lane kills it at a few moments")
 @pytest.mark.parametrize("part", range(4))
 def test_a_first_pull_killed_at_any_of_its_statements_is_taken_up_by_the_next(
     databases: Databases, sandbox: RunningSandbox, tmp_path: Path, processes: Processes, part: int

