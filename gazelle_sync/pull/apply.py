@@ -50,7 +50,7 @@ class Applier:
         url: Of the database. What is staged is read on a connection of its own.
         entity: Which.
         report: Counts go there.
-        progress: Told how far it is.
+        progress: Receives the progress.
         days: For replay by range: only records whose last change falls in `[from, to)`, aware instants.
     """
 
@@ -151,7 +151,7 @@ class Applier:
         return staged
 
     def _write(self, connection: Connection, batch: list[Staged]) -> None:
-        """Write one batch in one transaction; one that the database refuses is split until the bad row stands alone."""
+        """Write one batch in one transaction; one that the database refuses is split until the bad row is alone."""
         good = [staged for staged in batch if staged.error is None]
         try:
             with connection.transaction():
@@ -191,7 +191,7 @@ class Applier:
                     log.warning("record cannot be applied", record=staged.external_id, reason=staged.error[0])
 
     def _retire_superseded(self, connection: Connection) -> None:
-        """Versions that a newer one has overtaken before they were applied have nothing more to say."""
+        """Mark versions that a newer one superseded before they were applied."""
         with connection.transaction():
             allow_long_statements(connection)
             connection.execute(sql.SQL(statement("pull/staging_mark_superseded")).format(staging=self._staging))
@@ -218,7 +218,7 @@ def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: P
         url: Of the database, written to only where something differs.
         entity: Which.
         report: What was repaired and the comparison go there.
-        progress: Told how far it is.
+        progress: Receives the progress.
         are_hashed: Whether this run has compared each staged body with its hash already.
     """
     found = report.comparison = _compare(url, entity, are_hashed=are_hashed)

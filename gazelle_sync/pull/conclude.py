@@ -72,7 +72,7 @@ class Conclusion:
         self.concluded.add(name)
 
     def _apply_waiting(self, parent: Entity, report: EntityReport) -> None:
-        """Apply what waits of a parent entity; its own trouble is its own affair."""
+        """Apply what waits of a parent entity; its failure does not fail the entity that needs it."""
         self._threads.wait(parent.name)
         try:
             self._apply_pending(parent, report)

@@ -141,5 +141,5 @@ class EntityPull:
     """Id → why the record could not be read; it will be tried again by the next run."""
 
     def show_progress(self, done: int, total: int | None) -> None:
-        """Tell the progress bar."""
+        """Update the progress bar."""
         self.progress.update(self.entity.name, "read", done, total)

@@ -1,9 +1,9 @@
 """How a deletion is decided: what is no longer listed is asked for by id, and too many that are gone stop the entity.
 
 A bad day at the API must not empty a shop. More than max(10, 2 %) tombstones of one entity in one run stop that entity,
-unless a person lets them through. What goes with a deleted client (its pianos, visits, notes) is its client's affair:
-it is not counted. Where the guard stops the clients, the absence of anything else proves nothing and waits, so that one
-cause is told once and let through by one command.
+unless a person lets them through. What is deleted with a client (its pianos, visits, notes) is
+not counted. While the guard stops clients, absent records of other entities wait, so that one cause is reported once
+and let through by one command.
 
 An entry of the timeline has no query by id: `gazelle_sync.pull.timeline_absent` looks for those, behind the same guard.
 """
@@ -79,7 +79,7 @@ def look_for_absent(pull: EntityPull, held: dict[str, Held], seen: StampScan, ca
 
 
 def put_away_nameless(pull: EntityPull, absent: list[str]) -> list[str]:
-    """The ids but for those that we gave to records without one: these are deleted, nobody can be asked for them."""
+    """The ids without those that we gave to records without one: these are deleted, since they cannot be read by id."""
     nameless = [i for i in absent if i.startswith(NAMELESS)]
     if nameless:
         pull.staging.write_tombstones(nameless)
@@ -114,7 +114,7 @@ class DeletionGuard:
         held: How many living records are held.
         absent: Those that are no longer listed.
         unread: How many more are, by their count; these are counted where others must be that no client takes along.
-        sample: So many that were looked for and are all gone speak for the others, where the others are too many.
+        sample: If so many were looked for and all are gone, the others count as gone too, where they are very many.
 
     Attributes:
         asked_first: Of these, those that count, the ones to look for first.

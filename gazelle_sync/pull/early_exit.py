@@ -1,8 +1,8 @@
 """The shortcut where the endpoint's schema sorts by `UPDATED_AT_DESC`: stop at the watermark.
 
 It is verified while it is read. A page that is out of order or shorter than what was asked for, or a `totalCount` that
-does not fit what we hold, abandons it for the run: then something was deleted, moved or is lying, and only the whole of
-the stamps can tell what. Records without a stamp come first and are always read. (Sorting by `CREATED_AT_DESC` and
+does not fit what we hold, abandons it for the run: then something was deleted, moved or is wrong, and only all the
+stamps can show what. Records without a stamp come first and are always read. (Sorting by `CREATED_AT_DESC` and
 stopping early is accepted by every endpoint and silently misses each edit of an old record: that is how the
 predecessors lost them.)
 """

@@ -1,7 +1,7 @@
 """Stage 1 of one pull: its entities are read side by side, each on a thread of its own.
 
 For each, top to bottom: find what changed and fetch it (`scan`, `timeline`), which stages its pages and writes their
-rows (`stage`); read again what would take something away; bring the parents that nobody has yet.
+rows (`stage`); read again what would take something away; bring the parents that are not held yet.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class EntityThreads:
             structlog.contextvars.clear_contextvars()
 
     def _repair_staging(self, pull: EntityPull) -> None:
-        """A full run puts right what somebody did to staged versions."""
+        """In a full run, repair staged versions that were changed by hand."""
         if self._run.mode in (Mode.NIGHTLY, Mode.DEEP):
             pull.staging.fix_future_dates()
         if self._run.mode is Mode.DEEP and (damaged := pull.staging.rehash_changed()):

@@ -1,4 +1,4 @@
-"""The guard over what lies inside records: answers that empty lists must not empty a shop.
+"""The guard of lists inside records: faulty answers with empty lists must not remove a shop's data.
 
 A body takes something away where a merged column (`tags`) that holds something would become empty, and where nested
 rows that we hold as living (a contact, an item) are not in it. What people do passes. Too much in one run, or a nested
@@ -27,7 +27,7 @@ LEAST_EMPTIED = 5
 LEAST_VANISHED = 10
 SHARE = 0.02
 WHOLE_LIST = 3
-"""So many rows make a nested list, and a nested table, that is not believed when it comes empty."""
+"""A nested list or table of so many rows that comes empty is taken for a fault."""
 BODIES_AT_ONCE = 500
 
 
@@ -198,13 +198,13 @@ def set_aside(connection: Connection, entity: Entity, losses: Sequence[Loss]) ->
     for loss in losses:
         by_row.setdefault(loss.row_id, []).append(loss)
     amounts = _amounts(losses)
-    words = [
+    messages = [
         gettext("set aside: {reasons}", reasons=", ".join(_message(loss, amounts) for loss in of_row))
         for of_row in by_row.values()
     ]
     connection.execute(
         sql.SQL(statement("pull/staging_reject")).format(staging=sql.Identifier(entity.staging_table)),
-        {"ids": list(by_row), "messages": words},
+        {"ids": list(by_row), "messages": messages},
     )
 
 
@@ -316,6 +316,6 @@ def _living_parents(table: Table) -> sql.Composable:
 
 
 def parent_inside(entity: Entity, table: Table) -> tuple[str, str] | None:
-    """The column and the table of the nested rows in which those of a table lie (a contact's locations), if any."""
+    """The column and the table of the nested rows that contain those of a table (a contact's locations), if any."""
     nested = {other.name for other in entity.tables if other.owner is not None}
     return next(((column, parent) for column, parent in table.references.items() if parent in nested), None)

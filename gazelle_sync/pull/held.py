@@ -1,4 +1,4 @@
-"""What staging holds: with it a scan tells which records are new, changed or gone."""
+"""What staging holds: a scan compares with it to find which records are new, changed or gone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
         is_unsettled: Whether its stamp was not older than the second it was read in.
         is_unlisted: Whether it was absent from its list when it was last looked for, yet answered by id.
         start: An appointment's start.
-        is_missing: Whether production holds no living row of it though it was applied: somebody emptied the table.
+        is_missing: Whether production holds no living row of it though it was applied: the table was emptied.
     """
 
     stamp: datetime | None
@@ -54,7 +54,7 @@ class Snapshot(msgspec.Struct):
         has_unreadable: Whether an earlier run named records that could not be read.
         held: Id → newest version; None: not read (of the timeline, whose ids are too many to keep in memory, never).
         set_aside: Records whose newest version was set aside by the guard: they must be read again. None: not read.
-        unanswered: Records that others name, of which there is neither a body nor Gazelle's word that they are gone.
+        unanswered: Records that others name, of which there is neither a body nor a tombstone.
     """
 
     is_empty: bool
@@ -162,12 +162,12 @@ class HeldVersions:
         return self._ids(SET_ASIDE) if known is None else set(known)
 
     def unanswered(self) -> set[str]:
-        """Records that others name, of which we have neither a body nor Gazelle's word that they are gone."""
+        """Records that others name, of which there is neither a body nor a tombstone."""
         known = self._snapshot.unanswered
         return self._ids(UNANSWERED) if known is None else set(known)
 
     def unstaged(self) -> set[str]:
-        """Living production rows of which staging holds no version: it lost them, or somebody put them there."""
+        """Living production rows of which staging holds no version: it lost them, or they were inserted by hand."""
         return self._ids("pull/unstaged_ids")
 
     def last_bodies(self, ids: Sequence[str]) -> Iterator[tuple[str, Any]]:

@@ -41,7 +41,7 @@ def begin(connection: Connection, entities: Sequence[Entity], *, from_staging: b
 
 
 def end_abandoned(connection: Connection, stored: str | None) -> None:
-    """End the loads of a run that died: its rows are here, their keys and indexes are not.
+    """End the loads of a run that was killed: its rows are here, their keys and indexes are not.
 
     Args:
         connection: In no transaction. The caller holds the pull's lock, so no load that is open is going on.

@@ -85,7 +85,7 @@ class NestedLists:
             return None
 
     def _all(self, operation: str, external_id: str, field: str) -> list[Any]:
-        """All of a nested list. One that its pages left out a row of would pass for a row that somebody removed."""
+        """All of a nested list. A row that its pages left out would look like one that was removed."""
         for _ in range(TRIES):
             totals: set[int] = set()
             nodes = list(self._pages(operation, external_id, field, totals))

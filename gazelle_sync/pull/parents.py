@@ -19,7 +19,7 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         named: Ids that fresh bodies name.
 
     Returns:
-        What could not be read, in words.
+        What could not be read, as messages.
 
     Raises:
         ApiError: Gazelle cannot be asked.
@@ -36,7 +36,7 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         if gone and records and is_complete:
             pull.staging.write_tombstones(gone)
         return []
-    troubles: list[str] = []
+    problems: list[str] = []
     held = {}
     for part in pull.reader.by_ids(missing):
         if part.answer is not None:
@@ -44,5 +44,5 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         if part.gone:
             pull.staging.write_tombstones(part.gone)
         pull.failed.update(part.failed)
-        troubles += [f"{external_id}: {why}" for external_id, why in part.failed.items()]
-    return troubles
+        problems += [f"{external_id}: {why}" for external_id, why in part.failed.items()]
+    return problems

@@ -66,7 +66,7 @@ class Reader:
     Attributes:
         page_size: Records asked for at once, by now.
         nested: Reads the lists inside records to their end, and knows how many rows of each are asked for at once.
-        was_refused: Whether one shrank because Gazelle refused a larger page in words, not because it was slow or ill.
+        was_refused: Whether one shrank because Gazelle refused a larger page, not because it was slow or failing.
         invalid: Id → why a body is not what was asked for. What it says is good, what it leaves out is not known: it
             is stored, and must be read again.
 
@@ -148,7 +148,7 @@ class Reader:
         if operation != self._entity.page_operation:
             return
         if self.nested.size != self._asked_nested and not self._refusals.has_given:
-            self.page_size = self._asked_size  # it was refused for what lies inside the records
+            self.page_size = self._asked_size  # it was refused for lists inside the records
         self._refusals.has_given = self._refusals.has_given or bool(page.nodes)
         self.examine(page.nodes)
 
@@ -211,12 +211,12 @@ class Reader:
         self.invalid |= dict.fromkeys(duplicate_ids(bodies), double)
 
     def by_ids(self, ids: Sequence[str], controls: Sequence[str] = ()) -> Iterator[ByIds]:
-        """Read records by id, many to a request; a request that is refused is split until the bad record stands alone.
+        """Read records by id, many to a request; a request that is refused is split until the bad record is alone.
 
         Args:
             ids: Which.
             controls: Records that are certainly there. One is asked for along with each request (the next where it
-                cannot be given): an answer that denies it too is Gazelle's illness, and what it denies has failed.
+                cannot be given): if an answer denies it too, what it denies has failed.
 
         Yields:
             What each request gave of `ids`, as it arrives.
@@ -306,7 +306,7 @@ class Reader:
         """Whether it is this one record that Gazelle cannot give, rather than Gazelle that cannot answer.
 
         Raises:
-            ApiError: It cannot even tell of the account.
+            ApiError: Not even the account can be read.
         """
         is_forbidden = isinstance(error, RequestRefused) and error.is_forbidden
         if is_forbidden or isinstance(error, (OperationFailed, AnswerUnreadable)):
@@ -372,13 +372,13 @@ def page_of(operation: str, answer: Answer, root: str) -> Page:
 
 
 def _page_around(error: OperationFailed, operation: str, root: str) -> Page:
-    """The smallest page, without the records that Gazelle itself cannot give: they are holes, the others are sound."""
+    """The smallest page without the records that Gazelle cannot give: they are holes, the others are valid."""
     log.warning("Gazelle cannot give some records of a page", operation=operation, reason=str(error))
     answer = Answer(dict(error.data), datetime.now(UTC) - timedelta(days=1), has_replacements=True)
     page = page_of(operation, answer, root)
     nodes = (error.data.get(root) or {}).get("nodes") or []
-    sound = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
-    return Page(sound, page.total, len(nodes) - len(sound), answer, page.info)
+    valid = [node for n, node in enumerate(nodes) if node is not None and n not in error.bad_nodes]
+    return Page(valid, page.total, len(nodes) - len(valid), answer, page.info)
 
 
 def _gives_some(error: ApiError, root: str) -> bool:

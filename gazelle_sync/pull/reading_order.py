@@ -52,7 +52,7 @@ class ReadingOrder:
 
 
 def newest_readings(connection: Connection) -> list[datetime]:
-    """The newest `fetched_at` of each entity: a run that ended says where it came to, one that died did not."""
+    """The newest `fetched_at` of each entity, for use after a run that was killed: others store where they came to."""
     newest = sql.SQL("SELECT max(fetched_at) FROM {} WHERE fetched_at < '9999-01-01'")
     questions = [(newest.format(sql.Identifier(entity.staging_table)), None) for entity in ENTITIES]
     answers = together(connection, long_statements(), *questions)[1:]

@@ -38,7 +38,7 @@ from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_setting
 
 SHARE_KEPT = 0.02
-"""Of the living rows of a table: so many without a staged version are kept without a person's word."""
+"""Of the living rows of a table: so many without a staged version are kept without asking a person."""
 
 log = get_logger("gazelle_sync.pull")
 
@@ -60,7 +60,7 @@ class Replay:
         run_id: Of the Dagster run.
         entities: Which may be applied; None: all.
         days: Only records whose last change falls in `[from, to)`, aware instants; None: all.
-        progress: Told how far it is.
+        progress: Receives the progress.
         without_staging: What becomes of living rows without a staged version; None: a few are kept, many refused.
         only_pending: Whether only what waits is applied (another try for records in error).
         lock_wait_s: How long to wait for a pull.

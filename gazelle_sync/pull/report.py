@@ -28,7 +28,7 @@ class EntityReport:
         errors: Records that could not be read or applied.
         seconds_stage: Time in stage 1.
         seconds_apply: Time in stage 2.
-        strategy: How changes were found, in a word.
+        strategy: How changes were found.
         partial: Whether the scan stayed incomplete (nothing was concluded about deletions).
         failure: Why the entity failed, or None.
         cause: The failure's code (`gazelle_sync.errors.Cause`), or None.
@@ -76,7 +76,7 @@ class EntityReport:
 
 
 class Progress:
-    """How far each entity has come; written by the workers, read by whoever draws a bar."""
+    """How far each entity has come; written by the workers, read by the progress bar."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -30,7 +30,7 @@ def measures(reports: Mapping[str, EntityReport]) -> dict[str, float]:
 
 
 class RunLog:
-    """The row of one run. The caller holds the pull's lock, so a row that still says `running` is a dead run's.
+    """The row of one run. The caller holds the pull's lock, so a row that still says `running` is of a killed run.
 
     Args:
         url: The shop's database.

@@ -51,7 +51,7 @@ def scan(pull: EntityPull) -> None:
 
 
 def _unstaged(pull: EntityPull) -> dict[str, Held]:
-    """What production holds and staging does not (it lost rows): nobody else would notice that Gazelle lost it too."""
+    """What production holds and staging does not (it lost rows): only here is it noticed that Gazelle lost it too."""
     return dict.fromkeys(pull.staging.unstaged(), Held(None, None, is_living=True, is_unsettled=True))
 
 
@@ -161,7 +161,7 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: StampScan, f
     totals: set[int] = set()
     holes = False
     hashes: dict[str, bytes | None] = {}
-    # Two records came under one id, perhaps on two pages: with equal stamps, nothing else would tell which is right.
+    # Two records came under one id, perhaps on two pages: with equal stamps, nothing else shows which is right.
     torn: set[str] = set()
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
@@ -197,7 +197,7 @@ def _hydrate(pull: EntityPull, held: dict[str, Held], ids: list[str], *, unliste
 
 
 def _note_listed_but_gone(pull: EntityPull, gone: list[str], seen: StampScan) -> None:
-    """A record that is listed and not there by id was deleted in between, or Gazelle is unwell: the next run asks."""
+    """A record that is listed and not there by id was deleted in between, or Gazelle fails: the next run asks."""
     why = gettext("is listed, and by its id Gazelle says that it is not there")
     pull.failed.update({i: why for i in gone if i in seen.stamps})
 
@@ -223,7 +223,7 @@ def _hydrate_by_pages(
 
 
 def _scan_whole_list(pull: EntityPull) -> None:
-    """Users and products: no pages, no by-id query; the list is read whole, and an empty one is never believed."""
+    """Users and products: no pages, no by-id query; the list is read whole, and an empty one is taken for a fault."""
     pull.report.strategy = "whole list"
     held = pull.staging.held()
     living = {i for i, h in held.items() if h.is_living}

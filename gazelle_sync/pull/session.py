@@ -55,7 +55,7 @@ class Pull:
         window: For a backfill, the instants between which the records to read again last changed.
         run_id: Of the Dagster run.
         allow_deletes: Whether the guards let mass deletion and mass emptying through.
-        progress: Told how far it is.
+        progress: Receives the progress.
         lock_wait_s: How long to wait for another pull.
 
     Raises:

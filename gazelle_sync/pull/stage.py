@@ -194,7 +194,7 @@ class Staging(HeldVersions):
         return len(changed)
 
     def fix_future_dates(self) -> None:
-        """Give versions that somebody dated beyond any clock (`infinity`) the instant of now: others must follow."""
+        """Date versions now that were dated in the far future by hand, so that later ones count as newer."""
         with self._database.use() as connection, connection.transaction():
             allow_long_statements(connection)
             query = sql.SQL(statement("pull/staging_fix_future_dates")).format(staging=self._table)

@@ -75,17 +75,17 @@ def _look_for(
     doubted: Collection[str],
     read_all: bool,
 ) -> None:
-    """Look for missing entries in their days and in their owners' timelines, and tell the guard.
+    """Look for missing entries in their days and in their owners' timelines, and count the result in the guard.
 
     Only a list of the owners that its newest body names can show that an entry is gone, and none where that body is
     doubted: it was not what was asked for.
     """
     absent = _absent_from_their_days(pull, missing)
     guard.add([], looked_for=sorted(missing.keys() - set(absent)))
-    alike: dict[tuple[bool, tuple[Owner, ...], tuple[Owner, ...]], list[str]] = {}
+    groups: dict[tuple[bool, tuple[Owner, ...], tuple[Owner, ...]], list[str]] = {}
     for external_id, (newest, all_named) in _owners_of(ours, absent).items():
-        alike.setdefault((external_id in doubted, newest, all_named), []).append(external_id)
-    for (is_doubted, newest, all_named), ids in sorted(alike.items()):
+        groups.setdefault((external_id in doubted, newest, all_named), []).append(external_id)
+    for (is_doubted, newest, all_named), ids in sorted(groups.items()):
         found = timelines.having(timelines.answering(all_named), ids)
         can_show = bool(timelines.answering(newest)) and not is_doubted
         if can_show or read_all:

@@ -54,7 +54,7 @@ class Segment:
 
 
 def recent_days() -> list[date]:
-    """The last 45 Montreal days, and tomorrow: what lies beyond counts together."""
+    """The last 45 Montreal days, and tomorrow: what is later counts together."""
     tomorrow = montreal_day(datetime.now(UTC)) + timedelta(days=1)
     return [tomorrow - timedelta(days=n) for n in range(RECENT_DAYS, -1, -1)]
 

@@ -60,7 +60,7 @@ class RangeReader:
     Args:
         pull: The timeline's pull.
         since: The instant; None: from the beginning.
-        seen: Notes the ids that were read; None: nobody asks for them.
+        seen: Notes the ids that were read; None: they are not needed.
     """
 
     def __init__(self, pull: EntityPull, since: datetime | None, seen: SeenIds | None) -> None:

@@ -1,9 +1,9 @@
--- Begin the row of a run: whether a run before it died. The lock is ours, so no other pull is alive, and a row that still
--- says running was left by a process that died.
-WITH died AS (
+-- Begin the row of a run; gives whether an earlier run was killed. We hold the lock, so no other pull is running, and a
+-- row that still says running was left by a process that was killed.
+WITH killed AS (
     UPDATE sync_logs
-    SET status = 'error', error_message = 'The process ended without a word (killed, or the machine went down). '
-        'What it had committed is kept; the next run takes up the rest.', stats = stats || '{"cause": "stopped"}'
+    SET status = 'error', error_message = 'The process was killed, or the machine went down. '
+        'What it had committed is kept; the next run does the rest.', stats = stats || '{"cause": "stopped"}'
     WHERE status = 'running' AND task_type IN ('pull', 'replay')
     RETURNING id
 ),
@@ -11,4 +11,4 @@ begun AS (
     INSERT INTO sync_logs (run_id, task_type, mode, status, started_at)
     VALUES (%(run_id)s, %(task_type)s, %(mode)s, 'running', clock_timestamp())
 )
-SELECT EXISTS (SELECT FROM died)
+SELECT EXISTS (SELECT FROM killed)

@@ -1,4 +1,4 @@
--- Versions that somebody dated beyond any clock: no later one could ever count as newer. They are as old as this reading.
+-- Versions that were dated in the far future by hand, so that no later one would count as newer: date them now.
 UPDATE {staging}
 SET fetched_at = %s
 WHERE fetched_at > '9999-01-01'

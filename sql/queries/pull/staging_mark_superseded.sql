@@ -1,4 +1,4 @@
--- A version that a newer one has overtaken before it was applied (or that could not be) has nothing more to say.
+-- Versions that a newer one superseded before they were applied, or that could not be applied, count as processed.
 UPDATE {staging} AS s
 SET sync_status = 'processed', processed_at = now()
 WHERE s.sync_status <> 'processed'

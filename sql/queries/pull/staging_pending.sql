@@ -1,4 +1,4 @@
--- Versions that wait for stage 2, in the order they lie on the disk. For a tombstone, the last body comes along: its
+-- Versions that wait for stage 2, in the order of the disk. For a tombstone, the last body comes along: its
 -- data is kept.
 SELECT s.id::text, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, false
 FROM {staging} AS s

@@ -1,3 +1,3 @@
--- A run that read the entity had no trouble with the others.
+-- The run could read all other records of the entity.
 DELETE FROM sync_unreadable
 WHERE entity = %(entity)s AND external_id <> ALL (%(ids)s::text[])

@@ -1,4 +1,4 @@
--- Living rows that no staged version speaks of.
+-- Living rows without a staged version.
 SELECT held.external_id
 FROM {table} AS held
 WHERE held.deleted_at IS NULL

@@ -1,4 +1,4 @@
--- External ids that stand in a table more than once, or not at all.
+-- External ids that are in a table more than once, or null.
 SELECT external_id, count(*)
 FROM {table}
 GROUP BY external_id

@@ -1,5 +1,5 @@
--- Imported timeline entries (tle_) that are the API's own (tme_) twice and do not say so, and those that name a twin
--- which is not there.
+-- Imported timeline entries (tle_) that duplicate the API's own (tme_) and are not marked, and those marked as
+-- duplicates of an entry which is not there.
 SELECT e.external_id, own.external_id, true
 FROM gazelle_timeline_entries AS e
 CROSS JOIN LATERAL (

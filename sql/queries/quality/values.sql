@@ -1,4 +1,4 @@
--- The distinct values of a column, how often each stands there, and a row that has it.
+-- The distinct values of a column, how often each occurs, and a row that has it.
 SELECT {column}, count(*), min(external_id)
 FROM {table}
 WHERE {column} IS NOT NULL
