@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from types import TracebackType
-from typing import Any
 
 from gazelle_sync.entities import NAMELESS
 from gazelle_sync.montreal import montreal_day, parse_instant
@@ -16,8 +15,7 @@ from gazelle_sync.warehouse.copytext import escaped_all
 from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
 from gazelle_sync.warehouse.pool import Connections, Question, Rows, together
 
-UNAPPLIED = "pull/timeline_unapplied"
-"""The query of the newest staged versions that stage 2 has not applied."""
+UNAPPLIED_AT_ONCE = 5000
 FOLD_ABOVE = 10_000
 """So many rows of counts beyond two a day are folded: some thousand ticks, or the pages of a first pull."""
 
@@ -50,12 +48,12 @@ class TimelineHeld:
 
     def _by_day(self, since: date | None) -> tuple[dict[date, int], int]:
         """Montreal day → living entries, of each day since one (None: ever); and how many there are besides."""
-        rows, unapplied = self._ask((statement("pull/timeline_days"), {"since": since}), (statement(UNAPPLIED), None))
+        rows, unapplied = self._ask((statement("pull/timeline_days"), {"since": since}), _unapplied_after(""))
         if sum(parts for *_, parts in rows) > FOLD_ABOVE + 2 * sum(days for *_, days, _ in rows):
             self._ask((statement("pull/timeline_days_fold"), None))
         held: Counter[date | None] = Counter({day: entries for day, entries, _, _ in rows})
-        for _, was_living, was_at, is_living, is_at in map(_unapplied, unapplied):
-            if was_living:
+        for _, was_at, is_living, is_at in self._unapplied(unapplied):
+            if was_at is not None:
                 held[_day_since(was_at, since)] -= 1
             if is_living:
                 held[_day_since(is_at, since)] += 1
@@ -70,9 +68,9 @@ class TimelineHeld:
     def between(self, start: datetime | None, end: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold in `[start, end)`; None: without bound."""
         parameters = {"start": start, "end": end}
-        rows, unapplied = self._ask((statement("pull/timeline_between"), parameters), (statement(UNAPPLIED), None))
+        rows, unapplied = self._ask((statement("pull/timeline_between"), parameters), _unapplied_after(""))
         held: dict[str, datetime] = dict(rows)
-        for external_id, _, _, is_living, is_at in map(_unapplied, unapplied):
+        for external_id, _, is_living, is_at in self._unapplied(unapplied):
             held.pop(external_id, None)
             inside = is_at is not None and (start is None or start <= is_at) and (end is None or is_at < end)
             if is_living and is_at is not None and inside:
@@ -91,6 +89,19 @@ class TimelineHeld:
         """The names that we gave to entries without an id."""
         [names] = self._ask((statement("pull/timeline_nameless"), [NAMELESS]))
         return [name for (name,) in names]
+
+    def _unapplied(self, rows: Rows) -> Iterator[tuple[str, datetime | None, bool, datetime | None]]:
+        """(id, was living at, is living, is at) of the newest staged versions that stage 2 has not applied.
+
+        Args:
+            rows: The first of them. A run that only staged leaves all of a history, which is read part by part.
+        """
+        while rows:
+            for external_id, was_at, is_living, said in rows:
+                yield external_id, was_at, is_living, parse_instant(said)
+            if len(rows) < UNAPPLIED_AT_ONCE:
+                return
+            [rows] = self._ask(_unapplied_after(rows[-1][0]))
 
     def _ask(self, *questions: Question) -> list[Rows]:
         with self._database.use() as connection:
@@ -151,7 +162,5 @@ def _day_since(at: datetime | None, since: date | None) -> date | None:
     return None if day is None or (since is not None and day < since) else day
 
 
-def _unapplied(row: tuple[Any, ...]) -> tuple[str, bool, datetime | None, bool, datetime | None]:
-    """(id, was living, was at, is living, is at), of a row of `UNAPPLIED`."""
-    external_id, was_at, is_living, is_at = row
-    return external_id, was_at is not None, was_at, is_living, parse_instant(is_at)
+def _unapplied_after(external_id: str) -> Question:
+    return statement("pull/timeline_unapplied"), {"after": external_id, "most": UNAPPLIED_AT_ONCE}

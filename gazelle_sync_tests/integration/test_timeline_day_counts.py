@@ -14,6 +14,7 @@ import pytest
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.pull import timeline_held
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.session import Pull
 from gazelle_sync.pull.timeline_held import TimelineHeld
 from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync.warehouse.schema_repair import repair
@@ -179,3 +180,15 @@ def test_what_is_staged_and_not_applied_counts_on_its_day(shop: Shop, held: Time
     assert after[was] == before[was] - 1
     assert after[now] == before.get(now, 0) + 1
     assert held.count() == sum(before.values())
+
+
+def test_a_history_that_is_staged_and_not_applied_is_counted_part_by_part(
+    new_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pull(new_shop.settings, entities=["timeline"], applies=[]) as pull:
+        pull.stage("timeline")
+    held = TimelineHeld(Connections(new_shop.url))
+    at_once, between = held.days(), held.between(None, None)
+    monkeypatch.setattr(timeline_held, "UNAPPLIED_AT_ONCE", 7)
+    assert (held.days(), held.between(None, None)) == (at_once, between)
+    assert sum(at_once.values()) == len(between) == len(new_shop.admin.dump("timeline"))

@@ -1,4 +1,5 @@
--- Newest staged versions of timeline entries that stage 2 has not applied (or could not), beside what production says.
+-- Newest staged versions of timeline entries that stage 2 has not applied (or could not), beside what production says: the
+-- next so many in the order of their ids.
 SELECT
     s.external_id,
     p.occurred_at,
@@ -9,8 +10,11 @@ LEFT JOIN gazelle_timeline_entries AS p
     ON p.external_id = s.external_id AND p.deleted_at IS NULL AND NOT p.is_stub
 WHERE s.sync_status <> 'processed'
     AND s.rejected_at IS NULL
+    AND s.external_id > %(after)s
     AND NOT starts_with(s.external_id, 'without-id-')
     AND NOT EXISTS (
         SELECT FROM staging_timeline AS newer
         WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL
     )
+ORDER BY s.external_id
+LIMIT %(most)s
