@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from gazelle_sync.defs.incidents.sensors import alert_sensors
+from gazelle_sync.defs.push.assets import edits_assets, push_checks
 from gazelle_sync.defs.push.jobs import push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
@@ -39,6 +40,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *entity_assets(partitions),
             *control_tables(),
+            edits_assets(),
         ]
     tags: dict[str, str] = {}
     if environment_is_sandbox():
@@ -47,7 +49,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     sync_jobs = jobs(tags)
     return dg.Definitions(
         assets=assets,
-        asset_checks=[table_checks()],
+        asset_checks=[table_checks(), push_checks()],
         jobs=[*sync_jobs, push_job(tags), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
         sensors=[push_when_edited, again_after_a_signal(sync_jobs), *alert_sensors()],

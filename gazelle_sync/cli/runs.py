@@ -224,7 +224,8 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
     """
     with _quietly():
         from gazelle_sync.definitions import build_defs
-        from gazelle_sync.defs.push.jobs import PUSH_JOB, REPORTS, push_config
+        from gazelle_sync.defs.push.assets import REPORTS
+        from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push.undo import assert_undoable
 

@@ -10,7 +10,7 @@ import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.quality import conformance, flow, integrity, timezone
+from gazelle_sync.quality import conformance, edits, flow, integrity, timezone
 from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding
 
@@ -26,7 +26,7 @@ class Group:
     """Checks of one kind, which run together.
 
     Attributes:
-        name: `timezone`, `integrity`, `flow`, `conformance`.
+        name: `timezone`, `integrity`, `flow`, `conformance`, `push`.
         asset: The asset at which the UI shows them.
         checks: In the order in which they are shown.
     """
@@ -41,8 +41,12 @@ INTEGRITY = Group("integrity", "external_id_mapping", integrity.CHECKS)
 
 FLOW = Group("flow", "sync_logs", flow.CHECKS)
 CONFORMANCE = Group("conformance", "gazelle_api", conformance.CHECKS)
+PUSH = (
+    *(Group("push", table, checks) for table, checks in edits.EDITS.items()),
+    Group("push", "sync_gazelle_logs", edits.CHECKS),
+)
 
-GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE)
+GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE, *PUSH)
 
 CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
 

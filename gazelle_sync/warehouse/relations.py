@@ -28,6 +28,7 @@ CONTROL_TABLES = (
     "sync_conflicts",
     "push_state",
     EDITS,
+    "shop_products",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",

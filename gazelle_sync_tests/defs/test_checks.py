@@ -10,6 +10,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from gazelle_sync.defs.push.jobs import PUSH_JOB
 from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.checks import evaluation, finding_of
 from gazelle_sync.defs.sync.jobs import check_keys, run_config
@@ -17,8 +18,9 @@ from gazelle_sync.defs.sync.partitions import range_tags
 from gazelle_sync.defs.sync.resources import CHECK, FULL, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import montreal_day
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.quality.finding import Finding
-from gazelle_sync.quality.registry import CHECKS, GROUPS
+from gazelle_sync.quality.registry import CHECKS, GROUPS, PUSH
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
 
@@ -60,15 +62,19 @@ def check_specs(definitions: dg.Definitions) -> list[dg.AssetCheckSpec]:
 def test_each_check_explains_itself_and_has_a_name_of_its_own(definitions: dg.Definitions) -> None:
     specs = check_specs(definitions)
     assert {spec.name for spec in specs} == set(CHECKS)
-    assert len(specs) == len(CHECKS) == 20
+    assert len(specs) == len(CHECKS) == 21 + 2 * len(PUSHABLES)
     assert all(spec.description for spec in specs)
 
 
 def test_what_is_made_of_appointments_waits_for_the_timezone(definitions: dg.Definitions) -> None:
     specs = check_specs(definitions)
     blocking = {spec.name for spec in specs if spec.blocking}
-    assert blocking == {"timezone_instants", "timezone_view", "timezone_reference", "timezone_schema"}
-    assert {spec.asset_key.to_user_string() for spec in specs if spec.blocking} == {"gazelle_appointments"}
+    assert {name for name in blocking if not name.startswith("push_")} == {
+        "timezone_instants", "timezone_view", "timezone_reference", "timezone_schema",
+    }  # fmt: skip
+    assert {spec.asset_key.to_user_string() for spec in specs if spec.blocking} == {
+        "gazelle_appointments", *(pushable.table for pushable in PUSHABLES),
+    }  # fmt: skip
 
 
 def test_a_tick_runs_what_it_can_pay_for_and_the_others_run_all(definitions: dg.Definitions) -> None:
@@ -78,7 +84,10 @@ def test_a_tick_runs_what_it_can_pay_for_and_the_others_run_all(definitions: dg.
 
     cheap = {name for name, check in CHECKS.items() if check.in_tick}
     assert checks_of(TICK) == cheap
-    assert checks_of(FULL) == checks_of(CHECK) == set(CHECKS)
+    of_the_push = {check.name for group in PUSH for check in group.checks}
+    assert checks_of(CHECK) == set(CHECKS)
+    assert checks_of(FULL) == set(CHECKS) - of_the_push, "edits that did not go fail no pull"
+    assert checks_of(PUSH_JOB) == of_the_push
     assert checks_of(REPLAY_JOB) == {check.name for check in GROUPS[0].checks}
     assert not any(name.startswith("conformance") for name in cheap), "a tick asks Gazelle for nothing more"
 
@@ -90,7 +99,7 @@ def test_only_what_comes_from_gazelle_has_a_freshness_policy(definitions: dg.Def
         for spec in (assets.specs if isinstance(assets, dg.AssetsDefinition) else [assets])
         if isinstance(spec, dg.AssetSpec)
     }
-    assert len(policies) == 23
+    assert len(policies) == 24 + len(PUSHABLES)
     fresh = {name: policy for name, policy in policies.items() if policy is not None}
     assert set(fresh) == {entity.staging_table for entity in ENTITIES}
     assert set(fresh.values()) == {dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)}
@@ -198,7 +207,7 @@ def test_a_full_run_looks_at_every_row_and_passes(
     result = run(definitions, instance, FULL, "deep")
     assert result.success
     found = evaluated(result)
-    assert set(found) == set(CHECKS)
+    assert set(found) == set(CHECKS) - {check.name for group in PUSH for check in group.checks}
     assert all(evaluation.passed for evaluation in found.values()), found
     records = sum(named_shop.count(f"staging_{name}") for name in named_shop.watermarks() if name)
     assert found["integrity_production"].metadata["checked"].value == records

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.incidents.sensors import ended_run
-from gazelle_sync.defs.push.jobs import POOL, PUSH_JOB, push_config
+from gazelle_sync.defs.push.assets import POOL
+from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
 from gazelle_sync.defs.push.sensors import evaluate, push_every_hour, push_when_edited
 from gazelle_sync.errors import ApiError
 from gazelle_sync.incidents.watch import watch
 from gazelle_sync.monitoring.status import push_status
 from gazelle_sync.push import outage, rows
+from gazelle_sync.quality.context import CheckContext
+from gazelle_sync.quality.registry import CHECKS
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.conftest import Databases
@@ -45,8 +49,8 @@ def test_the_sensor_and_the_schedule_are_on_and_look_at_least_twice_a_minute() -
     assert push_every_hour.default_status is dg.DefaultScheduleStatus.RUNNING
     job = build_defs().resolve_job_def(PUSH_JOB)
     assert job.executor_def is dg.in_process_executor
-    (node,) = job.nodes
-    assert getattr(node.definition, "pool", None) == POOL, "a long pull must not hold an edit back"
+    pools = {node.name: getattr(node.definition, "pool", None) for node in job.nodes}
+    assert pools == {"send_edits": POOL, "push_checks": None}, "a long pull must not hold an edit back"
 
 
 def test_the_sensor_asks_for_a_run_only_when_a_row_is_due(office: Office, instance: dg.DagsterInstance) -> None:
@@ -218,3 +222,76 @@ def test_a_person_pushes_looks_and_decides_from_the_command_line(office: Office,
     assert office.record(piano)["tags"] == ["GRAND", "PROBLEMATIQUE"]
     assert runs("conflicts", "resolve", "99", "--take", "ours").returncode == 1
     assert runs("push", "--dry-run", "--status").returncode == 2
+
+
+def checked(instance: dg.DagsterInstance, run_id: str) -> dict[str, tuple[bool, str]]:
+    """Check → whether it passed, and how bad it is."""
+    found = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in found if entry.dagster_event]
+    return {one.check_name: (one.passed, one.severity.value) for one in evaluations}
+
+
+def test_the_run_warns_of_a_row_in_error_and_fails_for_many(
+    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAZELLE_DAGSTER_POSTGRES_URL", office.shop.url)  # nothing is to be started
+
+    def push() -> dg.ExecuteInProcessResult:
+        return build_defs().resolve_job_def(PUSH_JOB).execute_in_process(instance=instance, raise_on_error=False)
+
+    office.edit(office.piano(), status="normal")
+    ended = push()
+    assert ended.success
+    assert all(passed for passed, _ in checked(instance, ended.run_id).values())
+    office.edit("pno_nowhere", status="top")
+    ended = push()
+    assert ended.success
+    assert checked(instance, ended.run_id)["push_pianos_errors"] == (False, "WARN")
+    for number in range(10):
+        office.edit(f"pno_nowhere_{number}", status="top")
+    ended = push()
+    assert not ended.success
+    assert checked(instance, ended.run_id)["push_pianos_errors"] == (False, "ERROR")
+    run = instance.get_run_by_id(ended.run_id)
+    assert run is not None
+    assert ended_run(instance, run).only_checks_failed
+
+
+def test_the_tables_of_edits_and_the_log_are_assets_with_their_numbers(
+    office: Office, instance: dg.DagsterInstance
+) -> None:
+    office.edit(office.piano(), status="normal")
+    ended = build_defs().resolve_job_def(PUSH_JOB).execute_in_process(instance=instance)
+    made = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in ended.get_asset_materialization_events()
+        if event.asset_key
+    }
+    assert made["vincent_dindy_piano_updates"]["dagster/row_count"].value == 1
+    log = {name: value.value for name, value in made["sync_gazelle_logs"].items()}
+    assert (log["dagster/row_count"], log["sent"], log["failed"]) == (1, 1, 0)
+
+
+def test_what_waits_and_what_is_in_doubt_for_long_is_warned_of_and_fails_at_last(office: Office) -> None:
+    def found(name: str) -> tuple[bool, str]:
+        finding = CHECKS[name].evaluate(CheckContext(office.shop.settings, thorough=False), name)
+        return finding.passed, finding.severity
+
+    piano = office.piano()
+    office.edit(piano, status="normal")
+    assert found("push_pianos_waiting")[0]
+    for minutes, severity in ((30, "warning"), (120, "error")):
+        ago = datetime.now(UTC) - timedelta(minutes=minutes)
+        office.shop.query("UPDATE push_state SET edited_at = %s", ago)
+        assert found("push_pianos_waiting") == (False, severity)
+    office.shop.query("UPDATE vincent_dindy_piano_updates SET is_hidden = true")
+    assert found("push_pianos_waiting")[0], "a hidden row stays in the shop"
+    assert found("push_doubts")[0]
+    for minutes, severity in ((30, "warning"), (120, "error")):
+        ago = datetime.now(UTC) - timedelta(minutes=minutes)
+        office.shop.query(
+            "INSERT INTO sync_gazelle_logs (piano_id, action, status, doubt_until) VALUES (%s, '…', 'in_doubt', %s)",
+            piano,
+            ago,
+        )
+        assert found("push_doubts") == (False, severity)

@@ -18,7 +18,7 @@ from graphql import build_schema, parse, validate
 
 from gazelle_sync.cli.app import main
 from gazelle_sync.definitions import SOURCE_TAG, build_defs
-from gazelle_sync.defs.push.jobs import POOL as PUSH_POOL
+from gazelle_sync.defs.push.assets import POOL as PUSH_POOL
 from gazelle_sync.defs.sync.resources import MODE_TAG, POOL
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
 from gazelle_sync.quality.registry import CHECKS, GROUPS
