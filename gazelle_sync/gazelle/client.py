@@ -333,6 +333,8 @@ class GazelleClient:
         with self._count_lock:
             self.requests += 1
             self.bytes += len(answer.content)
+        # An answer and its stream refer to each other: hundreds of bodies would wait for the collector (`tune_gc`).
+        answer.stream = httpx.ByteStream(b"")
         return answer, timedelta(seconds=time.monotonic() - sent)
 
 

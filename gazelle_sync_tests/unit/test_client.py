@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from gazelle_sync.errors import (
@@ -342,3 +344,17 @@ def test_nul_and_lone_surrogates_are_replaced_and_it_is_said(
 
 def test_bytes_that_are_damage_are_not_read(script: Script) -> None:
     assert isinstance(failure(script, (200, {}, b'{"data": {"text": "\xff\xfe"}}')), AnswerUnreadable)
+
+
+def test_an_answer_is_freed_when_it_was_read_and_does_not_wait_for_the_garbage_collector(script: Script) -> None:
+    def answers() -> int:
+        return sum(isinstance(found, httpx.Response) for found in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = answers()
+        ask(script, (200, {}, GOOD))
+        assert answers() == before
+    finally:
+        gc.enable()
