@@ -22,10 +22,10 @@ from gazelle_sync.pull.comparison import Comparison, compare
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.warehouse.connect import Connection, connect, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
-from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.pool import Question, borrow, change, look_up
 
 BATCH = 2000
 NAMED = 10
@@ -103,7 +103,7 @@ class Applier:
     def _apply_batches(self, connection: Connection, which: StagedSelection) -> None:
         writer = self._writer = TableWriter(connection, self._entity)
         is_first = True
-        with connect(self._url) as reading:
+        with borrow(self._url) as reading:
             for batch in prefetch(self._batches(reading, which)):
                 if is_first:  # of nothing staged, no load begins
                     writer.tables_are_new = bool(load.begin(connection, [self._entity], from_staging=True))
@@ -119,14 +119,13 @@ class Applier:
 
     def _has_pending(self, connection: Connection) -> bool:
         query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
-        with connection.transaction():
-            return connection.execute(query).fetchone() == (True,)
+        return connection.execute(query).fetchone() == (True,)
 
     def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
         query = sql.SQL(statement(which.value)).format(staging=self._staging)
-        allow_long_statements(connection)
-        with connection.cursor(name="staged") as cursor:
+        with connection.transaction(), connection.cursor(name="staged") as cursor:
+            allow_long_statements(connection)
             cursor.execute(query)
             while rows := cursor.fetchmany(BATCH):
                 yield [self._reconcile(staged) for staged in (Staged(*row) for row in rows) if self._is_of_days(staged)]
@@ -154,11 +153,7 @@ class Applier:
         """Write one batch in one transaction; one that the database refuses is split until the bad row is alone."""
         good = [staged for staged in batch if staged.error is None]
         try:
-            with connection.transaction():
-                changed = self._writer.write(good) if good else 0
-                if good and self._finds_duplicates:
-                    changed += self._writer.find_duplicates(good)
-                self._mark(connection, batch)
+            changed = self._commit(connection, good, self._marks(batch))
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
             self._writer.forget()
             if len(good) == 1:
@@ -172,29 +167,45 @@ class Applier:
         self._report.changed += changed
         self._report.processed += len(good)
         self._report.errors += len(batch) - len(good)
+        for staged in batch:
+            if staged.error is not None:
+                log.warning("record cannot be applied", record=staged.external_id, reason=staged.error[0])
 
-    def _mark(self, connection: Connection, batch: list[Staged]) -> None:
+    def _commit(self, connection: Connection, good: list[Staged], marks: list[Question]) -> int:
+        """Write rows and marks together; gives how many rows were inserted or changed."""
+        writer = self._writer
+        if writer.tables_are_new:
+            with connection.transaction():
+                changed = writer.write(good)
+                change(connection, *marks)
+                return changed
+        look_up(connection, writer.lookups(good))
+        statements = writer.statements(good)
+        if self._finds_duplicates:
+            statements += writer.duplicate_statements(good)
+        return sum(change(connection, *statements, *marks)[: len(statements)])
+
+    def _marks(self, batch: list[Staged]) -> list[Question]:
+        """The statements that say of each version whether it is in production, and why not."""
+        found: list[Question] = []
         done = [staged.id for staged in batch if staged.error is None and not staged.is_marked]
         if done:
             query = sql.SQL(statement("pull/staging_mark_processed")).format(staging=self._staging)
-            connection.execute(query, [",".join(done)])
+            found.append((query, [",".join(done)]))
         bad = [(staged.id, *staged.error) for staged in batch if staged.error is not None]
         if bad:
             query = sql.SQL(statement("pull/staging_mark_error")).format(staging=self._staging)
             ids, messages, stacks = zip(*bad, strict=True)
-            connection.execute(
-                query,
-                {"ids": list(ids), "messages": [_text(m) for m in messages], "stacks": [_text(s) for s in stacks]},
-            )
-            for staged in batch:
-                if staged.error is not None:
-                    log.warning("record cannot be applied", record=staged.external_id, reason=staged.error[0])
+            parameters = {
+                "ids": list(ids), "messages": [_text(m) for m in messages], "stacks": [_text(s) for s in stacks],
+            }  # fmt: skip
+            found.append((query, parameters))
+        return found
 
     def _retire_superseded(self, connection: Connection) -> None:
         """Mark versions that a newer one superseded before they were applied."""
-        with connection.transaction():
-            allow_long_statements(connection)
-            connection.execute(sql.SQL(statement("pull/staging_mark_superseded")).format(staging=self._staging))
+        query = sql.SQL(statement("pull/staging_mark_superseded")).format(staging=self._staging)
+        change(connection, long_statements(), (query, None))
 
     def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
         """Set aside what takes away more than people do, counted over the whole run and before its first batch."""

@@ -20,7 +20,7 @@ from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import brief_exclusive_lock, long_statements
 from gazelle_sync.warehouse.pool import Question, change, together
-from gazelle_sync.warehouse.settings_table import read_setting, setting, write_setting
+from gazelle_sync.warehouse.settings_table import read_setting, setting
 
 SETTING = "first_loads"
 """JSON: entity → the statements that make its keys and indexes again."""
@@ -85,31 +85,33 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
         then: Called when the indexes are there and before the foreign keys are: it gives a row to what is named and
             has none.
     """
-    with connection.transaction():
-        [(stored,)] = together(connection, long_statements(), STORED)[1] or [(None,)]
-        makers = _read(stored) or {}
+    try:
+        _, found = together(connection, long_statements(), STORED, ends=False)
+        makers = _read(found[0][0] if found else None) or {}
         made = makers.pop(entity, [])
         keys = [make for make in made if make.startswith("ALTER TABLE")]
-        _make(connection, [make for make in made if make not in keys])
         # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.
         analyze = sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(sql.Identifier, tables)))
-        connection.execute(analyze)
+        _make(connection, [make for make in made if make not in keys], (analyze, None))
         then()
-        _make(connection, keys)
-        write_setting(connection, SETTING, json.dumps(makers))
+        _make(connection, keys, setting(SETTING, json.dumps(makers)))
+        connection.commit()
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
 
 
-def _make(connection: Connection, statements: Sequence[str]) -> None:
-    """Make keys or indexes, all in one round trip; where one is refused, one by one."""
-    if not statements:
-        return
+def _make(connection: Connection, statements: Sequence[str], after: Question) -> None:
+    """Make keys or indexes and do what comes after them, in one round trip; where one is refused, one by one."""
     making: list[Question] = [(text.encode(), None) for text in statements]
     try:
-        change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None))
+        change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None), after)
     except (errors.DuplicateTable, errors.DuplicateObject, errors.ForeignKeyViolation):
         connection.execute("ROLLBACK TO SAVEPOINT making")
         for text in statements:
             _make_one(connection, text)
+        connection.execute(*after)
 
 
 def _make_one(connection: Connection, text: str) -> None:

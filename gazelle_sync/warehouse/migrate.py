@@ -32,6 +32,7 @@ from gazelle_sync.warehouse.relations import (
 
 log = get_logger("gazelle_sync.warehouse")
 
+RECORD = "INSERT INTO public.schema_migrations (name) VALUES ({}) ON CONFLICT (name) DO NOTHING"
 RECORDED = "SELECT name FROM public.schema_migrations"
 MIGRATION_LOCK = 0x6761_7A01
 """Key of the advisory lock that lets only one process migrate at a time."""
@@ -80,8 +81,7 @@ def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: b
             connection.rollback()
             return False
         _run(connection, path, roles)
-        record = "INSERT INTO schema_migrations (name) VALUES (%s) ON CONFLICT (name) DO NOTHING"
-        together(connection, (record, [path.name]), ("COMMIT", None))
+        connection.commit()
     except BaseException:
         if not connection.closed:
             connection.rollback()
@@ -121,7 +121,8 @@ def _assert_utf8(connection: Connection) -> None:
 def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
     before = _objects(connection) if roles else set()
     try:
-        connection.execute(path.read_bytes())
+        record = sql.SQL(RECORD).format(path.name).as_bytes(connection)
+        connection.execute(b"\n;\n".join([path.read_bytes(), record, *([] if roles else [b"COMMIT"])]))
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
             gettext(
