@@ -24,7 +24,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.runtime.signals import interrupts_reraised
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S, statement
+from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.pool import borrow
 
@@ -123,9 +123,11 @@ def _reasons(result: dg.JobExecutionResult) -> list[str]:
 
 
 def _note_stopped(settings: Settings, run_id: str) -> None:
-    """The daemon's next look at the log must not raise an alert for it either."""
+    """Note in the run's row that a person stopped it, so that no alert is sent for it."""
     with suppress(GazelleSyncError), borrow(str(settings.database_url)) as connection:
-        connection.execute(statement("defs/runlog_stopped"), {"run_id": run_id})
+        connection.execute(
+            """UPDATE sync_logs SET stats = stats || '{"stopped_by_hand": true}' WHERE run_id = %s""", [run_id]
+        )
 
 
 @contextmanager

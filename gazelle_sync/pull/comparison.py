@@ -282,10 +282,10 @@ def _held_rows(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
     ids = [newest.external_id for newest in _applied(batch)]
     return [
         (
-            sql.SQL(statement("pull/held_rows")).format(
-                columns=sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
-                table=sql.Identifier(table.name),
-                key=sql.Identifier(table.owner or "external_id"),
+            sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%(ids)s)").format(
+                sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
+                sql.Identifier(table.name),
+                sql.Identifier(table.owner or "external_id"),
             ),
             {"ids": ids},
         )

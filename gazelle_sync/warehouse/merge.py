@@ -94,9 +94,9 @@ class TableWriter:
                     named[parent].update(row[column] for row in rows if row.get(column) is not None)
             gone = [r["external_id"] for s in batch if s.body is None for r in s.rows.get(table.name, ())]
             if table.owner is not None and gone:
-                query = sql.SQL(statement("warehouse/nested_owners")).format(
-                    table=sql.Identifier(table.name), owner=sql.Identifier(table.owner)
-                )
+                query = sql.SQL(
+                    "SELECT external_id, {} FROM {} WHERE external_id = ANY (%s) AND deleted_at IS NULL"
+                ).format(sql.Identifier(table.owner), sql.Identifier(table.name))
                 found.append(Lookup((query, [gone]), partial(self._learn_owners, table.name)))
         known = sql.SQL("SELECT external_id, is_stub FROM {} WHERE external_id = ANY (%s)")
         for parent, ids in named.items():

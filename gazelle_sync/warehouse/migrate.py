@@ -148,10 +148,9 @@ def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
 
 
 def _data_api_roles(connection: Connection) -> list[str]:
-    """Roles of a hosted database's Data API: it gives them every right to whatever is made in schema public."""
-    return [
-        name for (name,) in connection.execute(statement("warehouse/data_api_roles"), {"roles": list(DATA_API_ROLES)})
-    ]
+    """Roles of a hosted database's Data API, which gets every right to new objects in schema public."""
+    query = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY (%s) ORDER BY rolname"
+    return [name for (name,) in connection.execute(query, [list(DATA_API_ROLES)])]
 
 
 def _objects(connection: Connection) -> set[tuple[str, str]]:

@@ -108,7 +108,7 @@ def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path, o
 
 
 def test_a_signal_whose_exception_was_dropped_still_ends_what_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "_answered", [signal.SIGTERM])  # it struck a destructor, where Python drops exceptions
+    monkeypatch.setattr(signals, "_raised", [signal.SIGTERM])  # it struck a destructor, where Python drops exceptions
     serving = threading.Thread(target=threading.Event().wait, daemon=True)
     serving.start()
     with pytest.raises(KeyboardInterrupt):

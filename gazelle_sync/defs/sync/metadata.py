@@ -140,16 +140,13 @@ def _row_count(counts: EntityCounts, table: str) -> Metadata:
 
 
 def _rows_written_last(table: Table) -> Question:
-    query = sql.SQL(statement("defs/preview")).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, _shown(table))),
-        table=sql.Identifier(table.name),
-        rows=sql.Literal(PREVIEW_ROWS),
-    )
-    return query, None
+    columns = sql.SQL(", ").join(map(sql.Identifier, _shown(table)))
+    query = sql.SQL("SELECT {} FROM {} ORDER BY id DESC LIMIT {}")
+    return query.format(columns, sql.Identifier(table.name), sql.Literal(PREVIEW_ROWS)), None
 
 
 def _shown(table: Table) -> list[str]:
-    """Columns without clients' particulars."""
+    """Columns without personal data."""
     return [*[column for column in table.columns if column not in PERSONAL][:PREVIEW_COLUMNS], "synced_at"]
 
 
