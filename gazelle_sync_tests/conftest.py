@@ -47,7 +47,7 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuu
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Dagster says of parameters that we mean to use (backfill policies, owners) that they are young: each time."""
+    """Settings of all tests, without Dagster's warnings on parameters in preview that the project uses."""
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # a shop's own `.env` may lie beside the project: no test reads it
     hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on the time that it takes
     hypothesis.settings.load_profile("any machine")
@@ -85,7 +85,7 @@ class Databases:
 
     uri: Callable[[str], str]
     directory: Path
-    """The server's socket lies here."""
+    """Where the server's socket is."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def create(self, name: str, template: str) -> str:
@@ -302,13 +302,13 @@ def shop(pulled_template: str, databases: Databases, sandbox: RunningSandbox, tm
 
 @pytest.fixture
 def person(shop: Shop, processes: Processes, dagster_database: str, tmp_path: Path) -> Person:
-    """Somebody at a terminal, on a shop that was pulled once."""
+    """Runs `gazelle-sync` commands on a shop that was pulled once."""
     return Person(shop, processes, dagster_database, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """What cases of the fault campaigns stand on: servers of their own, which they may break."""
+    """The servers of fault cases, which may break them."""
     from gazelle_sync_tests.faults.servers import start_servers  # it builds on this module
 
     with start_servers() as servers:

@@ -19,21 +19,6 @@ from gazelle_sync.sandbox.settings import instant
 from gazelle_sync.sandbox.store import KINDS
 from gazelle_sync.sandbox.wire import json_response
 
-PREFIXES = {
-    "clients": "cli",
-    "contacts": "con",
-    "pianos": "pno",
-    "measurements": "msr",
-    "events": "evt",
-    "timeline": "tme",
-    "invoices": "inv",
-    "users": "usr",
-    "former_users": "usr",
-    "products": "mit",
-    "product_groups": "msg",
-    "client_logs": "log",
-    "taxes": "tax",
-}
 _LISTS = {
     "clients": ("tags",),
     "contacts": ("emails", "phones", "locations", "addresses"),
@@ -99,7 +84,7 @@ class _Commands:
         return self._account.writer.delete(kind, self._found(kind, record_id)["id"])
 
     def create(self, kind: str, **values: Json) -> Record:
-        record: Record = {"id": self._account.writer.new_id(PREFIXES[_known(kind)])}
+        record: Record = {"id": self._account.writer.new_id(KINDS[_known(kind)])}
         record |= {name: [] for name in _LISTS.get(kind, ())}
         if kind == "timeline":
             record |= {"occurredAt": self._now(), "type": "USER_COMMENT"}

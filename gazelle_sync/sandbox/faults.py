@@ -126,6 +126,9 @@ def overriding(settings: Settings, faults: list[Fault]) -> Iterator[None]:
         for fault in faults
         for name, option, default in OVERRIDES.get(fault.kind, ())
     }
+    if not wanted:
+        yield
+        return
     before = {name: getattr(settings, name) for name in wanted}
     settings.change(**wanted)
     try:

@@ -16,22 +16,23 @@ from pathlib import Path
 
 from gazelle_sync.sandbox.encoding import Json, Record, decode, encode
 
-KINDS = (
-    "clients",
-    "contacts",
-    "pianos",
-    "measurements",
-    "events",
-    "timeline",
-    "invoices",
-    "users",
-    "former_users",
-    "products",
-    "product_groups",
-    "client_logs",
-    "taxes",
-)
-"""`former_users` are named by events and entries, and missing from `allUsers`."""
+KINDS = {
+    "clients": "cli",
+    "contacts": "con",
+    "pianos": "pno",
+    "measurements": "msr",
+    "events": "evt",
+    "timeline": "tme",
+    "invoices": "inv",
+    "users": "usr",
+    "former_users": "usr",
+    "products": "mit",
+    "product_groups": "msg",
+    "client_logs": "log",
+    "taxes": "tax",
+}
+"""Kinds of records, and how their ids begin. `former_users` are named by events and entries, and missing from
+`allUsers`."""
 
 _MOST_DERIVED = 100
 

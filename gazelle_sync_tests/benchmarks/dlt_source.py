@@ -68,7 +68,7 @@ def from_api(task: Task, options: argparse.Namespace) -> list[Any]:
 
 
 def from_memory(path: Path, options: argparse.Namespace) -> list[Any]:
-    """The timeline alone, from pages that lie in memory as the API would send them."""
+    """The timeline alone, from pages in memory, as the API would send them."""
     lines = path.read_bytes().splitlines()
 
     def timeline() -> Iterator[list[Any]]:

@@ -28,7 +28,7 @@ READ_NOTHING = "read nothing from Gazelle"
 
 
 class Person:
-    """Somebody in the UI: what is chosen there runs in the implicit job, as here."""
+    """Materializes assets as the UI does: in the implicit asset job."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
         self._definitions = definitions

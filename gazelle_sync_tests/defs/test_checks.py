@@ -1,4 +1,4 @@
-"""The checks under Dagster and on the command line: shown, blocking, told."""
+"""The checks under Dagster and on the command line: shown, blocking, reported."""
 
 from __future__ import annotations
 

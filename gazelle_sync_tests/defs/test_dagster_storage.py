@@ -299,7 +299,7 @@ defs = dg.Definitions(jobs=[hang, work], executor=dg.in_process_executor)
 
 
 def test_a_run_that_hangs_is_ended_and_lets_go_of_the_pool(storage: str, tmp_path: Path) -> None:
-    """With a real daemon, the project's dagster.yaml and a process that hears no signal."""
+    """With a real daemon, the project's dagster.yaml and a process that ignores signals."""
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "hanging.py").write_text(HANGING)

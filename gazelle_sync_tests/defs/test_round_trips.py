@@ -22,7 +22,7 @@ STATUS, CHECK = 16, 64
 
 @dataclass(frozen=True)
 class Counted:
-    """Somebody at a terminal whose database is reached by a way that counts."""
+    """Runs commands on a shop whose database is reached through a proxy that counts round trips."""
 
     person: Person
     far: DelayProxy

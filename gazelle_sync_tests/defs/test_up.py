@@ -116,7 +116,7 @@ def up(home: Path, tmp_path: Path) -> Iterator[Up]:
 
 
 def guarded(tmp_path: Path, program: str) -> subprocess.Popen[str]:
-    """A guard, with little patience, over a program that stands in for Dagster."""
+    """A supervisor with short limits, of a program in Dagster's place."""
     impatient = (
         "import sys; from gazelle_sync.runtime import supervisor as up; up.SERVICES_END_S = up.RUNS_END_S = 0.5; "
         "sys.exit(up.guard_dagster([sys.executable, '-c', sys.argv[1]]))"

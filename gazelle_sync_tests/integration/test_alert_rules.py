@@ -1,4 +1,4 @@
-"""What is wrong enough to be told, and in which words."""
+"""Which conditions become alerts, and what the messages say."""
 
 from __future__ import annotations
 

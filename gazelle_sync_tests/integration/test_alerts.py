@@ -1,4 +1,4 @@
-"""What is wrong is told once to whoever should hear it, over real SMTP and HTTP, and so is its end."""
+"""Alerts are sent once per incident, and on recovery, over real SMTP and HTTP."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_an_outage_that_could_not_be_told_is_told_when_the_database_is_back(reco
 def test_up_tells_of_an_outage_and_of_its_end_without_dagster(
     recorder: RunRecorder, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its sensors stand still when the server that holds its storage too is away."""
+    """Dagster's sensors stop when the server that holds its storage too is away."""
     monkeypatch.setattr(outage, "LASTS", timedelta(seconds=0.5))
     port = free_port()
     with far_away(recorder.url, 0.0, port=port) as way:

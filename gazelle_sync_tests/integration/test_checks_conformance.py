@@ -1,4 +1,4 @@
-"""The conformance checks: Gazelle's schema changes under us, and it is told before it breaks a night."""
+"""The conformance checks: a change of Gazelle's schema is reported before a nightly run fails on it."""
 
 from __future__ import annotations
 

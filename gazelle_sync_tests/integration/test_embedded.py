@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: wherever its home lies, it starts, is found by others, and stops with the last of them."""
+"""The embedded PostgreSQL: wherever its home is, it starts, is found by others, and stops with the last of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad days at the API: each is survived, or said clearly; the database stays consistent, and the next run heals."""
+"""Faults of the API: a run recovers or reports it; the database stays consistent, and the next run corrects it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad days at the database: unreachable, full, behind a pooler, without the right to write."""
+"""Faults of the database: unreachable, full, behind a pooler, without the right to write."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import SQL_ROOT
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import WORKER, Databases, server_of_its_own
-from gazelle_sync_tests.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.evaluating import look_at
+from gazelle_sync_tests.support.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop
 

@@ -35,7 +35,7 @@ def set_database(shop: Shop, **settings: str) -> None:
 
 @contextmanager
 def in_a_transaction(shop: Shop, query: str) -> Iterator[psycopg.Connection[Any]]:
-    """Somebody who says this and then goes for lunch."""
+    """A session that runs this statement and stays in its transaction."""
     with psycopg.connect(shop.url) as other:
         other.execute(query.encode())
         yield other

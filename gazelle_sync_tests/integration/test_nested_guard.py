@@ -1,4 +1,4 @@
-"""What lies inside records is never removed by an answer that leaves it out: marked, read again, fenced, confirmed."""
+"""Nested rows are not removed because an answer leaves them out: they are read again, guarded, and confirmed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 
 
 class Life:
-    """A shop, its people and its bad luck, drawn from one number."""
+    """A shop, random edits and random faults, drawn from one seed."""
 
     def __init__(self, shop: Shop, processes: Processes, seed: int) -> None:
         self.shop = shop

@@ -1,4 +1,4 @@
-"""Bad days of a push: lost answers, refusals, races. Nothing is lost, nothing doubled; on both transports."""
+"""Faults that a push meets: lost answers, refusals, races. Nothing is lost, nothing doubled; on both transports."""
 
 from __future__ import annotations
 

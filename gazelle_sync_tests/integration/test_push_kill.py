@@ -6,7 +6,7 @@ from gazelle_sync_tests.support.pushing import Office, killed_at
 
 
 def test_killed_between_any_two_steps_everything_is_there_once(office: Office) -> None:
-    """The step at which it dies moves on by one with each round, until a push gets through."""
+    """The step at which it is killed moves on by one with each round, until a push gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     measured = len(office.measurements(piano))
     said: list[str] = []

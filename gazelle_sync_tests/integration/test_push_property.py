@@ -25,7 +25,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 
 
 class Life:
-    """Some pianos, the people on both sides, and what they must find at the end."""
+    """Some pianos, random edits on both sides, and what must be found at the end."""
 
     def __init__(self, office: Office, hook_push: HookPush, seed: int) -> None:
         self.office = office

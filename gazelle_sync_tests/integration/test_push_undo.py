@@ -201,7 +201,7 @@ def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
 
 @pytest.mark.parametrize("pushes_first", [False, True])
 def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: Office, pushes_first: bool) -> None:
-    """The step at which it dies moves on with each round, until an undo gets through."""
+    """The step at which it is killed moves on with each round, until an undo gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     office.pushed(piano, status="top", notes="Toujours là", observations="Avant")
     before = state_of(office, piano)

@@ -1,4 +1,4 @@
-"""The sandbox refuses, breaks and disappears on order: credentials, rate, faults, the end of its users."""
+"""Refusals and faults of the sandbox: credentials, rate limit, injected faults, its end with its last user."""
 
 from __future__ import annotations
 

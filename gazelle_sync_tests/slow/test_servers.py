@@ -23,8 +23,8 @@ from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import server_of_its_own
 from gazelle_sync_tests.faults.servers import new_home
-from gazelle_sync_tests.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.evaluating import look_at
+from gazelle_sync_tests.support.pooler import pgbouncer, pooler
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop

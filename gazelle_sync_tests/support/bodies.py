@@ -1,4 +1,4 @@
-"""One complete body of each entity, as the operations ask for it. Nobody in them lives anywhere."""
+"""One complete body of each entity, as the operations ask for it. All of it is invented."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ BODIES = {
 
 
 def body_of(entity: Entity) -> dict[str, Any]:
-    """A body of an entity, to be changed at will."""
+    """A copy of an entity's body, which the test may change."""
     return copy.deepcopy(BODIES[entity.name])
 
 

@@ -116,7 +116,7 @@ class Processes:
         return self._request(pull=mode.value, point=passage, environment=dict(environment))
 
     def pull_and_kill(self, environment: Mapping[str, str], after_s: float, mode: Mode = Mode.TICK) -> bool:
-        """Begin a pull and kill it after a while; whether it was still alive."""
+        """Begin a pull and kill it after a while; whether it was still running."""
         pid = self.begin(environment, mode)
         time.sleep(after_s)
         os.kill(pid, signal.SIGKILL)

@@ -153,7 +153,7 @@ class Office:
         return piano
 
     def assert_there_once(self, piano: str, measured: int) -> None:
-        """What such a row says stands at Gazelle once; `measured`: how many measurements were there before."""
+        """Gazelle holds what such a row says, once; `measured`: how many measurements there were before."""
         record = self.record(piano)
         assert record["tags"] == ["GRAND", "NORMAL"]
         assert record["notes"].startswith("Clé\n\n")

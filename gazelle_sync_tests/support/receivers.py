@@ -1,4 +1,4 @@
-"""Who hears alerts, on loopback: a mail server and a webhook, both of which can be down or refuse."""
+"""Receivers of alerts on loopback: a mail server and a webhook, both of which can be down or refuse."""
 
 from __future__ import annotations
 

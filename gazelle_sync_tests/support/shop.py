@@ -93,7 +93,7 @@ class Shop:
 
     @property
     def admin(self) -> SandboxAdmin:
-        """What users and bad days do."""
+        """The sandbox's edits and faults."""
         return self.sandbox.admin
 
     def oauth(self) -> dict[str, Any]:
