@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 
 import dagster as dg
@@ -47,7 +48,9 @@ def written(columns: dict[str, list[Column]]) -> str:
 
 
 def page() -> str:
-    """The text of docs/data-dictionary.md."""
+    """The text of docs/data-dictionary.md; the program ends where a column has no sentence."""
+    if lacking := _without_a_sentence():
+        sys.exit(f"gazelle_sync/data_dictionary.toml lacks a sentence on {', '.join(lacking)}.")
     parts = [HEAD, "```mermaid", "erDiagram", *_relations(), "```"]
     for table, columns in known_columns().items():
         described = descriptions_of(table)
@@ -57,6 +60,15 @@ def page() -> str:
             for name, kind, nullable in columns
         ]
     return "\n".join(parts) + "\n"
+
+
+def _without_a_sentence() -> list[str]:
+    return [
+        f"{table}.{name}"
+        for table, columns in known_columns().items()
+        for name, *_ in columns
+        if name not in descriptions_of(table)
+    ]
 
 
 def _relations() -> list[str]:

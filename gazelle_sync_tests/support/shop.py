@@ -36,10 +36,7 @@ from gazelle_sync_tests.support.sandbox import RunningSandbox
 Row = dict[str, Any]
 Record = dict[str, Any]
 
-KIND_OF_ENTITY = {
-    "users": "users", "products": "products", "clients": "clients", "pianos": "pianos", "invoices": "invoices",
-    "appointments": "events", "timeline": "timeline",
-}  # fmt: skip
+KIND_OF_ENTITY = {entity.name: entity.name for entity in ENTITIES} | {"appointments": "events"}
 """Entity → kind of record in the sandbox."""
 
 PRODUCTION = [table.name for entity in ENTITIES for table in entity.tables]
