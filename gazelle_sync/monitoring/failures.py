@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,18 +12,12 @@ from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
+from gazelle_sync.quality.flow import error_kind
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.pool import borrow
 
 IDS_SHOWN = 5
-
-_VARIABLE = (
-    (re.compile(r"\b[a-z]{3}_\w+"), "…"),
-    (re.compile(r"'[^']*'|\"[^\"]*\""), "…"),
-    (re.compile(r"\[\d+\]"), "[…]"),
-    (re.compile(r"(?<![\w])\d+(?:\.\d+)?(?![\w])"), "…"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,15 +52,6 @@ class Reason:
         return {"entity": self.entity, "reason": self.text, "count": len(ids), "external_ids": ids}
 
 
-def group_reason(record: FailedRecord) -> str:
-    """A message without ids, quoted values, numbers and list positions, which differ between records."""
-    text = record.message.splitlines()[0] if record.message else ""
-    text = text.removeprefix(f"{record.entity} {record.external_id}: ").removeprefix(f"{record.external_id}: ")
-    for pattern, dots in _VARIABLE:
-        text = pattern.sub(dots, text)
-    return text or "no reason given"
-
-
 def read_reasons(settings: Settings) -> list[Reason]:
     """Every record in error, by entity and reason, the most frequent first.
 
@@ -78,7 +62,8 @@ def read_reasons(settings: Settings) -> list[Reason]:
         records = [FailedRecord(*row) for row in connection.execute(statement("monitoring/errors_list"))]
     groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for record in records:
-        groups.setdefault((record.entity, group_reason(record)), []).append(record)
+        text = error_kind(record.message.removeprefix(f"{record.external_id}: "))
+        groups.setdefault((record.entity, text), []).append(record)
     reasons = [Reason(entity, text, tuple(found)) for (entity, text), found in groups.items()]
     return sorted(reasons, key=lambda reason: (-len(reason.records), reason.entity, reason.text))
 

@@ -206,14 +206,14 @@ def evaluate_volume(context: CheckContext, check: str) -> Finding:
 
 
 def error_kind(message: str) -> str:
-    """The kind of an error: its first line without the record, what was quoted of it, and figures.
+    """The first line of an error without ids, quoted values and numbers, which differ between records.
 
-    Contents of bodies are clients' data and stay in the database.
+    Values of bodies are personal data and stay in the database.
     """
-    line = message.strip().splitlines()[0] if message.strip() else "?"
+    line = message.strip().splitlines()[0] if message.strip() else "no reason given"
     line = _RECORD.sub("", line)
     line = re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", "…", line)
-    return re.sub(r"\b\w{3}_\w+\b|\d+", "…", line)[:120]
+    return re.sub(r"\b\w{3}_\w+\b|\d+(?:\.\d+)?", "…", line)[:120]
 
 
 CHECKS = (

@@ -18,7 +18,7 @@ from gazelle_sync.montreal import FIRST, LAST
 
 
 def is_calendar_end(instant: datetime) -> bool:
-    """Whether an instant (aware UTC, or naive) is an end of the calendar, and so may stand for one outside it."""
+    """Whether an instant (aware UTC, or naive) is an end of the calendar, and so may be read from one outside it."""
     return instant.replace(tzinfo=UTC) in (FIRST, LAST)
 
 

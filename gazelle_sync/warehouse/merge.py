@@ -107,16 +107,16 @@ class TableWriter:
 
     def statements(self, batch: Sequence[Staged], *, may_lack_parents: bool = False) -> list[Question]:
         """The statements that write a batch, after its lookups were answered."""
-        spoken = [staged for staged in batch if staged.rows]
+        with_rows = [staged for staged in batch if staged.rows]
         found: list[Question] = []
-        for table, rows in self._rows(spoken):
+        for table, rows in self._rows(with_rows):
             if not may_lack_parents:
-                found += self._stub_statements(table, rows, spoken)
-            found += [_upsert(table, columns, group) for columns, group in _alike(rows).items()]
+                found += self._stub_statements(table, rows, with_rows)
+            found += [_upsert(table, columns, group) for columns, group in _by_columns(rows).items()]
             self._known[table.name].update(row["external_id"] for row in rows)
         for table in reversed(self._entity.tables):
             if table.owner is not None:
-                found += self._mark_vanished(table, [s for s in spoken if table.name in s.rows])
+                found += self._mark_missing(table, [s for s in with_rows if table.name in s.rows])
         return found + self._mark_deleted([staged for staged in batch if not staged.rows])
 
     def make_stubs(self, batch: Sequence[Staged]) -> int:
@@ -193,11 +193,11 @@ class TableWriter:
 
     def _load(self, batch: Sequence[Staged]) -> int:
         """The same into new tables, by COPY."""
-        spoken = [staged for staged in batch if staged.rows]
+        with_rows = [staged for staged in batch if staged.rows]
         changed = 0
-        for table, rows in self._rows(spoken):
-            changed += sum(change(self._connection, *self._stub_statements(table, rows, spoken)))
-            for columns, group in _alike(rows).items():
+        for table, rows in self._rows(with_rows):
+            changed += sum(change(self._connection, *self._stub_statements(table, rows, with_rows)))
+            for columns, group in _by_columns(rows).items():
                 changed += self._copy(table, columns, group)
             self._known[table.name].update(row["external_id"] for row in rows)
         return changed + sum(change(self._connection, *self._mark_deleted([s for s in batch if not s.rows])))
@@ -247,7 +247,7 @@ class TableWriter:
                     hints[values["external_id"]] = {**hints.get(values["external_id"], {}), **values}
         return hints
 
-    def _mark_vanished(self, table: Table, bodies: Sequence[Staged]) -> list[Question]:
+    def _mark_missing(self, table: Table, bodies: Sequence[Staged]) -> list[Question]:
         """Mark nested rows that their parent's body no longer lists as deleted. Other tables may refer to their ids."""
         if not bodies:
             return []
@@ -282,7 +282,7 @@ class TableWriter:
         self._owners[table] = dict(rows)
 
     def _is_jsonb(self, table: Table, columns: Sequence[str]) -> list[bool]:
-        """For each column whether it is jsonb: asked once a process, since the migrations say so."""
+        """For each column whether it is jsonb; read once a process, since only migrations change it."""
         if table.name not in _JSONB:
             found = self._connection.execute(statement("warehouse/jsonb_columns"), [[table.name]])
             _JSONB[table.name] = frozenset(column for _, column in found)
@@ -292,8 +292,8 @@ class TableWriter:
 _JSONB: dict[str, frozenset[str]] = {}
 
 
-def _alike(rows: list[Values]) -> dict[tuple[str, ...], list[Values]]:
-    """Rows by the columns that they carry."""
+def _by_columns(rows: list[Values]) -> dict[tuple[str, ...], list[Values]]:
+    """Rows by the columns that they have."""
     groups: dict[tuple[str, ...], list[Values]] = {}
     for row in rows:
         groups.setdefault(tuple(row), []).append(row)
@@ -302,7 +302,7 @@ def _alike(rows: list[Values]) -> dict[tuple[str, ...], list[Values]]:
 
 def _stub(table: str, values: Values, deleted_at: datetime) -> Question:
     said = [sql.Identifier(column) for column in values if column != "external_id"] or [sql.Identifier("is_stub")]
-    learns = sql.SQL(" OR ").join(
+    adds_value = sql.SQL(" OR ").join(
         sql.SQL("(held.{0} IS NULL AND EXCLUDED.{0} IS NOT NULL)").format(column) for column in said
     )
     query = sql.SQL(statement("warehouse/stub")).format(
@@ -312,7 +312,7 @@ def _stub(table: str, values: Values, deleted_at: datetime) -> Question:
         assignments=sql.SQL(", ").join(
             sql.SQL("{0} = coalesce(held.{0}, EXCLUDED.{0})").format(column) for column in said
         ),
-        learns=learns,
+        adds_value=adds_value,
     )
     return query, [*values.values(), deleted_at]
 
@@ -336,7 +336,7 @@ def _newest_rows(bodies: Iterable[Staged], table: str) -> list[Values]:
 
 
 def _upsert(table: Table, columns: Sequence[str], rows: Sequence[Values]) -> Question:
-    """Rows that carry the same columns, all as one parameter: that way they can be sent with other statements."""
+    """Upsert rows with the same columns, all as one parameter, so that the statement can be sent with others."""
     kept = [column for column in columns if column != "external_id"]
     merged = {c: base for c, base in table.merged.items() if c in columns and base in columns}
 

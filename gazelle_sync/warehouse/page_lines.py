@@ -1,14 +1,14 @@
-"""Bodies of a page straight to lines of COPY, a column at a time: the way of a first import, where tables are empty.
+"""Turns the bodies of a page into lines of COPY, a column at a time: for a first import into empty tables.
 
     lines = page_lines(entity, bodies)
     if lines is None:
-        …  # not all alike, or one cannot become rows: reconcile them one by one (or halve the page first)
-    for table, found in lines.items():  # parents before what lies inside them
+        …  # not alike, or one cannot become rows: reconcile them one by one (or halve the page first)
+    for table, found in lines.items():  # parents before nested tables
         COPY table (found.columns) FROM STDIN  ←  found.text, where there is any
 
-The rows are those that `Entity.reconcile` gives for the same bodies. `found.ids` and `found.named` tell which records a
-page brings and which it names, for whoever looks after keys and parents; nothing else is asked of the database here.
-A page may hold any number of bodies; some hundreds to a call keep PostgreSQL busy while the next are made.
+The rows are those that `Entity.reconcile` gives for the same bodies. `found.ids` and `found.named` are the records
+that a page contains and those that it names, for the callers that check keys and parents. A page may hold any number of
+bodies; some hundreds to a call keep PostgreSQL busy while the next are made.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class TableLines:
     """The rows of one table.
 
     Attributes:
-        columns: Which the lines hold, in their order.
+        columns: The columns of the lines, in order.
         text: The lines in COPY's text format, as UTF-8; empty where there is no row.
         ids: `external_id` of each row, in order, all different.
-        named: Column that references another table → the ids that stand in it.
+        named: Column that references another table → the ids in it.
     """
 
     columns: tuple[str, ...]
@@ -54,7 +54,7 @@ class TableLines:
 def page_lines(entity: Entity, bodies: Sequence[Body]) -> dict[str, TableLines] | None:
     """The lines of every table of an entity, parents first; None where its bodies must go one by one.
 
-    They are not all alike, or one of them cannot become rows, or the entity has too few for another way (`read_page`).
+    They are not alike, or one of them cannot become rows, or the entity has too few records for it (`read_page`).
     """
     if entity.read_page is None:
         return None

@@ -171,7 +171,7 @@ def test_days_off_are_no_drought(shop: Shop) -> None:
             "set aside: one of 14 records whose tags would be emptied",
             "set aside: one of … records whose tags would be emptied",
         ),
-        ("", "?"),
+        ("", "no reason given"),
     ],
 )
 def test_a_reason_holds_nothing_of_the_record(message: str, reason: str) -> None:

@@ -3,4 +3,4 @@
 INSERT INTO {table} AS held ({columns}, is_stub, deleted_at)
 VALUES ({values}, true, %s)
 ON CONFLICT (external_id) DO UPDATE SET {assignments}, synced_at = now()
-WHERE held.is_stub AND ({learns})
+WHERE held.is_stub AND ({adds_value})
