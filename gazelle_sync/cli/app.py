@@ -98,7 +98,7 @@ def migrate() -> None:
     """Bring the database's tables and views up to date, and create again what was dropped."""
     from gazelle_sync.pull.load import end_abandoned_alone
     from gazelle_sync.warehouse.migrate import migrate as apply_migrations
-    from gazelle_sync.warehouse.schema_repair import read_public_grants, repair
+    from gazelle_sync.warehouse.schema_repair import describe_object, read_public_grants, repair
 
     with report_errors(), services(api=False) as settings:
         say = translator(settings.language)
@@ -108,9 +108,9 @@ def migrate() -> None:
         end_abandoned_alone(str(settings.database_url))
         repaired = repair(str(settings.database_url))
         for name in repaired.made:
-            click.echo(say("created again: {name}", name=name))
+            click.echo(say("created again: {name}", name=describe_object(name, say)))
         for name in repaired.missing:
-            click.secho("✗ " + say("still missing: {name}", name=name), fg="red")
+            click.secho("✗ " + say("still missing: {name}", name=describe_object(name, say)), fg="red")
         for advice in repaired.advice(say):
             click.echo(advice)
         if grants := read_public_grants(str(settings.database_url), say):

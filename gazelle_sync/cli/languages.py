@@ -61,8 +61,9 @@ def translated(command: C) -> C:
 
 
 def help_texts(command: click.Command) -> list[str]:
-    """Every help text of a command and of what is below it, in English: for the catalogue."""
+    """Every help text and metavar of a command and of what is below it, in English: for the catalogue."""
     found = [command.help, *(option.help for option in command.params if isinstance(option, click.Option))]
+    found += [parameter.metavar for parameter in command.params]
     if isinstance(command, click.Group):
         found += [text for each in command.commands.values() for text in help_texts(each)]
     return [cleandoc(text) for text in found if text]
@@ -70,6 +71,7 @@ def help_texts(command: click.Command) -> list[str]:
 
 def _translated_parameter(parameter: click.Parameter) -> click.Parameter:
     copied = copy(parameter)
+    copied.metavar = _text(copied.metavar) if copied.metavar else None
     if isinstance(copied, click.Option) and copied.help:
         copied.help = _text(copied.help)
     return copied

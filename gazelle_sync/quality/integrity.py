@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gazelle_sync.entities import ENTITIES, Entity
-from gazelle_sync.i18n.translator import Message, Plural
+from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.pull.guard import LEAST_EMPTIED, SHARE
 from gazelle_sync.quality.context import (
     Check,
@@ -18,7 +18,7 @@ from gazelle_sync.quality.counts import evaluate_counts
 from gazelle_sync.quality.enums import COLUMNS, ENUMS
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.quality.production import evaluate_production
-from gazelle_sync.warehouse.schema_repair import missing_objects
+from gazelle_sync.warehouse.schema_repair import describe_object, missing_objects
 
 TABLES = [table for entity in ENTITIES for table in entity.tables]
 EACH_TABLE = [{"table": table.name} for table in TABLES]
@@ -75,7 +75,8 @@ def evaluate_ids(context: CheckContext, check: str) -> Finding:
     with context.snapshot() as (connection, _):
         missing = missing_objects(connection)
     if missing:
-        summary, advice = context.say(DROPPED, what=", ".join(missing)), context.say(MAKE_AGAIN)
+        what = ", ".join(describe_object(name, translator(context.language)) for name in missing)
+        summary, advice = context.say(DROPPED, what=what), context.say(MAKE_AGAIN)
         return Finding(check, passed=False, summary=summary, advice=advice, numbers={"checked": 0})
     if (nothing := finding_if_empty(context, check, ALL)) is not None:
         return nothing

@@ -13,7 +13,7 @@ from psycopg import errors, sql
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import first_line
-from gazelle_sync.i18n.translator import Translator
+from gazelle_sync.i18n.translator import Message, Translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import brief_exclusive_lock
@@ -35,8 +35,15 @@ INDEX = re.compile(
     r"^DROP INDEX IF EXISTS (?:public\.)?(\w+)|^CREATE (?:UNIQUE )?INDEX IF NOT EXISTS (\w+)\s+ON public\.",
     re.MULTILINE,
 )
-TRIGGER = f"the trigger gazelle_mark_edit of {EDITS}"
+TRIGGER = f"the trigger gazelle_mark_edit ({EDITS})"
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
+KINDS = {
+    "the trigger ": Message("the trigger {name}"),
+    "a unique index on ": Message("a unique index on {name}"),
+    "the foreign key ": Message("the foreign key {name}"),
+    "the index ": Message("the index {name}"),
+}
+"""How the name of an object that is no table or view begins → the same for a person."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,14 @@ def missing_objects(connection: Connection) -> list[str]:
     if EDITS not in found:
         found += [name for name, is_there in zip((TRIGGER, UNIQUE), guards, strict=True) if not is_there]
     return found
+
+
+def describe_object(name: str, say: Translator) -> str:
+    """A name of `missing_objects` for a person."""
+    for beginning, message in KINDS.items():
+        if name.startswith(beginning):
+            return say(message, name=name.removeprefix(beginning))
+    return name
 
 
 def repair(url: str) -> Repair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -75,6 +76,29 @@ def test_mass_deletion_ends_with_status_1_and_the_flag_lets_it_through(person: P
     passed = person.runs("sync", "--full", "--only", "pianos", "--allow-deletes")
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert person.shop.value("SELECT count(*) FROM gazelle_pianos WHERE deleted_at IS NOT NULL") == 12
+
+
+def test_a_refused_key_and_a_mass_deletion_are_told_in_french(person: Person) -> None:
+    refused = person.runs("sync", GAZELLE_LANG="fr", GAZELLE_API_TOKEN="some-other-key")
+    assert refused.returncode == 1
+    assert "Gazelle refuse les identifiants" in refused.stdout + refused.stderr
+    assert "Vérifiez GAZELLE_API_TOKEN, ou autorisez de nouveau l'application OAuth." in refused.stdout + refused.stderr
+    for piano in person.shop.admin.dump("pianos")[:12]:
+        person.shop.admin.delete("pianos", piano["id"])
+    stopped = person.runs("sync", "--only", "pianos", GAZELLE_LANG="fr")
+    assert stopped.returncode == 1
+    said = " ".join((stopped.stdout + stopped.stderr).split())
+    assert "fiches ne figurent plus chez Gazelle" in said
+    assert "gazelle-sync sync --full --allow-deletes --only pianos" in said
+    assert "records" not in said
+
+
+def test_a_second_up_is_told_in_french(person: Person) -> None:
+    with (person.shop.settings.home / "up.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = person.runs("up", "--port", "39997", GAZELLE_LANG="fr")
+    assert ended.returncode == 1
+    assert f"`gazelle-sync up` est déjà en marche pour {person.shop.settings.home}." in ended.stderr
 
 
 def test_replay_rebuilds_and_asks_gazelle_for_nothing(person: Person) -> None:

@@ -14,7 +14,7 @@ from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS
-from gazelle_sync.warehouse.schema_repair import TRIGGER, repair
+from gazelle_sync.warehouse.schema_repair import TRIGGER, UNIQUE, describe_object, repair
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
@@ -149,3 +149,11 @@ def test_each_foreign_key_and_each_named_index_that_is_dropped_is_named_and_made
     assert len(repaired.made) == len(keys) + len(indexes)
     assert repaired.missing == []
     assert catalogue(shop) == before
+
+
+def test_what_is_created_again_is_named_in_french() -> None:
+    say = translator("fr")
+    assert describe_object(TRIGGER, say) == "le déclencheur gazelle_mark_edit (vincent_dindy_piano_updates)"
+    assert describe_object(UNIQUE, say) == "un index unique sur vincent_dindy_piano_updates.gazelle_id"
+    assert describe_object("the index gazelle_pianos_client", say) == "l'index gazelle_pianos_client"
+    assert describe_object("gazelle_pianos", say) == "gazelle_pianos"

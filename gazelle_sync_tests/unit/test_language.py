@@ -89,6 +89,11 @@ def test_the_help_of_the_sandbox_is_in_french() -> None:
     assert "Annuler tout ce que `break` a provoqué." in said
 
 
+def test_the_places_of_a_command_are_in_french() -> None:
+    assert "--only FICHES" in _command("replay", "--help").stdout
+    assert "CHAMP=VALEUR…" in _command("sandbox", "edit", "--help").stdout
+
+
 def test_a_language_that_stands_only_in_dot_env_counts_for_options_and_help_as_well(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GAZELLE_LANG=fr\n", encoding="utf-8")
     ours = ("GAZELLE_LANG", "PYTHON_DOTENV_DISABLED")

@@ -126,9 +126,9 @@ def _migrations(connection: Connection, settings: Settings, say: Translator) -> 
 
 
 def _schema_objects(connection: Connection, say: Translator) -> Finding:
-    from gazelle_sync.warehouse.schema_repair import missing_objects
+    from gazelle_sync.warehouse.schema_repair import describe_object, missing_objects
 
-    if found := ", ".join(missing_objects(connection)):
+    if found := ", ".join(describe_object(name, say) for name in missing_objects(connection)):
         text = say(
             "applied, but this is not there: {what}. `gazelle-sync migrate` makes it again and says what to do then.",
             what=found,

@@ -21,6 +21,7 @@ from gazelle_sync.defs.sync.checks import check_specs, evaluation
 from gazelle_sync.defs.sync.columns import metadata_of
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Plural
 from gazelle_sync.push import pushables
 from gazelle_sync.push.pushables import PUSHABLES, Pushable
 from gazelle_sync.push.session import Push, PushReport
@@ -65,7 +66,8 @@ def edits_assets() -> dg.AssetsDefinition:
         REPORTS[context.run.run_id] = report
         if failed := [outcome.key for outcome in report.outcomes if outcome.failed]:
             shown = ", ".join(failed[:MOST_SHOWN])
-            context.log.warning(f"{len(failed)} rows did not go: {shown}. gazelle-sync push --status says why.")
+            said = gettext(Plural("{count} row did not go", "{count} rows did not go"), count=len(failed))
+            context.log.warning(gettext("{rows}: {ids}. `gazelle-sync push --status` says why.", rows=said, ids=shown))
         for name, count in rows.items():
             if dg.AssetKey(name) in context.selected_asset_keys:
                 # By way of the context it is written once; in the result it would be twice.

@@ -149,10 +149,10 @@ class RunSession:
     def tell(self, entity: str, report: EntityReport) -> str:
         """What this run did to make an entity's tables, in a sentence."""
         if entity in self._selected() and not isinstance(self._pull, Replay):
-            return f"applied {report.processed} versions"
+            return gettext("applied {count} versions", count=report.processed)
         if self._applies_all:
-            return f"read nothing from Gazelle; made again from {report.processed} staged versions"
-        return f"read nothing from Gazelle; applied {report.processed} waiting versions of staging"
+            return gettext("read nothing from Gazelle; made again from {count} staged versions", count=report.processed)
+        return gettext("read nothing from Gazelle; applied {count} waiting versions of staging", count=report.processed)
 
     def services(self, *, api: bool) -> Settings:
         """The settings, with what they leave unset started until the run ends; no pull begins.

@@ -1,5 +1,5 @@
 -- Which triggers that keep the counts of the timeline's days are not there, or are disabled.
-SELECT 'the trigger ' || wanted.name || ' of gazelle_timeline_entries'
+SELECT 'the trigger ' || wanted.name || ' (gazelle_timeline_entries)'
 FROM (
     VALUES
         ('gazelle_count_days_insert'), ('gazelle_count_days_update'), ('gazelle_count_days_delete'),
