@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from gazelle_sync.push.session import PushReport
 from gazelle_sync_tests.faults.injector import FaultInjector
 from gazelle_sync_tests.faults.push_editor import PushEditor
 from gazelle_sync_tests.faults.servers import Servers
-from gazelle_sync_tests.support.pushing import STEPS, WRITES, Countdown, Hook, Office, hook_transports
+from gazelle_sync_tests.support.pushing import WRITES, Countdown, Hook, Office, begin_process, hook_transports
 from gazelle_sync_tests.support.shop import Shop
 
 VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
@@ -113,10 +112,8 @@ class PushContext(FaultInjector):
 
     def begin_process(self, countdown: Countdown | None = None, *, undo: str | None = None) -> int:
         """Start a push, or an undo, in a process of its own, which may kill itself at a step; gives its process id."""
-        child = os.fork()
-        if child == 0:
-            _push_in_child(self.office, countdown, undo)
-        return child
+        action = partial(self.office.undo, undo) if undo else self.office.push
+        return begin_process(partial(action, lock_wait_s=5.0, grace_s=GRACE_S, timeout_s=TIMEOUT_S), countdown)
 
     def end_process(self, pid: int) -> int:
         """Wait for one; its exit status, negative where a signal ended it."""
@@ -156,21 +153,3 @@ class PushContext(FaultInjector):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "  # noqa: S608
             f"AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid() {which}"
         )
-
-
-def _push_in_child(office: Office, countdown: Countdown | None, undo: str | None) -> None:
-    """Push or undo, then end the process."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if countdown is not None:
-            for owner, name in STEPS:
-                setattr(owner, name, countdown.around(getattr(owner, name)))
-        deed = partial(office.undo, undo) if undo else office.push
-        deed(lock_wait_s=5.0, grace_s=GRACE_S, timeout_s=TIMEOUT_S)
-    except GazelleSyncError:
-        os._exit(1)
-    except BaseException as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        os._exit(3)
-    os._exit(0)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.push import rows, session
 from gazelle_sync.push.journal import Journal
@@ -290,21 +291,32 @@ class Countdown:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_at(office: Office, step: int, deed: Callable[[], object] | None = None) -> bool:
-    """Push (or do another deed) in a process of its own that is killed at a step; whether it came to that step."""
+def begin_process(action: Callable[[], object], countdown: Countdown | None = None) -> int:
+    """Push, or undo, in a process of its own, which may kill itself at a step; gives its process id.
+
+    Its exit status is 1 after an error of `gazelle_sync.errors`, and 3 after any other.
+    """
     child = os.fork()
-    if child == 0:
+    if child:
+        return child
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        countdown = Countdown(step)
-        for owner, name in STEPS:
-            setattr(owner, name, countdown.around(getattr(owner, name)))
-        try:
-            (deed or office.push)()
-        except BaseException as error:
-            sys.stderr.write(f"{type(error).__name__}: {error}\n")
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if countdown is not None:
+            for owner, name in STEPS:
+                setattr(owner, name, countdown.around(getattr(owner, name)))
+        action()
+    except GazelleSyncError:
+        os._exit(1)
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        os._exit(3)
+    os._exit(0)
+
+
+def killed_at(office: Office, step: int, action: Callable[[], object] | None = None) -> bool:
+    """Push (or do something else) in a process of its own that is killed at a step; whether it came to that step."""
+    _, status = os.waitpid(begin_process(action or office.push, Countdown(step)), 0)
     ended = os.waitstatus_to_exitcode(status)
     assert ended in (0, -signal.SIGKILL)
     return ended == -signal.SIGKILL
