@@ -36,11 +36,6 @@ def long_statements() -> Question:
     return statement("warehouse/limits_set"), {"statement": LONG, "lock": None}
 
 
-def brief_lock() -> Question:
-    """The statement that begins a `brief_exclusive_lock`, to be sent with others in a transaction that ends with it."""
-    return statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT}
-
-
 @contextmanager
 def brief_exclusive_lock(connection: Connection) -> Iterator[None]:
     """A transaction (a savepoint inside another) for statements that lock a table against reads or writes.
@@ -51,6 +46,6 @@ def brief_exclusive_lock(connection: Connection) -> Iterator[None]:
         psycopg.errors.LockNotAvailable: Another session holds a lock on the table.
     """
     with connection.transaction():
-        connection.execute(*brief_lock())
+        connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT})
         yield
         connection.execute("SET LOCAL lock_timeout TO DEFAULT")  # later statements wait as the server is set

@@ -19,8 +19,8 @@ from psycopg import errors, sql
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import brief_exclusive_lock, long_statements
-from gazelle_sync.warehouse.pool import Question, change, together
-from gazelle_sync.warehouse.settings_table import read_setting, setting
+from gazelle_sync.warehouse.pool import Question, Rows, change, together
+from gazelle_sync.warehouse.settings_table import setting
 
 SETTING = "first_loads"
 """JSON: entity → the statements that make its keys and indexes again."""
@@ -58,8 +58,10 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
     owners = {table: entity for entity, names in loaded.items() for table in names}
     try:
         with brief_exclusive_lock(connection):
-            makers = _makers(connection) | {entity: [] for entity in loaded}
-            found = connection.execute(statement("warehouse/load_definitions"), {"tables": list(owners)}).fetchall()
+            stored, found = together(
+                connection, STORED, (statement("warehouse/load_definitions"), {"tables": list(owners)})
+            )
+            makers = _makers(stored) | {entity: [] for entity in loaded}
             for table, _, make in found:
                 makers[owners[table]].append(make)
             change(connection, *((drop.encode(), None) for _, drop, _ in found), setting(SETTING, json.dumps(makers)))
@@ -86,32 +88,31 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
             has none.
     """
     try:
-        _, found = together(connection, long_statements(), STORED, ends=False)
-        makers = _read(found[0][0] if found else None) or {}
+        _, stored = together(connection, long_statements(), STORED, ends=False)
+        makers = _makers(stored)
         made = makers.pop(entity, [])
         keys = [make for make in made if make.startswith("ALTER TABLE")]
         # Without statistics the planner assumes an empty table: the search for duplicate notes once took a minute.
         analyze = sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(sql.Identifier, tables)))
         _make(connection, [make for make in made if make not in keys], (analyze, None))
         then()
-        _make(connection, keys, setting(SETTING, json.dumps(makers)))
-        connection.commit()
+        _make(connection, keys, setting(SETTING, json.dumps(makers)), ("COMMIT", None))
     except BaseException:
         if not connection.closed:
             connection.rollback()
         raise
 
 
-def _make(connection: Connection, statements: Sequence[str], after: Question) -> None:
+def _make(connection: Connection, statements: Sequence[str], *after: Question) -> None:
     """Make keys or indexes and do what comes after them, in one round trip; where one is refused, one by one."""
     making: list[Question] = [(text.encode(), None) for text in statements]
     try:
-        change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None), after)
+        change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None), *after)
     except (errors.DuplicateTable, errors.DuplicateObject, errors.ForeignKeyViolation):
         connection.execute("ROLLBACK TO SAVEPOINT making")
         for text in statements:
             _make_one(connection, text)
-        connection.execute(*after)
+        change(connection, *after)
 
 
 def _make_one(connection: Connection, text: str) -> None:
@@ -127,8 +128,8 @@ def _make_one(connection: Connection, text: str) -> None:
         connection.execute(f"{text} NOT VALID".encode())
 
 
-def _makers(connection: Connection) -> dict[str, list[str]]:
-    return _read(read_setting(connection, SETTING)) or {}
+def _makers(stored: Rows) -> dict[str, list[str]]:
+    return _read(stored[0][0] if stored else None) or {}
 
 
 def _read(stored: str | None) -> dict[str, list[str]] | None:

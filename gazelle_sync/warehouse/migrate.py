@@ -18,8 +18,8 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import SQL_ROOT, Connection, statement
-from gazelle_sync.warehouse.limits import brief_lock
-from gazelle_sync.warehouse.pool import Question, borrow, together
+from gazelle_sync.warehouse.limits import LOCK_WAIT, LONG
+from gazelle_sync.warehouse.pool import borrow, together
 from gazelle_sync.warehouse.relations import (
     DATA_API_ROLES,
     MIGRATIONS,
@@ -32,7 +32,7 @@ from gazelle_sync.warehouse.relations import (
 
 log = get_logger("gazelle_sync.warehouse")
 
-RECORD = "INSERT INTO public.schema_migrations (name) VALUES ({}) ON CONFLICT (name) DO NOTHING"
+RECORD = "INSERT INTO public.schema_migrations (name) VALUES ({}) {}"
 RECORDED = "SELECT name FROM public.schema_migrations"
 MIGRATION_LOCK = 0x6761_7A01
 """Key of the advisory lock that lets only one process migrate at a time."""
@@ -74,37 +74,6 @@ def apply_again(connection: Connection) -> None:
         _apply(connection, path, roles, again=True)
 
 
-def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: bool = False) -> bool:
-    """Apply a file in a transaction that also records it; gives whether it was, since another process may have."""
-    try:
-        if path.name in _begin(connection) and not again:
-            connection.rollback()
-            return False
-        _run(connection, path, roles)
-        connection.commit()
-    except BaseException:
-        if not connection.closed:
-            connection.rollback()
-        raise
-    return True
-
-
-def _begin(connection: Connection) -> set[str]:
-    """Begin a transaction that no other process has at a time; gives the names of the files that were applied."""
-    opening: list[Question] = [
-        ("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK]),
-        brief_lock(),
-        # Where it is off, a backslash in a file would have another meaning, and views would keep that meaning.
-        ("SET LOCAL standard_conforming_strings = on", None),
-    ]
-    try:
-        *_, names = together(connection, *opening, (RECORDED, None), ends=False)
-    except errors.UndefinedTable:
-        together(connection, *opening, ends=False)
-        names = connection.execute(RECORDED).fetchall() if MIGRATIONS in present_tables(connection) else []
-    return {name for (name,) in names}
-
-
 def _assert_utf8(connection: Connection) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", None):
@@ -118,11 +87,36 @@ def _assert_utf8(connection: Connection) -> None:
         )
 
 
-def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
+def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: bool = False) -> bool:
+    """Apply a file and record it, as one script and in one transaction.
+
+    Args:
+        connection: In no transaction.
+        path: The file.
+        roles: Those of the Data API.
+        again: Whether it was applied before.
+
+    Returns:
+        Whether it was applied; False: another process has done it meanwhile.
+    """
     before = _objects(connection) if roles else set()
+    record = sql.SQL(RECORD).format(sql.Literal(path.name), sql.SQL("ON CONFLICT DO NOTHING" if again else ""))
+    parts = [record.as_bytes(connection), path.read_bytes()]
+    if path == migration_files()[0]:  # it makes the table in which it is recorded
+        parts.reverse()
+    opening = sql.SQL(statement("warehouse/migration_begin")).format(
+        lock=sql.Literal(MIGRATION_LOCK), long=sql.Literal(LONG), lock_wait=sql.Literal(LOCK_WAIT)
+    )
+    script = [opening.as_bytes(connection), *parts, *([] if roles else [b"COMMIT"])]
     try:
-        record = sql.SQL(RECORD).format(path.name).as_bytes(connection)
-        connection.execute(b"\n;\n".join([path.read_bytes(), record, *([] if roles else [b"COMMIT"])]))
+        if connection.info.parameter_status("standard_conforming_strings") == "off":
+            connection.execute(script.pop(0))  # PostgreSQL reads a script whole before it runs the first statement
+        connection.execute(b"\n;\n".join(script))
+    except errors.UniqueViolation as error:
+        if error.diag.table_name != MIGRATIONS:
+            raise _refused(path, error) from error
+        connection.rollback()
+        return False
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
             gettext(
@@ -135,16 +129,22 @@ def _run(connection: Connection, path: Path, roles: Sequence[str]) -> None:
             )
         ) from error
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
-        raise DatabaseError(
-            gettext(
-                "PostgreSQL refuses sql/migrations/{file} ({reason}). Nothing of that file was applied. If a table of "
-                'a predecessor has the same name, rename it first (README, "Run it for a shop").',
-                file=path.name,
-                reason=str(error).strip(),
-            )
-        ) from error
+        raise _refused(path, error) from error
     if roles:
         _close(connection, sorted(_objects(connection) - before), roles)
+        connection.commit()
+    return True
+
+
+def _refused(path: Path, error: psycopg.Error) -> DatabaseError:
+    return DatabaseError(
+        gettext(
+            "PostgreSQL refuses sql/migrations/{file} ({reason}). Nothing of that file was applied. If a table of "
+            'a predecessor has the same name, rename it first (README, "Run it for a shop").',
+            file=path.name,
+            reason=str(error).strip(),
+        )
+    )
 
 
 def _data_api_roles(connection: Connection) -> list[str]:

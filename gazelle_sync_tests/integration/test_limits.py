@@ -91,7 +91,7 @@ def test_a_migration_does_not_wait_for_a_reader_and_says_who_is_in_the_way(shop:
     set_database(shop, lock_timeout="0")
     with (
         in_a_transaction(shop, "SELECT * FROM gazelle_clients; SELECT * FROM vincent_dindy_piano_updates"),
-        pytest.raises(DatabaseError, match=r"lock timeout.*who holds the table"),
+        pytest.raises(DatabaseError, match=r"lock timeout.*who locks the table"),
         borrow(shop.url) as connection,
     ):
         apply_again(connection)
