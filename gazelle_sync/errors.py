@@ -219,6 +219,7 @@ class OperationFailed(ApiError):
     Attributes:
         not_found: Root fields for which the API said "not found", which is an answer rather than a failure.
         data: The partial data beside the errors.
+        has_data: Whether the answer had a `data` key; without one, nothing of the document ran.
         bad_nodes: Positions in `nodes` that the errors name, if every error names one; else empty.
         roots: Root fields that the errors name.
         fields: Fields of records that the errors name (`allContacts.nodes.title`), where every error names one.
@@ -235,6 +236,7 @@ class OperationFailed(ApiError):
         *,
         not_found: set[str] | None = None,
         data: Mapping[str, Any] | None = None,
+        has_data: bool = True,
         bad_nodes: set[int] | None = None,
         roots: set[str] | None = None,
         fields: set[str] | None = None,
@@ -245,6 +247,7 @@ class OperationFailed(ApiError):
         super().__init__(operation, gettext("Gazelle answered with errors: {errors}", errors=shown))
         self.not_found = not_found or set()
         self.data = data or {}
+        self.has_data = has_data
         self.bad_nodes = bad_nodes or set()
         self.roots = roots or set()
         self.fields = fields or set()

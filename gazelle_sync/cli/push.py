@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,28 +17,30 @@ if TYPE_CHECKING:
 
     from gazelle_sync.settings import Settings
 
+ONLY = "Only this piano or product, by its id, serial number or name; may be given several times."
+
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, as a diff. Sends nothing.")
-@click.option("--piano", "pianos", metavar="ID", multiple=True, help="Only this piano; may be given several times.")
+@click.option("--piano", "--record", "pianos", metavar="ID", multiple=True, help=ONLY)
 @click.option("--status", "show_status", is_flag=True, help="What has not gone, and why. Sends nothing.")
 @click.option("--undo", metavar="RUN", help="Put back what a run changed at Gazelle.")
 def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | None) -> None:
     """Send what was edited here to Gazelle. Exit status 0, or 1 if something did not go."""
     from gazelle_sync.cli import runs as runner
     from gazelle_sync.cli.frame import report_errors, services
-    from gazelle_sync.push.pushables import record_id
+    from gazelle_sync.push.pushable import record_id
 
-    keys = _ids(pianos)
     if show_status + dry_run + (undo is not None) > 1:
         raise click.UsageError(gettext("--dry-run, --status and --undo exclude each other."))
     if show_status:
         with report_errors(), services(api=False) as settings:
-            sys.exit(_status(settings, keys))
+            sys.exit(_status(settings, _ids(settings, pianos)))
     if dry_run:
         with report_errors(), services() as settings:
-            sys.exit(_dry_run(settings, keys))
+            sys.exit(_dry_run(settings, _ids(settings, pianos)))
     with report_errors(), services(meanwhile=runner.load_dagster) as settings:
+        keys = _ids(settings, pianos)
         if undo is None and keys:
             keys, is_refused = _asked_for(settings, keys)
             if not keys:
@@ -51,7 +54,7 @@ def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | 
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--piano", "pianos", metavar="ID", multiple=True, help="Only this piano; may be given several times.")
+@click.option("--piano", "--record", "pianos", metavar="ID", multiple=True, help=ONLY)
 @click.pass_context
 def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) -> None:
     """What both sides had changed: the later edit won, the other value is kept."""
@@ -59,14 +62,15 @@ def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) ->
         return
     from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.conflicts import open_conflicts
+    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_conflicts
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
-        keys = _ids(pianos)
+        keys = _ids(settings, pianos)
         found = open_conflicts(settings, keys)
         is_missing = bool(keys) and _tell_missing(settings, keys, err=as_json)
         text = json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False) if as_json else None
-        click.echo(text or render_conflicts(settings.language, found))
+        click.echo(text or render_conflicts(settings.language, found, partial(names_of, settings)))
         sys.exit(1 if is_missing else 0)
 
 
@@ -84,11 +88,13 @@ def resolve(conflict_id: int, take: str) -> None:
         click.echo(render_resolved(settings.language, conflict, take, edited=edited))
 
 
-def _ids(given: Sequence[str]) -> list[str] | None:
-    """Ids without the blanks that were pasted with them; None: none was given."""
-    from gazelle_sync.push.pushables import record_id
+def _ids(settings: Settings, given: Sequence[str]) -> list[str] | None:
+    """The ids of records that a person named; None: none was."""
+    from gazelle_sync.push.names import ids_of
+    from gazelle_sync.warehouse.migrate import migrate
 
-    return [record_id(one) for one in given] or None
+    migrate(str(settings.database_url))
+    return ids_of(settings, given)
 
 
 def _asked_for(settings: Settings, keys: list[str], *, is_read_only: bool = False) -> tuple[list[str], bool]:
@@ -120,6 +126,7 @@ def _tell_missing(settings: Settings, keys: list[str] | None, *, err: bool) -> b
 
 
 def _status(settings: Settings, keys: list[str] | None) -> int:
+    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_waiting
     from gazelle_sync.push.status import read_push, read_waiting
 
@@ -129,21 +136,20 @@ def _status(settings: Settings, keys: list[str] | None) -> int:
     if keys:
         _, is_refused = _asked_for(settings, keys, is_read_only=True)
     if found or last.failure is not None or not keys:
-        click.echo(render_waiting(settings.language, found, last.failure))
+        click.echo(render_waiting(settings.language, found, last.failure, partial(names_of, settings)))
     return 1 if is_refused or last.failure is not None or any(row.error for row in found) else 0
 
 
 def _dry_run(settings: Settings, keys: list[str] | None) -> int:
+    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_preview
     from gazelle_sync.push.session import preview
-    from gazelle_sync.warehouse.migrate import migrate
 
-    migrate(str(settings.database_url))
     is_refused = False
     if keys:
         keys, is_refused = _asked_for(settings, keys)
         if not keys:
             return 1 if is_refused else 0
-    text, all_well = render_preview(settings.language, preview(settings, keys=keys))
+    text, all_well = render_preview(settings.language, preview(settings, keys=keys), partial(names_of, settings))
     click.echo(text)
     return 0 if all_well and not is_refused else 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gazelle_sync.cli.summary import Summary, draw_progress
@@ -226,20 +227,23 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.defs.push.assets import REPORTS
         from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
+        from gazelle_sync.push.names import names_of
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push.undo import assert_undoable
 
         if undo is not None:
             with _alert_if_start_fails(settings, PUSH_JOB):
                 migrate(str(settings.database_url))
-                assert_undoable(settings, undo, keys)
+                with borrow(str(settings.database_url)) as connection:
+                    assert_undoable(connection, undo, keys)
         job = build_defs().resolve_job_def(PUSH_JOB)
         config = push_config(pianos=keys, at_once=True, undo=undo)
         run = _execute(settings, job, run_config=config)
     report = REPORTS.pop(run.run_id, None)
     if report is None:
         return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
-    return RunResult(run.succeeded and report.succeeded, render_report(settings.language, report))
+    text = render_report(settings.language, report, partial(names_of, settings))
+    return RunResult(run.succeeded and report.succeeded, text)
 
 
 @contextmanager

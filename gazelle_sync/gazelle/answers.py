@@ -137,7 +137,7 @@ def data_of(operation: str, answer: httpx.Response, payload: Any) -> dict[str, A
     if not isinstance(payload, dict):
         raise AnswerUnreadable(operation, gettext("the answer is JSON but not GraphQL's"))
     if errors := payload.get("errors"):
-        raise _failure(operation, errors, payload.get("data"))
+        raise _failure(operation, errors, payload.get("data", ...))
     data = payload.get("data")
     if not isinstance(data, dict):
         said = gettext("the answer holds no data (it begins {text})", text=excerpt(answer))
@@ -198,6 +198,7 @@ def _operation_failed(operation: str, listed: Sequence[object], data: object) ->
         messages,
         not_found=not_found,
         data=data if isinstance(data, dict) else None,
+        has_data=data is not ...,
         bad_nodes=set(nodes) if len(nodes) == len(paths) else None,
         roots={str(path[0]) for path in paths if path},
         fields=None if "" in fields else fields,

@@ -41,7 +41,7 @@ from gazelle_sync.gazelle.answers import (
     server_time,
 )
 from gazelle_sync.gazelle.auth import Credentials, credentials_from
-from gazelle_sync.gazelle.page_sizes import PushedSize
+from gazelle_sync.gazelle.page_sizes import DocumentSize, PushedSize
 from gazelle_sync.gazelle.retries import (
     LONGEST_RETRY_AFTER_S,
     Wait,
@@ -123,6 +123,7 @@ class GazelleClient:
         requests: Number of answered requests.
         bytes: Size of all answers together.
         pushed_size: The page size of the push.
+        document_size: How much the push puts into one document.
         started_at: When the first answer was computed, by the API's clock (aware UTC); None before the first answer.
         clock_ahead: How far the API's clock was ahead of ours at that moment; negative: behind.
 
@@ -147,6 +148,7 @@ class GazelleClient:
         self._stopped = threading.Event()
         self._count_lock = threading.Lock()
         self.pushed_size = PushedSize()
+        self.document_size = DocumentSize()
         self.requests = 0
         self.bytes = 0
         self.started_at: datetime | None = None

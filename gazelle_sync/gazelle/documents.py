@@ -6,10 +6,10 @@ Many records by id, or many counts, are read in one request as aliases of one fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from gazelle_sync.entities import Entity
 
@@ -65,26 +65,44 @@ def selection_of(entity_name: str, fragment: str, never_null: frozenset[str] = f
     return _selection(fragment, _definitions(document(entity_name)), never_null)
 
 
-@cache
-def push_read(with_entries: tuple[bool, ...]) -> str:
-    """The query that the push sends before it writes to pianos: aliases `n0`, …, and `e0`, … for recent entries.
+def aliased(kind: str, name: str, fields: Sequence[tuple[str, AliasedField]]) -> tuple[str, dict[str, Any]]:
+    """A document of the push with several root fields, and its variables.
 
     Args:
-        with_entries: For each piano, whether its recent entries are wanted (`$since0`, …).
+        kind: `query` or `mutation`.
+        name: Of the operation.
+        fields: Alias (a letter and a number) and field. Those of a mutation whose letter is `m` are asked for what is
+            wrong with them.
     """
+    types: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    lines = []
+    for alias, field in fields:
+        suffix = alias[1:] + (alias[0] if alias[0] not in "nmb" else "")
+        given = []
+        for argument, (type_name, value) in field.arguments.items():
+            variable = "nothing" if value == {} else f"{argument}{suffix}"
+            types[variable], values[variable] = type_name, value
+            given.append(f"{argument}: ${variable}")
+        wrong = " mutationErrors { ...Refusal }" if kind == "mutation" and alias[0] == "m" else ""
+        arguments = f"({', '.join(given)})" if given else ""
+        lines.append(f"  {alias}: {field.root}{arguments} {{ {field.selection}{wrong} }}")
+    declared = ", ".join(f"${variable}: {type_name}" for variable, type_name in types.items())
+    head = f"{kind} {name}({declared})" if declared else f"{kind} {name}"
+    text = "\n".join([f"{head} {{", *lines, "}"])
     definitions = _definitions(document("push"))
-    variables, fields = [], []
-    for n, wanted in enumerate(with_entries):
-        variables.append(f"$id{n}: String!")
-        fields.append(f"  n{n}: piano(id: $id{n}) {{ ...PushedPiano }}")
-        if wanted:
-            variables.append(f"$id{n}e: String, $since{n}: CoreDateTime")
-            fields.append(
-                f"  e{n}: allTimelineEntries(pianoId: $id{n}e, occurredAtGet: $since{n}, first: 100) "
-                "{ ...PushedEntries }"
-            )
-    query = "\n".join([f"query PushRead({', '.join(variables)}) {{", *fields, "}"])
-    return "\n".join([query, *(definitions[used] for used in _fragments_used(query, definitions))])
+    return "\n".join([text, *(definitions[used] for used in _fragments_used(text, definitions))]), values
+
+
+class AliasedField(Protocol):
+    """A root field of such a document: its name, its arguments (name → GraphQL type and value), its selection."""
+
+    @property
+    def root(self) -> str: ...  # noqa: D102
+    @property
+    def arguments(self) -> Mapping[str, tuple[str, Any]]: ...  # noqa: D102
+    @property
+    def selection(self) -> str: ...  # noqa: D102
 
 
 @cache

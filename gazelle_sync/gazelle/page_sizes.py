@@ -23,7 +23,9 @@ from gazelle_sync.warehouse.pool import Question
 from gazelle_sync.warehouse.settings_table import setting
 
 SETTING = "api_page_sizes"
-PUSH = "push"
+PUSH, DOCUMENT = "push", "push_document"
+LARGEST_DOCUMENT = 50
+"""Nobody has written down how much Gazelle takes; one for each of a wave's rows is well below what others refuse."""
 GOOD_FOR = timedelta(days=1)
 NESTED_SIZES = (100, 50, 25, 10, 5)
 """Page sizes of lists inside records, tried in this order when Gazelle refuses one."""
@@ -127,6 +129,33 @@ class PushedSize:
         """Store the size, if a larger one was refused."""
         if self.was_refused:
             sizes.note(PUSH, self.size, self.size)
+            connection.execute(*sizes.to_store())
+
+
+class DocumentSize:
+    """How many records or changes the push puts into one document: fewer once Gazelle refused more, or was too slow.
+
+    Attributes:
+        size: At present.
+    """
+
+    def __init__(self) -> None:
+        self.size = LARGEST_DOCUMENT
+        self._was_refused = False
+
+    def shrink(self, accepted: int) -> None:
+        """Use no more than was accepted after more was refused; 0: the size was not the reason."""
+        if 0 < accepted < self.size:
+            self.size, self._was_refused = accepted, True
+
+    def recall(self, sizes: PageSizes) -> None:
+        """Begin with the size that an earlier push stored."""
+        self.size = sizes.nested_of(DOCUMENT) or LARGEST_DOCUMENT
+
+    def remember(self, sizes: PageSizes, connection: Connection) -> None:
+        """Store the size, if a larger one was refused."""
+        if self._was_refused:
+            sizes.note(DOCUMENT, self.size, self.size)
             connection.execute(*sizes.to_store())
 
 

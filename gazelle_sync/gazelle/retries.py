@@ -29,7 +29,7 @@ def may_have_been_taken(error: ApiError) -> bool:
         return error.was_sent
     if isinstance(error, ApiUnavailable):
         return error.status != httpx.codes.TOO_MANY_REQUESTS
-    return isinstance(error, (AnswerUnreadable, OperationFailed))
+    return isinstance(error, AnswerUnreadable) or (isinstance(error, OperationFailed) and error.has_data)
 
 
 def wait_before_retry(error: Exception) -> bool | float:
@@ -43,8 +43,8 @@ def wait_before_retry(error: Exception) -> bool | float:
 
 
 def wait_before_next_write(error: Exception) -> bool | float:
-    """The hook for writes: retried only if the write certainly was not applied."""
-    if isinstance(error, ApiError) and may_have_been_taken(error):
+    """The hook for writes: retried only if the write certainly was not applied; not where the document was refused."""
+    if isinstance(error, OperationFailed) or (isinstance(error, ApiError) and may_have_been_taken(error)):
         return False
     return wait_before_retry(error)
 

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
-from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
 from gazelle_sync.warehouse.migrate import migrate
@@ -95,10 +96,8 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
 def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None:
     """Write a value into the local row as a person would: the trigger marks it."""
     pushable = _pushable(conflict)
-    query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = %s").format(
-        sql.Identifier(pushable.table), sql.Identifier(conflict.field), pushable.record()
-    )
-    if connection.execute(query, [value, conflict.external_id]).rowcount == 0:
+    query = pushable.query("edit", column=sql.Identifier(conflict.field))
+    if connection.execute(query, {"value": value, "record": conflict.external_id}).rowcount == 0:
         raise GazelleSyncError(
             gettext(
                 "The row of {id} is gone from {table}: there is nothing to write into. Nothing was done.",

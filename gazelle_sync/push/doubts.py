@@ -1,60 +1,42 @@
-"""What earlier runs left in doubt: whether Gazelle has it, found out before anything is sent again."""
+"""What earlier runs left in doubt: whether Gazelle has it, found out by one read before anything is sent again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import UTC, datetime
 
 from gazelle_sync.errors import ApiError
-from gazelle_sync.push import rows
-from gazelle_sync.push.journal import Journal, Open
 from gazelle_sync.push.messages import action_name, say
-from gazelle_sync.push.model import Remote
+from gazelle_sync.push.model import WHOLE, Outcome, Remote, Row
 from gazelle_sync.push.plan import written
-from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.push.send import PATIENCE_S, RunAborted, Sender, is_outage, shown
-from gazelle_sync.push.transports.protocol import Transport, Wanted
-from gazelle_sync.push.trouble import unforeseen, waits
+from gazelle_sync.push.store import Changes, Open
+from gazelle_sync.push.transports.protocol import Create, Read, Update, Wanted
 from gazelle_sync.push.undo import Undoing
-from gazelle_sync.push.work import Outcome
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.push.wave import PATIENCE_S, Wave, Work, is_outage, shown
 
 
 class Doubts:
-    """Settles doubts over one connection.
+    """Settles the doubts about one table.
 
     Args:
-        connection: Autocommit.
-        transport: Reads.
-        pushable: Whose table.
-        journal: Writes over the same connection.
-        sender: Looks for what a create made.
+        wave: Reads, and tells what is wrong with a row.
         undoing: Knows what an undo would have done.
         language: `en` or `fr`.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        transport: Transport,
-        pushable: Pushable,
-        journal: Journal,
-        sender: Sender,
-        undoing: Undoing,
-        *,
-        language: str,
-    ) -> None:
-        self._connection = connection
-        self._transport = transport
-        self._pushable = pushable
-        self._journal = journal
-        self._sender = sender
+    def __init__(self, wave: Wave, undoing: Undoing, *, language: str) -> None:
+        self._wave = wave
+        self._store = wave.store
         self._undoing = undoing
         self._language = language
 
-    def resolve(self, keys: Sequence[str] | None) -> list[Outcome]:
+    def resolve(self, keys: Sequence[str] | None, found: Sequence[Open] | None = None) -> list[Outcome]:
         """Find out about the actions that earlier runs left in doubt.
+
+        Args:
+            keys: Of these records only.
+            found: The actions, where they were asked for already.
 
         Returns:
             One for each record about which nothing could be found out: it waits, and its row says why.
@@ -62,69 +44,122 @@ class Doubts:
         Raises:
             RunAborted: Gazelle cannot be asked at all.
         """
-        waiting: dict[str, Outcome] = {}
+        opens = self._store.open(keys) if found is None else list(found)
         begun = time.monotonic()
-        for one in self._journal.open(keys):
-            try:
-                reason = self._resolve(one, one.wait_s + begun - time.monotonic())
-            except ApiError as error:
-                reason = say(self._language, "unreachable", reason=str(error))
-                waiting[one.record] = waits(
-                    self._connection, self._pushable, one.record, reason, is_outage=is_outage(error)
-                )
-                continue
-            except Exception as error:
-                waiting[one.record] = unforeseen(self._connection, self._pushable, self._language, one.record, error)
-                continue
-            if reason:
-                waiting[one.record] = waits(self._connection, self._pushable, one.record, reason)
-        return list(waiting.values())
+        waiting: dict[str, Work] = {}
+        for one in opens:
+            if one.is_undo and (reason := self._undone(one, begun)):
+                self._wait(waiting, one, reason)
+        opens = [one for one in opens if not one.is_undo]
+        while opens:
+            rows = {row.local_id: row for row in self._store.load([one.local_id for one in opens])}
+            reads = self._read(opens)
+            left = {one.id: one.wait_s + begun - time.monotonic() for one in opens}
+            again = [one for one in opens if not self._settle(one, self._row(one, rows), reads, left[one.id], waiting)]
+            patience = max((left[one.id] for one in again), default=0.0)
+            time.sleep(max(0.0, patience))
+            opens = again
+        outcomes = []
+        for work in waiting.values():
+            reason = work.outcome.trouble or ""
+            self._store.fail([work.row.local_id], reason, is_outage=work.outcome.is_outage)
+            outcomes.append(work.outcome)
+        return outcomes
 
-    def _resolve(self, one: Open, left_s: float) -> str | None:
-        """Settle one action in doubt, or say why it has to wait; for `left_s` more it may still arrive."""
-        if one.is_undo:
-            return self._undoing.resolve(replace(one, wait_s=left_s))
-        remote = self._record(one)
-        if remote is None and self._may_say_it_again(one):
-            return say(self._language, "no_record", id=one.record)
-        found = self._found(one, remote)
-        if found is None and 0 < left_s <= PATIENCE_S:
-            time.sleep(left_s)
-            return self._resolve(one, 0.0)
-        if found is None and remote is not None and left_s > 0:
-            until = shown(one.until) if one.until else ""
-            return say(self._language, "still_in_doubt", action=action_name(self._language, one.name), until=until)
-        with self._connection.transaction():
-            if found is None:
-                self._journal.failed(one.id, say(self._language, "not_arrived"))
-            else:
-                self._journal.succeeded(one.id, {"found": found}, say(self._language, "arrived"))
-                for row in rows.load(self._connection, self._pushable, [one.record]):
-                    facts = dict(one.settles)
-                    if one.is_update and remote is not None:
-                        facts |= written(row.base, one.stamp, remote.updated_at)
-                    rows.settle(self._connection, self._pushable, row, facts)
-        return None
-
-    def _record(self, one: Open) -> Remote | None:
+    def _settle(
+        self, one: Open, row: Row | None, reads: dict[str, Read], left_s: float, waiting: dict[str, Work]
+    ) -> bool:
+        """Settle an action; false where it pays to look once more after a moment."""
+        read = reads[self._record(one)]
+        work = self._work(waiting, one)
         try:
-            read = self._transport.read([Wanted(one.record)])[one.record]
-        except ApiError as error:
-            raise RunAborted(str(error)) from error
-        if isinstance(read, ApiError):
-            raise read
-        return read
+            if isinstance(read, ApiError):
+                self._wait(
+                    waiting, one, say(self._language, "unreachable", reason=str(read)), is_outage=is_outage(read)
+                )
+                return True
+            found = self._found(one, read)
+            if read is None and row is not None and not self._is_update(one):
+                # That the record is not there proves nothing: believed lost, what was made would be doubled.
+                self._wait(waiting, one, say(self._language, "no_record", id=one.record))
+                return True
+            if found is None and 0 < left_s <= PATIENCE_S:
+                return False
+            if found is None and read is not None and left_s > 0:
+                named, until = action_name(self._language, one.name), shown(one.until) if one.until else ""
+                self._wait(waiting, one, say(self._language, "still_in_doubt", action=named, until=until))
+                return True
+            self._end(one, row, read, found, waiting)
+        except Exception as error:
+            self._wave.unforeseen(work, error)
+            self._wait(waiting, one, work.outcome.failed[WHOLE])
+        return True
 
-    def _may_say_it_again(self, one: Open) -> bool:
-        """Whether it would be doubled if it were believed lost: that its record is not there proves nothing of it."""
-        return not one.is_update and bool(rows.load(self._connection, self._pushable, [one.record]))
+    def _row(self, one: Open, rows: dict[str, Row]) -> Row | None:
+        """The row that an action came from, where it still speaks of that record."""
+        row = rows.get(one.local_id)
+        return row if row is not None and row.key in ("", one.record) else None
+
+    def _end(
+        self, one: Open, row: Row | None, read: Remote | None, found: str | None, waiting: dict[str, Work]
+    ) -> None:
+        changes = Changes(row or self._work(waiting, one).row)
+        if found is None:
+            changes.end(one.id, "error", say(self._language, "not_arrived"))
+        else:
+            changes.end(one.id, "success", say(self._language, "arrived"), response={"found": found})
+            changes.settles = dict(one.settles) if row is not None else {}
+            if row is not None and read is not None and self._is_update(one):
+                changes.settles |= written(row.base, one.stamp, read.updated_at)
+            operation = self._operation(one)
+            if isinstance(operation, Create) and operation.makes_record:
+                changes.created = found
+        refused = self._store.write([changes]).refused
+        if error := refused.get(changes.row.local_id):
+            raise error
 
     def _found(self, one: Open, remote: Remote | None) -> str | None:
         """What shows that an action arrived, or None."""
         if remote is None:
             return None
-        if one.is_update:
-            now = remote.as_before()
-            wanted = {"notes" if name == "observations" else name: value for name, value in one.payload.items()}
-            return remote.id if all(now.get(name) == value for name, value in wanted.items()) else None
-        return self._sender.look(one.record, one.name, one.payload, one.search)
+        operation = self._operation(one)
+        if isinstance(operation, Update):
+            return remote.id if operation.has(remote, one.payload) else None
+        return one.search.arrived([item.id for item in operation.found(remote, one.payload)])
+
+    def _read(self, opens: Sequence[Open]) -> dict[str, Read]:
+        since: dict[str, list[Open]] = {}
+        for one in opens:
+            since.setdefault(self._record(one), []).append(one)
+        wanted = [
+            Wanted(record, min((one.search.since for one in found if one.search.since), default=None))
+            for record, found in since.items()
+        ]
+        return self._wave.ask(wanted)
+
+    def _record(self, one: Open) -> str:
+        """The record in which an action is looked for; none where the action makes it."""
+        operation = self._operation(one)
+        return "" if isinstance(operation, Create) and operation.makes_record else one.record
+
+    def _operation(self, one: Open) -> Update | Create:
+        return self._wave.pushable.kind.operations[one.name]
+
+    def _is_update(self, one: Open) -> bool:
+        return isinstance(self._operation(one), Update)
+
+    def _undone(self, one: Open, begun: float) -> str | None:
+        try:
+            return self._undoing.resolve(one, one.wait_s + begun - time.monotonic())
+        except ApiError as error:
+            return say(self._language, "unreachable", reason=str(error))
+
+    def _work(self, waiting: dict[str, Work], one: Open) -> Work:
+        if one.local_id in waiting:
+            return waiting[one.local_id]
+        return Work.of(Row(one.record, {}, datetime.now(UTC), local_id=one.local_id))
+
+    def _wait(self, waiting: dict[str, Work], one: Open, reason: str, *, is_outage: bool = False) -> None:
+        work = waiting.setdefault(one.local_id, self._work(waiting, one))
+        work.fail(WHOLE, reason)
+        work.outcome.is_outage = is_outage

@@ -1,5 +1,9 @@
 """The kinds of field that a local table may have, and what each becomes at Gazelle. Pure.
 
+A field is a scalar, owned tags, a text block of ours in a foreign text, or something that is added (a comment, and what
+a kind of record defines besides). Those that write an attribute know how to put it back as well (`restored`), and what
+the attribute says of them (`facts_of`).
+
 A column's three-way base is what both sides last agreed on. For a row that was never sent it is what Gazelle's record
 was when the row was edited, if a pull had read it by then; else Gazelle's own value, if it is older than the edit.
 """
@@ -9,17 +13,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar, Protocol
 
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.block import Marks, plain, read_block, write_block
-from gazelle_sync.push.gist import alike, gist
-from gazelle_sync.push.measurements import readings_in
-from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Action, JsonValue, Known, Remote, Row, key_of
+from gazelle_sync.push.gist import alike
+from gazelle_sync.push.model import Action, JsonValue, Row, Values
 from gazelle_sync.push.plan import Draft, merge
 
-LEAST_TENTHS = 1000
-"""No piano's A4 has so many hertz."""
+CENTS = Decimal("0.01")
+
+
+class Written(Protocol):
+    """A field that writes an attribute of the record."""
+
+    @property
+    def column(self) -> str:
+        """Local."""
+        ...
+
+    @property
+    def attribute(self) -> str:
+        """Of the record."""
+        ...
+
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """The attribute with this field put back, and whether something of it is left because it was changed since.
+
+        Args:
+            record: External id.
+            now: The attribute as it is.
+            wrote: As we had left it.
+            before: As it was before that.
+        """
+        ...
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """What becomes base by an attribute's value; its own column first."""
+        ...
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """Whether two values of the attribute say the same of this field."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,33 +69,34 @@ class StatusTag:
 
     column: str
     tags: Mapping[str, str]
+    attribute: ClassVar[str] = "tags"
 
     def plan(self, draft: Draft) -> None:
         """Three-way: what the column added or took away since base, done to the tags that Gazelle has now."""
-        ours = _text(draft.row, self.column)
+        ours = text_in(draft.row, self.column)
         if ours is not None and ours not in self.tags:
             draft.problem(self.column, "unknown_status", value=ours[:60], known=", ".join(self.tags))
             return
         if ours is None and self.column not in draft.base:
             return
         base = self._base(draft)
-        if not draft.remote.tags and (had := self._foreign_before(draft)):  # until a pull has seen it as well
-            if ours != base:
+        held: list[str] = draft.remote.get("tags") or []
+        if not held and (had := [tag for tag in known(draft).get("tags") or () if tag not in self.tags.values()]):
+            if ours != base:  # until a pull has seen it as well
                 draft.problem(self.column, "emptied_tags", known=", ".join(had))
             return
-        mine = set(self.tags.values())
-        theirs = self._theirs(draft, base)
-        value, clash = merge(draft, self.column, base, ours, theirs)
+        value, clash = merge(draft, self.column, base, ours, self._theirs(draft, base))
         if self.column in draft.plan.follows:
-            draft.plan.follows_settle[f"{self.column}.tags"] = [tag for tag in draft.tags if tag in mine]
+            draft.plan.follows_settle[f"{self.column}.tags"] = self._mine(held)
             return
-        if ours == base == theirs and self.column in draft.base:
+        if ours == base == self._theirs(draft, base) and self.column in draft.base:
             return
         wanted = [self.tags[value]] if value else []
-        if [tag for tag in draft.tags if tag in mine] != wanted:
-            draft.tags = [tag for tag in draft.tags if tag not in mine] + wanted
+        tags = draft.values["tags"]
+        if self._mine(tags) != wanted:
+            draft.values["tags"] = [tag for tag in tags if tag not in self.tags.values()] + wanted
         draft.settled_by("tags", self.column, value, clash)
-        draft.settled_by("tags", f"{self.column}.tags", wanted, None)
+        draft.settled_by("tags", f"{self.column}.tags", wanted)
 
     def value_of(self, tags: Sequence[str], *, rather_not: str | None = None) -> str | None:
         """The value that a list of tags says; of several, not the one that is known to be old."""
@@ -67,23 +104,42 @@ class StatusTag:
         fresh = [value for value in values if value != rather_not] or values
         return fresh[0] if fresh else None
 
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """See `Written`. Where another state was set beside the one that was written, that one is left."""
+        mine, ours = set(self._mine(now)), set(self._mine(wrote))
+        value = self.value_of(before or [])
+        if ours == set(self._mine(before or [])) or mine == ({self.tags[value]} if value else set()):
+            return now, False
+        others = mine - ours
+        if not ours <= mine or (others and not ours):
+            return now, True
+        value = self.value_of(list(others)) if others else value
+        return [tag for tag in now if tag not in mine] + ([self.tags[value]] if value else []), bool(others)
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """See `Written`."""
+        return {self.column: self.value_of(value), f"{self.column}.tags": self._mine(value)}
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """See `Written`."""
+        return set(self._mine(one)) == set(self._mine(other))
+
+    def _mine(self, tags: Sequence[str]) -> list[str]:
+        return [tag for tag in tags if tag in self.tags.values()]
+
     def _base(self, draft: Draft) -> str | None:
         if self.column in draft.base:
             value = draft.base[self.column]
             return str(value) if value else None
         if draft.row.seen is not None:
-            return self.value_of(draft.row.seen.tags)
-        return self.value_of(draft.remote.tags) if draft.ours_is_newer else None
+            return self.value_of(draft.row.seen.get("tags") or ())
+        return self.value_of(draft.remote.get("tags") or ()) if draft.ours_is_newer else None
 
     def _theirs(self, draft: Draft, base: str | None) -> str | None:
         """What Gazelle's tags say; two status tags that were agreed on are no change."""
+        tags = draft.remote.get("tags") or ()
         agreed = draft.base.get(f"{self.column}.tags", [self.tags[base]] if base else [])
-        if set(agreed) == {tag for tag in draft.remote.tags if tag in self.tags.values()}:
-            return base
-        return self.value_of(draft.remote.tags, rather_not=base)
-
-    def _foreign_before(self, draft: Draft) -> list[str]:
-        return [tag for tag in _known(draft).tags if tag not in self.tags.values()]
+        return base if set(agreed) == set(self._mine(tags)) else self.value_of(tags, rather_not=base)
 
 
 @dataclass(frozen=True)
@@ -97,39 +153,151 @@ class Block:
 
     column: str
     label: str
+    attribute: ClassVar[str] = "notes"
 
     def plan(self, draft: Draft) -> None:
         """Three-way between the local text and the block's."""
-        ours = plain(_text(draft.row, self.column)) or None
+        ours = plain(text_in(draft.row, self.column)) or None
         if ours is None and self.column not in draft.base:
             return
         marks = Marks.of(self.label, draft.row.key)
         base = self._base(draft, marks)
-        if not plain(draft.remote.notes) and self._had_foreign_text(draft, marks):  # until a pull has seen it as well
-            if ours != base:
+        notes: str | None = draft.remote.get("notes")
+        if not plain(notes) and plain(write_block(known(draft).get("notes"), marks, None)):
+            if ours != base:  # until a pull has seen it as well
                 draft.problem(self.column, "emptied_notes")
             return
-        found = read_block(draft.remote.notes, marks, expected=base)
+        found = read_block(notes, marks, expected=base)
         theirs = found.says or None if found else None
-        theirs = next((known for known in (base, ours) if alike(theirs, known)), theirs)  # blanks are nobody's edit
+        theirs = next((text for text in (base, ours) if alike(theirs, text)), theirs)  # blanks are nobody's edit
         value, clash = merge(draft, self.column, base, ours, theirs)
         if self.column in draft.plan.follows:
             return
         if found is None or not alike(found.says, value) or (ours != base and found.says != plain(value)):
-            draft.notes = write_block(draft.notes, marks, value, expected=found.says if found else None)
+            said = found.says if found else None
+            draft.values["notes"] = write_block(draft.values["notes"], marks, value, expected=said)
         if ours != base or clash is not None or self.column not in draft.base:
             draft.settled_by("notes", self.column, value, clash)
+
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """See `Written`. Only our own block is put back; the text around it stays as it is."""
+        sent, earlier = self._says(record, wrote), self._says(record, before)
+        if alike(sent, earlier):
+            return now, False
+        marks = Marks.of(self.label, record)
+        found = read_block(now, marks, expected=sent)
+        says = found.says if found else None
+        if alike(says, sent):
+            return write_block(now, marks, earlier, expected=says), False
+        return now, not alike(says, earlier)
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """See `Written`."""
+        return {self.column: self._says(record, value)}
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """See `Written`."""
+        return alike(self._says(record, one), self._says(record, other))
+
+    def foreign(self, record: str, notes: JsonValue) -> str:
+        """What others wrote into the notes."""
+        return plain(write_block(notes, Marks.of(self.label, record), None))
+
+    def _says(self, record: str, notes: JsonValue) -> str | None:
+        found = read_block(str(notes or ""), Marks.of(self.label, record))
+        return found.says or None if found else None
 
     def _base(self, draft: Draft, marks: Marks) -> str | None:
         if self.column in draft.base:
             return plain(draft.base[self.column]) or None
         if draft.row.seen is None:
             return None  # a block that nobody here has seen is not ours to write over in silence
-        found = read_block(draft.row.seen.notes, marks)
+        found = read_block(draft.row.seen.get("notes"), marks)
         return found.says or None if found else None
 
-    def _had_foreign_text(self, draft: Draft, marks: Marks) -> bool:
-        return bool(plain(write_block(_known(draft).notes, marks, None)))
+
+@dataclass(frozen=True)
+class Scalar:
+    """A column that is an attribute of the record, or one language of a text that has several.
+
+    Attributes:
+        column: Local.
+        attribute: Of the record.
+        language: Of an attribute that is a text by locale (`{"fr_CA": …}`): which one the column holds.
+        is_money: The column holds dollars, the attribute whole cents.
+    """
+
+    column: str
+    attribute: str
+    language: str | None = None
+    is_money: bool = False
+
+    def plan(self, draft: Draft) -> None:
+        """Three-way between the column and the attribute; a column that says nothing leaves Gazelle's alone."""
+        ours = text_in(draft.row, self.column)
+        if self.is_money and ours is not None:
+            try:
+                amount = Decimal(ours)
+                ours = str(amount.quantize(CENTS)) if amount >= 0 else None
+            except InvalidOperation:  # also what `>=` raises of a number that is none
+                ours = None
+            if ours is None:
+                draft.problem(self.column, "no_price", value=str(draft.row.values[self.column])[:60])
+                return
+        theirs = self._said(draft.remote.get(self.attribute))
+        if ours is None:
+            return
+        if draft.remote.get("is_archived"):
+            if ours != theirs:
+                draft.problem(self.column, "archived", id=draft.row.key)
+            return
+        value, clash = merge(draft, self.column, self._base(draft, theirs), ours, theirs)
+        if self.column in draft.plan.follows or value is None:
+            return
+        if value != theirs:
+            draft.values[self.attribute] = self._written(draft.values.get(self.attribute), value)
+        if value != draft.base.get(self.column) or clash is not None:
+            draft.settled_by(self.attribute, self.column, value, clash)
+
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """See `Written`."""
+        said, sent, earlier = self._said(now), self._said(wrote), self._said(before)
+        if said == sent and sent != earlier:
+            return self._written(now, earlier), False
+        return now, said != earlier and sent != earlier
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """See `Written`."""
+        return {self.column: self._said(value)}
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """See `Written`."""
+        return self._said(one) == self._said(other)
+
+    def _base(self, draft: Draft, theirs: str | None) -> str | None:
+        if self.column in draft.base:
+            value = draft.base[self.column]
+            return None if value is None else str(value)
+        if draft.row.seen is not None:
+            return self._said(draft.row.seen.get(self.attribute))
+        return theirs if draft.ours_is_newer else None
+
+    def _said(self, value: JsonValue) -> str | None:
+        """What the column would hold for an attribute."""
+        if self.language is not None:
+            value = value.get(_locale(value, self.language)) if isinstance(value, dict) else value
+        if value is None or value == "":
+            return None
+        return str((Decimal(value) / 100).quantize(CENTS)) if self.is_money else str(value)
+
+    def _written(self, held: JsonValue, value: str | None) -> JsonValue:
+        """The attribute with the column's value."""
+        if self.language is not None:
+            texts = dict(held) if isinstance(held, dict) else {}
+            return {**texts, _locale(texts, self.language): value}
+        if self.is_money and value is not None:
+            return int(Decimal(value) * 100)
+        return value
 
 
 @dataclass(frozen=True)
@@ -140,15 +308,15 @@ class Comment:
 
     def plan(self, draft: Draft) -> None:
         """What differs from the comment that was sent last is another one; a comment cannot be taken back."""
-        ours, base = plain(_text(draft.row, self.column)), plain(draft.base.get(self.column))
+        ours, base = plain(text_in(draft.row, self.column)), plain(draft.base.get(self.column))
         if ours == base:
             return
         if not ours:
             draft.plan.settles[self.column] = None
             return
         payload = {
-            "text": _text(draft.row, self.column),
-            "created_at": _instant(draft.row.updated_at),
+            "text": text_in(draft.row, self.column),
+            "created_at": as_instant(draft.row.updated_at),
             "created_by": draft.row.updated_by,
         }
         draft.plan.actions.append(
@@ -165,167 +333,56 @@ class Comment:
 
 
 @dataclass(frozen=True)
-class Service:
-    """A text that becomes a service entry, dated by the Montreal day on which the work was done.
-
-    Without that day the entry carries the day of the edit, and the day of the last service is left alone. When the day
-    is filled in later, only that is sent. The same words with another day are another service.
+class Created:
+    """Makes the record of a row that has none yet: all that it says goes with it.
 
     Attributes:
-        column: Local.
-        done_at: Column with the instant at which the work was done.
-        moves_last_service: Whether the day is also entered as the last service (a visit does that by itself).
+        action: Name of the action.
+        said_as: Column → what the action's payload calls it.
+        needs_parent: Whether it is made under another record, which has to be there first.
     """
 
-    column: str
-    done_at: str
-    moves_last_service: bool = True
+    action: str
+    said_as: Mapping[str, str]
+    needs_parent: bool = False
+    makes_record: ClassVar[bool] = True
 
     def plan(self, draft: Draft) -> None:
-        """One entry, then the day of the last service."""
-        ours, base = plain(_text(draft.row, self.column)), plain(draft.base.get(self.column))
-        done_at = draft.row.values.get(self.done_at)
-        day, base_day = day_of(done_at), draft.base.get(self.done_at)
-        if not ours:
-            if base:
-                draft.plan.settles |= {self.column: None, self.done_at: day}
+        """One creation, for a row without a record."""
+        row = draft.row
+        if row.key:
             return
-        is_corrected = bool(day and base_day and day < base_day and ours == base)
-        if ours != base or (day and base_day and day != base_day):
-            at = done_at if isinstance(done_at, datetime) else draft.row.updated_at
-            payload = {
-                "text": _text(draft.row, self.column),
-                "day": day or montreal_day(draft.row.updated_at).isoformat(),
-                "created_at": _instant(at),
-                "created_by": draft.row.updated_by,
-            }
-            draft.plan.actions.append(
-                Action(
-                    name="add_service",
-                    field=self.column,
-                    payload=payload,
-                    settles={self.column: ours, self.done_at: day},
-                    identity=draft.identity("add_service", self.column, ours, day),
-                    is_create=True,
-                    shown=("", f"{payload['day']}: {ours}"),
-                    remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
-                    shared=None if self.moves_last_service else f"{draft.remote.client_id} {payload['day']}",
-                )
-            )
-        elif day != base_day:
-            draft.plan.settles[self.done_at] = day
-        if day and self.moves_last_service and draft.base.get("serviced") != day:
-            self._move_last_service(draft, day)
-
-    def _move_last_service(self, draft: Draft, day: str) -> None:
-        """A later service that Gazelle knows of is not set back, but for a day that we entered, which was corrected.
-
-        That one goes back to the day that is right, or to the one which it had replaced, if that is later.
-        """
-        last = draft.remote.last_serviced.isoformat() if draft.remote.last_serviced else None
-        is_ours = last is not None and last == draft.base.get("serviced.written")
-        replaced = draft.base.get("serviced.replaced") if is_ours else last
-        target = max(day, replaced or day) if is_ours else day
-        if last is not None and (last == target or (last > day and not is_ours)):
-            draft.plan.settles["serviced"] = day
+        if self.needs_parent and row.parent is None:
+            draft.problem(self.action, "no_parent")
             return
+        said: dict[str, JsonValue] = {name: text_in(row, column) for column, name in self.said_as.items()}
+        payload = {**said, **({"parent": row.parent} if self.needs_parent else {})}
         draft.plan.actions.append(
             Action(
-                name="set_serviced",
-                field="serviced",
-                payload={"last_serviced": target},
-                settles={"serviced": day, "serviced.written": target, "serviced.replaced": replaced},
-                identity=draft.identity("set_serviced", "serviced", day),
-                after=self.column,
-                shown=(last or "", target),
+                name=self.action,
+                field=next(iter(self.said_as)),
+                payload=payload,
+                settles={column: said[name] for column, name in self.said_as.items()},
+                identity=draft.identity(self.action, self.action, payload),
+                is_create=True,
+                shown=("", ", ".join(str(value) for value in said.values() if value)),
             )
         )
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Readings written into texts (`23°, 47%, 440Hz`) become a measurement; the same ones in two new texts, one.
-
-    They belong to the text that they stand in: a new text with the readings of the last one is a new measurement.
-
-    Attributes:
-        columns: Texts to look into.
-        done_at: Column with the instant of the visit, whose Montreal day the measurement carries.
-    """
-
-    columns: tuple[str, ...]
-    done_at: str
-
-    def plan(self, draft: Draft) -> None:
-        """A measurement for each text with readings that is new, or was said again of another day."""
-        day = day_of(draft.row.values.get(self.done_at))
-        fresh: list[tuple[dict[str, int], dict[str, JsonValue]]] = []
-        for column in self.columns:
-            fact = f"readings.{column}"
-            text = _text(draft.row, column)
-            values = readings_in(text)
-            known = dict(draft.base.get(fact) or {})
-            known_day = known.pop("day", None)
-            # A base of an earlier version names no text: then it is the one that was sent last.
-            known_text = known.pop("text", None) or _mark(draft.base.get(column))
-            is_of_another_day = bool(day and known_day and day != known_day)
-            if values == known and not (values and (known_text != _mark(text) or is_of_another_day)):
-                continue
-            said = {**values, "text": _mark(text), **({"day": day} if day else {})} if values else None
-            same = next((settles for others, settles in fresh if others == values), None)
-            if not values:
-                draft.plan.settles[fact] = None
-            elif same is not None:
-                same[fact] = said
-            else:
-                fresh.append((values, {fact: said}))
-        for values, settles in fresh:
-            draft.plan.actions.append(self._action(draft, values, settles, day))
-
-    def stands_in(self, text: str | None, agreed: Mapping[str, JsonValue]) -> bool:
-        """Whether readings that became base (a value of `settles`) are those of a text."""
-        known = {name: value for name, value in agreed.items() if name not in ("text", "day")}
-        return known == readings_in(text) and agreed.get("text") in (None, _mark(text))
-
-    def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
-        fact = next(iter(settles))
-        payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
-        if "a4Pitch" in values and _keeps_tenths(draft.remote):
-            payload["a4Pitch"] = values["a4Pitch"] * 10
-        return Action(
-            name="add_measurement",
-            field=fact,
-            payload=payload,
-            settles=settles,
-            identity=draft.identity("add_measurement", fact, values, day),
-            is_create=True,
-            shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
-        )
-
-
-def _keeps_tenths(remote: Remote) -> bool:
-    """Whether this piano's pitches are kept in tenths of a hertz; the API only says that they are whole numbers."""
-    known = [values.get("a4Pitch") for values in remote.measurements.values()]
-    return any(isinstance(pitch, int) and pitch >= LEAST_TENTHS for pitch in known)
-
-
-def _mark(text: JsonValue) -> str:
-    """Stands for what a text says: the same for the same text, whatever a program did to its blanks."""
-    return key_of(gist(str(text or "")))[:12]
-
-
-def _text(row: Row, column: str) -> str | None:
-    """A text column; blank is as good as nothing."""
-    value = row.values.get(column)
-    return str(value) if value is not None and str(value).strip() else None
-
-
-def _known(draft: Draft) -> Known:
+def known(draft: Draft) -> Values:
     """What the last pull saw, or else our own last push."""
     if draft.row.pulled is not None:
         return draft.row.pulled
-    remote = draft.base.get("remote") or {}
-    return Known(tuple(remote.get("tags") or ()), "…" if remote.get("has_foreign_notes") else None)
+    remote = draft.base.get("remote")
+    remote = remote if isinstance(remote, dict) else {}
+    return {"tags": remote.get("tags") or (), "notes": "…" if remote.get("has_foreign_notes") else None}
+
+
+def text_in(row: Row, column: str) -> str | None:
+    """A text column; blank is as good as nothing."""
+    value = row.values.get(column)
+    return str(value) if value is not None and str(value).strip() else None
 
 
 def day_of(instant: JsonValue) -> str | None:
@@ -333,6 +390,12 @@ def day_of(instant: JsonValue) -> str | None:
     return montreal_day(instant).isoformat() if isinstance(instant, datetime) else None
 
 
-def _instant(instant: datetime) -> str:
+def as_instant(instant: datetime) -> str:
     """As the API writes instants."""
     return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _locale(texts: Mapping[str, JsonValue], language: str) -> str:
+    """The locale of a language: the one that the pull reads, or Canada's (the United States' for English)."""
+    found = next((one for one in sorted(texts) if one.lower().startswith(language) and texts[one] is not None), None)
+    return found or {"fr": "fr_CA", "en": "en_US"}[language]

@@ -5,21 +5,18 @@ Compared field by field with what was written: what somebody changed since stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import cast
 
-from gazelle_sync.push.block import Marks, read_block, write_block
-from gazelle_sync.push.fields import Block, StatusTag
-from gazelle_sync.push.gist import alike
-from gazelle_sync.push.journal import UPDATES, Search
-from gazelle_sync.push.model import Entry, JsonValue, Remote
-from gazelle_sync.push.plan import Field
-from gazelle_sync.push.transports.reading import is_measurement
-
-DEPENDENTS = ("add_measurement", "set_serviced")
-"""They stand at Gazelle because of a text, and stay with it: whether it stays is decided first."""
+from gazelle_sync.push.fields import Written
+from gazelle_sync.push.model import Item, JsonValue, Remote, Values
+from gazelle_sync.push.plan import shown
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.store import Search
+from gazelle_sync.push.transports.protocol import Create, Update
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class Done:
 
     Attributes:
         id: Of its row in the log.
+        local_id: The key of its row here.
         record: External id.
         name: Of the action.
         field: The first local column that it settled.
@@ -40,14 +38,15 @@ class Done:
     """
 
     id: int
+    local_id: str
     record: str
     name: str
     field: str | None
-    payload: Mapping[str, JsonValue]
-    settles: Mapping[str, JsonValue]
+    payload: Values
+    settles: Values
     search: Search
-    response: Mapping[str, JsonValue]
-    before: Mapping[str, JsonValue]
+    response: Values
+    before: Values
     later_run: str | None = None
 
 
@@ -57,9 +56,11 @@ class Deed:
 
     Attributes:
         done: The actions, the first first.
+        operation: What they came to.
     """
 
     done: tuple[Done, ...]
+    operation: Update | Create
 
     @property
     def first(self) -> Done:
@@ -79,12 +80,13 @@ class Deed:
     @property
     def is_update(self) -> bool:
         """Whether something was written over, rather than made."""
-        return self.last.name in UPDATES
+        return isinstance(self.operation, Update)
 
     @property
     def since(self) -> datetime | None:
         """From which instant on entries must be read to see what was made; None: it is none, or nobody noted it."""
-        return None if self.is_update or self.last.name in DEPENDENTS else self.last.search.since
+        is_dated = isinstance(self.operation, Create) and self.operation.is_dated
+        return self.last.search.since if is_dated else None
 
 
 @dataclass(frozen=True)
@@ -93,202 +95,109 @@ class Inverse:
 
     Attributes:
         payload: What Gazelle should have, or the id of what is to be deleted; None: nothing is left to do.
-        left: Why something is left alone, a key of `words`; None: nothing is.
+        left: Why something is left alone, a key of `messages.MESSAGES`; None: nothing is.
         is_undone: Whether nothing of the deed stands at Gazelle once that is sent.
         shown: Before and after, for a diff.
     """
 
-    payload: Mapping[str, JsonValue] | None
+    payload: Values | None
     left: str | None = None
     is_undone: bool = True
     shown: tuple[str, str] = ("", "")
 
 
-def deeds(found: Iterable[Done]) -> list[Deed]:
+def deeds(found: Iterable[Done], pushable: Pushable) -> list[Deed]:
     """What a run did, in the order in which it is put back: texts before what depends on them, else the last first."""
+    operations = pushable.kind.operations
     kept: dict[tuple[str, str, int], list[Done]] = {}
     for one in sorted(found, key=lambda done: done.id):
-        kept.setdefault((one.record, one.name, 0 if one.name in UPDATES else one.id), []).append(one)
-    each = [Deed(tuple(done)) for done in kept.values()]
-    each.sort(key=lambda deed: (deed.last.record, deed.last.name in DEPENDENTS, -deed.last.id))
+        is_update = isinstance(operations[one.name], Update)
+        kept.setdefault((one.record, one.name, 0 if is_update else one.id), []).append(one)
+    each = [Deed(tuple(done), operations[done[0].name]) for done in kept.values()]
+    each.sort(key=lambda deed: (deed.last.record, deed.last.name in pushable.dependents, -deed.last.id))
     return [deed for _, of_record in groupby(each, key=lambda deed: deed.last.record) for deed in of_record]
 
 
-def inverse_of(deed: Deed, now: Remote, fields: Sequence[Field]) -> Inverse:
+def writing(pushable: Pushable, attribute: str) -> list[Written]:
+    """The fields of a declaration that write an attribute."""
+    return [cast("Written", one) for one in pushable.fields if getattr(one, "attribute", None) == attribute]
+
+
+def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
     """What putting a deed back comes to.
 
     Args:
         deed: What was done.
         now: The record as it is compared: as it was read, or as the write that was just sent replaced it.
-        fields: Of the declaration.
+        pushable: The declaration.
     """
-    if not deed.is_update:
-        return _deletion(deed.last, now)
-    value, left = _wanted(deed, now, fields)
-    is_undone = left is None or value != _value(deed, now)
-    payload = {ATTRIBUTES[deed.last.name]: value}
-    return Inverse(payload, left, is_undone, (_shown(_value(deed, now)), _shown(value)))
+    operation = deed.operation
+    if isinstance(operation, Create):
+        return _deletion(deed.last, operation, now)
+    held = _value(operation, now, pushable)
+    value, left = held, "later_run" if deed.last.later_run is not None else None
+    if left is None:
+        before = deed.first.before.get(operation.attribute, _empty(operation, pushable))
+        for one in writing(pushable, operation.attribute):
+            value, is_left = one.restored(now.id, value, deed.last.payload.get(operation.said_as), before)
+            left = "changed_since" if is_left else left
+    return Inverse({operation.said_as: value}, left, left is None or value != held, (shown(held), shown(value)))
 
 
-def has(now: Remote, name: str, value: JsonValue) -> bool:
+def has(deed: Deed, now: Remote, payload: Values) -> bool:
     """Whether a record already says what an update would write."""
-    return bool(_attribute(name, now) == value)
+    return isinstance(deed.operation, Update) and deed.operation.has(now, payload)
 
 
-def has_arrived(deed: Deed, payload: Mapping[str, JsonValue], now: Remote | None, fields: Sequence[Field]) -> bool:
+def has_arrived(deed: Deed, payload: Values, now: Remote | None, pushable: Pushable) -> bool:
     """Whether what puts a deed back was done at Gazelle.
 
     Args:
         deed: What was done.
         payload: What was sent to put it back.
         now: The record; None: Gazelle has none.
-        fields: Of the declaration.
+        pushable: The declaration.
     """
     if now is None:
         return False
-    if not deed.is_update:
-        return _deletion(deed.last, now).left == "gone"  # still there: it was not deleted
-    name = deed.last.name
-    if name == "update_tags":
-        return all(_mine(one, now.tags) == _mine(one, payload["tags"]) for one in fields if isinstance(one, StatusTag))
-    if name == "update_piano":
-        return all(
-            alike(_says(one, now.id, now.notes), _says(one, now.id, payload["observations"]))
-            for one in fields
-            if isinstance(one, Block)
-        )
-    return has(now, name, payload["last_serviced"])
+    operation = deed.operation
+    if isinstance(operation, Create):
+        return _deletion(deed.last, operation, now).left == "gone"  # still there: it was not deleted
+    held = _value(operation, now, pushable)
+    fields = writing(pushable, operation.attribute)
+    return all(one.has_same(now.id, held, payload.get(operation.said_as)) for one in fields)
 
 
-ATTRIBUTES = {"update_tags": "tags", "update_piano": "observations", "set_serviced": "last_serviced"}
-"""Update → what its payload calls the attribute that it writes."""
+def _value(operation: Update, now: Remote, pushable: Pushable) -> JsonValue:
+    value = now.get(operation.attribute)
+    return _empty(operation, pushable) if value is None else value
 
 
-def _attribute(name: str, now: Remote) -> JsonValue:
-    if name == "update_tags":
-        return list(now.tags)
-    if name == "update_piano":
-        return now.notes or ""
-    return now.last_serviced.isoformat() if now.last_serviced else None
+def _empty(operation: Update, pushable: Pushable) -> JsonValue:
+    return pushable.attributes[operation.attribute].empty
 
 
-def _value(deed: Deed, now: Remote) -> JsonValue:
-    return _attribute(deed.last.name, now)
-
-
-def _wanted(deed: Deed, now: Remote, fields: Sequence[Field]) -> tuple[JsonValue, str | None]:
-    """What an attribute should be, and why something of it is left alone."""
-    if deed.last.later_run is not None:
-        return _value(deed, now), "later_run"
-    if deed.last.name == "update_tags":
-        return _wanted_tags(deed, now, fields)
-    if deed.last.name == "update_piano":
-        return _wanted_notes(deed, now, fields)
-    day, before = _value(deed, now), deed.first.before.get("last_serviced")
-    if day == deed.last.payload["last_serviced"]:
-        return before, None
-    return day, None if day == before else "changed_since"
-
-
-def _wanted_tags(deed: Deed, now: Remote, fields: Sequence[Field]) -> tuple[list[str], str | None]:
-    """Only tags of ours are put back; where another state was set beside the one that was written, that one is left."""
-    tags, left = list(now.tags), None
-    for one in fields:
-        if not isinstance(one, StatusTag):
-            continue
-        mine, wrote = _mine(one, now.tags), _mine(one, deed.last.payload["tags"])
-        before = deed.first.before.get("tags") or []
-        value = one.value_of(before)
-        if wrote == _mine(one, before) or mine == ({one.tags[value]} if value else set()):
-            continue
-        others = mine - wrote
-        if not wrote <= mine or (others and not wrote):
-            left = "changed_since"
-            continue
-        if others:
-            left, value = "changed_since", one.value_of(list(others))
-        tags = [tag for tag in tags if tag not in mine] + ([one.tags[value]] if value else [])
-    return tags, left
-
-
-def _wanted_notes(deed: Deed, now: Remote, fields: Sequence[Field]) -> tuple[str, str | None]:
-    """Only our own blocks are put back; the text around them stays as it is."""
-    notes, left = now.notes or "", None
-    for one in fields:
-        if not isinstance(one, Block):
-            continue
-        sent = _says(one, now.id, deed.last.payload.get("observations"))
-        before = _says(one, now.id, deed.first.before.get("notes"))
-        if alike(sent, before):
-            continue
-        marks = Marks.of(one.label, now.id)
-        found = read_block(notes, marks, expected=sent)
-        says = found.says if found else None
-        if alike(says, sent):
-            notes = write_block(notes, marks, before, expected=says)
-        elif not alike(says, before):
-            left = "changed_since"
-    return notes, left
-
-
-def _deletion(done: Done, now: Remote) -> Inverse:
-    if done.name == "add_measurement":
-        return _deleted_measurement(done, now)
-    log_id, found = _log_id(done), done.response.get("found")
-    entry = _entry(done, now, log_id, found)
-    if log_id is None and entry is not None:
-        log_id = entry.made_by
-    was_looked_for = done.search.since is not None
-    if entry is None and (log_id or found) and was_looked_for:
+def _deletion(done: Done, operation: Create, now: Remote) -> Inverse:
+    made_id, found = operation.made_id(done.response), done.response.get("found")
+    item = _item(done, operation, now, made_id, found)
+    if made_id is None and item is not None:
+        made_id = item.made_by if operation.is_dated else item.id
+    was_looked_for = done.search.since is not None or not operation.is_dated
+    if item is None and (made_id or found) and was_looked_for:
         return Inverse(None, "gone")
-    if log_id is None:
-        return Inverse(None, "by_hand", is_undone=False)
-    if entry is not None and not alike(entry.text, str(done.payload.get("text") or "")):
-        return Inverse(None, "changed_since", is_undone=False)
-    return Inverse({"id": log_id}, shown=(str(done.payload.get("text") or ""), ""))
-
-
-def _deleted_measurement(done: Done, now: Remote) -> Inverse:
-    made = done.response.get("pianoMeasurement")
-    made_id = made.get("id") if isinstance(made, dict) else done.response.get("found")
-    values = now.measurements.get(str(made_id)) if made_id else None
     if made_id is None:
         return Inverse(None, "by_hand", is_undone=False)
-    if values is None:
-        return Inverse(None, "gone")
-    if not is_measurement(values, done.payload):
+    if item is not None and not operation.same(item.values, done.payload):
         return Inverse(None, "changed_since", is_undone=False)
-    return Inverse({"id": str(made_id)}, shown=(str(done.payload.get("taken_on") or ""), ""))
+    return Inverse({"id": made_id}, shown=(str(done.payload.get("text") or done.payload.get("taken_on") or ""), ""))
 
 
-def _entry(done: Done, now: Remote, log_id: str | None, found: JsonValue) -> Entry | None:
-    """The entry of the timeline that stands for what was made: by its id, or else by its text."""
-    for entry in now.entries:
-        if (log_id and entry.made_by == log_id) or (found and entry.id == found):
-            return entry
-    if log_id is None:
+def _item(done: Done, operation: Create, now: Remote, made_id: str | None, found: JsonValue) -> Item | None:
+    """What belongs to the record and stands for what was made: by its id, or else by what it says."""
+    items = now.items.get(operation.collection, ())
+    for item in items:
+        if (made_id and made_id in (item.made_by, item.id)) or (found and item.id == found):
+            return item
+    if made_id is None or not operation.is_dated:
         return None
-    text = str(done.payload.get("text") or "")
-    return next((e for e in now.entries if alike(e.text, text) and e.id not in done.search.seen), None)
-
-
-def _log_id(done: Done) -> str | None:
-    """Under which id Gazelle deletes it; None where the answer did not say."""
-    for name in ("clientLog", "comment"):
-        made = done.response.get(name)
-        if isinstance(made, dict) and made.get("id"):
-            return str(made["id"])
-    return None
-
-
-def _mine(field: StatusTag, tags: Iterable[str]) -> set[str]:
-    return set(tags) & set(field.tags.values())
-
-
-def _says(field: Block, record: str, notes: JsonValue) -> str | None:
-    found = read_block(str(notes or ""), Marks.of(field.label, record))
-    return found.says or None if found else None
-
-
-def _shown(value: JsonValue) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value or "")
+    return next((one for one in operation.found(now, done.payload) if one.id not in done.search.seen), None)

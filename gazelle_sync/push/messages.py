@@ -17,6 +17,12 @@ MESSAGES = {
     "nameless": Message(
         "This row has no {column}: nobody can tell which piano it speaks of. Fill it in, or delete the row."
     ),
+    "no_price": Message("{value!r} is no price: write an amount in dollars, 0 or more, such as 125.00."),
+    "archived": Message(
+        "Gazelle has archived {id}, and takes no changes of it until it is restored there. Restore it, or put back "
+        "what the row said."
+    ),
+    "no_parent": Message("The record that this one belongs to is not at Gazelle yet: once it is, this one goes too."),
     "emptied_tags": Message(
         "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of the API, so "
         "nothing is written over it: the status goes once a pull has seen the same (gazelle-sync sync)."
@@ -83,6 +89,8 @@ ACTIONS = {
     "add_comment": Message("the comment"),
     "add_service": Message("the service entry"),
     "add_measurement": Message("the measurement"),
+    "update_price": Message("the price"),
+    "update_name": Message("the name"),
     "read": Message("the reading"),
     "set_serviced": Message("the day of the last service"),
 }

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 JsonValue = Any
+Values = Mapping[str, JsonValue]
+"""Attribute of a record → its value, as JSON."""
 Base = Mapping[str, JsonValue]
 """What both sides last agreed on: name of a fact → value; `generations` has a number for each fact, another one
 each time that it was agreed on."""
 
-
-@dataclass(frozen=True)
-class Known:
-    """What was known of Gazelle's record before it was read now.
-
-    Attributes:
-        tags: Its tags.
-        notes: Its notes.
-    """
-
-    tags: tuple[str, ...] = ()
-    notes: str | None = None
+WHOLE = "*"
+"""Stands for a row's record where a failure concerns no column."""
+UNDO = "undo_"
+"""Begins the name of an action that puts back what another did."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +27,9 @@ class Row:
     """A local row.
 
     Attributes:
-        key: External id of the record that it speaks of.
+        key: External id of the record that it speaks of; empty: it has none yet.
         values: The pushed columns.
         updated_at: When somebody edited it, aware UTC, perhaps by their own clock: what is sent is dated by it.
-        local_id: The key of the row in its table.
-        edited_at: When that arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         updated_by: Who.
         revision: Another one with every edit; none is used twice.
         base: What both sides last agreed on; None: the row was never sent.
@@ -45,38 +37,49 @@ class Row:
         seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
         pulled: What the last pull saw of the record, if one did, and not before our own last push.
         faults: Column → why nothing of this row can be sent: a key of `messages.MESSAGES`, and what the column holds.
+        edited_at: When the edit arrived, by the database's clock: what was later is told by it. None: `updated_at`.
+        local_id: The key of the row in its table.
+        parent: External id of the record that its own is made under; None: there is none, or not yet.
+        is_deleted: Whether it was deleted here.
     """
 
     key: str
-    values: Mapping[str, JsonValue]
+    values: Values
     updated_at: datetime
     updated_by: str | None = None
     revision: int = 1
     base: Base | None = None
     attempts: int = 0
-    seen: Known | None = None
-    pulled: Known | None = None
+    seen: Values | None = None
+    pulled: Values | None = None
     faults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     edited_at: datetime | None = None
     local_id: str = ""
+    parent: str | None = None
+    is_deleted: bool = False
 
     def generation(self, fact: str) -> int:
         """Another number each time that a fact was agreed on: the same words said again later are another action."""
         return int(((self.base or {}).get("generations") or {}).get(fact, 0))
 
+    @property
+    def name(self) -> str:
+        """What to call it where nothing else is known."""
+        return self.key or self.local_id
+
 
 @dataclass(frozen=True)
-class Entry:
-    """A comment or a service entry at Gazelle.
+class Item:
+    """Something that belongs to a record (a comment, a measurement).
 
     Attributes:
-        id: Of the entry in the timeline.
-        text: What it says.
-        made_by: Id of the record that it stands for, under which a comment is deleted; None: Gazelle does not say.
+        id: Its id, where it is listed.
+        values: What it says.
+        made_by: Id under which it is deleted, where that is another one; None: Gazelle does not say.
     """
 
     id: str
-    text: str
+    values: Values
     made_by: str | None = None
 
 
@@ -86,36 +89,29 @@ class Remote:
 
     Attributes:
         id: External id.
-        client_id: Whose it is.
-        status: As Gazelle says it (`ACTIVE`, `INACTIVE`, …).
-        tags: All of them.
-        notes: Free text that everybody writes in.
-        last_serviced: The day that was entered by hand as the last service.
+        values: What it says, by attribute.
         updated_at: Gazelle's stamp, by Gazelle's clock.
-        read_at: Gazelle's clock when it was read.
-        measurements: Id → readings of each measurement.
-        entries: Recent comments, where they were asked for.
+        items: What belongs to it, where it was asked for: name of a collection → its items.
     """
 
     id: str
-    client_id: str | None = None
-    status: str | None = None
-    tags: tuple[str, ...] = ()
-    notes: str | None = None
-    last_serviced: date | None = None
+    values: Values = field(default_factory=dict)
     updated_at: datetime | None = None
-    read_at: datetime | None = None
-    measurements: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    entries: tuple[Entry, ...] = ()
+    items: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+
+    def get(self, attribute: str) -> JsonValue:
+        """An attribute's value; None where it has none."""
+        return self.values.get(attribute)
 
     def as_before(self) -> dict[str, JsonValue]:
-        """The part of it that a push may change, as JSON."""
-        return {
-            "tags": list(self.tags),
-            "notes": self.notes,
-            "last_serviced": self.last_serviced.isoformat() if self.last_serviced else None,
-            "updated_at": self.updated_at.isoformat() if self.updated_at else None,
-        }
+        """What a push may change of it, as JSON."""
+        return {**self.values, "updated_at": self.updated_at.isoformat() if self.updated_at else None}
+
+    def now(self, answered: Remote | None) -> Remote:
+        """The record with what an answer says of it now."""
+        if answered is None:
+            return self
+        return replace(self, values={**self.values, **answered.values}, updated_at=answered.updated_at)
 
 
 @dataclass(frozen=True)
@@ -141,14 +137,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Action:
-    """One request to Gazelle.
+    """One change at Gazelle.
 
     Attributes:
-        name: `update_tags`, `update_piano`, `add_comment`, `add_service`, `add_measurement`.
+        name: As the log and the transport know it (`update_tags`, `add_comment`).
         field: The local column that it comes from.
         payload: What is sent, in terms of both transports.
         settles: Facts that become base once Gazelle has it.
-        identity: What makes it this action: record, name, what is said, and the generation of its fact.
+        identity: What makes it this action: row, name, what is said, and the generation of its fact.
         is_create: Whether sending it twice makes two.
         after: Field whose action must have succeeded first.
         clashes: What loses by it.
@@ -160,8 +156,8 @@ class Action:
 
     name: str
     field: str
-    payload: Mapping[str, JsonValue]
-    settles: Mapping[str, JsonValue]
+    payload: Values
+    settles: Values
     identity: tuple[JsonValue, ...]
     is_create: bool = False
     after: str | None = None
@@ -206,6 +202,34 @@ class Plan:
         if any(planned.name == update.name for planned in self.actions) or update.field not in self.settles:
             return False
         return bool(self.settles[update.field] == update.settles.get(update.field))
+
+
+@dataclass
+class Outcome:
+    """What came of one row.
+
+    Attributes:
+        key: External id of its record, or what else names it.
+        sent: Actions that Gazelle has now.
+        failed: Field → why it did not go.
+        followed: Columns that took over Gazelle's value.
+        left: What an undo leaves alone → why.
+        is_outage: Whether it did not go because nobody could be served: it waits no longer for that.
+        local_id: The key of the row in its table.
+    """
+
+    key: str
+    sent: list[Action] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    followed: dict[str, JsonValue] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    is_outage: bool = False
+    local_id: str = ""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the row did not go, or None."""
+        return " ".join(dict.fromkeys(self.failed.values())) or None
 
 
 def key_of(*parts: JsonValue) -> str:

@@ -6,7 +6,7 @@ later edit wins and the other value is told (`Conflict`), never thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -31,30 +31,51 @@ class Field(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of a record that fields write.
+
+    Attributes:
+        action: Name of the action that writes it.
+        said_as: What the action's payload calls it.
+        empty: What it is where Gazelle has nothing.
+    """
+
+    action: str
+    said_as: str
+    empty: JsonValue = None
+
+
+@dataclass
+class _Update:
+    column: str
+    settles: dict[str, JsonValue] = field(default_factory=dict)
+    clashes: list[Conflict] = field(default_factory=list)
+    after: str | None = None
+
+
 @dataclass
 class Draft:
     """A plan being made.
 
     Attributes:
-        entity: Entity of the record.
+        source: The local table.
         row: Local.
         remote: Gazelle's.
         api_ahead: How far Gazelle's clock is ahead of the database's, by which alone edits are compared.
         language: Of the problems.
         plan: What is decided so far.
-        tags: Gazelle's tags as they should be.
-        notes: Gazelle's notes as they should be.
-        updates: For `tags` and `notes`: what their being sent settles, and what loses by it.
+        values: Gazelle's attributes as they should be.
+        updates: Attribute → what its being sent settles, and what loses by it.
     """
 
-    entity: str
+    source: str
     row: Row
     remote: Remote
     api_ahead: timedelta = timedelta(0)
     language: str = "en"
     plan: Plan = field(default_factory=Plan)
-    tags: list[str] = field(default_factory=list)
-    notes: str | None = None
+    values: dict[str, JsonValue] = field(default_factory=dict)
     updates: dict[str, _Update] = field(default_factory=dict)
 
     @property
@@ -73,25 +94,20 @@ class Draft:
 
     def identity(self, name: str, fact: str, *said: JsonValue) -> tuple[JsonValue, ...]:
         """What makes an action this one."""
-        return self.entity, self.row.key, name, said, fact, self.row.generation(fact)
+        return self.source, self.row.name, name, said, fact, self.row.generation(fact)
 
     def problem(self, column: str, key: str, **values: object) -> None:
         """Say why a column cannot be sent."""
         self.plan.problems[column] = say(self.language, key, **values)
 
-    def settled_by(self, attribute: str, column: str, value: JsonValue, clash: Conflict | None) -> None:
-        """Sending an attribute (`tags`, `notes`) settles a column."""
-        update = self.updates.setdefault(attribute, _Update(column))
+    def settled_by(
+        self, attribute: str, column: str, value: JsonValue, clash: Conflict | None = None, *, after: str | None = None
+    ) -> None:
+        """Sending an attribute settles a fact; `after`: a field whose action must have succeeded first."""
+        update = self.updates.setdefault(attribute, _Update(column, after=after))
         update.settles[column] = value
         if clash is not None:
             update.clashes.append(clash)
-
-
-@dataclass
-class _Update:
-    column: str
-    settles: dict[str, JsonValue] = field(default_factory=dict)
-    clashes: list[Conflict] = field(default_factory=list)
 
 
 def written(base: Base | None, before: datetime | None, after: datetime | None) -> dict[str, JsonValue]:
@@ -115,8 +131,9 @@ def last_of_theirs(base: Base, stamp: datetime | None) -> datetime | None:
 
 
 def make_plan(
-    entity: str,
+    source: str,
     fields: Sequence[Field],
+    attributes: Mapping[str, Attribute],
     row: Row,
     remote: Remote,
     *,
@@ -124,11 +141,12 @@ def make_plan(
     api_ahead: timedelta = timedelta(0),
     language: str = "en",
 ) -> Plan:
-    """What is to be done about a row.
+    """What is to be done about one row.
 
     Args:
-        entity: Entity of the record (`pianos`).
+        source: The local table.
         fields: Of the declaration.
+        attributes: Of the declaration.
         row: Local.
         remote: Gazelle's record, as it is compared.
         current: Gazelle's record as it is right now, where an edit slipped in between a read and a write: `remote` is
@@ -136,15 +154,20 @@ def make_plan(
         api_ahead: How far Gazelle's clock is ahead of the database's.
         language: Of the problems, `en` or `fr`.
     """
-    draft = Draft(entity, row, remote, api_ahead, language, tags=list(remote.tags), notes=remote.notes)
+    draft = Draft(source, row, remote, api_ahead, language, values=dict(remote.values))
     if row.faults:
         for column, (why, held) in row.faults.items():
             draft.plan.problems[column] = say(language, why, column=column, value=held[:60])
         return draft.plan
     for one in fields:
-        one.plan(draft)
-    updates = [*_tags_action(draft, current or remote), *_notes_action(draft, current or remote)]
-    draft.plan.actions[:0] = updates
+        if row.key or getattr(one, "makes_record", False):
+            one.plan(draft)
+    first: list[Action] = []
+    for name, attribute in attributes.items():
+        found = _update(draft, name, attribute, current or remote)
+        if found is not None:
+            (draft.plan.actions if found.after else first).append(found)
+    draft.plan.actions[:0] = first
     return draft.plan
 
 
@@ -174,31 +197,32 @@ def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs
     return Conflict(column, base, ours, theirs, winner, key)
 
 
-def _tags_action(draft: Draft, current: Remote) -> list[Action]:
-    update = draft.updates.get("tags")
-    if tuple(draft.tags) == current.tags:
+def _update(draft: Draft, name: str, attribute: Attribute, current: Remote) -> Action | None:
+    """The action that makes an attribute what it should be; None where it is that."""
+    update = draft.updates.get(name)
+    wanted = attribute.empty if (value := draft.values.get(name)) is None else value
+    held = attribute.empty if (value := current.get(name)) is None else value
+    if wanted == held:
         draft.plan.settles |= update.settles if update else {}
-        return []
-    return [_update(draft, "update_tags", update or _Update("tags"), {"tags": draft.tags},
-                    (", ".join(current.tags), ", ".join(draft.tags)))]  # fmt: skip
-
-
-def _notes_action(draft: Draft, current: Remote) -> list[Action]:
-    update = draft.updates.get("notes")
-    if (draft.notes or "") == (current.notes or ""):
-        draft.plan.settles |= update.settles if update else {}
-        return []
-    return [_update(draft, "update_piano", update or _Update("notes"), {"observations": draft.notes or ""},
-                    (current.notes or "", draft.notes or ""))]  # fmt: skip
-
-
-def _update(draft: Draft, name: str, update: _Update, payload: dict[str, JsonValue], shown: tuple[str, str]) -> Action:
+        return None
+    update = update or _Update(name)
+    payload = {attribute.said_as: wanted}
     return Action(
-        name=name,
+        name=attribute.action,
         field=update.column,
         payload=payload,
         settles=update.settles,
-        identity=draft.identity(name, update.column, payload),
+        identity=draft.identity(attribute.action, update.column, payload),
+        after=update.after,
         clashes=tuple(update.clashes),
-        shown=shown,
+        shown=(shown(held), shown(wanted)),
     )
+
+
+def shown(value: JsonValue) -> str:
+    """A value as a person reads it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {text}" for name, text in sorted(value.items()))
+    return "" if value is None else str(value)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.conflicts import Conflict
 from gazelle_sync.push.messages import action_name
-from gazelle_sync.push.model import Action, JsonValue, Plan, Row
+from gazelle_sync.push.model import Action, JsonValue, Outcome, Plan, Row
+from gazelle_sync.push.names import named
 from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.status import Standing, Waiting
-from gazelle_sync.push.work import Outcome
 
 LONGEST = 200
 TEXTS: dict[str, Message | Plural] = {
@@ -54,8 +54,16 @@ TEXTS: dict[str, Message | Plural] = {
 }
 
 
-def render_preview(language: str, found: Iterable[tuple[Row, Plan | None, str]]) -> tuple[str, bool]:
+Names = Callable[[Iterable[str]], dict[str, str]]
+"""External ids → what people call the records."""
+
+
+def render_preview(
+    language: str, found: Iterable[tuple[Row, Plan | None, str]], names: Names = lambda _: {}
+) -> tuple[str, bool]:
     """The diff of a dry run, and whether every row could go."""
+    found = list(found)
+    called = names(row.key for row, _, _ in found)
     lines: list[str] = []
     count = actions = 0
     all_well = True
@@ -65,7 +73,7 @@ def render_preview(language: str, found: Iterable[tuple[Row, Plan | None, str]])
         if plan is not None and plan.is_quiet:
             continue
         count += 1
-        lines.append(row.key)
+        lines.append(named(row.name, called))
         for action in plan.actions if plan else ():
             actions += 1
             lines += _diff(language, action)
@@ -79,11 +87,12 @@ def render_preview(language: str, found: Iterable[tuple[Row, Plan | None, str]])
     return "\n".join([*lines, _say(language, "would", rows=rows, actions=what)]), all_well
 
 
-def render_report(language: str, report: PushReport) -> str:
+def render_report(language: str, report: PushReport, names: Names = lambda _: {}) -> str:
     """What a push did."""
     lines: list[str] = []
+    called = names(outcome.key for outcome in report.outcomes)
     for outcome in report.outcomes:
-        lines += _outcome(language, outcome)
+        lines += _outcome(language, outcome, called)
     if report.stopped is not None:
         lines.append("✗ " + _say(language, "stopped", reason=report.stopped, count=report.left))
     if not lines:
@@ -99,13 +108,16 @@ def render_report(language: str, report: PushReport) -> str:
     return "\n".join([*lines, done])
 
 
-def render_waiting(language: str, found: Sequence[Waiting], failure: str | None = None) -> str:
+def render_waiting(
+    language: str, found: Sequence[Waiting], failure: str | None = None, names: Names = lambda _: {}
+) -> str:
     """What has not gone, and why; and why the last push failed, if it did."""
+    called = names(row.key for row in found)
     lines = [f"✗ {_say(language, 'last_failed', reason=failure)}"] if failure is not None else []
     if not found:
         return "\n".join([*lines, _say(language, "all_there")])
     for row in found:
-        lines.append(f"{row.key}  {_state(language, row)}")
+        lines.append(f"{named(row.key, called)}  {_state(language, row)}")
         if row.error:
             lines.append(f"  ✗ {row.error}")
     errors = sum(row.error is not None for row in found)
@@ -126,8 +138,9 @@ def render_standing(language: str, found: Iterable[Standing]) -> list[str]:
     ]
 
 
-def render_conflicts(language: str, found: Sequence[Conflict]) -> str:
+def render_conflicts(language: str, found: Sequence[Conflict], names: Names = lambda _: {}) -> str:
     """What lost."""
+    called = names(one.external_id for one in found)
     if not found:
         return _say(language, "no_conflict")
     return "\n".join(
@@ -135,7 +148,7 @@ def render_conflicts(language: str, found: Sequence[Conflict]) -> str:
             language,
             "conflict",
             id=one.id,
-            record=one.external_id,
+            record=named(one.external_id, called),
             field=one.field,
             winner=_say(language, one.winner),
             **{name: _short(language, getattr(one, name)) for name in ("base", "ours", "theirs")},
@@ -151,10 +164,10 @@ def render_resolved(language: str, conflict: Conflict, take: str, *, edited: boo
     return _say(language, "resolved", **names, then=then)
 
 
-def _outcome(language: str, outcome: Outcome) -> list[str]:
+def _outcome(language: str, outcome: Outcome, called: dict[str, str]) -> list[str]:
     if not (outcome.sent or outcome.failed or outcome.followed or outcome.left):
         return []
-    lines = [outcome.key]
+    lines = [named(outcome.key, called)]
     for action in outcome.sent:
         lines += _diff(language, action)
     for column, value in outcome.followed.items():

@@ -1,7 +1,7 @@
 """One push, from the lock to the log: the way in for the Dagster op, the command line and the tests.
 
-Rows are delivered side by side, a few at a time, within the shared budget of requests: an answer may take longer than
-the budget's next request is away.
+Rows go wave after wave, within the shared budget of requests. Where a transport takes them one by one, a few go side by
+side: an answer may take longer than the budget's next request is away.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -22,26 +22,29 @@ from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
 from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import SETTING as PAGE_SIZES_SETTING
 from gazelle_sync.gazelle.page_sizes import PageSizes
-from gazelle_sync.push import outage, rows
-from gazelle_sync.push.deliver import Delivery
+from gazelle_sync.push import outage
+from gazelle_sync.push.doubts import Doubts
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Plan, Row
-from gazelle_sync.push.pushables import PUSHABLES, Pushable, record_id
-from gazelle_sync.push.send import RunAborted
+from gazelle_sync.push.model import Outcome, Plan, Row
+from gazelle_sync.push.pushable import Pushable, record_id
+from gazelle_sync.push.pushables import pushables
+from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports import transport_for
-from gazelle_sync.push.transports.protocol import Wanted
-from gazelle_sync.push.undo import assert_undoable, touched
-from gazelle_sync.push.work import Outcome
+from gazelle_sync.push.undo import Undoing, assert_undoable, touched
+from gazelle_sync.push.wave import RunAborted, Wave
 from gazelle_sync.runtime.logs import describe_error, get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.lock import WAIT_S, PushLock
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import borrow, keep_connections
 from gazelle_sync.warehouse.settings_table import read_setting, read_settings
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing
 
-WORKERS = 4
-ROWS_AT_ONCE = 25
+WAVE = 50
+"""Rows that are read, planned and sent together."""
+WORKERS, ROWS_AT_ONCE = 4, 25
+"""Where actions go one by one: so many rows at a time side by side, read by so many."""
 
 log = get_logger("gazelle_sync.push")
 
@@ -119,6 +122,7 @@ class Push:
         self.run_id = run_id or str(uuid.uuid4())
         self._grace_s = settings.timeout_s if grace_s is None else grace_s
         self._lock = PushLock(self._url, wait_s=lock_wait_s)
+        self._stack = ExitStack()
         self._stopped = threading.Event()
         self._stopped_by: BaseException | None = None
         self.report = PushReport()
@@ -127,12 +131,15 @@ class Push:
     def __enter__(self) -> Push:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
         try:
+            self._stack.enter_context(keep_connections())
             migrate(self._url)
-            with database_errors(), connect(self._url) as connection:
+            with borrow(self._url) as connection:
                 stored = read_settings(connection)
             refuse_mixing(stored.get(SOURCE_SETTING), str(self._settings.api_url))
+            self._was_outage = outage.KEY in stored
             self._page_sizes = PageSizes(self.client.url, self._settings.page_size, stored.get(PAGE_SIZES_SETTING))
             self.client.pushed_size.recall(self._page_sizes)
+            self.client.document_size.recall(self._page_sizes)
             self._lock.__enter__()
         except BaseException:
             self._close()
@@ -159,13 +166,14 @@ class Push:
         Raises:
             DatabaseError: The database went away; what was sent is looked for by the next run.
         """
-        for pushable in PUSHABLES:
-            self._push(adjusted(pushable, self._settings))
-        with database_errors(), connect(self._url) as connection:
-            if self.report.stopped is None:
-                outage.forget(connection)
-            else:
-                outage.note(connection, self._stopped_by)
+        for pushable in pushables(self._settings):
+            self._push(pushable)
+        if self.report.stopped is not None or self._was_outage:
+            with borrow(self._url) as connection:
+                if self.report.stopped is None:
+                    outage.forget(connection)
+                else:
+                    outage.note(connection, self._stopped_by)
         log.info("push ended", sent=self.report.sent, failed=self.report.failed, stopped=self.report.stopped)
         return self.report
 
@@ -176,91 +184,87 @@ class Push:
             SettingsError: It changed nothing that could be put back.
             DatabaseError: The database went away.
         """
-        assert_undoable(self._settings, run_id, self._keys)
         settings = self._settings.replace(push_transport="graphql", push_service="comment")
-        for pushable in PUSHABLES:
-            with self._delivery(pushable, settings) as (connection, delivery):
+        with borrow(self._url) as connection:
+            assert_undoable(connection, run_id, self._keys)
+        for pushable in pushables(settings):
+            with self._wave(pushable, settings) as wave:
+                undoing, doubts = self._parts(wave)
                 try:
-                    waiting = delivery.doubts.resolve(touched(connection, pushable, run_id, self._keys))
+                    waiting = doubts.resolve(touched(wave.store.connection, pushable, run_id, self._keys))
                     self.report.outcomes += waiting
                     keys = {outcome.key for outcome in waiting}
-                    self.report.outcomes += delivery.undoing.undo(run_id, self._keys, waiting=keys)
+                    self.report.outcomes += undoing.undo(run_id, self._keys, waiting=keys)
                 except RunAborted as stop:
                     self._stop(stop)
         return self.report
 
     def _push(self, pushable: Pushable) -> None:
-        with self._delivery(pushable) as (connection, delivery):
+        with self._wave(pushable) as wave:
+            store = wave.store
+            opens, nameless, due = store.begin(self._keys, at_once=self._at_once)
             try:
-                waiting = delivery.doubts.resolve(self._keys)
+                waiting = self._parts(wave)[1].resolve(self._keys, opens) if opens else []
             except RunAborted as stop:
                 self._stop(stop)
-                self._give_up(connection, pushable, rows.due(connection, pushable, self._keys))
+                self._give_up(store, due)
                 return
-            self.report.outcomes += [*waiting, *self._nameless(connection, pushable)]
-            unknown = {outcome.key for outcome in waiting}
-            rows.adopt(connection, pushable)
-            due = rows.due(connection, pushable, self._keys, at_once=self._at_once)
-            keys = [key for key in due if key not in unknown]
-        size = max(1, min(ROWS_AT_ONCE, -(-len(keys) // WORKERS)))
-        chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
+            if opens:
+                due = store.due(self._keys, at_once=self._at_once)
+            self.report.outcomes += [*waiting, *self._nameless(store, nameless)]
+            unknown = {outcome.local_id for outcome in waiting}
+            ids = [one for one in due if one not in unknown]
+            if self._stopped.is_set():
+                self._give_up(store, ids)
+                return
+            if wave.transport.is_batched:
+                left = self._waves(wave, [ids[start : start + WAVE] for start in range(0, len(ids), WAVE)])
+            else:
+                left = self._side_by_side(pushable, ids)
+            if self.report.stopped is not None:
+                self._give_up(store, left)
+
+    def _side_by_side(self, pushable: Pushable, ids: list[str]) -> list[str]:
+        """Deliver rows by a transport that takes them one by one: an answer may take longer than the next request."""
+        size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // WORKERS)))
+        chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
         if not chunks:
-            return
-        with ThreadPoolExecutor(max_workers=min(WORKERS, len(chunks)), thread_name_prefix="push") as pool:
-            futures = [pool.submit(self._chunk, pushable, chunk) for chunk in chunks]
+            return []
+
+        def deliver(chunk: list[str]) -> list[str]:
+            structlog.contextvars.bind_contextvars(run_id=self.run_id)
             try:
-                left = [key for future in as_completed(futures) for key in future.result()]
+                with self._wave(pushable) as wave:
+                    return self._waves(wave, [chunk])
             except BaseException:
                 self._stopped.set()
-                pool.shutdown(cancel_futures=True)
                 raise
-        if self.report.stopped is not None:
-            with self._delivery(pushable) as (connection, _):
-                self._give_up(connection, pushable, left)
 
-    def _nameless(self, connection: Connection, pushable: Pushable) -> list[Outcome]:
-        """Rows of which nobody can tell which record they speak of."""
-        reason = say(self._settings.language, "nameless", column=pushable.key)
-        if self._keys is not None or not rows.fail_nameless(connection, pushable, reason, at_once=self._at_once):
-            return []
-        return [Outcome(f"({pushable.key}: NULL)", failed={pushable.key: reason})]
+        with ThreadPoolExecutor(max_workers=min(WORKERS, len(chunks)), thread_name_prefix="push") as pool:
+            return [one for left in pool.map(deliver, chunks) for one in left]
 
-    def _chunk(self, pushable: Pushable, keys: list[str]) -> list[str]:
-        """Deliver some rows; gives those that it did not come to."""
-        structlog.contextvars.bind_contextvars(run_id=self.run_id)
-        left = list(keys)
-        if self._stopped.is_set():
-            return left
-        try:
-            with self._delivery(pushable) as (connection, delivery):
-                found = {row.key: row for row in rows.load(connection, pushable, keys)}
-                wanted: dict[str, Wanted] = {}
-                for key, row in found.items():
-                    with self._alone(delivery, key):
-                        wanted[key] = delivery.wanted(row)
-                reads = delivery.read(list(wanted.values())) if wanted else {}
-                left = list(wanted)
-                for key, one in wanted.items():
-                    if self._stopped.is_set():
-                        break
-                    self._lock.assert_held()
-                    left.remove(key)
-                    with self._alone(delivery, key):
-                        self.report.outcomes.append(delivery.deliver(found[key], reads[key], one.since))
-        except RunAborted as stop:
-            self._stop(stop)
-        except BaseException:
-            self._stopped.set()
-            raise
+    def _waves(self, wave: Wave, waves: Sequence[list[str]]) -> list[str]:
+        """Deliver rows, wave after wave; gives those that it did not come to."""
+        left: list[str] = []
+        for ids in waves:
+            if self._stopped.is_set():
+                left += ids
+                continue
+            outcomes, untouched, stop = wave.deliver(ids)
+            self.report.outcomes += outcomes
+            left += untouched
+            if stop is not None:
+                self._stop(stop)
         return left
 
-    @contextmanager
-    def _alone(self, delivery: Delivery, key: str) -> Iterator[None]:
-        """What goes wrong with one row, whatever it is, is that row's."""
-        try:
-            yield
-        except Exception as error:
-            self.report.outcomes.append(delivery.unforeseen(key, error))
+    def _nameless(self, store: Store, ids: Sequence[str]) -> list[Outcome]:
+        """Rows of which nobody can tell which record they speak of."""
+        key = store.pushable.record_key
+        if self._keys is not None or not ids:
+            return []
+        reason = say(self._settings.language, "nameless", column=key)
+        store.fail(ids, reason)
+        return [Outcome(f"({key}: NULL)", failed={key: reason})]
 
     def _stop(self, stop: RunAborted) -> None:
         """The run ends here; where several threads met the same outage, the first one counts."""
@@ -269,21 +273,23 @@ class Push:
             self._stopped_by = stop.__cause__
             self.report.stopped, self.report.cause = str(stop), cause_of(stop.__cause__ or stop)
 
-    def _give_up(self, connection: Connection, pushable: Pushable, keys: list[str]) -> None:
+    def _give_up(self, store: Store, ids: list[str]) -> None:
         """What a run that stopped did not come to waits for the next run."""
-        self.report.left += len(keys)
-        said = say(self._settings.language, "unreachable", reason=str(self.report.stopped))
-        rows.fail(connection, pushable, keys, said, is_outage=True)
+        self.report.left += len(ids)
+        store.fail(ids, say(self._settings.language, "unreachable", reason=str(self.report.stopped)), is_outage=True)
 
     @contextmanager
-    def _delivery(self, pushable: Pushable, settings: Settings | None = None) -> Iterator[tuple[Connection, Delivery]]:
+    def _wave(self, pushable: Pushable, settings: Settings | None = None) -> Iterator[Wave]:
         settings = settings or self._settings
-        with database_errors(), connect(self._url, autocommit=True) as connection:
-            transport = transport_for(settings, self.client)
-            yield (
-                connection,
-                Delivery(connection, transport, pushable, settings, run_id=self.run_id, grace_s=self._grace_s),
-            )
+        with borrow(self._url) as connection:
+            transport = transport_for(settings, self.client, pushable.kind)
+            store = Store(connection, pushable, self.run_id, self._grace_s)
+            yield Wave(store, transport, settings, before_send=self._lock.assert_held)
+
+    def _parts(self, wave: Wave) -> tuple[Undoing, Doubts]:
+        language = self._settings.language
+        undoing = Undoing(wave, run_id=self.run_id, language=language, grace_s=self._grace_s)
+        return undoing, Doubts(wave, undoing, language=language)
 
     def _write_log(self, error: BaseException | None) -> None:
         """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
@@ -295,8 +301,9 @@ class Push:
             "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,
             **({"cause": cause.code, "cause_number": cause.number} if reason else {}),
         }  # fmt: skip
-        with database_errors(), connect(self._url) as connection:
+        with borrow(self._url) as connection:
             self.client.pushed_size.remember(self._page_sizes, connection)
+            self.client.document_size.remember(self._page_sizes, connection)
             connection.execute(
                 statement("push/runlog"),
                 {
@@ -311,12 +318,8 @@ class Push:
 
     def _close(self) -> None:
         self.client.close()
+        self._stack.close()
         structlog.contextvars.unbind_contextvars("run_id")
-
-
-def adjusted(pushable: Pushable, settings: Settings) -> Pushable:
-    """A declaration as `GAZELLE_PUSH_SERVICE` wants it."""
-    return pushable.with_visits() if settings.push_service == "event" else pushable
 
 
 def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple[Row, Plan | None, str]]:
@@ -325,26 +328,16 @@ def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple
     Raises:
         GazelleSyncError: The database or Gazelle cannot be asked.
     """
-    url = str(settings.database_url)
     client = client_for(settings)
     try:
-        with database_errors(), connect(url, autocommit=True) as connection:
+        with borrow(str(settings.database_url)) as connection:
             refuse_mixing(read_setting(connection, SOURCE_SETTING), str(settings.api_url))
-            transport = transport_for(settings, client)
-            for pushable in (adjusted(pushable, settings) for pushable in PUSHABLES):
-                delivery = Delivery(connection, transport, pushable, settings, run_id="", grace_s=0.0)
-                due = rows.due(connection, pushable, keys, at_once=True)
-                for start in range(0, len(due), ROWS_AT_ONCE):
-                    yield from _previewed(delivery, rows.load(connection, pushable, due[start : start + ROWS_AT_ONCE]))
-    finally:
-        client.close()
-
-
-def _previewed(delivery: Delivery, found: list[Row]) -> Iterator[tuple[Row, Plan | None, str]]:
-    try:
-        reads = delivery.read([delivery.wanted(row) for row in found])
+            for pushable in pushables(settings):
+                wave = Wave(Store(connection, pushable), transport_for(settings, client, pushable.kind), settings)
+                due = wave.store.due(keys, at_once=True)
+                for start in range(0, len(due), WAVE):
+                    yield from wave.preview(due[start : start + WAVE])
     except RunAborted as stop:
         raise GazelleSyncError(str(stop), cause=cause_of(stop.__cause__ or stop)) from stop
-    for row in found:
-        remote, reason = delivery.usable(row.key, reads[row.key])
-        yield row, delivery.preview(row, remote) if remote else None, reason
+    finally:
+        client.close()

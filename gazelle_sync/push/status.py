@@ -7,13 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from psycopg import sql
-
-from gazelle_sync.push import rows
-from gazelle_sync.push.journal import Journal
 from gazelle_sync.push.pushables import PUSHABLES
+from gazelle_sync.push.store import Store
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.pool import borrow
 
@@ -88,10 +84,7 @@ def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
     found = PushStatus()
     with borrow(str(settings.database_url)) as connection:
         for pushable in PUSHABLES:
-            query = sql.SQL(statement("push/status_push")).format(
-                table=sql.Identifier(pushable.table), hidden=rows.is_hidden(pushable)
-            )
-            row = connection.execute(query, {"late": late}).fetchone()
+            row = connection.execute(pushable.query("status_push"), {"late": late}).fetchone()
             if row is not None:
                 found = _added(found, *row)
     return found
@@ -141,9 +134,9 @@ def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
     found: dict[str, Standing] = {}
     with borrow(url) as connection:
         for pushable in PUSHABLES:
-            due = {*rows.due(connection, pushable, keys, at_once=True)}
-            due |= {one.record for one in Journal(connection, pushable.entity.name, "").open(keys)}
-            for key, is_hidden, since in rows.standing(connection, pushable, keys):
+            store = Store(connection, pushable)
+            due = store.due_records(keys) | {one.record for one in store.open(keys)}
+            for key, is_hidden, since in store.standing(keys):
                 state: Literal["hidden", "due", "sent"] = "hidden" if is_hidden else "due" if key in due else "sent"
                 found[key] = Standing(key, state, since.astimezone(UTC) if since else None)
     return [found.get(key, Standing(key, "missing")) for key in dict.fromkeys(keys)]
@@ -161,7 +154,8 @@ def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[
     found: list[Waiting] = []
     with borrow(url) as connection:
         for pushable in PUSHABLES:
-            query = rows.formatted("push/waiting", pushable)
-            for key, *row in connection.execute(query, {"keys": keys}):
-                found.append(Waiting(key if key is not None else f"({pushable.key}: NULL)", *row))
+            given = {"keys": keys, "nameless": pushable.creates or pushable.refuses_nameless}
+            for local_id, key, *row in connection.execute(pushable.query("waiting"), given):
+                name = f"({pushable.key}: NULL)" if pushable.refuses_nameless else local_id
+                found.append(Waiting(key if key is not None else name, *row))
     return found

@@ -6,19 +6,16 @@ knows its words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push import rows
-from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync.push.fields import Block, Measured, Service, StatusTag, day_of
+from gazelle_sync.push.fields import day_of
 from gazelle_sync.push.gist import alike
-from gazelle_sync.push.inverse import Deed
-from gazelle_sync.push.journal import Journal, Said
+from gazelle_sync.push.inverse import Deed, writing
 from gazelle_sync.push.model import Conflict, JsonValue, Remote, Row, key_of
-from gazelle_sync.push.pushables import Pushable
-from gazelle_sync.warehouse.connect import Connection
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.store import Changes, Said, Store
+from gazelle_sync.push.transports.protocol import Update
 
 ROUNDS = 3
 """How often a row is compared anew because somebody edits it meanwhile."""
@@ -28,40 +25,54 @@ class Following:
     """Lets rows of one table follow.
 
     Args:
-        connection: Autocommit.
-        pushable: Whose table.
-        journal: Writes over the same connection.
+        store: Of that table.
     """
 
-    def __init__(self, connection: Connection, pushable: Pushable, journal: Journal) -> None:
-        self._connection = connection
-        self._pushable = pushable
-        self._journal = journal
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pushable = store.pushable
 
-    def follow(self, deed: Deed, now: Remote) -> None:
-        """Base says what Gazelle has now; so does the local row where nobody has edited it since."""
-        for _ in range(ROUNDS):
-            found = rows.load(self._connection, self._pushable, [deed.last.record])
-            if not found or self._pushable.key in found[0].faults:
+    def follow(self, deed: Deed, now: Remote, changes: Changes) -> None:
+        """Base says what Gazelle has now; so does the local row where nobody has edited it since.
+
+        Args:
+            deed: What was taken back.
+            now: The record.
+            changes: What else is to be written down with it.
+        """
+        for attempt in range(ROUNDS):
+            row = self._row(deed)
+            if row is not None:
+                settles, values = self._as_gazelle_has_it(row, deed, now)
+                changes.row = row
+                changes.follows = values if attempt < ROUNDS - 1 else {}  # somebody keeps editing it: it is due
+                if changes.follows:
+                    changes.follows_settle = settles
+                else:
+                    changes.settles = settles
+                lost = [self._lost(row, deed, column, value) for column, value in changes.follows.items()]
+                changes.follows_clashes = lost
+            written = self._store.write([changes])
+            if error := written.refused.get(changes.row.local_id):
+                raise error
+            if not changes.follows or changes.row.local_id in written.followed:
                 return
-            row = found[0]
-            settles, values = self._as_gazelle_has_it(row, deed, now)
-            if not values or rows.follow(self._connection, self._pushable, row, values):
-                break
-        else:
-            values = {}  # somebody keeps editing it: it is due
-        for column, value in values.items():
-            ours, theirs = _as_text(row.values.get(column)), _as_text(value)
-            key = key_of("undone", deed.last.id, column)
-            self._journal.clash(row.key, Conflict(column, theirs, ours, theirs, "theirs", key))
-        rows.settle(self._connection, self._pushable, row, settles)
+            changes = Changes(changes.row)  # it was edited meanwhile: it is compared anew
+
+    def _row(self, deed: Deed) -> Row | None:
+        found = [row for row in self._store.load([deed.last.local_id]) if row.key == deed.last.record]
+        return found[0] if found and self._pushable.record_key not in found[0].faults else None
+
+    def _lost(self, row: Row, deed: Deed, column: str, value: JsonValue) -> Conflict:
+        ours, theirs = _as_text(row.values.get(column)), _as_text(value)
+        return Conflict(column, theirs, ours, theirs, "theirs", key_of("undone", deed.last.id, column))
 
     def _as_gazelle_has_it(
         self, row: Row, deed: Deed, now: Remote
     ) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
         """What becomes base, and the columns that follow."""
-        settles = self._now_there(row, deed, now) if deed.is_update else {}
-        settles |= self._still_said(row, deed)
+        settles = self._now_there(row, deed, now)
+        settles |= self._still_said(row, deed, settles)
         values = {}
         for column, value in settles.items():
             if column in self._pushable.columns and self._was_sent(row, column, deed):
@@ -69,55 +80,48 @@ class Following:
                 follows = _column_value(column, value, self._pushable)
                 if not (alike(_as_text(held), _as_text(follows)) or (day_of(held) or 0) == day_of(follows)):
                     values[column] = follows
-        settles |= self._readings_of(row, values)
+        for one in self._pushable.fields:
+            if hasattr(one, "said_with"):
+                settles |= one.said_with(values, lambda facts: self._store.said(row.key, facts, but=deed.ids))
         base = {fact: value.value if isinstance(value, Said) else value for fact, value in settles.items()}
         return base, values
 
-    def _readings_of(self, row: Row, texts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Readings of the texts that a row goes back to, where they are at Gazelle: they are not measured again."""
-        facts: dict[str, JsonValue] = {}
-        for field in self._pushable.fields:
-            if not isinstance(field, Measured):
-                continue
-            for column in field.columns:
-                said = self._journal.said(row.key, [f"readings.{column}"]).get(f"readings.{column}")
-                if column in texts and said is not None and said.value and field.stands_in(texts[column], said.value):
-                    facts[f"readings.{column}"] = said
-        return facts
-
     def _now_there(self, row: Row, deed: Deed, now: Remote) -> dict[str, JsonValue]:
         """Facts that an attribute of the record tells."""
+        if not isinstance(deed.operation, Update):
+            return {}
         facts: dict[str, JsonValue] = {}
-        for field in self._pushable.fields:
-            if isinstance(field, StatusTag) and deed.last.name == "update_tags":
-                facts[field.column] = field.value_of(now.tags)
-                facts[f"{field.column}.tags"] = [tag for tag in now.tags if tag in field.tags.values()]
-            elif isinstance(field, Block) and deed.last.name == "update_piano":
-                found = read_block(now.notes, Marks.of(field.label, row.key))
-                facts[field.column] = (found.says or None) if found else None
+        for one in writing(self._pushable, deed.operation.attribute):
+            facts |= one.facts_of(row.key, now.get(deed.operation.attribute))
         return facts
 
-    def _still_said(self, row: Row, deed: Deed) -> dict[str, JsonValue]:
+    def _still_said(self, row: Row, deed: Deed, there: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Facts that other actions told before: what the newest of those that are still at Gazelle said."""
-        if deed.last.name in ("update_tags", "update_piano"):
+        if there:
             return {}
-        base, settled = row.base or {}, dict(deed.last.settles)
-        if deed.last.name == "set_serviced":
-            settled |= {
-                one.done_at: settled.get("serviced") for one in self._pushable.fields if isinstance(one, Service)
-            }
+        base, settled = row.base or {}, settled_by(self._pushable, deed, len(deed.done) - 1)
         facts = [fact for fact, value in settled.items() if base.get(fact) == value]
-        said = self._journal.said(row.key, facts)
+        said = self._store.said(row.key, facts, but=deed.ids)
         return {fact: said.get(fact) for fact in facts}
 
     def _was_sent(self, row: Row, column: str, deed: Deed) -> bool:
         """Whether the row says in a column what the deed sent, or (for a day) the day that it sent."""
         held = row.values.get(column)
-        for done in deed.done:
-            agreed = done.settles.get(column, done.settles.get("serviced") if done.name == "set_serviced" else None)
+        for place in range(len(deed.done)):
+            agreed = settled_by(self._pushable, deed, place).get(column)
             if day_of(held) == agreed if isinstance(held, datetime) else alike(_as_text(held), _as_text(agreed)):
                 return True
         return False
+
+
+def settled_by(pushable: Pushable, deed: Deed, place: int) -> dict[str, JsonValue]:
+    """Facts that an action of a deed settled, with those that another action had settled for it."""
+    done = deed.done[place]
+    settled = dict(done.settles)
+    for one in pushable.fields:
+        if hasattr(one, "settles_with"):
+            settled |= one.settles_with(done.name, done.settles)
+    return settled
 
 
 def text_of(said: Said) -> str | None:

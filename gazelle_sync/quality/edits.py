@@ -6,7 +6,8 @@ from functools import partial
 
 from gazelle_sync.entities import LATE, LOST
 from gazelle_sync.i18n.translator import Message, Plural
-from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.quality.context import Check, CheckContext, Lookup, lookup
 from gazelle_sync.quality.finding import Finding, Severity, first_few
 from gazelle_sync.warehouse.pool import Rows

@@ -19,7 +19,6 @@ import psycopg
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.block import Marks, write_block
 from gazelle_sync.push.model import Remote, Row
-from gazelle_sync.push.plan import make_plan
 from gazelle_sync.push.pushables import PIANO_UPDATES
 from gazelle_sync.push.session import Push
 from gazelle_sync.warehouse.migrate import migrate
@@ -77,7 +76,7 @@ def planning(repeats: int) -> Iterator[Line]:
     times = []
     for _ in range(repeats):
         began = time.perf_counter()
-        actions = sum(len(make_plan("pianos", PIANO_UPDATES.fields, row, remote).actions) for row, remote in rows)
+        actions = sum(len(PIANO_UPDATES.plan(row, remote).actions) for row, remote in rows)
         times.append(time.perf_counter() - began)
         if actions < PLANNED:
             raise RuntimeError(f"{PLANNED} edited rows gave {actions} actions")
@@ -106,7 +105,7 @@ def _edited_row(number: int) -> tuple[Row, Remote]:
     notes = write_block("Clé sous le paillasson\n" * 20, marks, agreed["observations"])
     stamp = now - timedelta(days=1)
     return Row(piano, values, updated_at=now, base=base), Remote(
-        piano, client_id="cli_1", tags=("GRAND", "TOP"), notes=notes, updated_at=stamp
+        piano, {"client_id": "cli_1", "tags": ["GRAND", "TOP"], "notes": notes, "last_serviced": None}, stamp
     )
 
 

@@ -18,7 +18,8 @@ from gazelle_sync.defs.push.sensors import evaluate, push_every_hour, push_when_
 from gazelle_sync.errors import ApiError
 from gazelle_sync.incidents.watch import watch
 from gazelle_sync.monitoring.status import push_status
-from gazelle_sync.push import outage, rows
+from gazelle_sync.push import outage
+from gazelle_sync.push.store import Store
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.registry import CHECKS
 from gazelle_sync.settings import Settings
@@ -168,7 +169,7 @@ def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
     office.edit(office.piano(), notes="Accordé")
     with monkeypatch.context() as broken:
         if how == "dies":
-            broken.setattr(rows, "due", lambda *_, **__: int("Chez Madame Tremblay"))
+            broken.setattr(Store, "load", lambda *_, **__: int("Chez Madame Tremblay"))
         else:
             broken.setenv("GAZELLE_API_TOKEN", "wrong")
         push_once()

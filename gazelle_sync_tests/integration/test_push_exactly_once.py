@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from gazelle_sync.push import deliver
-from gazelle_sync.push.transports import reading
+from gazelle_sync.gazelle import page_sizes
+from gazelle_sync.push import store, wave
+from gazelle_sync.push.transports import graphql
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.support.pushing import TABLE, WRITES, HookPush, Office, once
@@ -45,7 +46,10 @@ def test_a_create_that_gazelle_carries_out_after_a_bad_answer_is_there_once(
     office.assert_clean(piano)
 
 
-def test_a_doubt_lasts_for_the_time_out_and_holds_up_no_other_row(office: Office) -> None:
+def test_a_doubt_lasts_for_the_time_out_and_holds_up_no_other_document(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_sizes, "LARGEST_DOCUMENT", 1)
     doubtful, other = office.piano(), office.piano(1)
     for piano in (doubtful, other):
         office.edit(piano, notes=f"Note de {piano}")
@@ -200,11 +204,12 @@ def test_our_own_write_of_one_field_does_not_make_gazelle_the_later_side_of_anot
     office.shop.admin.edit("pianos", piano, notes=notes, touch=ago(hours=1))
     office.edit(piano, status="normal", observations="Revu")
     office.shop.admin.settings(clock_skew_s=0)
-    office.shop.admin.fault("status", code=400, operation=WRITES["update_piano"][office.transport])
+    office.shop.admin.fault("status", code=400, times=0, operation=WRITES["update_piano"][office.transport])
     time.sleep(1.1)  # stamps have whole seconds
     assert office.push().failed == 1
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
     assert "Relu" in office.record(piano)["notes"]
+    office.shop.admin.clear_faults()
     time.sleep(2.1)  # clocks that differ by less are the same
     assert office.push().succeeded
     assert "Revu" in office.record(piano)["notes"]
@@ -227,7 +232,7 @@ def test_who_was_later_is_told_by_the_databases_clock_alone(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=3)
 
-    for module in (reading, deliver):
+    for module in (graphql, store, wave):
         monkeypatch.setattr(module, "datetime", Ahead)
     edited = datetime.now(UTC) + skew + timedelta(hours=-1 if ours_is_newer else 1)
     office.shop.admin.edit("pianos", piano, tags=["NORMAL", "GRAND"], touch=edited.strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.push.send import Sender
 from gazelle_sync.push.session import PushReport
+from gazelle_sync.push.store import Search
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import campaign
 from gazelle_sync_tests.faults import figures as f
@@ -191,7 +191,7 @@ def test_the_judge_sees_that_work_became_two_visits(shop: Shop) -> None:
 def test_a_push_that_does_not_look_before_it_sends_again_is_caught(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Sender, "look", lambda *_, **__: None)
+    monkeypatch.setattr(Search, "arrived", lambda *_: None)
     found = [lived_through(servers, "answer of a comment lost", seed).figures.counts for seed in range(3)]
     assert any(counts[f.COMMENTS_DOUBLED] for counts in found)
 

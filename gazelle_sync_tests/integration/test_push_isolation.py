@@ -7,8 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from gazelle_sync.push import deliver, plan, rows
+from gazelle_sync.push import store
 from gazelle_sync.push.model import Row
+from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.render import render_preview, render_waiting
 from gazelle_sync.push.session import preview
 from gazelle_sync.push.status import read_waiting
@@ -139,14 +140,14 @@ def test_what_was_sent_of_a_row_that_cannot_be_marked_is_not_sent_again(office: 
 
 def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     odd, good = office.piano(), office.piano(1)
-    inner = plan.make_plan
+    inner = Pushable.plan
 
-    def planned(entity: str, fields: Any, row: Row, *rest: Any, **more: Any) -> Any:
+    def planned(pushable: Pushable, row: Row, *rest: Any, **more: Any) -> Any:
         if row.key == odd:
             raise ZeroDivisionError("a fault of ours")
-        return inner(entity, fields, row, *rest, **more)
+        return inner(pushable, row, *rest, **more)
 
-    monkeypatch.setattr(deliver, "make_plan", planned)
+    monkeypatch.setattr(Pushable, "plan", planned)
     office.edit(odd, notes="Autre")
     office.edit(good, notes="Accordé")
     report = office.push()
@@ -156,7 +157,7 @@ def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeyp
 
 
 def test_a_row_that_somebody_left_locked_holds_up_only_itself(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "PATIENCE", "100ms")
+    monkeypatch.setattr(store, "PATIENCE", "100ms")
     held, good = office.piano(), office.piano(1)
     for piano in (held, good):
         office.edit(piano, notes="Accordé", status="top")

@@ -15,14 +15,12 @@ from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.gazelle.client import GazelleClient
-from gazelle_sync.push import rows, session
-from gazelle_sync.push.journal import Journal
-from gazelle_sync.push.model import Action, Remote
+from gazelle_sync.push import session
 from gazelle_sync.push.session import Push, PushReport
+from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
-from gazelle_sync.push.transports.protocol import Read, Sent, Transport, Wanted
-from gazelle_sync.push.transports.reading import GazelleRecords
+from gazelle_sync.push.transports.protocol import Kind, Read, Result, Sending, Sent, Transport, Wanted
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
@@ -193,33 +191,27 @@ class HookedTransport:
 
     inner: Transport
     hooks: Mapping[str, Hook]
-    name: str = ""
-    last_read: str = ""
+    name: str
+    is_batched: bool
 
     @property
     def api_ahead(self) -> timedelta | None:
         return self.inner.api_ahead
 
-    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
-        found = self.inner.read(wanted)
+    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+        found = self.inner.read(wanted, is_look_up=is_look_up)
         for one in wanted:
-            self.last_read = one.id
             self._call("after_read", one.id)
         return found
 
-    def send(self, action: Action, remote: Remote) -> Sent:
-        self._call("before_send", remote.id)
-        sent = self.inner.send(action, remote)
-        self._call("after_send", remote.id)
-        return sent
-
-    def find(self, piano_id: str, name: str, payload: Mapping[str, Any], since: datetime | None) -> list[str]:
-        return self.inner.find(piano_id, name, payload, since)
-
-    def take_back(self, name: str, created_id: str) -> None:
-        self._call("before_send", self.last_read)
-        self.inner.take_back(name, created_id)
-        self._call("after_send", self.last_read)
+    def send(self, batch: Sequence[Sending]) -> list[Result]:
+        for one in batch:
+            self._call("before_send", one.remote.id)
+        results = self.inner.send(batch)
+        for one, result in zip(batch, results, strict=True):
+            if isinstance(result, Sent):
+                self._call("after_send", one.remote.id)
+        return results
 
     def _call(self, moment: str, piano: str) -> None:
         if moment in self.hooks:
@@ -229,9 +221,9 @@ class HookedTransport:
 def hook_transports(patch: pytest.MonkeyPatch, hooks: Mapping[str, Hook]) -> None:
     """Every push from here on calls these hooks."""
 
-    def hooked(settings: Settings, client: GazelleClient) -> Transport:
-        inner = transport_for(settings, client)
-        return HookedTransport(inner, hooks, inner.name)
+    def hooked(settings: Settings, client: GazelleClient, kind: Kind) -> Transport:
+        inner = transport_for(settings, client, kind)
+        return HookedTransport(inner, hooks, inner.name, inner.is_batched)
 
     patch.setattr(session, "transport_for", hooked)
 
@@ -262,9 +254,9 @@ def hook_push(monkeypatch: pytest.MonkeyPatch) -> HookPush:
 
 
 STEPS: list[tuple[Any, str]] = [
-    (Journal, "intent"), (Journal, "succeeded"), (Journal, "failed"), (Journal, "doubted"), (rows, "settle"),
-    (rows, "finish"), (rows, "follow"), (rows, "load"), (GraphqlTransport, "send"), (GraphqlTransport, "read"),
-    (RestTransport, "send"), (RestTransport, "read"), (GazelleRecords, "find"), (GazelleRecords, "mutate"),
+    (Store, "begin"), (Store, "load"), (Store, "write"), (Store, "sent_before"), (Store, "said"),
+    (GraphqlTransport, "read"), (GraphqlTransport, "send"), (GraphqlTransport, "mutate"), (RestTransport, "send"),
+    (GazelleClient, "execute_exactly"), (GazelleClient, "write_rest"),
 ]  # fmt: skip
 """Everything that a push does to one of the two sides."""
 

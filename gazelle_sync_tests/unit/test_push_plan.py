@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from gazelle_sync.push.block import Marks
 from gazelle_sync.push.gist import gist
-from gazelle_sync.push.model import Known, Plan, Remote, Row
-from gazelle_sync.push.plan import make_plan
+from gazelle_sync.push.model import Item, Plan, Remote, Row, Values
 from gazelle_sync.push.pushables import PIANO_UPDATES
+from gazelle_sync.push.pushables.pianos import with_visits
 
 NOON = datetime(2026, 7, 1, 16, 0, tzinfo=UTC)
 EARLIER, LATER = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
@@ -31,13 +31,23 @@ def row(base: Mapping[str, Any] | None = None, **values: Any) -> Row:
     return Row("pno_1", values, base=base, **options)
 
 
-def remote(*tags: str, at: datetime = EARLIER, **values: Any) -> Remote:
-    return Remote("pno_1", client_id="cli_1", tags=tags, updated_at=at, **values)
+def remote(
+    *tags: str, at: datetime = EARLIER, measurements: Mapping[str, Values] | None = None, **values: Any
+) -> Remote:
+    held = {"client_id": "cli_1", "tags": list(tags), "notes": None, "last_serviced": None, **values}
+    if isinstance(held["last_serviced"], date):
+        held["last_serviced"] = held["last_serviced"].isoformat()
+    items = tuple(Item(key, value) for key, value in (measurements or {}).items())
+    return Remote("pno_1", held, at, {"measurements": items})
+
+
+def known(tags: tuple[str, ...] = (), notes: str | None = None) -> Values:
+    """What a pull had seen."""
+    return {"tags": list(tags), "notes": notes}
 
 
 def plan(local: Row, theirs: Remote, *, visits: bool = False, **options: Any) -> Plan:
-    pushable = PIANO_UPDATES.with_visits() if visits else PIANO_UPDATES
-    return make_plan("pianos", pushable.fields, local, theirs, **options)
+    return (with_visits(PIANO_UPDATES) if visits else PIANO_UPDATES).plan(local, theirs, **options)
 
 
 def sent(found: Plan) -> dict[str, Any]:
@@ -120,15 +130,15 @@ def test_an_unknown_status_is_a_problem_and_stops_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("seen", "at", "expected"),
     [
-        (Known(("TOP",)), LATER, "ours"),  # Gazelle changed something else since
-        (Known(("NORMAL",)), EARLIER, "ours, told"),
-        (Known(("NORMAL",)), LATER, "theirs"),
+        (known(("TOP",)), LATER, "ours"),  # Gazelle changed something else since
+        (known(("NORMAL",)), EARLIER, "ours, told"),
+        (known(("NORMAL",)), LATER, "theirs"),
         (None, EARLIER, "ours"),  # the edit was made in sight of TOP
         (None, LATER, "theirs"),
     ],
 )
 def test_a_row_that_was_never_sent_is_compared_with_what_its_editor_could_see(
-    seen: Known | None, at: datetime, expected: str
+    seen: Values | None, at: datetime, expected: str
 ) -> None:
     found = plan(row(None, status="problematic", seen=seen), remote("TOP", at=at))
     if expected == "theirs":
@@ -143,10 +153,10 @@ def test_tags_that_are_suddenly_all_gone_are_not_written_over_until_somebody_con
     base = {"status": "top", "remote": {"tags": ["GRAND", "TOP"]}}
     assert "GRAND" in plan(row(base, status="normal"), remote()).problems["status"]
     assert plan(row(base, status="top"), remote()).is_quiet, "emptiness is not followed either"
-    pulled = Known(("GRAND", "TOP"))
+    pulled = known(("GRAND", "TOP"))
     assert plan(row(None, status="normal", pulled=pulled), remote()).problems
     assert plan(row(base, status="normal", attempts=9), remote()).problems, "asking often confirms nothing"
-    confirmed = plan(row(base, status="normal", pulled=Known(())), remote())
+    confirmed = plan(row(base, status="normal", pulled=known(())), remote())
     assert sent(confirmed) == {"update_tags": {"tags": ["NORMAL"]}}
 
 
@@ -232,7 +242,7 @@ def test_a_base_that_names_no_text_of_its_readings_means_the_text_that_was_sent_
 
 @pytest.mark.parametrize(("kept", "written"), [(None, 440), (442, 440), (4420, 4400)])
 def test_a_pitch_is_written_in_the_unit_of_the_pianos_other_pitches(kept: int | None, written: int) -> None:
-    measured = {"msr_1": {"a4Pitch": None}, "msr_2": {"a4Pitch": kept}}
+    measured: dict[str, Values] = {"msr_1": {"a4Pitch": None}, "msr_2": {"a4Pitch": kept}}
     found = plan(row(None, notes="440Hz"), remote(measurements=measured))
     assert sent(found)["add_measurement"]["a4Pitch"] == written
 

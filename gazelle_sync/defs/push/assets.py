@@ -23,7 +23,8 @@ from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Plural
 from gazelle_sync.push import pushables
-from gazelle_sync.push.pushables import PUSHABLES, Pushable
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.registry import CHECKS, PUSH, evaluate_all

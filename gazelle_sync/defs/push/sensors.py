@@ -14,8 +14,9 @@ import dagster as dg
 from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.push import outage, rows
+from gazelle_sync.push import outage
 from gazelle_sync.push.pushables import PUSHABLES
+from gazelle_sync.push.store import Store
 from gazelle_sync.runtime.logs import unexpected_errors_reported
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
@@ -42,7 +43,7 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> dg.RunRequest 
         if pending(settings.database_url):
             return dg.SkipReason("The database is not up to date yet: the next run migrates it.")
         with borrow(settings.database_url) as connection:
-            if not any(rows.is_due(connection, pushable) for pushable in PUSHABLES):
+            if not any(Store(connection, pushable).is_due() for pushable in PUSHABLES):
                 return dg.SkipReason("Gazelle has every edit, or the next try of the others lies ahead.")
             held_back = _held_back(connection, settings)
         if held_back:

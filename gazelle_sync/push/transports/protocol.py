@@ -1,14 +1,15 @@
-"""What every transport of edits offers, and the values that pass between it and the push."""
+"""How edits travel: what a kind of record says of itself, what a transport offers, the values that pass between."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from gazelle_sync.errors import ApiError
-from gazelle_sync.push.model import Action, JsonValue, Remote
+from gazelle_sync.errors import AnswerUnreadable, ApiError
+from gazelle_sync.i18n import gettext
+from gazelle_sync.push.model import Action, Item, JsonValue, Remote, Values
 
 Read = Remote | None | ApiError
 """A record, or None where Gazelle has none, or why this one cannot be read."""
@@ -20,7 +21,7 @@ class Wanted:
 
     Attributes:
         id: External id.
-        since: Also its entries from this instant on; None: no entries.
+        since: Also what belongs to it from this instant on; None: only what comes with the record.
     """
 
     id: str
@@ -28,8 +29,21 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Sending:
+    """An action on its way.
+
+    Attributes:
+        action: What.
+        remote: The record as it was read.
+    """
+
+    action: Action
+    remote: Remote
+
+
+@dataclass(frozen=True)
 class Sent:
-    """What came of a request.
+    """What came of an action that Gazelle has.
 
     Attributes:
         response: What to keep in the log.
@@ -38,57 +52,220 @@ class Sent:
         before: The record that the write replaced, where the answer says so.
     """
 
-    response: Mapping[str, JsonValue] = field(default_factory=dict)
+    response: Values = field(default_factory=dict)
     created_id: str | None = None
     after: Remote | None = None
     before: Remote | None = None
 
 
+class NotSent(Exception):
+    """An earlier one ended the run: this action was not sent."""
+
+
+Result = Sent | ApiError | NotSent
+
+
+@dataclass(frozen=True)
+class Query:
+    """A root field of a document.
+
+    Attributes:
+        root: Its name.
+        arguments: Name → GraphQL type and value.
+        selection: What is asked for of its value.
+        place: Distinguishes it from other fields about the same record.
+    """
+
+    root: str
+    arguments: Mapping[str, tuple[str, JsonValue]]
+    selection: str
+    place: str = "n"
+
+
+@dataclass(frozen=True)
+class Update:
+    """An action that writes an attribute of a record. Sending it twice changes nothing.
+
+    Attributes:
+        attribute: Which.
+        said_as: What the payload calls it.
+        root: The mutation.
+        input_type: Of its `input`.
+        field: Of the input.
+        member: Of the mutation's payload: the record as it is now.
+        selection: What is asked for of it.
+        parse: That record's body and its id → the record.
+        rest: Id and value → method, path and body of the REST endpoint; None: there is none.
+    """
+
+    attribute: str
+    said_as: str
+    root: str
+    input_type: str
+    field: str
+    member: str
+    selection: str
+    parse: Callable[[Any, str], Remote]
+    rest: Callable[[str, JsonValue], tuple[str, str, dict[str, JsonValue]]] | None = None
+
+    def mutation(self, action: Action, remote: Remote) -> Query:
+        """The field of the document."""
+        return self._field(remote, {self.field: action.payload[self.said_as]})
+
+    def nothing(self, remote: Remote) -> Query:
+        """The same mutation of nothing: its answer tells what the real one, right after it, replaces."""
+        return self._field(remote, {})
+
+    def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
+        """What the mutation's payload says.
+
+        Raises:
+            AnswerUnreadable: Whether it was done is not known.
+        """
+        after = self.parse(member(payload, self.root, self.member), remote.id)
+        return Sent({self.member: after.as_before()}, after=after)
+
+    def has(self, remote: Remote, payload: Values) -> bool:
+        """Whether a record already says what the action writes."""
+        wanted, held = payload.get(self.said_as), remote.get(self.attribute)
+        return bool(wanted == held or (not wanted and not held))
+
+    def _field(self, remote: Remote, values: Values) -> Query:
+        arguments: dict[str, tuple[str, JsonValue]] = {
+            "id": ("String!", remote.id), "input": (f"{self.input_type}!", dict(values)),
+        }  # fmt: skip
+        return Query(self.root, arguments, f"{self.member} {{ {self.selection} }}")
+
+
+@dataclass(frozen=True)
+class Create:
+    """An action that makes something. Sending it twice makes two, so it is looked for before it is sent again.
+
+    Attributes:
+        root: The mutation.
+        arguments: Payload and record → its arguments. It may raise `WriteRefused`.
+        member: Of the mutation's payload: what was made.
+        selection: What is asked for of it.
+        collection: Where it is found again, of `Remote.items`.
+        same: Item's values, payload → whether the item may be what the action made.
+        deletion: The mutation that deletes it by id.
+        rest: Id and payload → method, path and body of the REST endpoint; None: there is none.
+        makes_record: Whether it makes the record itself.
+        is_dated: Whether it is looked for from an instant on.
+    """
+
+    root: str
+    arguments: Callable[[Values, Remote], dict[str, tuple[str, JsonValue]]]
+    member: str
+    selection: str
+    collection: str
+    same: Callable[[Values, Values], bool]
+    deletion: str
+    rest: Callable[[str, Values], tuple[str, str, dict[str, JsonValue]]] | None = None
+    makes_record: bool = False
+    is_dated: bool = True
+
+    def mutation(self, action: Action, remote: Remote) -> Query:
+        """The field of the document."""
+        return Query(self.root, self.arguments(action.payload, remote), f"{self.member} {{ {self.selection} }}")
+
+    def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
+        """What the mutation's payload says; see `Update.sent`."""
+        made = member(payload, self.root, self.member)
+        return Sent({self.member: made}, created_id=str(made["id"]))
+
+    def found(self, remote: Remote, payload: Values) -> list[Item]:
+        """What the action may have made, among what belongs to a record."""
+        return [item for item in remote.items.get(self.collection, ()) if self.same(item.values, payload)]
+
+    def made_id(self, response: Values) -> str | None:
+        """Under which id Gazelle deletes it; None where the answer did not say."""
+        for name in (self.member, "comment"):
+            made = response.get(name)
+            if isinstance(made, dict) and made.get("id"):
+                return str(made["id"])
+        return None
+
+
+class Kind(Protocol):
+    """A kind of record at Gazelle: how it is read, and what each action on it comes to."""
+
+    @property
+    def operations(self) -> Mapping[str, Update | Create]:
+        """Name of an action → what it comes to."""
+        ...
+
+    def queries(self, wanted: Wanted, page: int) -> list[Query]:
+        """What is asked for to read a record; lists inside it by pages of a size."""
+        ...
+
+    def record(self, wanted: Wanted, answers: Mapping[str, Any], pages: Pages) -> Remote | None:
+        """The record in the answers to its queries, by their places; None: Gazelle has none.
+
+        Raises:
+            AnswerUnreadable: A part that is written over is missing: absent is not empty.
+        """
+        ...
+
+    def holds(self, remote: Remote) -> dict[str, JsonValue]:
+        """What a pull would bring of the record, as the declaration's `pulled` says it."""
+        ...
+
+    def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
+        """What of the record is kept with the row, to tell emptiness from a fault of the API."""
+        ...
+
+
+Pages = Callable[[str, Mapping[str, JsonValue]], dict[str, Any]]
+"""Asks for another page of a list: name of an operation, its variables."""
+
+
 class Transport(Protocol):
-    """Reads and writes records at Gazelle."""
+    """Reads and writes records of one kind at Gazelle."""
 
     name: str
+    is_batched: bool
+    """Whether many actions go at once, and their answers tell what they replaced."""
 
     @property
     def api_ahead(self) -> timedelta | None:
         """How far Gazelle's clock is ahead of this machine's; None before the first answer."""
         ...
 
-    def read(self, wanted: Sequence[Wanted]) -> dict[str, Read]:
-        """Read records, many to a request.
+    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+        """Read records, many to a request, by id.
+
+        Args:
+            wanted: Which.
+            is_look_up: Whether something is looked for that came to no answer.
 
         Raises:
             ApiError: Gazelle cannot be asked at all.
         """
         ...
 
-    def send(self, action: Action, remote: Remote) -> Sent:
-        """Send one action, once.
+    def send(self, batch: Sequence[Sending]) -> list[Result]:
+        """Send actions, each once; what came of each, in their order.
 
-        Raises:
-            WriteRefused: Gazelle says what is wrong with it.
-            ApiError: `gazelle.client.may_have_been_taken` says whether it may have been done all the same.
+        An `ApiError` says what was wrong with it: `may_have_been_taken` says whether it may have been done all the
+        same.
         """
         ...
 
-    def find(self, piano_id: str, name: str, payload: Mapping[str, JsonValue], since: datetime | None) -> list[str]:
-        """Ids of everything at Gazelle that a create may have made.
 
-        Args:
-            piano_id: External id.
-            name: The action's name.
-            payload: The action's payload.
-            since: For comments: from which instant on.
+def member(payload: Mapping[str, Any], operation: str, name: str) -> dict[str, Any]:
+    """The record that a mutation made or changed.
 
-        Raises:
-            ApiError: Gazelle cannot be asked.
-        """
-        ...
+    Raises:
+        AnswerUnreadable: There is none: whether it was done is not known.
+    """
+    made = payload.get(name)
+    if not isinstance(made, dict) or not made.get("id"):
+        raise lacks(operation, name)
+    return made
 
-    def take_back(self, name: str, created_id: str) -> None:
-        """Delete what a create made.
 
-        Raises:
-            ApiError: Gazelle does not.
-        """
-        ...
+def lacks(operation: str, name: str, record: str | None = None) -> AnswerUnreadable:
+    """The error for an answer without a field that was asked for, of a record or as a whole."""
+    said = gettext("the answer holds no {name}", name=name)
+    return AnswerUnreadable(operation, f"{record}: {said}" if record else said)

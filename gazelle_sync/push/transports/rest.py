@@ -1,63 +1,63 @@
-"""The REST endpoints: tags, comments and details of a piano."""
+"""The REST endpoints: one request an action. What has none (measurements, deletions, products) goes by GraphQL."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.errors import AnswerUnreadable, ApiError
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.model import Action, JsonValue, Remote
-from gazelle_sync.push.transports.protocol import Sent
-from gazelle_sync.push.transports.reading import GazelleRecords
+from gazelle_sync.push.model import Remote
+from gazelle_sync.push.transports.graphql import GraphqlTransport, ends_run
+from gazelle_sync.push.transports.protocol import Create, NotSent, Result, Sending, Sent, Update
 
 
-class RestTransport(GazelleRecords):
-    """See `Transport`. A comment carries no date over REST: the day of a service travels in `last_serviced`."""
+class RestTransport(GraphqlTransport):
+    """See `Transport`. Reads by GraphQL; its answers do not tell what a write replaced."""
 
     name = "rest"
+    is_batched = False
 
-    def send(self, action: Action, remote: Remote) -> Sent:
+    def send(self, batch: Sequence[Sending]) -> list[Result]:
         """See `Transport`."""
-        path = f"/api/v1/pianos/{quote(remote.id, safe='')}"
-        given = action.payload
-        if action.name == "update_tags":
-            return self._patched(remote, f"{path}/tags", {"tags": given["tags"]}, tags=tuple(given["tags"]))
-        if action.name == "update_piano":
-            payload = {"observations": given["observations"]}
-            return self._patched(remote, path, payload, notes=given["observations"] or None)
-        if action.name == "set_serviced":
-            day = given["last_serviced"]
-            return self._patched(remote, path, {"last_serviced": day}, last_serviced=date.fromisoformat(day))
-        if action.name == "add_measurement":
-            return self.add_measurement(action, remote)
-        return self._comment(f"{path}/comments", given)
+        results: list[Result] = []
+        for one in batch:
+            if results and ends_run(results[-1]):
+                results += [NotSent()] * (len(batch) - len(results))
+                break
+            operation = self.kind.operations.get(one.action.name)
+            if operation is None or operation.rest is None:
+                results += super().send([one])
+                continue
+            try:
+                results.append(self._sent(one, operation))
+            except ApiError as error:
+                results.append(error)
+        return results
 
-    def _patched(self, remote: Remote, path: str, payload: Mapping[str, JsonValue], **sent: Any) -> Sent:
-        answer = self.client.write_rest(f"PATCH {path}", "PATCH", path, payload)
-        said: dict[str, Any] = {}
-        if isinstance(tags := answer.get("tags"), list) and all(isinstance(tag, str) for tag in tags):
-            said["tags"] = tuple(tags)
-        if "observations" in answer and isinstance(answer["observations"], str | None):
-            said["notes"] = answer["observations"]
-        if stamp := parse_instant(answer.get("updated_at")):
-            said["updated_at"] = stamp
-        if "tags" in sent and said.get("tags", sent["tags"]) != sent["tags"]:
-            raise AnswerUnreadable(f"PATCH {path}", gettext("Gazelle answered with other tags than were sent"))
-        after = replace(remote, **{**sent, **said})
+    def _sent(self, one: Sending, operation: Update | Create) -> Sent:
+        if operation.rest is None:
+            raise TypeError(one.action.name)
+        if isinstance(operation, Update):
+            value = one.action.payload[operation.said_as]
+            method, path, body = operation.rest(one.remote.id, value)
+            answer = self.client.write_rest(f"{method} {path}", method, path, body)
+            return self._updated(one, operation, answer, f"{method} {path}")
+        method, path, body = operation.rest(one.remote.id, one.action.payload)
+        answer = self.client.write_rest(f"{method} {path}", method, path, body)
+        made = {"id": answer.get("id"), "created_at": answer.get("created_at")}
+        return Sent({"comment": made}, created_id=str(made["id"]) if made["id"] else None)
+
+    def _updated(self, one: Sending, operation: Update, answer: dict[str, Any], asked: str) -> Sent:
+        """The record as the answer says it is, or else as it was sent."""
+        sent = one.action.payload[operation.said_as]
+        values = {operation.attribute: sent or None if isinstance(sent, str) else sent}
+        for attribute, name, kinds in (("tags", "tags", list), ("notes", "observations", str | None)):
+            if name in answer and isinstance(answer[name], kinds):
+                values[attribute] = answer[name]
+        if isinstance(sent, list) and values[operation.attribute] != sent:
+            raise AnswerUnreadable(asked, gettext("Gazelle answered with other tags than were sent"))
+        stamp = parse_instant(answer.get("updated_at")) or one.remote.updated_at
+        after = one.remote.now(Remote(one.remote.id, values, stamp))
         return Sent({"piano": after.as_before()}, after=after)
-
-    def _comment(self, path: str, given: Mapping[str, JsonValue]) -> Sent:
-        payload = {"text": given["text"]}
-        if given.get("created_by"):
-            payload["created_by"] = given["created_by"]
-        answer = self.client.write_rest(f"POST {path}", "POST", path, payload)
-        created = answer.get("id")
-        return Sent(
-            {"comment": {"id": created, "created_at": answer.get("created_at")}},
-            created_id=str(created) if created else None,
-        )

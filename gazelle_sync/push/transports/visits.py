@@ -6,9 +6,8 @@ line of the calendar. A visit is looked for before it is made, so a lost answer 
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,9 +20,9 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import midnight
 from gazelle_sync.push.model import Action, Remote
-from gazelle_sync.push.transports.graphql import NO_CLIENT, GraphqlTransport
-from gazelle_sync.push.transports.protocol import Sent, Wanted
-from gazelle_sync.push.transports.reading import member
+from gazelle_sync.push.transports.graphql import GraphqlTransport, ends_run
+from gazelle_sync.push.transports.pianos import NO_CLIENT
+from gazelle_sync.push.transports.protocol import NotSent, Result, Sending, Sent, Wanted, member
 from gazelle_sync.runtime.logs import get_logger
 
 Visit = dict[str, Any]
@@ -44,9 +43,6 @@ NO_TECHNICIAN = Message(
 
 log = get_logger("gazelle_sync.push")
 
-_locks: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-"""Two pianos of one client are not given a visit each because two threads looked at the same moment."""
-
 _doubtful: WeakKeyDictionary[GazelleClient, set[tuple[str, str]]] = WeakKeyDictionary()
 """Client and day of the visits whose creation came to no answer in a run: no other piano is given one of its own."""
 
@@ -64,17 +60,31 @@ CUT = Message(
 class VisitTransport(GraphqlTransport):
     """The published API, with visits."""
 
-    def send(self, action: Action, remote: Remote) -> Sent:
-        """See `Transport`."""
-        if action.name != "add_service":
-            return super().send(action, remote)
-        if remote.client_id is None:
+    def send(self, batch: Sequence[Sending]) -> list[Result]:
+        """See `Transport`. A visit is several requests that build on each other: it goes alone."""
+        results = dict(enumerate(super().send([one for one in batch if one.action.name != "add_service"])))
+        others = iter(results.values())
+        found: list[Result] = []
+        for one in batch:
+            if one.action.name != "add_service":
+                found.append(next(others))
+            elif any(ends_run(result) for result in [*results.values(), *found]):
+                found.append(NotSent())
+            else:
+                try:
+                    found.append(self._serviced(one.action, one.remote))
+                except ApiError as error:
+                    found.append(error)
+        return found
+
+    def _serviced(self, action: Action, remote: Remote) -> Sent:
+        client_id = remote.get("client_id")
+        if client_id is None:
             raise WriteRefused("PushVisitCreated", gettext(NO_CLIENT), is_missing=True)
-        if remote.status == "INACTIVE":
+        if remote.get("status") == "INACTIVE":
             raise WriteRefused("PushVisitCreated", gettext("the piano is inactive and takes no service entries"))
-        with _locks[remote.client_id, action.payload["day"]]:
-            visit = self._visit(action, remote, remote.client_id)
-            return self._completed(visit, action, remote)
+        visit = self._visit(action, remote, client_id)
+        return self._completed(visit, action, remote)
 
     def _visit(self, action: Action, remote: Remote, client_id: str) -> Visit:
         """The day's visit to the client, with this piano."""
@@ -186,7 +196,12 @@ class VisitTransport(GraphqlTransport):
             reads = self.read([Wanted(piano, since) for piano in pianos[start : start + PIANOS_AT_ONCE]])
             if broken := next((read for read in reads.values() if isinstance(read, ApiError)), None):
                 raise broken
-            found.update((r.id, entry.text) for r in reads.values() if isinstance(r, Remote) for entry in r.entries)
+            found.update(
+                (r.id, str(entry.values["text"]))
+                for r in reads.values()
+                if isinstance(r, Remote)
+                for entry in r.items["entries"]
+            )
         return found
 
     def _technician(self, email: str | None) -> str:

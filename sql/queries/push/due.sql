@@ -5,7 +5,8 @@ FROM {table} AS t
 LEFT JOIN push_state AS s ON s.source_table = {source} AND s.local_id = {local}
 LEFT JOIN {production} AS p ON p.external_id = {record} AND p.deleted_at IS NULL
 WHERE NOT {hidden}
-    AND (%(keys)s::text[] IS NULL OR {record} = ANY (%(keys)s::text[]))
+    AND (%(keys)s::text[] IS NULL OR {record} = ANY (%(keys)s::text[]) OR {local} = ANY (%(keys)s::text[]))
+    AND ({record} IS NOT NULL OR %(creates)s)
     AND (%(at_once)s OR s.next_attempt_at IS NULL OR s.next_attempt_at <= clock_timestamp())
     AND (
         t.needs_sync
@@ -17,5 +18,5 @@ WHERE NOT {hidden}
             AND md5({pulled}::text) IS DISTINCT FROM s.base #>> '{{remote,digest}}'
         )
     )
-ORDER BY t.updated_at, {record}
+ORDER BY t.updated_at, {local}
 LIMIT %(limit)s

@@ -2,7 +2,7 @@
 -- the pull saw its record differ, is not looked at again at once: the pull may be a while behind. What the record says is
 -- kept as a digest, for comparison with what the pull brings.
 WITH done AS (
-    SELECT * FROM jsonb_to_recordset(%(finished)s) AS d (local_id text, record text, revision bigint, remote jsonb, holds jsonb)
+    SELECT * FROM jsonb_to_recordset(%(given)s) AS d (local_id text, record text, revision bigint, remote jsonb, holds jsonb)
 ),
 state AS (
     UPDATE push_state AS s

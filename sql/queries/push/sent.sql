@@ -1,14 +1,17 @@
--- When the same edit was sent. A row that knows nothing of the fact yet may be one that was removed and came back: for
+-- When the same edits were sent. A row that knows nothing of the fact yet may be one that was removed and came back: for
 -- it any edit that said the same counts, however often the row of old had changed its mind before.
-SELECT synced_at
-FROM sync_gazelle_logs
-WHERE status = 'success' AND undone_at IS NULL
-    AND (
-        idempotency_key = %(key)s
-        OR (
-            %(is_first)s AND entity = %(entity)s AND piano_id = %(record)s AND action = %(action)s
-            AND request -> 'settles' = %(settles)s
+SELECT a.key, found.synced_at
+FROM jsonb_to_recordset(%(actions)s) AS a (key text, is_first boolean, record text, action text, settles jsonb)
+CROSS JOIN LATERAL (
+    SELECT l.synced_at
+    FROM sync_gazelle_logs AS l
+    WHERE l.status = 'success' AND l.undone_at IS NULL AND l.source_table = {source}
+        AND (
+            l.idempotency_key = a.key
+            OR (
+                a.is_first AND l.piano_id = a.record AND l.action = a.action AND l.request -> 'settles' = a.settles
+            )
         )
-    )
-ORDER BY id DESC
-LIMIT 1
+    ORDER BY l.id DESC
+    LIMIT 1
+) AS found

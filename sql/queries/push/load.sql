@@ -2,7 +2,7 @@
 -- that was never sent, as they were when somebody edited it. Instants come as text: one that no program can hold
 -- (infinity, the year 20226) must not keep the others from being read.
 SELECT
-    {local}, {record}, t.updated_at::text, coalesce(s.edited_at, t.updated_at, clock_timestamp())::text, t.updated_by::text,
+    (SELECT count(*) > 1 FROM {table} AS o WHERE {others_record} = {record}), {local}, {record}, t.updated_at::text, coalesce(s.edited_at, t.updated_at, clock_timestamp())::text, t.updated_by::text,
     coalesce(s.revision, 0), s.base, coalesce(s.attempts, 0), seen.known,
     CASE
         WHEN p.external_id IS NOT NULL AND coalesce(
@@ -11,6 +11,7 @@ SELECT
             true
         ) THEN {pulled}
     END,
+    {parent},
     {columns}
 FROM {table} AS t
 LEFT JOIN push_state AS s ON s.source_table = {source} AND s.local_id = {local}

@@ -1,0 +1,16 @@
+"""The local tables that are pushed, parents before their children."""
+
+from __future__ import annotations
+
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables.pianos import PIANO_UPDATES, with_visits
+from gazelle_sync.settings import Settings
+
+__all__ = ["PIANO_UPDATES", "PUSHABLES", "pushables"]
+
+PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES,)
+
+
+def pushables(settings: Settings) -> tuple[Pushable, ...]:
+    """The declarations as `GAZELLE_PUSH_SERVICE` wants them."""
+    return tuple(with_visits(one) if settings.push_service == "event" else one for one in PUSHABLES)

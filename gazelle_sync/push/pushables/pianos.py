@@ -1,0 +1,267 @@
+"""What the shop notes about pianos: a status, remarks, work that was done, readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from gazelle_sync.entities import PIANOS
+from gazelle_sync.montreal import montreal_day
+from gazelle_sync.push.block import plain
+from gazelle_sync.push.fields import Block, Comment, StatusTag, as_instant, day_of, text_in
+from gazelle_sync.push.gist import gist
+from gazelle_sync.push.measurements import readings_in
+from gazelle_sync.push.messages import say
+from gazelle_sync.push.model import Action, JsonValue, Remote, Values, key_of
+from gazelle_sync.push.plan import Attribute, Draft
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.transports.pianos import PIANO
+
+SaidOf = Callable[..., "tuple[JsonValue, str | None] | None"]
+"""What is still at Gazelle of a fact: value and text."""
+LEAST_TENTHS = 1000
+"""No piano's A4 has so many hertz."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A text that becomes a service entry, dated by the Montreal day on which the work was done.
+
+    Without that day the entry carries the day of the edit, and the day of the last service is left alone. When the day
+    is filled in later, only that is sent. The same words with another day are another service.
+
+    Attributes:
+        column: Local.
+        done_at: Column with the instant at which the work was done.
+        moves_last_service: Whether the day is also entered as the last service (a visit does that by itself).
+    """
+
+    column: str
+    done_at: str
+    moves_last_service: bool = True
+    dependents: ClassVar[tuple[str, ...]] = ("set_serviced",)
+
+    def stays(self, action: str, settles: Values, said: SaidOf) -> bool:
+        """See `Pushable.dependents`. A later run's work of the same day needed no other entry of that day."""
+        day = said(self.done_at, is_any=True) if action == "set_serviced" else None
+        return day is not None and day[0] == settles.get("serviced")
+
+    def settles_with(self, action: str, settles: Values) -> dict[str, JsonValue]:
+        """The day of the last service came from the day on which the work was done."""
+        return {self.done_at: settles.get("serviced")} if action == "set_serviced" else {}
+
+    def plan(self, draft: Draft) -> None:
+        """One entry, then the day of the last service."""
+        ours, base = plain(text_in(draft.row, self.column)), plain(draft.base.get(self.column))
+        done_at = draft.row.values.get(self.done_at)
+        day, base_day = day_of(done_at), draft.base.get(self.done_at)
+        if not ours:
+            if base:
+                draft.plan.settles |= {self.column: None, self.done_at: day}
+            return
+        is_corrected = bool(day and base_day and day < base_day and ours == base)
+        if ours != base or (day and base_day and day != base_day):
+            at = done_at if isinstance(done_at, datetime) else draft.row.updated_at
+            payload = {
+                "text": text_in(draft.row, self.column),
+                "day": day or montreal_day(draft.row.updated_at).isoformat(),
+                "created_at": as_instant(at),
+                "created_by": draft.row.updated_by,
+            }
+            draft.plan.actions.append(
+                Action(
+                    name="add_service",
+                    field=self.column,
+                    payload=payload,
+                    settles={self.column: ours, self.done_at: day},
+                    identity=draft.identity("add_service", self.column, ours, day),
+                    is_create=True,
+                    shown=("", f"{payload['day']}: {ours}"),
+                    remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
+                    shared=None if self.moves_last_service else f"{draft.remote.get('client_id')} {payload['day']}",
+                )
+            )
+        elif day != base_day:
+            draft.plan.settles[self.done_at] = day
+        if day and self.moves_last_service and draft.base.get("serviced") != day:
+            self._move_last_service(draft, day)
+
+    def _move_last_service(self, draft: Draft, day: str) -> None:
+        """A later service that Gazelle knows of is not set back, but for a day that we entered, which was corrected.
+
+        That one goes back to the day that is right, or to the one which it had replaced, if that is later.
+        """
+        last: str | None = draft.remote.get("last_serviced")
+        is_ours = last is not None and last == draft.base.get("serviced.written")
+        replaced = draft.base.get("serviced.replaced") if is_ours else last
+        target = max(day, replaced or day) if is_ours else day
+        if last is not None and (last == target or (last > day and not is_ours)):
+            draft.plan.settles["serviced"] = day
+            return
+        draft.values["last_serviced"] = target
+        for fact, value in (("serviced", day), ("serviced.written", target), ("serviced.replaced", replaced)):
+            draft.settled_by("last_serviced", fact, value, after=self.column)
+
+
+@dataclass(frozen=True)
+class LastService:
+    """The day of the last service, as an attribute that is put back: see `fields.Written`."""
+
+    column: str = "serviced"
+    attribute: str = "last_serviced"
+
+    def plan(self, draft: Draft) -> None:
+        """`Service` says what it should be."""
+
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """See `Written`."""
+        return (before, False) if now == wrote else (now, now != before)
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """Nothing: the log knows which day was agreed on before."""
+        return {}
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """See `Written`."""
+        return bool(one == other)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Readings written into texts (`23°, 47%, 440Hz`) become a measurement; the same ones in two new texts, one.
+
+    They belong to the text that they stand in: a new text with the readings of the last one is a new measurement.
+
+    Attributes:
+        columns: Texts to look into.
+        done_at: Column with the instant of the visit, whose Montreal day the measurement carries.
+    """
+
+    columns: tuple[str, ...]
+    done_at: str
+    dependents: ClassVar[tuple[str, ...]] = ("add_measurement",)
+
+    def stays(self, action: str, settles: Values, said: SaidOf) -> bool:
+        """See `Pushable.dependents`."""
+        if action != "add_measurement":
+            return False
+        for column in self.columns:
+            agreed, text = settles.get(f"readings.{column}"), said(column)
+            if agreed and text is not None and self.stands_in(text[1], agreed):
+                return True
+        return False
+
+    def said_with(self, texts: Values, said: Callable[[list[str]], Mapping[str, Any]]) -> dict[str, JsonValue]:
+        """Readings of the texts that a row goes back to, where they are at Gazelle: they are not measured again."""
+        facts: dict[str, JsonValue] = {}
+        for column in self.columns:
+            fact = f"readings.{column}"
+            if column not in texts or (found := said([fact]).get(fact)) is None:
+                continue
+            if found.value and self.stands_in(texts[column], found.value):
+                facts[fact] = found.value
+        return facts
+
+    def plan(self, draft: Draft) -> None:
+        """A measurement for each text with readings that is new, or was said again of another day."""
+        day = day_of(draft.row.values.get(self.done_at))
+        fresh: list[tuple[dict[str, int], dict[str, JsonValue]]] = []
+        for column in self.columns:
+            fact = f"readings.{column}"
+            text = text_in(draft.row, column)
+            values = readings_in(text)
+            known = dict(draft.base.get(fact) or {})
+            known_day = known.pop("day", None)
+            # A base of an earlier version names no text: then it is the one that was sent last.
+            known_text = known.pop("text", None) or _mark(draft.base.get(column))
+            is_of_another_day = bool(day and known_day and day != known_day)
+            if values == known and not (values and (known_text != _mark(text) or is_of_another_day)):
+                continue
+            said = {**values, "text": _mark(text), **({"day": day} if day else {})} if values else None
+            same = next((settles for others, settles in fresh if others == values), None)
+            if not values:
+                draft.plan.settles[fact] = None
+            elif same is not None:
+                same[fact] = said
+            else:
+                fresh.append((values, {fact: said}))
+        for values, settles in fresh:
+            draft.plan.actions.append(self._action(draft, values, settles, day))
+
+    def stands_in(self, text: str | None, agreed: Mapping[str, JsonValue]) -> bool:
+        """Whether readings that became base (a value of `settles`) are those of a text."""
+        known = {name: value for name, value in agreed.items() if name not in ("text", "day")}
+        return known == readings_in(text) and agreed.get("text") in (None, _mark(text))
+
+    def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
+        fact = next(iter(settles))
+        payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
+        if "a4Pitch" in values and _keeps_tenths(draft.remote):
+            payload["a4Pitch"] = values["a4Pitch"] * 10
+        return Action(
+            name="add_measurement",
+            field=fact,
+            payload=payload,
+            settles=settles,
+            identity=draft.identity("add_measurement", fact, values, day),
+            is_create=True,
+            shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
+        )
+
+
+def _keeps_tenths(remote: Remote) -> bool:
+    """Whether this piano's pitches are kept in tenths of a hertz; the API only says that they are whole numbers."""
+    known = [item.values.get("a4Pitch") for item in remote.items.get("measurements", ())]
+    return any(isinstance(pitch, int) and pitch >= LEAST_TENTHS for pitch in known)
+
+
+def _mark(text: JsonValue) -> str:
+    """Stands for what a text says: the same for the same text, whatever a program did to its blanks."""
+    return key_of(gist(str(text or "")))[:12]
+
+
+PIANO_UPDATES = Pushable(
+    entity=PIANOS,
+    table="vincent_dindy_piano_updates",
+    key="gazelle_id",
+    record_key="gazelle_id",
+    columns=("status", "notes", "observations", "travail", "completed_at"),
+    instants=("completed_at",),
+    hidden="is_hidden",
+    fields=(
+        StatusTag(
+            "status",
+            {
+                "needs_replacement": "A_REMPLACER",
+                "problematic": "PROBLEMATIQUE",
+                "normal": "NORMAL",
+                "top": "TOP",
+            },
+        ),
+        Block("observations", label="observations"),
+        Comment("notes"),
+        Service("travail", done_at="completed_at"),
+        LastService(),
+        Measured(("travail", "notes", "observations"), done_at="completed_at"),
+    ),
+    attributes={
+        "tags": Attribute("update_tags", "tags", empty=[]),
+        "notes": Attribute("update_piano", "observations", empty=""),
+        "last_serviced": Attribute("set_serviced", "last_serviced"),
+    },
+    kind=PIANO,
+    pulled="jsonb_build_object('tags', to_jsonb(p.gazelle_tags), 'notes', coalesce(p.notes, ''))",
+    seen="jsonb_build_object('tags', b.raw_data -> 'tags', 'notes', b.raw_data -> 'notes')",
+    names="concat_ws(', ', nullif(concat_ws(' ', p.make, p.model, p.serial_number), ''), "
+    "(SELECT c.display_name FROM gazelle_clients AS c WHERE c.external_id = p.client_external_id))",
+    known_by="lower(btrim(p.serial_number))",
+    refuses_nameless=True,
+)
+
+
+def with_visits(pushable: Pushable) -> Pushable:
+    """The same where a visit makes the service entry, which moves the service history by itself."""
+    fields = [replace(f, moves_last_service=False) if isinstance(f, Service) else f for f in pushable.fields]
+    return pushable.with_fields(fields)

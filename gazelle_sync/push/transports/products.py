@@ -1,0 +1,75 @@
+"""Products at Gazelle (master service items): their price and names, by `updateMasterServiceItem`.
+
+There is no query for one of them by id: the account's whole list is read, once for any number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gazelle_sync.errors import AnswerUnreadable
+from gazelle_sync.i18n import gettext
+from gazelle_sync.montreal import parse_instant
+from gazelle_sync.push.model import JsonValue, Remote
+from gazelle_sync.push.transports.protocol import Create, Pages, Query, Update, Wanted, lacks
+from gazelle_sync.reconcile.product import in_language
+
+
+class ProductKind:
+    """See `Kind`."""
+
+    def __init__(self) -> None:
+        self.operations: Mapping[str, Update | Create] = {
+            "update_price": _update("amount"),
+            "update_name": _update("name"),
+        }
+
+    def queries(self, wanted: Wanted, page: int) -> list[Query]:
+        """See `Kind`."""
+        return [Query("allMasterServiceItems", {}, "...PushedProduct")]
+
+    def record(self, wanted: Wanted, answers: Mapping[str, Any], pages: Pages) -> Remote | None:
+        """See `Kind`. An empty list is never believed: an account has a price list."""
+        listed = answers.get("n")
+        if not isinstance(listed, list) or not listed:
+            raise lacks("PushRead", "allMasterServiceItems", wanted.id)
+        body = next((one for one in listed if isinstance(one, dict) and one.get("id") == wanted.id), None)
+        return None if body is None else product_of(body, wanted.id)
+
+    def holds(self, remote: Remote) -> dict[str, JsonValue]:
+        """See `Kind`; names as the pull reads them."""
+        names = {locale: in_language(locale[:2])(remote.get("name")) for locale in ("fr_CA", "en_US")}
+        return {"amount": remote.get("amount"), "name": names}
+
+    def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
+        """See `Kind`."""
+        return {}
+
+
+def product_of(body: Any, product_id: str) -> Remote:
+    """A product's body as the push sees it.
+
+    Raises:
+        AnswerUnreadable: A part that is written over is missing: absent is not empty.
+    """
+    if not isinstance(body, dict) or body.get("id") != product_id:
+        said = gettext("asked for {id}, Gazelle answered with another record", id=product_id)
+        raise AnswerUnreadable("PushRead", said)
+    amount, name = body.get("amount", ...), body.get("name", ...)
+    if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
+        raise lacks("PushRead", "amount", product_id)
+    if name is not None and not isinstance(name, dict | str):
+        raise lacks("PushRead", "name", product_id)
+    values = {"amount": amount, "name": name, "is_archived": bool(body.get("isArchived"))}
+    return Remote(product_id, values, parse_instant(body.get("updatedAt")))
+
+
+def _update(attribute: str) -> Update:
+    return Update(
+        attribute, attribute, "updateMasterServiceItem", "PrivateMasterServiceItemInput", attribute,
+        "masterServiceItem", "...PushedProduct", product_of,
+    )  # fmt: skip
+
+
+PRODUCT = ProductKind()

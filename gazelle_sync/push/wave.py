@@ -1,0 +1,638 @@
+"""A wave of rows on its way: read → plan → intents → send → confirm, each step for all of them at once.
+
+Each step is a transaction that leaves the database true if the process dies on the next line. What happens to one row
+stops only that row, but for what concerns every row (`RunAborted`).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import httpx
+import psycopg
+
+from gazelle_sync.errors import (
+    ApiError,
+    ApiUnavailable,
+    ApiUnreachable,
+    CredentialsRefused,
+    GazelleSyncError,
+    RequestRefused,
+    WriteRefused,
+)
+from gazelle_sync.montreal import MONTREAL, parse_instant
+from gazelle_sync.push.messages import action_name, say
+from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row
+from gazelle_sync.push.plan import Draft, written
+from gazelle_sync.push.store import Changes, Intent, Search, Store, Written
+from gazelle_sync.push.transports.graphql import ends_run
+from gazelle_sync.push.transports.protocol import (
+    Create,
+    NotSent,
+    Read,
+    Result,
+    Sending,
+    Sent,
+    Transport,
+    Update,
+    Wanted,
+)
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import affects_every_row
+
+ROUNDS = 3
+"""How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
+BACK = timedelta(days=1)
+"""Entries are looked for from a day before the instant that they should carry: clocks differ."""
+PATIENCE_S = 5.0
+"""So long a run itself waits for the end of a doubt; one that lasts longer is left to a later push."""
+LOOK_EVERY_S = 0.5
+LONGEST_REASON = 200
+
+log = get_logger("gazelle_sync.push")
+
+
+class RunAborted(Exception):
+    """Nothing can be sent at all (credentials, network): the run ends, the rows that are left stay due."""
+
+
+@dataclass
+class Doubt:
+    """An action of which no answer came.
+
+    Attributes:
+        intent: What was sent.
+        reason: Why no answer came.
+        told: What the row says if it has not arrived.
+    """
+
+    intent: Intent
+    reason: str
+    told: str = ""
+
+
+@dataclass
+class Work:
+    """A row under way.
+
+    Attributes:
+        row: Local, with its base as it grows.
+        outcome: So far.
+        changes: What is not written down yet.
+        compared: Gazelle's record as it is planned against.
+        current: Gazelle's record as it is now: another one only where our write replaced an edit.
+        since: From which instant on its entries were read.
+        plan: What is to be done about it.
+        queue: Of that, what is still to be sent.
+        made: What was created since it was read.
+        doubts: What came to no answer.
+        is_fresh: Whether it was read just before something is written over.
+        is_unsure: Whether it has to be read again before anything is planned.
+        slipped: Whether a write of this plan replaced somebody's edit.
+        again: Whether it has to be planned anew.
+        is_over: Whether nothing more is done about it.
+    """
+
+    row: Row
+    outcome: Outcome
+    changes: Changes
+    compared: Remote = field(default_factory=lambda: Remote(""))
+    current: Remote = field(default_factory=lambda: Remote(""))
+    since: datetime | None = None
+    plan: Plan = field(default_factory=Plan)
+    queue: list[Action] = field(default_factory=list)
+    made: list[Action] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    is_fresh: bool = False
+    is_unsure: bool = False
+    slipped: bool = False
+    again: bool = False
+    is_over: bool = False
+
+    @classmethod
+    def of(cls, row: Row) -> Work:
+        """A row that nothing was done about yet."""
+        return cls(row, Outcome(row.name, local_id=row.local_id), Changes(row))
+
+    def fail(self, column: str, reason: str, *, is_over: bool = False) -> None:
+        """Something of it cannot be done."""
+        self.outcome.failed.setdefault(column, reason)
+        self.is_over = self.is_over or is_over
+
+
+class Wave:
+    """Brings rows of one table to Gazelle.
+
+    Args:
+        store: Of that table.
+        transport: Of its kind of record.
+        settings: For the language and the time-out: so long a request that came to no answer may still be at work.
+        before_send: Called before each request: it raises where nothing may be sent any more.
+    """
+
+    def __init__(
+        self, store: Store, transport: Transport, settings: Settings, *, before_send: Callable[[], None] = lambda: None
+    ) -> None:
+        self.store = store
+        self.transport = transport
+        self.pushable = store.pushable
+        self.language = settings.language
+        self._timeout_s = settings.timeout_s
+        self._before_send = before_send
+
+    # ---- the whole
+
+    def deliver(self, ids: Sequence[str]) -> tuple[list[Outcome], list[str], RunAborted | None]:
+        """Bring rows to Gazelle, as far as it goes.
+
+        Args:
+            ids: Local ids.
+
+        Returns:
+            What came of the rows; local ids of those that it did not come to; why, if the run has to end.
+
+        Raises:
+            DatabaseError: The database went away.
+        """
+        works = [Work.of(row) for row in self.store.load(ids)]
+        stop: RunAborted | None = None
+        try:
+            self._read(works)
+            for work in works:
+                self._alone(work, self._remember_seen)
+            for part in [works] if self.transport.is_batched else [[work] for work in works]:
+                self._rounds(part)
+        except RunAborted as aborted:
+            stop = aborted
+        left = [] if stop is None else self._untouched(works, stop)
+        done = [work for work in works if work.row.local_id not in left]
+        self._end(done)
+        return [work.outcome for work in done], left, stop
+
+    def _untouched(self, works: Sequence[Work], stop: RunAborted) -> list[str]:
+        """The rows of a wave that broke off about which nothing was done; of the others it is told."""
+        left = []
+        for work in works:
+            if work.is_over:
+                continue
+            if work.outcome.sent or work.outcome.failed:
+                work.fail(WHOLE, say(self.language, "unreachable", reason=str(stop)), is_over=True)
+                work.outcome.is_outage = True
+            else:
+                left.append(work.row.local_id)
+        return left
+
+    def _rounds(self, works: Sequence[Work]) -> None:
+        for _ in range(ROUNDS):
+            active = [work for work in works if not work.is_over]
+            if not active:
+                return
+            self._plan(active)
+            self._carry_out([work for work in active if not work.is_over])
+            for work in active:
+                work.is_over = work.is_over or not work.again
+        for work in works:
+            if not work.is_over:
+                work.fail(WHOLE, say(self.language, "keeps_changing"), is_over=True)
+
+    def preview(self, ids: Sequence[str]) -> list[tuple[Row, Plan | None, str]]:
+        """What a push would send of rows: their plans, and why there is none. It writes nothing anywhere.
+
+        Raises:
+            RunAborted: Gazelle cannot be asked.
+        """
+        works = [Work.of(row) for row in self.store.load(ids)]
+        self._read(works, writes=False)
+        found: list[tuple[Row, Plan | None, str]] = []
+        readable = [work for work in works if not work.is_over]
+        for work in readable:
+            self._remember_seen(work)
+            work.plan = self._planned(work)
+        sent = self.store.sent_before((work.row, action) for work in readable for action in work.plan.actions)
+        for work in works:
+            work.plan.actions = [action for action in work.plan.actions if action.key not in sent]
+            reason = work.outcome.failed.get(WHOLE, "")
+            found.append((work.row, None if work.is_over else work.plan, reason))
+        return found
+
+    # ---- reading
+
+    @property
+    def _api_ahead(self) -> timedelta:
+        """How far Gazelle's clock is ahead of the database's; nothing before the first answer."""
+        ahead = self.transport.api_ahead
+        return timedelta(0) if ahead is None else ahead - self._database_ahead
+
+    @cached_property
+    def _database_ahead(self) -> timedelta:
+        """How far the database's clock is ahead of this machine's."""
+        if self.store.clock_ahead is not None:
+            return self.store.clock_ahead
+        row = self.store.connection.execute("SELECT clock_timestamp()").fetchone()
+        return row[0] - datetime.now(UTC) if row else timedelta(0)
+
+    def _back(self) -> timedelta:
+        """How far back entries are looked for: Gazelle dates some by its own clock, which may be far behind."""
+        behind = -self._api_ahead
+        return BACK + behind if behind > BACK / 2 else BACK
+
+    def _wanted(self, row: Row) -> Wanted:
+        """What must be read of a row's record: its recent entries only where a comment will be added."""
+        stub = Remote(row.key, {name: one.empty for name, one in self.pushable.attributes.items()}, row.updated_at)
+        dated = [parse_instant(action.payload.get("created_at")) for action in self.pushable.plan(row, stub).actions]
+        instants = [instant for instant in dated if instant is not None]
+        return Wanted(row.key, min(instants) - self._back() if instants else None)
+
+    def _read(self, works: Sequence[Work], *, writes: bool = True) -> None:
+        """Read the records of some rows; those that cannot be read say why."""
+        wanted: dict[str, Wanted] = {}
+        back = self._back()
+        for work in works:
+            self._alone(work, lambda work: wanted.update({work.row.local_id: self._wanted(work.row)}))
+        reads = self.ask([wanted[work.row.local_id] for work in works if not work.is_over])
+        for work in works:
+            if work.is_over:
+                continue
+            read = reads[work.row.key]
+            if not isinstance(read, Remote):
+                reason = self.unreadable(work.row.name, read)
+                work.fail(WHOLE, reason, is_over=True)
+                if writes:
+                    work.changes.note("read", WHOLE, "error", reason)
+                continue
+            work.since = wanted[work.row.local_id].since
+            work.compared = work.current = read
+            work.made.clear()
+            # Only the first answer told how far Gazelle's clock is behind: perhaps too few entries were read.
+            work.is_unsure = work.since is not None and self._back() != back
+
+    def ask(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+        """Read records.
+
+        Raises:
+            RunAborted: Gazelle cannot be asked at all.
+        """
+        if not wanted:
+            return {}
+        try:
+            return self.transport.read(list(dict.fromkeys(wanted)), is_look_up=is_look_up)
+        except ApiError as error:
+            raise RunAborted(str(error)) from error
+
+    def unreadable(self, name: str, read: ApiError | None) -> str:
+        """Why nothing can be done with a record."""
+        if read is None:
+            return say(self.language, "no_record", id=name)
+        return say(self.language, "unreachable", reason=str(read))
+
+    def _remember_seen(self, work: Work) -> None:
+        """For a row that was never sent, and that no pull had read: what its editor could see is the record as found.
+
+        Remembered for the length of the run: an edit at Gazelle while we work makes the record newer than the row.
+        """
+        if work.row.base is not None or work.row.seen is not None:
+            return
+        draft = Draft(self.pushable.table, work.row, work.compared, self._api_ahead)
+        if draft.ours_is_newer:
+            work.row = replace(work.row, seen=work.compared.values)
+
+    # ---- planning
+
+    def _planned(self, work: Work) -> Plan:
+        return self.pushable.plan(
+            work.row, work.compared, current=work.current, api_ahead=self._api_ahead, language=self.language
+        )
+
+    def _plan(self, works: Sequence[Work]) -> None:
+        """Plan rows against Gazelle as it is now."""
+        self._flush(works)
+        self._read([work for work in works if work.is_unsure and not work.is_over])
+        for work in works:
+            self._alone(work, self._plan_one)
+        if not self.transport.is_batched:  # what is written over is read just before
+            stale = [
+                work for work in works
+                if not work.is_over and not work.is_fresh and not all(one.is_create for one in work.plan.actions)
+            ]  # fmt: skip
+            self._read(stale)
+            for work in stale:
+                self._alone(work, self._plan_one)
+                work.is_fresh = True
+        works = [work for work in works if not work.is_over]
+        sent = self.store.sent_before((work.row, action) for work in works for action in work.plan.actions)
+        shared = {one.shared for work in works for one in work.plan.actions if one.shared}
+        doubts = self.store.shared_doubts(sorted(shared))
+        for work in works:
+            self._queue(work, sent, doubts)
+
+    def _plan_one(self, work: Work) -> None:
+        work.plan = self._planned(work)
+        work.again = work.slipped = False
+
+    def _queue(self, work: Work, sent: dict[str, datetime], doubts: Sequence[tuple[str, str, datetime]]) -> None:
+        """What of a plan needs no request, and what is to be sent."""
+        work.changes.settles |= work.plan.settles
+        work.queue = []
+        for column, reason in work.plan.problems.items():
+            if column not in work.outcome.failed:
+                work.fail(column, reason)
+                work.changes.note("plan", column, "error", reason)
+        for action in work.plan.actions:
+            if (when := sent.get(action.key)) is not None:  # its row was deleted here, and came back
+                reason = say(self.language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")
+                work.changes.note(action.name, action.field, "skipped", reason, action.key)
+                work.changes.settles |= action.settles
+                continue
+            others = [
+                until for what, record, until in doubts if what == action.shared and record != work.row.name
+            ]  # fmt: skip
+            if others and action.shared:
+                named = action_name(self.language, action.name)
+                work.fail(action.field, say(self.language, "shared_doubt", action=named, until=shown(max(others))))
+                continue
+            work.queue.append(action)
+
+    # ---- sending
+
+    def _carry_out(self, works: Sequence[Work]) -> None:
+        """Send what the plans say, what depends on something else after that."""
+        while batch := [(work, self._intent(work, one)) for work in works for one in self._sendable(work)]:
+            for work, intent in batch:
+                work.changes.intents.append(intent)
+            self._flush(works)
+            batch = [(work, intent) for work, intent in batch if not work.is_over]
+            if not batch:
+                continue
+            self._before_send()
+            results = self.transport.send([Sending(intent.action, intent.remote) for _, intent in batch])
+            stop = next((result for result in results if isinstance(result, ApiError) and ends_run(result)), None)
+            for (work, intent), result in zip(batch, results, strict=True):
+                self._judge(work, intent, result, stop)
+            self._settle_doubts([work for work in works if work.doubts])
+            if stop is not None:
+                self._flush(works)
+                raise RunAborted(str(stop)) from stop
+
+    def _intent(self, work: Work, action: Action) -> Intent:
+        return Intent(action, work.current, self._search(work, action))
+
+    def _sendable(self, work: Work) -> list[Action]:
+        """What can go now: what depends on nothing that waits, and looks like nothing that goes along."""
+        if work.is_over or work.again:
+            return []
+        failed, going = work.outcome.failed, list[Action]()
+        work.queue = [one for one in work.queue if one.field not in failed and one.after not in failed]
+        waiting = {one.field for one in work.queue}
+        for action in work.queue:
+            if action.after in waiting or any(self._look_alike(action, one) for one in going):
+                continue
+            going.append(action)
+            if not self.transport.is_batched:
+                break
+        work.queue = [one for one in work.queue if one not in going]
+        return going
+
+    def _look_alike(self, one: Action, other: Action) -> bool:
+        """Whether what two creates make could be taken for each other."""
+        mine, theirs = self._operation(one), self._operation(other)
+        if not isinstance(mine, Create) or not isinstance(theirs, Create) or mine.collection != theirs.collection:
+            return False
+        return (one.payload.keys() == other.payload.keys() and mine.same(one.payload, other.payload)) or (
+            "text" in one.payload and "text" in other.payload and mine.same(one.payload, other.payload)
+        )
+
+    def _operation(self, action: Action) -> Update | Create:
+        return self.pushable.kind.operations[action.name]
+
+    def _search(self, work: Work, action: Action) -> Search:
+        """How to tell this action's result from what looks the same already."""
+        operation = self._operation(action)
+        if not isinstance(operation, Create):
+            return Search()
+        seen = [item.id for item in operation.found(work.compared, action.payload)]
+        same = sum(self._look_alike(action, made) for made in work.made)
+        return Search(tuple(seen), same, work.since if operation.is_dated else None)
+
+    def _judge(self, work: Work, intent: Intent, result: Result, stop: ApiError | None) -> None:
+        """Take down what came of an action."""
+        action, changes = intent.action, work.changes
+        if isinstance(result, Sent):
+            self._confirm(work, intent, result)
+        elif isinstance(result, RequestRefused):
+            said = result.reason if isinstance(result, WriteRefused) else str(result)
+            reason = self._say("forbidden" if result.is_forbidden else "refused", action, said)
+            changes.end(intent.log_id, "error", reason)
+            work.fail(action.field, reason)
+        elif isinstance(result, NotSent) or ends_run(result):
+            changes.end(intent.log_id, "error", self._say("failed", action, str(stop or result)))
+        else:
+            work.doubts.append(Doubt(intent, str(result)))
+
+    def _confirm(self, work: Work, intent: Intent, sent: Sent) -> None:
+        """Gazelle has it: the log, and what becomes base."""
+        action = intent.action
+        work.outcome.sent.append(action)
+        reason = say(self.language, "arrived") if "found" in sent.response else action.remark
+        operation = self._operation(action)
+        if isinstance(operation, Create):
+            work.changes.end(intent.log_id, "success", reason, response=sent.response)
+            work.changes.settles |= action.settles
+            work.made.append(action)
+            if operation.makes_record:
+                work.changes.created = sent.created_id
+            return
+        # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
+        # our write is what Gazelle has now.
+        before = work.current.now(sent.before)
+        edited = {
+            name: before.get(name) for name in self.pushable.attributes if before.get(name) != work.current.get(name)
+        }
+        if edited:
+            values = {**work.compared.values, **edited}
+            work.compared = replace(work.compared, values=values, updated_at=before.updated_at)
+            work.slipped = work.again = True
+        after = before.now(sent.after)
+        base = {**(work.row.base or {}), **work.changes.settles}
+        stamp = (before if edited else work.current).updated_at  # the empty update moves it as well
+        work.changes.settles |= written(base, stamp, after.updated_at)
+        if not work.slipped:
+            work.changes.settles |= action.settles
+            work.compared = after
+        work.current = after
+        response = sent.response
+        work.changes.end(intent.log_id, "success", reason, response=response, before=before if edited else None)
+
+    def _say(self, key: str, action: Action, reason: str, *, until: datetime | None = None) -> str:
+        named, when = action_name(self.language, action.name), shown(until) if until else ""
+        return say(self.language, key, action=named, reason=_sentence(reason), until=when)
+
+    # ---- in doubt
+
+    def _settle_doubts(self, works: Sequence[Work]) -> None:
+        """What came to no answer is looked for at once. That it is not there proves nothing while it may still arrive.
+
+        It stays in doubt for so long, its row says until when, and a later push looks again before anything is sent.
+        """
+        if not works:
+            return
+        for work in works:
+            for doubt in work.doubts:
+                reason = self._say("no_answer", doubt.intent.action, doubt.reason)
+                work.changes.end(doubt.intent.log_id, "in_doubt", reason, grace_s=self._timeout_s)
+        until = self._flush(works).until
+        for work in works:
+            for doubt in work.doubts:
+                ends = until.get(doubt.intent.log_id)
+                doubt.told = self._say("in_doubt", doubt.intent.action, doubt.reason, until=ends)
+        left = [work for work in works if not work.is_over]
+        deadline = time.monotonic() + (self._timeout_s if self._timeout_s <= PATIENCE_S else 0.0)
+        while left := self._look_up(left):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+        for work in works:
+            for doubt in work.doubts:
+                work.fail(doubt.intent.action.field, doubt.told, is_over=True)
+            work.doubts.clear()
+            work.again = work.is_unsure = not work.is_over
+
+    def _look_up(self, works: Sequence[Work]) -> list[Work]:
+        """Confirm what arrived; gives the rows of which something that was made may still arrive."""
+        try:
+            reads = self.ask([Wanted(work.row.key, work.since) for work in works], is_look_up=True)
+        except RunAborted as stop:
+            log.info("what came to no answer cannot be looked for", reason=str(stop))
+            return list(works)
+        for work in works:
+            self._alone(work, lambda work: self._look(work, reads.get(work.row.key)))
+        waiting = [work for work in works if any(doubt.intent.action.is_create for doubt in work.doubts)]
+        return [work for work in waiting if not work.is_over]
+
+    def _look(self, work: Work, read: Read) -> None:
+        """Confirm what arrived."""
+        if not isinstance(read, Remote):
+            return
+        for doubt in list(work.doubts):
+            action, operation = doubt.intent.action, self._operation(doubt.intent.action)
+            if isinstance(operation, Create):
+                ids = [item.id for item in operation.found(read, action.payload)]
+                found = doubt.intent.search.arrived(ids)
+                if found is None:
+                    continue
+                self._confirm(work, doubt.intent, Sent({"found": found}, created_id=found))
+            else:
+                plan = self.pushable.plan(work.row, read, api_ahead=self._api_ahead, language=self.language)
+                if not plan.has_found(action):
+                    continue
+                stamp = doubt.intent.remote.updated_at
+                arrived = Sent({"found": read.id}, after=read, before=replace(doubt.intent.remote, updated_at=stamp))
+                work.current = doubt.intent.remote
+                self._confirm(work, doubt.intent, arrived)
+            work.doubts.remove(doubt)
+
+    # ---- the end
+
+    def _end(self, works: Sequence[Work]) -> None:
+        """Take over what Gazelle's side won, and clear the marks of rows that are still those that we read."""
+        for work in works:
+            changes = work.changes
+            if work.plan.follows and not work.is_unsure:
+                changes.follows = dict(work.plan.follows)
+                changes.follows_settle = dict(work.plan.follows_settle)
+                changes.follows_clashes = list(work.plan.clashes)
+            if work.outcome.trouble is not None:
+                changes.failed, changes.is_outage = work.outcome.trouble, work.outcome.is_outage
+                changes.at_any_revision = self.pushable.record_key in work.row.faults
+            else:
+                changes.finished = work.current
+        refused = self._flush(works).refused
+        self.store.refuse(
+            [
+                Changes(work.row, failed=work.outcome.trouble, at_any_revision=True)
+                for work in works
+                if work.row.local_id in refused
+            ]
+        )
+
+    def _flush(self, works: Sequence[Work]) -> Written:
+        """Write down what is known about rows."""
+        given = {work.row.local_id: (work, work.changes) for work in works}
+        for work in works:
+            work.changes = Changes(work.row)
+        found = self.store.write([changes for _, changes in given.values()])
+        for local_id, error in found.refused.items():
+            work, changes = given[local_id]
+            self._refused(work, changes, error)
+        for local_id, base in found.bases.items():
+            work, _ = given[local_id]
+            work.row = replace(work.row, base=base)
+            work.changes.row = work.row
+        for local_id in found.followed:
+            work, changes = given[local_id]
+            work.outcome.followed = changes.follows
+        for local_id, (work, changes) in given.items():
+            if changes.settles and local_id not in found.bases and local_id not in found.refused:
+                # The row is gone, or speaks of another record: what was agreed on counts for the rest of this run.
+                work.row = replace(work.row, base={**(work.row.base or {}), **changes.settles})
+                work.changes.row = work.row
+        return found
+
+    def _refused(self, work: Work, changes: Changes, error: psycopg.Error) -> None:
+        """A row refuses to be marked: what is known of its record is kept without that, and it says why."""
+        marks = (changes.follows, changes.finished, changes.failed, changes.created)
+        if any(marks) and not changes.intents:
+            facts = replace(
+                changes, follows={}, follows_settle={}, follows_clashes=[], finished=None, failed=None, created=None,
+                looks_again=False,
+            )  # fmt: skip
+            refused = self.store.write([facts]).refused
+            error = refused.get(work.row.local_id, error)
+        self.unforeseen(work, error)
+
+    # ---- one row's trouble
+
+    def _alone(self, work: Work, do: Callable[[Work], None]) -> None:
+        """What goes wrong with one row, whatever it is, is that row's."""
+        if work.is_over:
+            return
+        try:
+            do(work)
+        except Exception as error:
+            self.unforeseen(work, error)
+
+    def unforeseen(self, work: Work, error: Exception) -> None:
+        """What nobody thought of concerns one row: the row says so, and the others go on.
+
+        Raises:
+            Exception: The same error, where it concerns every row.
+        """
+        if isinstance(error, (GazelleSyncError, RunAborted)) or affects_every_row(error):
+            raise error
+        # Where it happened, not what it says: that may quote what people wrote.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("row could not be dealt with", record=work.row.name, error=type(error).__name__, where=where)
+        reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
+        said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
+        work.fail(WHOLE, say(self.language, "unforeseen", reason=said), is_over=True)
+
+
+def is_outage(error: ApiError) -> bool:
+    """Whether an error says that nobody can be served now, whatever the record."""
+    if isinstance(error, ApiUnavailable):
+        return error.status == httpx.codes.TOO_MANY_REQUESTS
+    return isinstance(error, CredentialsRefused) or (isinstance(error, ApiUnreachable) and not error.is_timeout)
+
+
+def shown(instant: datetime) -> str:
+    """An instant as the clock in Montreal shows it."""
+    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M:%S}"
+
+
+def _sentence(reason: str) -> str:
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

@@ -1,0 +1,70 @@
+"""How little a push of many rows asks: requests to Gazelle, and round trips to the database."""
+
+from __future__ import annotations
+
+import pytest
+
+from gazelle_sync_tests.support.distance import COUNTED_S, far_away
+from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.shop import Shop
+
+ONE, MANY = 25, 150
+"""Round trips to the database for a push of one row, and of 200."""
+REQUESTS_PER_THOUSAND = 200
+WORK = ("status", "notes", "travail", "completed_at")
+
+
+@pytest.fixture
+def office(new_shop: Shop) -> Office:
+    """On the transport that takes many at once."""
+    return Office(new_shop)
+
+
+def edited(office: Office, count: int) -> list[str]:
+    """So many rows that say everything."""
+    client = office.record(office.piano())["clientId"]
+    values = {"clientId": client, "status": "ACTIVE", "tags": ["GRAND"]}
+    pianos = [str(office.shop.admin.create("pianos", **values)["id"]) for _ in range(count)]
+    office.shop.query(
+        f"INSERT INTO {TABLE} (gazelle_id, {', '.join(WORK)}) "  # noqa: S608 - names of ours
+        "SELECT piano, 'top', 'Note de ' || piano, 'Fait sur ' || piano, '2026-07-01 16:00+00' "
+        "FROM unnest(%s::text[]) AS piano",
+        pianos,
+    )
+    return pianos
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, ONE), (200, MANY)])
+def test_a_push_makes_few_round_trips_to_the_database(office: Office, rows: int, most: int) -> None:
+    edited(office, rows)
+    with far_away(office.shop.url, COUNTED_S) as far:
+        report = office.push(database_url=far.url, rate_per_s=10)
+        trips = far.round_trips()
+    assert report.succeeded
+    assert report.sent == 4 * rows
+    told = "\n".join(f"{len(of_one):4} {text}" for of_one in trips for text in of_one)
+    assert sum(map(len, trips)) <= most, told
+
+
+def test_a_push_of_many_rows_asks_gazelle_for_a_fifth_of_a_request_each_at_most(office: Office) -> None:
+    """Two hundred stand for the thousand of which the bound speaks: both grow by the wave."""
+    pianos = edited(office, 200)
+    report = office.push()
+    assert report.succeeded
+    assert report.requests <= REQUESTS_PER_THOUSAND / 1000 * 200
+    for piano in pianos[::50]:
+        assert office.comments(piano) == [f"Note de {piano}", f"Fait sur {piano}"]
+        assert office.record(piano)["tags"] == ["GRAND", "TOP"]
+        assert office.record(piano)["manualLastService"] == "2026-07-01"
+
+
+def test_an_api_that_takes_few_fields_is_asked_in_smaller_documents_from_then_on(office: Office) -> None:
+    office.shop.admin.settings(max_root_fields=12)
+    first = edited(office, 40)
+    assert office.push().succeeded
+    refused = office.shop.admin.stats()["requests"]
+    edited(office, 40)
+    office.shop.admin.reset_stats()
+    assert office.push().succeeded
+    assert office.shop.admin.stats()["requests"] < refused, "the size is remembered"
+    assert [len(office.comments(piano)) for piano in first] == [2] * 40
