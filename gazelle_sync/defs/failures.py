@@ -1,6 +1,6 @@
-"""How an error of ours becomes a failure of Dagster's, with its cause, and how the cause is read back.
+"""Turns an error of ours into a Dagster failure with its cause, and reads the cause back.
 
-The words of a failed step are for its page in the UI. Alerts go by the cause, which stands in the failure's metadata.
+The message of a failed step is for its page in the UI. Alerts use the cause, which is in the failure's metadata.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gazelle_sync.runtime.logs import masked
 CODE, NUMBER = "cause", "cause_number"
 INTERRUPTED = "DagsterExecutionInterruptedError"
 NOT_STOPPED = {"RUN_EXCEPTION", "JOB_INITIALIZATION_FAILURE", "STEP_FAILURE"}
-"""Dagster's reasons for which a run fails without having been stopped, and without its process having died."""
+"""Dagster's reasons for which a run fails without having been stopped, and without its process having been killed."""
 
 
 def failure_of(error: GazelleSyncError) -> dg.Failure:

@@ -32,7 +32,7 @@ CODE_LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("gazelle_syn
 """The code location of `workspace.yaml`, by its name alone. The UI lists a run under its job, and in the job's
 timeline, only when the run names the code location; `JobDefinition.execute_in_process` names none."""
 NO_RETRIES = {"dagster/max_retries": "0"}
-"""Dagster's daemon would run again what was stopped or killed: whoever typed the command decides that."""
+"""Dagster's daemon would retry a run that was stopped or killed: that is for the user of the command to decide."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class InProcessRun:
         run_id: Dagster's.
         succeeded: Whether every step did.
         evaluations: What its checks found.
-        reasons: Why steps failed, each reason once; a step that a blocking check failed is told by that check.
+        reasons: Why steps failed, each reason once; a step that a blocking check failed is reported by that check.
         ended: The same run as incidents see it.
     """
 

@@ -1,7 +1,7 @@
-"""When alerts are looked after: as each run ends, and every minute for what no run announces.
+"""When alerts are evaluated: as each run ends, and every minute for what no run shows.
 
 A failed check that does not block leaves its run a success, so both ends of a run are watched. A run of the command
-line is left out here: `gazelle_sync.cli.runs` brings it itself, by the same `ended_run`, with or without a daemon.
+line is left out here: `gazelle_sync.cli.runs` evaluates it itself, by the same `ended_run`, with or without a daemon.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ EVERY_S = 60
 AFTER_A_RUN_S = 30
 WILL_RETRY_TAG = "dagster/will_retry"
 PROCESS_TAG = "gazelle_sync/process"
-"""Of a run of the command line: `host:pid` of the process that runs it, so that the next one can tell whether it is
-alive."""
+"""Of a run of the command line: `host:pid` of the process that runs it, so that the next one can find out whether it
+is alive."""
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 SUPERSEDED_WITHIN = 10
 """How many newer runs of the job are searched for one that replaces a run's result."""
@@ -66,7 +66,7 @@ def _step_failures(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str,
 
 
 def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
-    """What the checks found, once each; a failure that a newer run has overtaken is left out."""
+    """The results of the checks, once each, without failures that a newer run superseded."""
     found: dict[dg.AssetCheckKey, CheckResult] = {}
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         if entry.dagster_event is None:
@@ -89,7 +89,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
 
 
 def _is_superseded(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a newer run of the same job has ended: what this one says is not how things stand."""
+    """Whether a newer run of the same job has ended: then the result of this one is out of date."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=SUPERSEDED_WITHIN)
     own = next((record for record in newest if record.dagster_run.run_id == run.run_id), None)
@@ -103,32 +103,32 @@ def alert_sensors() -> list[dg.SensorDefinition]:
 
     @dg.run_failure_sensor(
         name="alert_on_failed_run",
-        description="Tells that a run failed, once, and which checks did.",
+        description="Alerts, once, when a run failed, and on failed checks.",
         minimum_interval_seconds=AFTER_A_RUN_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def failed(context: dg.RunFailureSensorContext) -> None:
-        _look_after(context)
+        _evaluate(context)
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="alert_on_failed_check",
-        description="Tells which checks failed in a run that succeeded, and that what had failed is well again.",
+        description="Alerts on failed checks of a run that succeeded, and on recoveries.",
         minimum_interval_seconds=AFTER_A_RUN_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def succeeded(context: dg.RunStatusSensorContext) -> None:
-        _look_after(context)
+        _evaluate(context)
 
     @dg.sensor(
         name="alert_watch",
-        description="Tells of stale data, errors, failed pushes and runs that take too long; tries again what could "
-        "not be delivered.",
+        description="Alerts on stale data, errors, failed pushes and slow runs; retries alerts that could not be "
+        "delivered.",
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def every_minute(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        watched = _look()
+        watched = _watch()
         if watched is None:
             return dg.SkipReason("GAZELLE_DATABASE_URL is not set: `gazelle-sync up` sets it for embedded parts.")
         return dg.SkipReason(
@@ -139,12 +139,12 @@ def alert_sensors() -> list[dg.SensorDefinition]:
     return [failed, succeeded, every_minute]
 
 
-def _look_after(context: dg.RunStatusSensorContext) -> None:
+def _evaluate(context: dg.RunStatusSensorContext) -> None:
     if PROCESS_TAG not in context.dagster_run.tags:
-        _look(ended_run(context.instance, context.dagster_run))
+        _watch(ended_run(context.instance, context.dagster_run))
 
 
-def _look(ended: EndedRun | None = None) -> WatchResult | None:
+def _watch(ended: EndedRun | None = None) -> WatchResult | None:
     settings = Settings.load()
     if settings.database_url is None:
         return None
