@@ -176,12 +176,16 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
 
 
 def evaluate_reference(context: CheckContext, check: str) -> Finding:
-    """The reference appointments show the hour that they announce, in winter and in summer."""
+    """The reference appointments show the hour that they announce, in winter and in summer.
+
+    One outside the calendar (the year 1, 9999) is left out: Montreal's clock had another offset then, or its instant
+    cannot be computed, and `timezone_instants` reports the row.
+    """
     if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     pairs = []
     for external_id, title, starts, shown in context.rows("quality/titles"):
-        if (hour := reference_hour(title)) is not None:
+        if (hour := reference_hour(title)) is not None and not is_calendar_end(starts):
             local = datetime.combine(starts, hour)
             instant = local.replace(tzinfo=MONTREAL).astimezone(UTC)
             pairs.append(Pair(external_id, instant, local, datetime.combine(starts, shown)))

@@ -205,6 +205,16 @@ def test_the_reference_appointments_show_when_gazelle_itself_sends_the_wrong_hou
     assert 0 < found.numbers["off"] < 4
 
 
+@pytest.mark.parametrize("instant", ["0001-01-01 12:00Z", "9999-12-31 23:00Z", "infinity", "-infinity"])
+def test_a_reference_appointment_beyond_the_calendar_says_nothing_of_gazelles_hours(shop: Shop, instant: str) -> None:
+    before = look_at(shop, "timezone_reference").numbers["checked"]
+    coyote = "external_id = (SELECT min(external_id) FROM gazelle_appointments WHERE title ~ 'Coyote')"
+    shop.query(f"UPDATE gazelle_appointments SET start_at = %s WHERE {coyote}", instant)  # noqa: S608
+    assert look_at(shop, "timezone_instants").is_failure
+    found = look_at(shop, "timezone_reference")
+    assert (found.passed, found.numbers["checked"]) == (True, before - 1), found.summary
+
+
 def test_a_calendar_without_reference_appointments_warns(shop: Shop) -> None:
     shop.query("UPDATE gazelle_appointments SET title = 'Accord'")
     found = look_at(shop, "timezone_reference")
