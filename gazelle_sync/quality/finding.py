@@ -61,9 +61,16 @@ def first_few(examples: Iterable[str]) -> tuple[str, ...]:
 
 
 def render_findings(findings: Sequence[Finding], language: str) -> str:
-    """A round of checks as text for a terminal: each finding, then how many passed and failed."""
+    """A round of checks as text for a terminal: each finding, then how many passed and failed.
+
+    Checks that did not pass for one and the same reason (a table that is empty) stand together above it.
+    """
     say = translator(language)
-    lines = [line for finding in findings for line in finding_lines(finding, language)]
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        same = (finding.severity, finding.summary, finding.advice, finding.examples)
+        alike.setdefault((finding.check,) if finding.passed else same, []).append(finding)
+    lines = [line for group in alike.values() for line in _lines(group, language)]
     failed = sum(finding.is_failure for finding in findings)
     passed = sum(finding.passed for finding in findings)
     warned = len(findings) - failed - passed
@@ -78,9 +85,15 @@ def render_findings(findings: Sequence[Finding], language: str) -> str:
 
 def finding_lines(finding: Finding, language: str) -> Iterator[str]:
     """The lines of one finding: mark and name, summary, examples, advice."""
+    yield from _lines([finding], language)
+
+
+def _lines(alike: Sequence[Finding], language: str) -> Iterator[str]:
+    """The lines of findings that differ by their check alone."""
     say = translator(language)
+    finding = alike[0]
     mark = "✓" if finding.passed else "✗" if finding.is_failure else "⚠"
-    yield f"{mark} {finding.check}"
+    yield from (f"{mark} {one.check}" for one in alike)
     yield from _block(finding.summary)
     if finding.examples:
         yield from _block(say("for example:"))

@@ -44,6 +44,15 @@ def test_the_page_marks_failures_and_warnings_and_sums_up() -> None:
     assert [line for line in page.splitlines() if line[0] in "✓⚠✗"] == ["✓ a", "⚠ b", "✗ c"]
     assert "evt_1" in page
     assert "→ que faire\N{NO-BREAK SPACE}: mend" in page
-    assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussi.")
+    assert page.endswith("1 en échec, 1 avec un avertissement, 1 réussie.")
     assert render_findings(findings[:1], "en").endswith("1 check passed.")
-    assert render_findings(findings[:1], "fr").endswith("1 contrôle réussi.")
+    assert render_findings(findings[:1], "fr").endswith("1 vérification réussie.")
+
+
+def test_checks_that_fail_for_one_reason_say_it_once() -> None:
+    empty = [Finding(name, False, "Products: the table is empty.", advice="Run sync.") for name in "ac"]
+    findings = [empty[0], Finding("b", False, "broken", advice="mend"), empty[1]]
+    page = render_findings(findings, "en")
+    assert [line for line in page.splitlines() if line[0] in "✓⚠✗"] == ["✗ a", "✗ c", "✗ b"]
+    assert page.count("the table is empty") == page.count("Run sync.") == 1
+    assert page.endswith("3 failed, 0 with a warning, 0 passed.")
