@@ -135,12 +135,6 @@ class SeenIds:
         with database_errors(), self._connection.cursor().copy("COPY seen (external_id) FROM STDIN") as copy:
             copy.write("".join(f"{line}\n" for line in escaped_all(list(ids))))
 
-    def count(self) -> int:
-        """How many distinct ids were seen."""
-        with database_errors():
-            row = self._connection.execute("SELECT count(DISTINCT external_id) FROM seen").fetchone()
-        return int(row[0]) if row else 0
-
     def missing(self, since: datetime | None) -> dict[str, datetime]:
         """Id → instant of the living entries that we hold since an instant (None: ever) and that were not seen."""
         with database_errors():
