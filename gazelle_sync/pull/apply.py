@@ -37,9 +37,11 @@ log = get_logger("gazelle_sync.pull")
 class StagedSelection(enum.Enum):
     """Which staged versions are applied."""
 
-    PENDING = "pull/staging_pending"
+    PENDING = "pull/staging_pending", ("pending",)
     """Those that are waiting: the ordinary stage 2."""
-    ALL = "pull/staging_all"
+    UNAPPLIED = "pull/staging_pending", ("pending", "error")
+    """Those that could not be applied so far as well."""
+    ALL = "pull/staging_all", ()
     """The newest of every record: replay, and a full run where production is not what staging says."""
 
 
@@ -107,7 +109,7 @@ class Applier:
             for batch in prefetch(self._batches(reading, which)):
                 if is_first:  # of nothing staged, no load begins
                     writer.tables_are_new = bool(load.begin(connection, [self._entity], from_staging=True))
-                    self._finds_duplicates = not writer.tables_are_new and which is StagedSelection.PENDING
+                    self._finds_duplicates = not writer.tables_are_new and which is not StagedSelection.ALL
                     is_first = False
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
@@ -123,7 +125,9 @@ class Applier:
 
     def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
-        query = sql.SQL(statement(which.value)).format(staging=self._staging)
+        name, statuses = which.value
+        texts = sql.SQL(", ").join(map(sql.Literal, statuses))
+        query = sql.SQL(statement(name)).format(staging=self._staging, statuses=texts)
         with connection.transaction(), connection.cursor(name="staged") as cursor:
             allow_long_statements(connection)
             cursor.execute(query)
@@ -233,25 +237,27 @@ def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: P
         are_hashed: Whether this run has compared each staged body with its hash already.
     """
     found = report.comparison = _compare(url, entity, are_hashed=are_hashed)
+    repaired = EntityReport()
     if found.wrong or found.waiting:
-        repaired = EntityReport()
-        Applier(url, entity, repaired, progress).apply(StagedSelection.ALL)
+        which = StagedSelection.ALL if found.wrong else StagedSelection.UNAPPLIED
+        Applier(url, entity, repaired, progress).apply(which)
         report.errors = max(report.errors, repaired.errors)
         report.changed += repaired.changed
-        report.comparison = _compare(url, entity, are_hashed=are_hashed)
-        if right := [key for key in found.wrong if key not in report.comparison.wrong]:
-            names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
-            more = ", …" if len(right) > NAMED else ""
-            report.notes.append(
-                gettext(
-                    "rows that differed from what Gazelle last sent, corrected: {rows} ({names})",
-                    rows=len(right),
-                    names=f"{names}{more}",
-                )
-            )
-    else:
+    if not found.wrong:
         with borrow(url) as connection, connection.transaction():
             report.changed += TableWriter(connection, entity).find_duplicates(None)
+    if found.wrong or repaired.processed:
+        report.comparison = _compare(url, entity, are_hashed=are_hashed)
+    if right := [key for key in found.wrong if key not in report.comparison.wrong]:
+        names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
+        more = ", …" if len(right) > NAMED else ""
+        report.notes.append(
+            gettext(
+                "rows that differed from what Gazelle last sent, corrected: {rows} ({names})",
+                rows=len(right),
+                names=f"{names}{more}",
+            )
+        )
 
 
 def _compare(url: str, entity: Entity, *, are_hashed: bool) -> Comparison:

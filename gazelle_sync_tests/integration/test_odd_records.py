@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gazelle_sync.pull.apply import Applier, StagedSelection
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync_tests.support.shop import Shop
 
 LOCATION = {"usageType": "STREET", "municipality": "Lévis", "countryCode": "CA"}
@@ -167,3 +169,23 @@ def test_a_contact_with_more_locations_than_a_page_has_them_all(shop: Shop, coun
         held = shop.rows("gazelle_locations", "contact_external_id = %s AND deleted_at IS NULL", contact["id"])
         assert {row["street1"] for row in held} == {f"{n}, rue Longue" for n in range(count)}
     shop.assert_equals_api()
+
+
+def test_a_full_run_tries_what_is_in_error_once_more_and_leaves_the_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = shop.admin.dump("clients")[0]["id"]
+    shop.admin.edit("clients", bad, noContactUntil="demain")
+    shop.quiet_down()
+    applied = set()
+
+    def note(self: Applier, connection: Connection, which: StagedSelection) -> None:
+        applied.add((self._entity.name, which))
+        apply_batches(self, connection, which)
+
+    apply_batches = Applier._apply_batches
+    monkeypatch.setattr(Applier, "_apply_batches", note)
+    before = shop.physical()
+    assert shop.sync(Mode.DEEP)["clients"].errors == 1
+    assert applied == {("clients", StagedSelection.PENDING), ("clients", StagedSelection.UNAPPLIED)}
+    assert shop.physical() == before

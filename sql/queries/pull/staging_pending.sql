@@ -1,5 +1,5 @@
--- Versions that wait for stage 2, in the order of the disk. For a tombstone, the last body comes along: its
--- data is kept.
+-- Versions that wait for stage 2 (or that it could not apply so far), in the order of the disk. For a tombstone, the last
+-- body comes along: its data is kept.
 SELECT s.id::text, s.external_id, nullif(s.raw_data, 'null'::jsonb), s.fetched_at, body.raw_data, false
 FROM {staging} AS s
 LEFT JOIN LATERAL (
@@ -12,4 +12,4 @@ LEFT JOIN LATERAL (
     ORDER BY older.fetched_at DESC
     LIMIT 1
 ) AS body ON true
-WHERE s.sync_status = 'pending' AND s.rejected_at IS NULL
+WHERE s.sync_status IN ({statuses}) AND s.rejected_at IS NULL
