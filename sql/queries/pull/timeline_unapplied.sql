@@ -1,13 +1,15 @@
 -- Newest staged versions of timeline entries that stage 2 has not applied (or could not), beside what production says: the
--- next so many in the order of their ids.
+-- next so many in the order of their ids. Production is asked entry by entry: joined, it might be scanned.
 SELECT
     s.external_id,
-    p.occurred_at,
+    (
+        SELECT p.occurred_at
+        FROM gazelle_timeline_entries AS p
+        WHERE p.external_id = s.external_id AND p.deleted_at IS NULL AND NOT p.is_stub
+    ),
     jsonb_typeof(s.raw_data) <> 'null',
     CASE WHEN jsonb_typeof(s.raw_data) = 'object' THEN s.raw_data ->> 'occurredAt' END
 FROM staging_timeline AS s
-LEFT JOIN gazelle_timeline_entries AS p
-    ON p.external_id = s.external_id AND p.deleted_at IS NULL AND NOT p.is_stub
 WHERE s.sync_status <> 'processed'
     AND s.rejected_at IS NULL
     AND s.external_id > %(after)s

@@ -1,19 +1,29 @@
 -- The same note can exist twice, imported (tle_) and as the API's own (tme_): set duplicate_of of the imported one.
 -- Reads imported entries with one of the given (client, instant) pairs and those marked as duplicates of a written entry,
--- or all of them where nothing is given. LATERAL makes the planner look each one up by client and instant, even where
--- its statistics of the table's size are wrong.
+-- or all of them where nothing is given. What is written is looked up entry by entry, and so are originals (LATERAL), even
+-- where the planner's statistics of the table's size are wrong: no table is scanned because a few entries changed.
 WITH imported AS (
+    SELECT e.*
+    FROM unnest(%(clients)s::text[], %(instants)s::timestamptz[]) AS said (client, instant)
+    CROSS JOIN LATERAL (
+        SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
+            e.description, e.duplicate_of
+        FROM gazelle_timeline_entries AS e
+        WHERE e.client_external_id = said.client
+            AND e.occurred_at = said.instant
+            AND e.external_id LIKE E'tle\\_%%'
+        OFFSET 0
+    ) AS e
+    UNION ALL
     SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
         e.description, e.duplicate_of
     FROM gazelle_timeline_entries AS e
-    WHERE e.external_id LIKE E'tle\\_%%'
-        AND (
-            %(clients)s::text[] IS NULL
-            OR (e.client_external_id, e.occurred_at) IN (
-                SELECT * FROM unnest(%(clients)s::text[], %(instants)s::timestamptz[])
-            )
-            OR e.duplicate_of = ANY (%(written)s::text[])
-        )
+    WHERE e.duplicate_of = ANY (%(written)s::text[]) AND e.external_id LIKE E'tle\\_%%'
+    UNION ALL
+    SELECT e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, e.entry_type, e.title,
+        e.description, e.duplicate_of
+    FROM gazelle_timeline_entries AS e
+    WHERE %(clients)s::text[] IS NULL AND e.external_id LIKE E'tle\\_%%'
 ),
 duplicates AS (
     SELECT i.external_id, i.duplicate_of, own.external_id AS original
@@ -36,4 +46,8 @@ duplicates AS (
 UPDATE gazelle_timeline_entries AS e
 SET duplicate_of = duplicates.original, synced_at = now()
 FROM duplicates
-WHERE e.external_id = duplicates.external_id AND duplicates.duplicate_of IS DISTINCT FROM duplicates.original
+WHERE e.external_id = duplicates.external_id
+    AND duplicates.duplicate_of IS DISTINCT FROM duplicates.original
+    AND e.external_id = ANY (
+        ARRAY(SELECT d.external_id FROM duplicates AS d WHERE d.duplicate_of IS DISTINCT FROM d.original)
+    )
