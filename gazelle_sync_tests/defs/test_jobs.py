@@ -131,10 +131,10 @@ def test_materializations_carry_counts_and_a_preview_without_particulars(named_s
     assert clients["dagster/row_count"].value == len(named_shop.admin.dump("clients"))
     assert clients["did"].value == "applied 1 versions"
     phones = {row["phone"] for row in named_shop.rows("gazelle_clients") if row["phone"]}
-    preview = str(clients["defs/preview"].value)
+    preview = str(clients["preview"].value)
     assert "cli_" in preview
     assert not any(phone in preview for phone in phones)
-    assert "defs/preview" not in found["gazelle_pianos"], "nothing was written there"
+    assert "preview" not in found["gazelle_pianos"], "nothing was written there"
     assert found["staging_clients"]["stamps read"].value == len(named_shop.admin.dump("clients"))
     assert not any("dagster/partition_row_count" in metadata for metadata in found.values())
     assert not any("dagster/column_schema" in metadata for metadata in found.values()), "they are on the spec"

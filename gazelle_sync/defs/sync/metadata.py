@@ -11,6 +11,7 @@ import dagster as dg
 from psycopg import sql
 
 from gazelle_sync.entities import Entity, Table
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import long_statements
@@ -26,7 +27,7 @@ PERSONAL = {
     "latitude", "longitude", "what3words", "personal_notes", "preference_notes", "notes", "title", "description",
     "top_notes", "middle_name", "referred_by", "referred_by_notes", "no_contact_reason", "postal_code",
 }  # fmt: skip
-"""Columns that a preview leaves out: the event log is not the place for clients' particulars."""
+"""Columns that a preview leaves out: personal data does not belong in the event log."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ def staging_metadata(counts: EntityCounts, entity: Entity, report: EntityReport)
     """Metadata of a staging asset."""
     metadata: Metadata = {
         **_row_count(counts, entity.staging_table),
-        "did": f"read {report.fetched} bodies and {report.stamped} stamps from Gazelle: {report.staged} new versions",
+        "did": gettext(
+            "read {bodies} bodies and {stamps} stamps from Gazelle: {versions} new versions",
+            bodies=report.fetched,
+            stamps=report.stamped,
+            versions=report.staged,
+        ),
         "found by": report.strategy or "—",
         "marked deleted": report.deleted,
         "stage1_fetch_duration": round(report.seconds_stage, 3),
@@ -114,7 +120,7 @@ def table_metadata(counts: EntityCounts, entity: Entity, table: Table, report: E
     """
     metadata: Metadata = {**_row_count(counts, table.name), "did": did}
     if report.changed:  # nothing written, nothing new to look at; and most ticks write nothing
-        metadata["defs/preview"] = dg.MetadataValue.md(_preview(table, counts.written_last[table.name]))
+        metadata["preview"] = dg.MetadataValue.md(_preview(table, counts.written_last[table.name]))
     if table is entity.table:
         metadata |= {
             "stage2_reconcile_duration": round(report.seconds_apply, 3),
@@ -129,13 +135,13 @@ def view_metadata(counts: EntityCounts, entity: Entity) -> Metadata:
     """Metadata of a view that people read, which shows the living rows of an entity."""
     return {
         **_row_count(counts, entity.table.name),
-        "did": "read nothing from Gazelle: a view of what is applied, whose hours were judged now",
+        "did": gettext("read nothing from Gazelle: a view of what is applied, whose hours were checked now"),
     }
 
 
 def _row_count(counts: EntityCounts, table: str) -> Metadata:
     rows, is_estimate = counts.rows[table]
-    estimate = {"rows estimated": "as the planner knows; full runs count"} if is_estimate else {}
+    estimate = {"rows estimated": gettext("by PostgreSQL's statistics; full runs count")} if is_estimate else {}
     return {"dagster/row_count": rows, **estimate}
 
 
