@@ -199,7 +199,7 @@ class Pull:
         return self.reports[name]
 
     def apply(self, name: str) -> EntityReport:
-        """Apply what is staged of an entity, and move its watermark with its last rows.
+        """Apply what is staged of an entity. The last of those that the run applies moves the watermarks of all.
 
         What waits of its parents is applied before it, those that its records brought along included.
 

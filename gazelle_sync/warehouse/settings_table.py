@@ -58,8 +58,8 @@ def move_watermark(
 ) -> None:
     """Set the watermarks of some entities, and `last_sync_date` to the oldest of all once each entity has one.
 
-    Call it in the transaction that commits the entities' rows, so that rows and watermark agree even if the process is
-    killed, and in one such transaction at a time: two at once do not see each other's.
+    Call it when the entities' rows are committed: a process that dies in between leaves the old watermarks, and the
+    next run reads the same changes again. Only one call at a time: two at once do not see each other's.
 
     Raises:
         DatabaseError: The lock was lost, so another pull may have begun. Nothing was set.

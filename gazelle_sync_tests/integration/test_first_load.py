@@ -12,11 +12,16 @@ import pytest
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnotherPullRunning
+from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull import load
+from gazelle_sync.pull.reading_order import ReadingOrder
+from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter, UpsertedRows
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync.warehouse.schema_repair import repair
 from gazelle_sync.warehouse.settings_table import read_setting
 from gazelle_sync_tests.conftest import Databases
@@ -117,6 +122,17 @@ def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) ->
             )
             assert isinstance(method, UpsertedRows)
             assert method.ready(connection) == ready
+
+
+def test_what_a_page_leaves_pending_is_applied_though_the_pages_after_it_leave_nothing(shop: Shop) -> None:
+    first, second = shop.rows("gazelle_pianos", "NOT is_stub ORDER BY external_id LIMIT 2")
+    writer, now = PageWriter(ENTITY["pianos"], loads=False), datetime.now(UTC)
+    staging = Staging(Connections(shop.url), ENTITY["pianos"], "run", ReadingOrder(now), EntityReport(), writer)
+    for piano, named in ((first, {"client": {"id": "cli_0Inconnue"}}), (second, {"notes": "accordé à 442 Hz"})):
+        body = shop.value("SELECT raw_data FROM staging_pianos WHERE external_id = %s", piano["external_id"])
+        staging.write([{**body, **named}], Answer({}, now, False), {})
+    assert shop.value("SELECT count(*) FROM staging_pianos WHERE sync_status = 'pending'") == 1
+    assert staging.has_pending
 
 
 # ---- killed, and who ends it

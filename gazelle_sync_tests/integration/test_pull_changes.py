@@ -160,6 +160,15 @@ def test_a_body_that_comes_back_unchanged_is_not_stored_twice(shop: Shop) -> Non
     assert outcome["clients"].staged == 0
 
 
+def test_a_row_that_somebody_marked_deleted_here_lives_again_with_the_tick_that_reads_its_body(shop: Shop) -> None:
+    invoice = oldest(shop, "invoices")["id"]
+    shop.query("UPDATE gazelle_invoices SET deleted_at = now() WHERE external_id = %s", invoice)
+    shop.query("UPDATE staging_invoices SET is_unsettled = true WHERE external_id = %s", invoice)
+    outcome = shop.sync()
+    assert outcome["invoices"].staged == 0, "its body is as it was"
+    shop.assert_equals_api()
+
+
 # ---- the calendar's window
 
 
