@@ -193,7 +193,7 @@ def _list(name: str, about: str, fault: str, expects: Expect, words: str = "", *
     return Kind(name, "lists", about, armed(fault, **options), expects, words)
 
 
-INCOMPLETE = "moved under every try|cannot give|differ|no end|lacks|could not be read|not believed"
+INCOMPLETE = "changed during every try|cannot give|differ|no end|lacks|could not be read|taken for a fault"
 LISTS = (
     _list("empty list", "no rows, whatever totalCount says", "empty_list", SAID, INCOMPLETE),
     _list("early end", "hasNextPage is false too early", "early_end", HONEST),

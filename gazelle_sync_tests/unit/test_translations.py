@@ -11,6 +11,7 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 
 from gazelle_sync.i18n.translator import Plural, spaced, translator
+from gazelle_sync_tests.faults.campaign import CAMPAIGNS
 from gazelle_sync_tests.support.messages import KEYWORDS, PACKAGE, french, said_by_the_code
 
 NO_WORDS = r"[{}\w :→-]*"
@@ -35,6 +36,19 @@ def test_the_catalogue_holds_what_the_code_says_and_nothing_else() -> None:
     code, catalogue = messages(said_by_the_code()).keys(), messages(french()).keys()
     assert code - catalogue == set(), "`make messages` adds them; then translate them"
     assert catalogue - code == set(), "`make messages` takes them out"
+
+
+OTHERS_SAY = {"HTTP ", "Boum", '"errors": ', "read-only", "lock timeout", "statut"}
+"""What a campaign looks for that a server, the API, a report or a shop's own table says."""
+
+
+@pytest.mark.parametrize("campaign", ["pull", "push"])
+def test_what_a_campaign_looks_for_is_said_somewhere(campaign: str) -> None:
+    """A sentence that is put better must be put so there as well, or the campaign calls a good answer silence."""
+    sentences = [text for sentence in messages(said_by_the_code()) for text in texts(sentence)]
+    words = {word for kind in CAMPAIGNS[campaign].kinds.values() for word in kind.words.split("|")}
+    unsaid = {word for word in words if not any(re.search(word, text, re.IGNORECASE) for text in sentences)}
+    assert {word for word in unsaid if not word.startswith(tuple(OTHERS_SAY))} == set()
 
 
 def test_no_sentence_hides_where_the_extractor_cannot_see_it() -> None:
