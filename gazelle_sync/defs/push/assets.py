@@ -22,7 +22,6 @@ from gazelle_sync.defs.sync.columns import metadata_of
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Plural
-from gazelle_sync.push import pushables
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push.session import Push, PushReport
@@ -155,7 +154,7 @@ def _edits_spec(pushable: Pushable) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
-        **_code_and_columns(pushable.table, Path(pushables.__file__)),
+        **_code_and_columns(pushable.table, Path(inspect.getfile(type(pushable.kind)))),
     )
 
 

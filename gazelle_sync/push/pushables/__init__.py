@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables.pianos import PIANO_UPDATES, with_visits
+from gazelle_sync.push.pushables.products import SHOP_PRODUCTS
 from gazelle_sync.settings import Settings
 
-__all__ = ["PIANO_UPDATES", "PUSHABLES", "pushables"]
+__all__ = ["PIANO_UPDATES", "PUSHABLES", "SHOP_PRODUCTS", "pushables"]
 
-PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES,)
+PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES, SHOP_PRODUCTS)
 
 
 def pushables(settings: Settings) -> tuple[Pushable, ...]:
