@@ -203,7 +203,9 @@ def _update(draft: Draft, name: str, attribute: Attribute, current: Remote) -> A
     wanted = attribute.empty if (value := draft.values.get(name)) is None else value
     held = attribute.empty if (value := current.get(name)) is None else value
     if wanted == held:
-        draft.plan.settles |= update.settles if update else {}
+        if update is not None:
+            draft.plan.settles |= update.settles
+            draft.plan.clashes += update.clashes  # our write has replaced theirs already
         return None
     update = update or _Update(name)
     payload = {attribute.said_as: wanted}

@@ -338,6 +338,7 @@ class Wave:
     def _queue(self, work: Work, sent: dict[str, datetime], doubts: Sequence[tuple[str, str, datetime]]) -> None:
         """What of a plan needs no request, and what is to be sent."""
         work.changes.settles |= work.plan.settles
+        work.changes.clashes += [clash for clash in work.plan.clashes if clash.winner == "ours"]
         work.queue = []
         for column, reason in work.plan.problems.items():
             if column not in work.outcome.failed:
@@ -545,7 +546,7 @@ class Wave:
             if work.plan.follows and not work.is_unsure:
                 changes.follows = dict(work.plan.follows)
                 changes.follows_settle = dict(work.plan.follows_settle)
-                changes.follows_clashes = list(work.plan.clashes)
+                changes.follows_clashes = [clash for clash in work.plan.clashes if clash.winner == "theirs"]
             if work.outcome.trouble is not None:
                 changes.failed, changes.is_outage = work.outcome.trouble, work.outcome.is_outage
                 changes.at_any_revision = self.pushable.record_key in work.row.faults

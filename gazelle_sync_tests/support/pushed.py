@@ -1,0 +1,153 @@
+"""What the conformance suite of the push needs to know of each pushable: how a test makes its rows and its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from psycopg import sql
+
+from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables import PIANO_UPDATES, SHOP_PRODUCTS
+from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.shop import Record, Row
+
+LONG_AGO = "2026-01-01T00:00:00Z"
+STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a pushable that is an attribute at Gazelle.
+
+    Attributes:
+        pushable: Whose.
+        name: Local.
+        kind: Of the records, as the sandbox calls it.
+        values: Different values of it, as the database gives them.
+        said: A record → the value that it says.
+        say: A record, a value → the fields of the record that say it.
+        fields: Of the records, as a test finds them.
+    """
+
+    pushable: Pushable
+    name: str
+    kind: str
+    values: tuple[Any, ...]
+    said: Callable[[Record], Any]
+    say: Callable[[Record, Any], Record]
+    fields: Record = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.pushable.table}.{self.name}"
+
+
+@dataclass
+class Side:
+    """A column in one shop, on both sides.
+
+    Attributes:
+        office: Whose shop.
+        column: Which.
+    """
+
+    office: Office
+    column: Column
+
+    def records(self, count: int) -> list[str]:
+        """Ids of so many records that say the first of the values, and have said it for long."""
+        admin, column = self.office.shop.admin, self.column
+        fit = (one for one in admin.dump(column.kind) if is_usable(one))
+        found = [next(fit)["id"] for _ in range(count)]
+        for one in found:
+            record = self.record(one) | column.fields
+            admin.edit(column.kind, one, touch=LONG_AGO, **(column.fields | column.say(record, column.values[0])))
+        return found
+
+    def record(self, record_id: str) -> Record:
+        """Gazelle's record."""
+        found = self.office.shop.admin.record(self.column.kind, record_id)
+        assert found is not None
+        return found
+
+    def said(self, record_id: str) -> Any:
+        """What Gazelle's record says."""
+        return self.column.said(self.record(record_id))
+
+    def say(self, record_id: str, value: Any) -> None:
+        """Somebody edits the record at Gazelle."""
+        values = self.column.say(self.record(record_id), value)
+        self.office.shop.admin.edit(self.column.kind, record_id, **values)
+
+    def edit(self, record_id: str, value: Any) -> None:
+        """Somebody edits the row here, or makes it."""
+        table, pushable = self.column.pushable.table, self.column.pushable
+        query = sql.SQL(
+            "INSERT INTO {table} ({key}, {column}) VALUES (%s, %s) "
+            "ON CONFLICT ({key}) DO UPDATE SET {column} = excluded.{column}"
+        ).format(
+            table=sql.Identifier(table),
+            key=sql.Identifier(pushable.record_key),
+            column=sql.Identifier(self.column.name),
+        )
+        with connect(self.office.shop.url) as connection:
+            connection.execute(query, [record_id, value])
+
+    def row(self, record_id: str) -> Row:
+        """The local row."""
+        pushable = self.column.pushable
+        (row,) = self.office.shop.rows(pushable.table, f"{pushable.record_key} = %s", record_id)
+        return row
+
+    def local(self, record_id: str) -> Any:
+        """What the row says."""
+        return self.row(record_id)[self.column.name]
+
+    def assert_clean(self, record_id: str) -> None:
+        """Gazelle has what the row says, and the row knows it."""
+        row = self.row(record_id)
+        assert (row["needs_sync"], row["sync_error"]) == (False, None)
+        assert row["last_synced_at"] is not None
+        assert self.said(record_id) == row[self.column.name]
+
+    def settle(self) -> None:
+        """Push until there is nothing left to do."""
+        for _ in range(10):
+            if self.office.push().succeeded and not self.office.shop.count(self.column.pushable.table, "needs_sync"):
+                return
+            self.office.let_doubts_pass()
+        raise AssertionError(self.office.shop.rows(self.column.pushable.table, "needs_sync"))
+
+
+def is_usable(record: Record) -> bool:
+    """Whether a record may be written to at all."""
+    return record.get("status", "ACTIVE") == "ACTIVE" and not record.get("isArchived") and record.get("clientId", True)
+
+
+def _tags(record: Record, value: Any) -> Record:
+    return {"tags": [*(tag for tag in record["tags"] if tag not in STATUS.values()), STATUS[value]]}
+
+
+def _status(record: Record) -> Any:
+    (tag,) = [tag for tag in record["tags"] if tag in STATUS.values()]
+    return next(status for status, said in STATUS.items() if said == tag)
+
+
+COLUMNS = (
+    Column(PIANO_UPDATES, "status", "pianos", ("top", "normal", "problematic"), _status, _tags, {"tags": ["GRAND"]}),
+    Column(
+        SHOP_PRODUCTS, "retail_price", "products", (Decimal("80.00"), Decimal("85.50"), Decimal("0.00")),
+        lambda record: Decimal(record["amount"]) / 100,
+        lambda _, value: {"amount": int(value * 100)},
+    ),
+    Column(
+        SHOP_PRODUCTS, "name_fr", "products", ("Accord", "Accordage", "Accord d'été"),
+        lambda record: record["name"].get("fr_CA"),
+        lambda record, value: {"name": record["name"] | {"fr_CA": value}},
+        {"name": {"fr_CA": "Accord", "en_US": "Tuning", "es_MX": "Afinación"}},
+    ),
+)  # fmt: skip
+"""One column or more of every pushable."""
