@@ -125,7 +125,7 @@ class Doubts:
         operation = self._operation(one)
         if isinstance(operation, Update):
             return remote.id if operation.has(remote, one.payload) else None
-        return one.search.arrived([item.id for item in operation.found(remote, one.payload)])
+        return one.search.arrived(self._wave.found(operation, remote, one.payload))
 
     def _read(self, opens: Sequence[Open]) -> dict[str, Read]:
         since: dict[str, list[Open]] = {}

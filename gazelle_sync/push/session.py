@@ -226,7 +226,8 @@ class Push:
 
     def _side_by_side(self, pushable: Pushable, ids: list[str]) -> list[str]:
         """Deliver rows by a transport that takes them one by one: an answer may take longer than the next request."""
-        size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // WORKERS)))
+        workers = 1 if pushable.creates else WORKERS  # of two records that say the same, it is known whose is whose
+        size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // workers)))
         chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
         if not chunks:
             return []
@@ -240,7 +241,7 @@ class Push:
                 self._stopped.set()
                 raise
 
-        with ThreadPoolExecutor(max_workers=min(WORKERS, len(chunks)), thread_name_prefix="push") as pool:
+        with ThreadPoolExecutor(max_workers=min(workers, len(chunks)), thread_name_prefix="push") as pool:
             return [one for left in pool.map(deliver, chunks) for one in left]
 
     def _waves(self, wave: Wave, waves: Sequence[list[str]]) -> list[str]:

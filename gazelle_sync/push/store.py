@@ -300,6 +300,10 @@ class Store:
         query = self.pushable.query("local_ids")
         return self.load([one for (one,) in self.connection.execute(query, {"records": list(records)})])
 
+    def named(self, records: Sequence[str]) -> set[str]:
+        """Which of some records a row names already."""
+        return {one for (one,) in self.connection.execute(self.pushable.query("named"), {"records": list(records)})}
+
     # ---- the log
 
     def sent_before(self, actions: Iterable[tuple[Row, Action]]) -> dict[str, datetime]:

@@ -27,7 +27,7 @@ from gazelle_sync.errors import (
 )
 from gazelle_sync.montreal import MONTREAL, parse_instant
 from gazelle_sync.push.messages import action_name, say
-from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row
+from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row, Values
 from gazelle_sync.push.plan import Draft, written
 from gazelle_sync.push.store import Changes, Intent, Search, Store, Written
 from gazelle_sync.push.transports.graphql import ends_run
@@ -145,6 +145,7 @@ class Wave:
         self.language = settings.language
         self._timeout_s = settings.timeout_s
         self._before_send = before_send
+        self._made: set[str] = set()
 
     # ---- the whole
 
@@ -447,6 +448,7 @@ class Wave:
             work.made.append(action)
             if operation.makes_record:
                 work.changes.created = sent.created_id
+                self._made.add(str(sent.created_id))
             return
         # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
         # our write is what Gazelle has now.
@@ -515,6 +517,14 @@ class Wave:
         waiting = [work for work in works if any(doubt.intent.action.is_create for doubt in work.doubts)]
         return [work for work in waiting if not work.is_over]
 
+    def found(self, operation: Create, remote: Remote, payload: Values) -> list[str]:
+        """Ids of what a create may have made: a record that another row names is not this row's."""
+        ids = [item.id for item in operation.found(remote, payload)]
+        if not operation.makes_record or not ids:
+            return ids
+        others = self._made | self.store.named(ids)
+        return [one for one in ids if one not in others]
+
     def _look(self, work: Work, read: Read) -> None:
         """Confirm what arrived."""
         if not isinstance(read, Remote):
@@ -522,8 +532,7 @@ class Wave:
         for doubt in list(work.doubts):
             action, operation = doubt.intent.action, self._operation(doubt.intent.action)
             if isinstance(operation, Create):
-                ids = [item.id for item in operation.found(read, action.payload)]
-                found = doubt.intent.search.arrived(ids)
+                found = doubt.intent.search.arrived(self.found(operation, read, action.payload))
                 if found is None:
                     continue
                 self._confirm(work, doubt.intent, Sent({"found": found}, created_id=found))
