@@ -6,6 +6,7 @@ import random
 import re
 
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.case import Result
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
@@ -17,7 +18,7 @@ from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql"}
-PULLED = ("pianos",)
+PULLED = ("pianos", "products")
 WAYS = (("graphql", "comment"), ("rest", "comment"), ("graphql", "comment"), ("rest", "comment"), ("graphql", "event"))
 """Transport, and what becomes of work that was done."""
 QUIET_ROUNDS = 6
@@ -43,12 +44,15 @@ class PushCase:
             self._pull()
         for piano in self._editor.pianos:
             self._editor.edit_here(piano)
+        for product in self._editor.prices.products:
+            self._editor.prices.edit_here(product)
         if draw.random() < 0.6:
             self._push_in_peace()
             self._work(draw.randint(2, 6))
             if draw.random() < 0.4:
                 self._editor.edit_both(draw.choice(self._editor.pianos))
             self._editor.edit_here(draw.choice(self._editor.pianos))  # so that the fault has something to strike
+            self._editor.prices.edit_here()
         self._editor.settle_statuses()
         self._meet(self._kind)
         if draw.random() < 0.2:
@@ -86,7 +90,7 @@ class PushCase:
         self._story.append(f"[{kind.group}/{kind.name}]")
         context = self._context()
         self._office.let_doubts_pass()  # whatever was late is in since the last fault was healed
-        was_in_trouble = self._shop.count("vincent_dindy_piano_updates", "sync_error IS NOT NULL") > 0
+        was_in_trouble = any(self._shop.count(one.table, "sync_error IS NOT NULL") for one in PUSHABLES)
         try:
             kind.strike(context)
         finally:
@@ -104,7 +108,8 @@ class PushCase:
             if run.stack:
                 self._figures.add(f.ALERTS, f"{kind.name}: ended with a stack, not a reason: {run.stack[-3000:]}")
         due = self._shop.query(
-            "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false)"
+            "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false) "
+            "UNION ALL SELECT product_external_id FROM shop_products WHERE needs_sync"
         )
         if context.runs and context.runs[-1].succeeded and due and not context.was_edited:
             self._figures.add(f.ALERTS, f"{kind.name}: a push says that everything went, and {due} are still due")

@@ -141,7 +141,7 @@ class PushContext(FaultInjector):
         done: set[str] = set()
 
         def do(piano: str) -> None:
-            if piano not in done and self.draw.random() < chance:
+            if piano in self.editor.pianos and piano not in done and self.draw.random() < chance:
                 done.add(piano)
                 deed(piano)
 

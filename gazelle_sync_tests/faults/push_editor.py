@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.push.block import Marks, read_block
+from gazelle_sync_tests.faults.push_products import PriceList
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Record, Row
 
@@ -38,6 +39,7 @@ class PushEditor:
 
     Attributes:
         pianos: External ids.
+        prices: Edits products likewise.
         gone: Those that were deleted at Gazelle.
         tags: Piano → the tags that are none of ours.
         texts: Piano → lines of its notes that are none of ours.
@@ -58,6 +60,7 @@ class PushEditor:
         self._count = 0
         self._one_at_a_time = threading.RLock()
         self.pianos = [office.piano(n, tags=["GRAND"], notes="Clé") for n in range(draw.randint(2, 3))]
+        self.prices = PriceList(office.shop, draw)
         self.gone: set[str] = set()
         self.tags = {piano: {"GRAND"} for piano in self.pianos}
         self.texts = {piano: ["Clé"] for piano in self.pianos}
@@ -87,7 +90,7 @@ class PushEditor:
         """Make some edits on both sides; gives their names."""
         choice: list[Deed] = [
             self.edit_here, self.edit_here, self.edit_here, self._tag, self._tag, self._write, self._set_status,
-            self._write_into_block, self._comment,
+            self._write_into_block, self._comment, self._price_here, self._price_here, self._price_there,
         ]  # fmt: skip
         done = []
         for deed in self._draw.choices(choice, k=deeds):
@@ -99,6 +102,7 @@ class PushEditor:
     def look(self) -> None:
         """Record what both sides hold now."""
         with self._one_at_a_time:
+            self.prices.look()
             rows, records = self.rows(), self.records()
             for piano in self.living:
                 row = rows.get(piano)
@@ -154,8 +158,14 @@ class PushEditor:
         self._office.edit(piano, **values)
         self.look()
 
+    def _price_here(self, _: str) -> None:
+        with self._one_at_a_time:
+            self.prices.edit_here()
+
     def edit_both(self, piano: str) -> None:
         """The same is changed here and at Gazelle, before either side has heard of the other."""
+        self.prices.edit_here()
+        self.prices.edit_there()
         status = self._status_here[piano] = self._draw.choice(sorted(STATUS))
         self._office.edit(piano, status=status, observations=self._text(piano, HERE))
         self.look()
@@ -250,6 +260,10 @@ class PushEditor:
             self._admin.edit("pianos", piano, notes=notes.replace(f"\n{says}\n", f"\n{THERE} {self._count}\n"))
             self.look()
 
+    def _price_there(self, _: str) -> None:
+        with self._one_at_a_time:
+            self.prices.edit_there()
+
     def _comment(self, piano: str, text: str | None = None) -> None:
         self._count += 1
         text = text or f"commentaire d'ailleurs {self._count}"
@@ -261,6 +275,7 @@ class PushEditor:
 
     def agree(self) -> None:
         """Both sides are equal: what is changed from here on, on both, clashes."""
+        self.prices.agree()
         self._status_here.clear()
         self._status_there.clear()
         self._agreed = {

@@ -42,6 +42,7 @@ class _Oracle:
         self._log = office.shop.rows("sync_gazelle_logs")
 
     def at_any_time(self) -> Iterator[Found]:
+        yield from self._editor.prices.at_any_time()
         for (client, day), visits in self._visits.items():
             if visits > 1:
                 yield f.COMMENTS_DOUBLED, f"{visits} visits to {client} for the work of {day}"
@@ -58,6 +59,9 @@ class _Oracle:
                 yield from ((f.SILENT, f"{piano}: {words}") for words in self._unsaid(row))
 
     def after_quiet(self) -> Iterator[Found]:
+        yield from self._editor.prices.after_quiet(
+            {value for one in self._conflicts for value in (one["ours"], one["theirs"])}
+        )
         for piano, row in self._rows.items():
             if piano in self._editor.gone:
                 if not row["needs_sync"] and not self._was_sent(row):
