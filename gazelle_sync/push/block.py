@@ -7,13 +7,13 @@ are lines of their own; where none is, an API may have put everything on one lin
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 SEPARATOR = "\n\n"
 _LOOSE = {" ": r"(?:\s|&nbsp;|&#160;)*", "·": r"(?:·|&middot;|&#183;)", "/": r"(?:/|&#x2[Ff];|&#47;)"}
 _LINE_ENDS = re.compile(r"\r\n?")
-_MARK = re.compile(r"\[[^\n\]]+ · gazelle_sync [0-9a-f]{6}\]")
 
 
 @dataclass(frozen=True)
@@ -90,26 +90,31 @@ def _is_mark(line: str, marks: Marks) -> bool:
 
 def _blocks(text: str, marks: Marks) -> list[Found]:
     found: list[Found] = []
-    if marks.first not in text:
-        return found
-    begun: re.Match[str] | None = None
-    for mark in _MARK.finditer(text):
-        if mark[0] not in (marks.first, marks.last) or not _stands_alone(mark):
+    begun: int | None = None
+    for start, mark in sorted([*_each(text, marks.first), *_each(text, marks.last)]):
+        end = start + len(mark)
+        if not _stands_alone(text, start, end):
             continue
-        if mark[0] == marks.first:
-            begun = mark  # one that was begun before lost its last mark: what follows it is theirs
+        if mark == marks.first:
+            begun = start  # one that was begun before lost its last mark: what follows it is theirs
         elif begun is not None:
-            found.append(Found(begun.start(), mark.end(), _read(text[begun.end() : mark.start()], marks)))
+            found.append(Found(begun, end, _read(text[begun + len(marks.first) : start], marks)))
             begun = None
     return found
 
 
-def _stands_alone(mark: re.Match[str]) -> bool:
-    """Whether its line holds nothing else."""
-    text = mark.string
-    before = text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()]
-    after = text[mark.end() :].partition("\n")[0]
-    return not before.strip() and not after.strip()
+def _each(text: str, mark: str) -> Iterator[tuple[int, str]]:
+    """Where a mark stands."""
+    place = text.find(mark)
+    while place >= 0:
+        yield place, mark
+        place = text.find(mark, place + 1)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether the line of a mark holds nothing else."""
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    return not before.strip() and not text[end:].partition("\n")[0].strip()
 
 
 def _flattened(text: str, marks: Marks) -> list[Found]:

@@ -173,11 +173,12 @@ class Measured:
             text = text_in(draft.row, column)
             values = readings_in(text)
             known = dict(draft.base.get(fact) or {})
-            known_day = known.pop("day", None)
-            # A base of an earlier version names no text: then it is the one that was sent last.
-            known_text = known.pop("text", None) or _mark(draft.base.get(column))
+            known_day, known_text = known.pop("day", None), known.pop("text", None)
             is_of_another_day = bool(day and known_day and day != known_day)
-            if values == known and not (values and (known_text != _mark(text) or is_of_another_day)):
+            # A base of an earlier version names no text: then it is the one that was sent last.
+            if values == known and not (
+                values and (is_of_another_day or (known_text or _mark(draft.base.get(column))) != _mark(text))
+            ):
                 continue
             said = {**values, "text": _mark(text), **({"day": day} if day else {})} if values else None
             same = next((settles for others, settles in fresh if others == values), None)
