@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gazelle_sync.errors import ApiError
+from gazelle_sync.push.changes import Changes, Open
 from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import WHOLE, Outcome, Remote, Row
 from gazelle_sync.push.plan import written
-from gazelle_sync.push.store import Changes, Open
 from gazelle_sync.push.transports.protocol import Create, Read, Update, Wanted
 from gazelle_sync.push.undo import Undoing
-from gazelle_sync.push.wave import PATIENCE_S, Wave, Work, is_outage, shown
+from gazelle_sync.push.wave import Wave
+from gazelle_sync.push.work import PATIENCE_S, Work, is_outage, shown
 
 
 class Doubts:

@@ -11,11 +11,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import cast
 
+from gazelle_sync.push.changes import Search
 from gazelle_sync.push.fields import Written
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
 from gazelle_sync.push.plan import shown
 from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.store import Search
 from gazelle_sync.push.transports.protocol import Create, Update
 
 

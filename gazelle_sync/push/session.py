@@ -31,7 +31,8 @@ from gazelle_sync.push.pushables import pushables
 from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.undo import Undoing, assert_undoable, touched
-from gazelle_sync.push.wave import RunAborted, Wave
+from gazelle_sync.push.wave import Wave
+from gazelle_sync.push.work import RunAborted
 from gazelle_sync.runtime.logs import describe_error, get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import statement

@@ -15,15 +15,16 @@ from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, Se
 from gazelle_sync.gazelle.retries import may_have_been_taken
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
+from gazelle_sync.push.changes import Changes, Intent, Open, as_requested
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
 from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import UNDO, WHOLE, Action, Outcome, Remote, Row
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
-from gazelle_sync.push.store import Changes, Intent, Open, as_requested
 from gazelle_sync.push.transports.protocol import Sending, Sent, Wanted
 from gazelle_sync.push.undo_rows import Following, text_of
-from gazelle_sync.push.wave import RunAborted, Wave
+from gazelle_sync.push.wave import Wave
+from gazelle_sync.push.work import RunAborted
 from gazelle_sync.warehouse.connect import Connection
 
 ROUNDS = 3

@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from gazelle_sync.montreal import parse_instant
+from gazelle_sync.push.changes import Changes, Said
 from gazelle_sync.push.fields import day_of
 from gazelle_sync.push.gist import alike
 from gazelle_sync.push.inverse import Deed, writing
 from gazelle_sync.push.model import Conflict, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.store import Changes, Said, Store
+from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports.protocol import Update
 
 ROUNDS = 3

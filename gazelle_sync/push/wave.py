@@ -7,29 +7,23 @@ stops only that row, but for what concerns every row (`RunAborted`).
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from dataclasses import replace
+from datetime import datetime
 
-import httpx
 import psycopg
 
 from gazelle_sync.errors import (
     ApiError,
-    ApiUnavailable,
-    ApiUnreachable,
-    CredentialsRefused,
-    GazelleSyncError,
     RequestRefused,
     WriteRefused,
 )
-from gazelle_sync.montreal import MONTREAL, parse_instant
+from gazelle_sync.push.changes import Changes, Intent, Search, Written
 from gazelle_sync.push.messages import action_name, say
 from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row, Values
-from gazelle_sync.push.plan import Draft, written
-from gazelle_sync.push.store import Changes, Intent, Search, Store, Written
+from gazelle_sync.push.plan import written
+from gazelle_sync.push.reading import Reader
+from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports.graphql import ends_run
 from gazelle_sync.push.transports.protocol import (
     Create,
@@ -42,91 +36,18 @@ from gazelle_sync.push.transports.protocol import (
     Update,
     Wanted,
 )
+from gazelle_sync.push.work import PATIENCE_S, Doubt, RunAborted, Work, sentence, shown
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import affects_every_row
 
 ROUNDS = 3
 """How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
-BACK = timedelta(days=1)
-"""Entries are looked for from a day before the instant that they should carry: clocks differ."""
-PATIENCE_S = 5.0
-"""So long a run itself waits for the end of a doubt; one that lasts longer is left to a later push."""
 LOOK_EVERY_S = 0.5
-LONGEST_REASON = 200
 
 log = get_logger("gazelle_sync.push")
 
 
-class RunAborted(Exception):
-    """Nothing can be sent at all (credentials, network): the run ends, the rows that are left stay due."""
-
-
-@dataclass
-class Doubt:
-    """An action of which no answer came.
-
-    Attributes:
-        intent: What was sent.
-        reason: Why no answer came.
-        told: What the row says if it has not arrived.
-    """
-
-    intent: Intent
-    reason: str
-    told: str = ""
-
-
-@dataclass
-class Work:
-    """A row under way.
-
-    Attributes:
-        row: Local, with its base as it grows.
-        outcome: So far.
-        changes: What is not written down yet.
-        compared: Gazelle's record as it is planned against.
-        current: Gazelle's record as it is now: another one only where our write replaced an edit.
-        since: From which instant on its entries were read.
-        plan: What is to be done about it.
-        queue: Of that, what is still to be sent.
-        made: What was created since it was read.
-        doubts: What came to no answer.
-        is_fresh: Whether it was read just before something is written over.
-        is_unsure: Whether it has to be read again before anything is planned.
-        slipped: Whether a write of this plan replaced somebody's edit.
-        again: Whether it has to be planned anew.
-        is_over: Whether nothing more is done about it.
-    """
-
-    row: Row
-    outcome: Outcome
-    changes: Changes
-    compared: Remote = field(default_factory=lambda: Remote(""))
-    current: Remote = field(default_factory=lambda: Remote(""))
-    since: datetime | None = None
-    plan: Plan = field(default_factory=Plan)
-    queue: list[Action] = field(default_factory=list)
-    made: list[Action] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-    is_fresh: bool = False
-    is_unsure: bool = False
-    slipped: bool = False
-    again: bool = False
-    is_over: bool = False
-
-    @classmethod
-    def of(cls, row: Row) -> Work:
-        """A row that nothing was done about yet."""
-        return cls(row, Outcome(row.name, local_id=row.local_id), Changes(row))
-
-    def fail(self, column: str, reason: str, *, is_over: bool = False) -> None:
-        """Something of it cannot be done."""
-        self.outcome.failed.setdefault(column, reason)
-        self.is_over = self.is_over or is_over
-
-
-class Wave:
+class Wave(Reader):
     """Brings rows of one table to Gazelle.
 
     Args:
@@ -139,10 +60,7 @@ class Wave:
     def __init__(
         self, store: Store, transport: Transport, settings: Settings, *, before_send: Callable[[], None] = lambda: None
     ) -> None:
-        self.store = store
-        self.transport = transport
-        self.pushable = store.pushable
-        self.language = settings.language
+        super().__init__(store, transport, settings.language)
         self._timeout_s = settings.timeout_s
         self._before_send = before_send
         self._made: set[str] = set()
@@ -221,87 +139,6 @@ class Wave:
             reason = work.outcome.failed.get(WHOLE, "")
             found.append((work.row, None if work.is_over else work.plan, reason))
         return found
-
-    # ---- reading
-
-    @property
-    def _api_ahead(self) -> timedelta:
-        """How far Gazelle's clock is ahead of the database's; nothing before the first answer."""
-        ahead = self.transport.api_ahead
-        return timedelta(0) if ahead is None else ahead - self._database_ahead
-
-    @cached_property
-    def _database_ahead(self) -> timedelta:
-        """How far the database's clock is ahead of this machine's."""
-        if self.store.clock_ahead is not None:
-            return self.store.clock_ahead
-        row = self.store.connection.execute("SELECT clock_timestamp()").fetchone()
-        return row[0] - datetime.now(UTC) if row else timedelta(0)
-
-    def _back(self) -> timedelta:
-        """How far back entries are looked for: Gazelle dates some by its own clock, which may be far behind."""
-        behind = -self._api_ahead
-        return BACK + behind if behind > BACK / 2 else BACK
-
-    def _wanted(self, row: Row) -> Wanted:
-        """What must be read of a row's record: its recent entries only where a comment will be added."""
-        stub = Remote(row.key, {name: one.empty for name, one in self.pushable.attributes.items()}, row.updated_at)
-        dated = [parse_instant(action.payload.get("created_at")) for action in self.pushable.plan(row, stub).actions]
-        instants = [instant for instant in dated if instant is not None]
-        return Wanted(row.key, min(instants) - self._back() if instants else None)
-
-    def _read(self, works: Sequence[Work], *, writes: bool = True) -> None:
-        """Read the records of some rows; those that cannot be read say why."""
-        wanted: dict[str, Wanted] = {}
-        back = self._back()
-        for work in works:
-            self._alone(work, lambda work: wanted.update({work.row.local_id: self._wanted(work.row)}))
-        reads = self.ask([wanted[work.row.local_id] for work in works if not work.is_over])
-        for work in works:
-            if work.is_over:
-                continue
-            read = reads[work.row.key]
-            if not isinstance(read, Remote):
-                reason = self.unreadable(work.row.name, read)
-                work.fail(WHOLE, reason, is_over=True)
-                if writes:
-                    work.changes.note("read", WHOLE, "error", reason)
-                continue
-            work.since = wanted[work.row.local_id].since
-            work.compared = work.current = read
-            work.made.clear()
-            # Only the first answer told how far Gazelle's clock is behind: perhaps too few entries were read.
-            work.is_unsure = work.since is not None and self._back() != back
-
-    def ask(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
-        """Read records.
-
-        Raises:
-            RunAborted: Gazelle cannot be asked at all.
-        """
-        if not wanted:
-            return {}
-        try:
-            return self.transport.read(list(dict.fromkeys(wanted)), is_look_up=is_look_up)
-        except ApiError as error:
-            raise RunAborted(str(error)) from error
-
-    def unreadable(self, name: str, read: ApiError | None) -> str:
-        """Why nothing can be done with a record."""
-        if read is None:
-            return say(self.language, "no_record", id=name)
-        return say(self.language, "unreachable", reason=str(read))
-
-    def _remember_seen(self, work: Work) -> None:
-        """For a row that was never sent, and that no pull had read: what its editor could see is the record as found.
-
-        Remembered for the length of the run: an edit at Gazelle while we work makes the record newer than the row.
-        """
-        if work.row.base is not None or work.row.seen is not None:
-            return
-        draft = Draft(self.pushable.table, work.row, work.compared, self._api_ahead)
-        if draft.ours_is_newer:
-            work.row = replace(work.row, seen=work.compared.values)
 
     # ---- planning
 
@@ -473,7 +310,7 @@ class Wave:
 
     def _say(self, key: str, action: Action, reason: str, *, until: datetime | None = None) -> str:
         named, when = action_name(self.language, action.name), shown(until) if until else ""
-        return say(self.language, key, action=named, reason=_sentence(reason), until=when)
+        return say(self.language, key, action=named, reason=sentence(reason), until=when)
 
     # ---- in doubt
 
@@ -604,45 +441,3 @@ class Wave:
             refused = self.store.write([facts]).refused
             error = refused.get(work.row.local_id, error)
         self.unforeseen(work, error)
-
-    # ---- one row's trouble
-
-    def _alone(self, work: Work, do: Callable[[Work], None]) -> None:
-        """What goes wrong with one row, whatever it is, is that row's."""
-        if work.is_over:
-            return
-        try:
-            do(work)
-        except Exception as error:
-            self.unforeseen(work, error)
-
-    def unforeseen(self, work: Work, error: Exception) -> None:
-        """What nobody thought of concerns one row: the row says so, and the others go on.
-
-        Raises:
-            Exception: The same error, where it concerns every row.
-        """
-        if isinstance(error, (GazelleSyncError, RunAborted)) or affects_every_row(error):
-            raise error
-        # Where it happened, not what it says: that may quote what people wrote.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("row could not be dealt with", record=work.row.name, error=type(error).__name__, where=where)
-        reason = error.diag.message_primary if isinstance(error, psycopg.Error) else str(error)
-        said = f"{type(error).__name__}: {(reason or '').partition(chr(10))[0][:LONGEST_REASON]}"
-        work.fail(WHOLE, say(self.language, "unforeseen", reason=said), is_over=True)
-
-
-def is_outage(error: ApiError) -> bool:
-    """Whether an error says that nobody can be served now, whatever the record."""
-    if isinstance(error, ApiUnavailable):
-        return error.status == httpx.codes.TOO_MANY_REQUESTS
-    return isinstance(error, CredentialsRefused) or (isinstance(error, ApiUnreachable) and not error.is_timeout)
-
-
-def shown(instant: datetime) -> str:
-    """An instant as the clock in Montreal shows it."""
-    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M:%S}"
-
-
-def _sentence(reason: str) -> str:
-    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

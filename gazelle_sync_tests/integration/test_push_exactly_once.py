@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from gazelle_sync.gazelle import page_sizes
-from gazelle_sync.push import store, wave
+from gazelle_sync.push import reading, store
 from gazelle_sync.push.transports import graphql
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
@@ -232,7 +232,7 @@ def test_who_was_later_is_told_by_the_databases_clock_alone(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=3)
 
-    for module in (graphql, store, wave):
+    for module in (graphql, store, reading):
         monkeypatch.setattr(module, "datetime", Ahead)
     edited = datetime.now(UTC) + skew + timedelta(hours=-1 if ours_is_newer else 1)
     office.shop.admin.edit("pianos", piano, tags=["NORMAL", "GRAND"], touch=edited.strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from gazelle_sync.push.changes import Search
 from gazelle_sync.push.session import PushReport
-from gazelle_sync.push.store import Search
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.faults import campaign
 from gazelle_sync_tests.faults import figures as f
