@@ -40,7 +40,6 @@ class Row:
         edited_at: When the edit arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         local_id: The key of the row in its table.
         parent: External id of the record that its own is made under; None: there is none, or not yet.
-        is_deleted: Whether it was deleted here.
     """
 
     key: str
@@ -56,7 +55,6 @@ class Row:
     edited_at: datetime | None = None
     local_id: str = ""
     parent: str | None = None
-    is_deleted: bool = False
 
     def generation(self, fact: str) -> int:
         """Another number each time that a fact was agreed on: the same words said again later are another action."""

@@ -119,11 +119,6 @@ class Store:
             )
         return [found[one] for one in dict.fromkeys(ids) if one in found]
 
-    def of_records(self, records: Sequence[str]) -> list[Row]:
-        """The rows that speak of some records."""
-        query = self.pushable.query("local_ids")
-        return self.load([one for (one,) in self.connection.execute(query, {"records": list(records)})])
-
     def named(self, records: Sequence[str]) -> set[str]:
         """Which of some records a row names already."""
         return {one for (one,) in self.connection.execute(self.pushable.query("named"), {"records": list(records)})}
