@@ -44,6 +44,7 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "history": (history.history, 1),
     "start": (start.start, 5),
     "push": (push.budget, 1),
+    "waves": (push.waves, 1),
     "plan": (push.planning, 5),
     "delay": (push.delay, 1),
     "trips": (far.trips, 3),
@@ -60,6 +61,7 @@ QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (bench
     "memory": (partial(memory.memory, timelines=(None,)), 1),
     "growth": (partial(loading.growth, sizes=(2_800, 28_000)), 1),
     "push": (partial(push.budget, rows=50), 1),
+    "waves": (partial(push.waves, rows=50), 1),
     "delay": (partial(push.delay, edits=2), 1),
 }
 """The same once each and smaller, to see that everything runs; its figures prove nothing."""
