@@ -155,6 +155,17 @@ def test_one_failed_entity_keeps_its_watermark_and_the_others_move_on(shop: Shop
     assert shop.watermarks()[""] > datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def test_after_an_operation_failed_the_next_run_asks_anew_what_the_schema_offers(shop: Shop) -> None:
+    known = "SELECT count(*) FROM system_settings WHERE key = 'api_features'"
+    assert shop.value(known) == 1
+    shop.admin.fault("graphql_errors", times=0, operation="allInvoices")
+    assert "invoices" in shop.sync(check=False).errors
+    assert shop.value(known) == 0
+    shop.admin.clear_faults()
+    shop.sync()
+    assert shop.value(known) == 1
+
+
 def test_retry_after_is_honoured(shop: Shop) -> None:
     shop.admin.fault("status", times=1, code=429, retry_after=1, operation="TimelineTick")
     shop.admin.reset_stats()

@@ -163,6 +163,14 @@ def test_a_load_that_was_killed_is_ended_by_whoever_comes_next(
     assert open_names(new_shop) == []
 
 
+def test_a_first_pull_of_which_an_entity_fails_ends_the_load_of_that_one_too(new_shop: Shop) -> None:
+    before = new_shop.value(DEFINITIONS)
+    new_shop.admin.fault("status", times=0, code=404, operation="Invoices")
+    assert "invoices" in new_shop.sync(check=False).errors
+    assert open_names(new_shop) == []
+    assert new_shop.value(DEFINITIONS) == before
+
+
 @pytest.mark.parametrize("scribbled", ["x", "[]", '{"clients": 1}'])
 def test_where_somebody_wrote_over_what_was_dropped_every_key_and_index_is_made_again(
     new_shop: Shop, scribbled: str
