@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,18 @@ def test_a_visit_at_a_new_client_brings_the_client_that_a_tick_had_not_listed(sh
     assert shop.row("gazelle_appointments", visit["id"])["client_external_id"] == client["id"]
     row = shop.row("gazelle_clients", client["id"])
     assert (row["company_name"], row["is_stub"]) == ("École toute neuve", False)
+
+
+def test_a_client_that_a_body_of_a_killed_run_names_is_read_by_the_run_that_applies_it(shop: Shop) -> None:
+    client = shop.admin.create("clients", companyName="Nommé avant la panne", status="ACTIVE")
+    piano = shop.rows("gazelle_pianos", "NOT is_stub")[0]["external_id"]
+    staged = (
+        "UPDATE staging_pianos SET sync_status = 'pending', raw_data = raw_data || %s::jsonb WHERE external_id = %s"
+    )
+    shop.query(staged, json.dumps({"client": {"id": client["id"]}}), piano)
+    shop.sync(only=["pianos"])
+    assert shop.row("gazelle_pianos", piano)["client_external_id"] == client["id"]
+    assert shop.row("gazelle_clients", client["id"])["company_name"] == "Nommé avant la panne"
 
 
 def test_a_client_that_gazelle_does_not_have_becomes_a_stub_and_is_not_asked_for_again(shop: Shop) -> None:
