@@ -138,8 +138,16 @@ class StatusTag:
     def _theirs(self, draft: Draft, base: str | None) -> str | None:
         """What Gazelle's tags say; two status tags that were agreed on are no change."""
         tags = draft.remote.get("tags") or ()
-        agreed = draft.base.get(f"{self.column}.tags", [self.tags[base]] if base else [])
-        return base if set(agreed) == set(self._mine(tags)) else self.value_of(tags, rather_not=base)
+        return base if set(self._agreed(draft, base)) == set(self._mine(tags)) else self.value_of(tags, rather_not=base)
+
+    def _agreed(self, draft: Draft, base: str | None) -> list[str]:
+        """The status tags that were agreed on; before that, those that Gazelle had when the row was edited."""
+        if self.column not in draft.base and draft.row.seen is not None:
+            return self._mine(draft.row.seen.get("tags") or ())
+        if self.column not in draft.base and draft.ours_is_newer:
+            return self._mine(draft.remote.get("tags") or ())
+        agreed: list[str] = draft.base.get(f"{self.column}.tags", [self.tags[base]] if base else [])
+        return agreed
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,15 @@ def test_a_cleared_status_takes_its_tag_away() -> None:
     assert sent(found) == {"update_tags": {"tags": ["GRAND"]}}
 
 
+@pytest.mark.parametrize("seen", [None, known(("A_REMPLACER", "GRAND", "NORMAL"))])
+@pytest.mark.parametrize("status", sorted(TAGS))
+def test_a_first_status_replaces_both_of_two_tags_and_contradicts_nobody(status: str, seen: Values | None) -> None:
+    found = plan(row(None, status=status, seen=seen), remote("A_REMPLACER", "GRAND", "NORMAL"))
+    assert sent(found) == {"update_tags": {"tags": ["GRAND", TAGS[status]]}}
+    assert not found.follows
+    assert found.actions[0].clashes == ()
+
+
 def test_a_row_that_says_no_status_leaves_gazelles_alone() -> None:
     assert plan(row(None, status=None, notes=None), remote("TOP")).is_quiet
 
