@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from gazelle_sync.errors import ApiError
 from gazelle_sync.push.changes import Changes, Open
-from gazelle_sync.push.messages import action_name, say
+from gazelle_sync.push.messages import action_name, no_record, say
 from gazelle_sync.push.model import WHOLE, Outcome, Remote, Row
 from gazelle_sync.push.plan import written
 from gazelle_sync.push.transports.protocol import Create, Read, Update, Wanted
@@ -82,7 +82,7 @@ class Doubts:
             found = self._found(one, read)
             if read is None and row is not None and not self._is_update(one):
                 # That the record is not there proves nothing: believed lost, what was made would be doubled.
-                self._wait(waiting, one, say(self._language, "no_record", id=one.record))
+                self._wait(waiting, one, no_record(self._language, self._wave.pushable.entity.name, one.record))
                 return True
             if found is None and 0 < left_s <= PATIENCE_S:
                 return False

@@ -32,7 +32,7 @@ MESSAGES = {
         "is written over it: observations go once a pull has seen the same (gazelle-sync sync)."
     ),
     "no_record": Message(
-        "Gazelle has no piano {id}. If it was deleted there, delete this row; if the id is mistyped, correct it."
+        "Gazelle has no {what} {id}. If it was deleted there, delete this row; if the id is mistyped, correct it."
     ),
     "refused": Message("Gazelle refuses {action}: {reason}"),
     "no_answer": Message(
@@ -60,7 +60,7 @@ MESSAGES = {
     "unreachable": Message("{reason} Nothing is lost: it will be tried again."),
     "arrived": Message("No answer came; found at Gazelle."),
     "already_sent": Message("Gazelle has it already, since {when}."),
-    "keeps_changing": Message("Somebody keeps changing this piano at Gazelle. It will be tried again."),
+    "keeps_changing": Message("Somebody keeps changing this record at Gazelle. It will be tried again."),
     "entry_stays": Message(
         "The day went back: the service entry of {day} stays at Gazelle beside the new one. If it was a mistake, "
         "delete it there."
@@ -95,6 +95,8 @@ ACTIONS = {
     "set_serviced": Message("the day of the last service"),
 }
 
+NOUNS = {"pianos": Message("piano"), "products": Message("product"), "clients": Message("client")}
+
 
 def say(language: str, key: str, **values: object) -> str:
     """A sentence.
@@ -105,6 +107,12 @@ def say(language: str, key: str, **values: object) -> str:
         values: What it names.
     """
     return translator(language)(MESSAGES[key], **values)
+
+
+def no_record(language: str, entity: str, record_id: str) -> str:
+    """That Gazelle does not have a record."""
+    what = translator(language)(NOUNS.get(entity, Message("record")))
+    return say(language, "no_record", what=what, id=record_id)
 
 
 def action_name(language: str, name: str) -> str:

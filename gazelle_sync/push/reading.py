@@ -15,7 +15,7 @@ from gazelle_sync.errors import (
     GazelleSyncError,
 )
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.messages import say
+from gazelle_sync.push.messages import no_record, say
 from gazelle_sync.push.model import WHOLE, Remote, Row
 from gazelle_sync.push.plan import Draft
 from gazelle_sync.push.store import Store
@@ -115,7 +115,7 @@ class Reader:
     def unreadable(self, name: str, read: ApiError | None) -> str:
         """Why nothing can be done with a record."""
         if read is None:
-            return say(self.language, "no_record", id=name)
+            return no_record(self.language, self.pushable.entity.name, name)
         return say(self.language, "unreachable", reason=str(read))
 
     def _remember_seen(self, work: Work) -> None:

@@ -17,7 +17,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.changes import Changes, Intent, Open, as_requested
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
-from gazelle_sync.push.messages import action_name, say
+from gazelle_sync.push.messages import action_name, no_record, say
 from gazelle_sync.push.model import UNDO, WHOLE, Action, Outcome, Remote, Row
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
@@ -200,7 +200,7 @@ class Undoing:
         except ApiError as error:
             raise RunAborted(str(error)) from error
         if now is None:
-            outcome.failed[WHOLE] = say(self._language, "no_record", id=deed.last.record)
+            outcome.failed[WHOLE] = no_record(self._language, self._pushable.entity.name, deed.last.record)
         return now
 
     # ---- writing down

@@ -277,9 +277,9 @@ GAZELLE = (
          _while_pushing("before_send"), HARMLESS),
     Kind("edited after the write", "gazelle", "the same, right after it", _while_pushing("after_send"), HONEST),
     Kind("same words", "gazelle", "others wrote the very words of ours, and answers are lost", _says_the_same, HONEST),
-    Kind("deleted", "gazelle", "the piano is not at Gazelle any more", _deleted(while_pushing=False), SAID, "no piano"),
+    Kind("deleted", "gazelle", "the piano is not at Gazelle any more", _deleted(while_pushing=False), SAID, "Gazelle has no"),
     Kind("deleted meanwhile", "gazelle", "it goes while its push is under way", _deleted(while_pushing=True), HONEST),
-    Kind("unknown piano", "gazelle", "a row of a piano that never was", _unknown, SAID, "no piano"),
+    Kind("unknown piano", "gazelle", "a row of a piano that never was", _unknown, SAID, "Gazelle has no"),
     Kind("inactive", "gazelle", "the piano is inactive, then active again", _inactive, HONEST),
     Kind("clock jumps", "gazelle", "Gazelle's clock jumps ahead, and stays there", _clock_jumps, HARMLESS),
 )  # fmt: skip
