@@ -13,6 +13,8 @@ from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Question, Rows
 
 EDITS = "vincent_dindy_piano_updates"
+PUSHED = (EDITS, "shop_products")
+"""The tables of which edits go to Gazelle, each with two triggers (`gazelle.push_table`)."""
 MIGRATIONS = "schema_migrations"
 DATA_API_ROLES = ("anon", "authenticated")
 """Roles of a hosted database's Data API: `anon` for holders of the public key, `authenticated` for signed-up users."""
@@ -27,8 +29,7 @@ CONTROL_TABLES = (
     "sync_gazelle_logs",
     "sync_conflicts",
     "push_state",
-    EDITS,
-    "shop_products",
+    *PUSHED,
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",

@@ -23,6 +23,7 @@ from gazelle_sync.warehouse.relations import (
     CONTROL_TABLES,
     EDITS,
     PRODUCTION,
+    PUSHED,
     STAGING,
     VIEWS,
     describe_public_grants,
@@ -35,7 +36,14 @@ INDEX = re.compile(
     r"^DROP INDEX IF EXISTS (?:public\.)?(\w+)|^CREATE (?:UNIQUE )?INDEX IF NOT EXISTS (\w+)\s+ON public\.",
     re.MULTILINE,
 )
-TRIGGER = f"the trigger gazelle_mark_edit ({EDITS})"
+TRIGGERS = [
+    *(
+        (f"gazelle_count_days_{event}", "gazelle_timeline_entries")
+        for event in ("insert", "update", "delete", "truncate")
+    ),
+    *((name, table) for table in PUSHED for name in ("gazelle_mark_edit", "gazelle_keep_state")),
+]
+"""Name and table of those that keep counts and the state of what is pushed."""
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 KINDS = {
     "the trigger ": Message("the trigger {name}"),
@@ -91,17 +99,16 @@ def missing_objects(connection: Connection) -> list[str]:
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
-    tables_lacking, keys_lacking, [guards], counters_lacking = together(
+    names, relations = (list(part) for part in zip(*TRIGGERS, strict=True))
+    tables_lacking, keys_lacking, triggers_lacking, [(is_unique,)] = together(
         connection,
         (statement("quality/missing_tables"), {"tables": wanted}),
         (statement("warehouse/lacking_keys"), parameters),
-        (statement("warehouse/edits_guards"), {"table": f"public.{EDITS}"}),
-        (statement("warehouse/missing_counters"), None),
+        (statement("warehouse/missing_triggers"), {"names": names, "relations": relations}),
+        (statement("warehouse/edits_unique"), {"table": f"public.{EDITS}"}),
     )
-    found = [name for (name,) in (*tables_lacking, *keys_lacking, *counters_lacking)]
-    if EDITS not in found:
-        found += [name for name, is_there in zip((TRIGGER, UNIQUE), guards, strict=True) if not is_there]
-    return found
+    found = [name for (name,) in (*tables_lacking, *keys_lacking, *triggers_lacking)]
+    return found if is_unique or EDITS in found else [*found, UNIQUE]
 
 
 def describe_object(name: str, say: Translator) -> str:

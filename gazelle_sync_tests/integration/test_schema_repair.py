@@ -12,9 +12,10 @@ from gazelle_sync.i18n.translator import translator
 from gazelle_sync.monitoring.report import write_report
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
+from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.warehouse.connect import connect
-from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, STAGING, VIEWS
-from gazelle_sync.warehouse.schema_repair import TRIGGER, UNIQUE, describe_object, repair
+from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, PUSHED, STAGING, VIEWS
+from gazelle_sync.warehouse.schema_repair import UNIQUE, describe_object, repair
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Shop
@@ -75,10 +76,19 @@ def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop
     before = new_shop.value(marks)
     new_shop.query("DROP FUNCTION gazelle_mark_edit CASCADE")
     repaired = repair(new_shop.url)
-    assert (repaired.made, repaired.missing, repaired.advice(translator("en"))) == ([TRIGGER], [], [])
+    made = [f"the trigger gazelle_mark_edit ({table})" for table in PUSHED]
+    assert (repaired.made, repaired.missing, repaired.advice(translator("en"))) == (made, [], [])
     assert new_shop.value(marks) == before, "as the last migration left it, not the first"
     office.edit("pno_a", notes="x", needs_sync=False)
     assert office.row("pno_a")["needs_sync"]
+
+
+def test_a_trigger_of_a_pushed_table_that_is_dropped_or_disabled_is_named_and_made_again(shop: Shop) -> None:
+    assert {pushable.table for pushable in PUSHABLES} == set(PUSHED)
+    shop.query(f"ALTER TABLE {EDITS} DISABLE TRIGGER gazelle_keep_state")
+    shop.query("DROP TRIGGER gazelle_keep_state ON shop_products")
+    expected = [f"the trigger gazelle_keep_state ({table})" for table in PUSHED]
+    assert (repair(shop.url).made, repair(shop.url).made) == (expected, [])
 
 
 CATALOGUE = """
@@ -153,7 +163,10 @@ def test_each_foreign_key_and_each_named_index_that_is_dropped_is_named_and_made
 
 def test_what_is_created_again_is_named_in_french() -> None:
     say = translator("fr")
-    assert describe_object(TRIGGER, say) == "le déclencheur gazelle_mark_edit (vincent_dindy_piano_updates)"
+    assert (
+        describe_object(f"the trigger gazelle_mark_edit ({EDITS})", say)
+        == "le déclencheur gazelle_mark_edit (vincent_dindy_piano_updates)"
+    )
     assert describe_object(UNIQUE, say) == "un index unique sur vincent_dindy_piano_updates.gazelle_id"
     assert describe_object("the index gazelle_pianos_client", say) == "l'index gazelle_pianos_client"
     assert describe_object("gazelle_pianos", say) == "gazelle_pianos"
