@@ -40,11 +40,13 @@ class Owners:
 
     Attributes:
         path: Path of their ids in the entity's bodies.
+        column: Column of the entity's table that holds their ids.
         deleted: Ids of those that are gone.
         kept: Ids of those that are no longer listed, and that the guard keeps.
     """
 
     path: tuple[str, ...] = ()
+    column: str = ""
     deleted: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
 

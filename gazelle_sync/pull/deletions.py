@@ -189,6 +189,8 @@ class DeletionGuard:
             return [], [], len(absent)
         if not owners.deleted:
             return list(absent), [], 0
-        named = {i: ids_at([body], owners.path) for i, body in self._pull.staging.last_bodies(absent)}
+        staging = self._pull.staging
+        named = staging.named_in(owners.column, absent)
+        named |= {i: ids_at([body], owners.path) for i, body in staging.last_bodies(absent)}
         theirs = [i for i in absent if named.get(i) and named[i] <= owners.deleted]
         return sorted(set(absent).difference(theirs)), theirs, 0

@@ -189,7 +189,8 @@ class EntityThreads:
         with self._run.connections.use() as connection, connection.transaction():
             allow_long_statements(connection)
             deleted = frozenset(external_id for (external_id,) in connection.execute(query))
-        return Owners(path, deleted, self._kept.get(owner.name, frozenset()))
+        column = next(name for name, table in entity.table.references.items() if table == owner.table.name)
+        return Owners(path, column, deleted, self._kept.get(owner.name, frozenset()))
 
     def _note_failed(self, pull: EntityPull, failed: Mapping[str, str], *, is_whole: bool) -> None:
         """Say which records were not read as they are, and let the next run read them again."""

@@ -177,6 +177,13 @@ class HeldVersions:
             rows = connection.execute(query, [list(ids)]).fetchall()
         yield from ((external_id, body) for external_id, body, _ in rows)
 
+    def named_in(self, column: str, ids: Sequence[str]) -> dict[str, set[str]]:
+        """The record that each production row names in a column: staging may have lost its body."""
+        table, name = sql.Identifier(self.entity.table.name), sql.Identifier(column)
+        query = sql.SQL("SELECT external_id, {} FROM {} WHERE external_id = ANY (%s)").format(name, table)
+        with self._database.use() as connection:
+            return {external_id: {named} for external_id, named in connection.execute(query, [list(ids)]) if named}
+
     def _note_recent(self, fresh: dict[str, Held]) -> None:
         """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
         if self._recent is None:

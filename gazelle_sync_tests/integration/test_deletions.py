@@ -80,6 +80,15 @@ def test_a_deleted_clients_cascade_counts_as_one_in_the_tick_too(shop: Shop) -> 
     shop.assert_equals_api()
 
 
+def test_a_deleted_clients_cascade_counts_as_one_though_staging_lost_its_notes(shop: Shop) -> None:
+    """Then only production says whose they are."""
+    shop.query("TRUNCATE staging_timeline")
+    shop.admin.delete("clients", busiest_client(shop))
+    outcome = shop.sync(Mode.DEEP)
+    assert outcome["timeline"].deleted > 10
+    shop.assert_equals_api()
+
+
 @pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
 @pytest.mark.parametrize("kind", ["pianos", "products", "timeline"])
 def test_more_deletions_than_the_fence_lets_through_stop_the_entity(shop: Shop, kind: str, mode: Mode) -> None:
