@@ -3,7 +3,7 @@
 SELECT a.key, found.synced_at
 FROM jsonb_to_recordset(%(actions)s) AS a (key text, is_first boolean, record text, action text, settles jsonb)
 CROSS JOIN LATERAL (
-    SELECT l.synced_at
+    SELECT (array_agg(l.synced_at ORDER BY l.id DESC))[1] AS synced_at
     FROM sync_gazelle_logs AS l
     WHERE l.status = 'success' AND l.undone_at IS NULL AND l.source_table = {source}
         AND (
@@ -12,6 +12,5 @@ CROSS JOIN LATERAL (
                 a.is_first AND l.piano_id = a.record AND l.action = a.action AND l.request -> 'settles' = a.settles
             )
         )
-    ORDER BY l.id DESC
-    LIMIT 1
 ) AS found
+WHERE found.synced_at IS NOT NULL
