@@ -9,7 +9,7 @@ import time
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
 from gazelle_sync_tests.faults.push_context import PushContext
-from gazelle_sync_tests.faults.push_kinds_api import SLOW
+from gazelle_sync_tests.faults.push_kinds_documents import SLOW
 from gazelle_sync_tests.support.pushing import TABLE, Countdown
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
