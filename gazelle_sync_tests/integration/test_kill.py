@@ -75,6 +75,16 @@ def test_a_dead_runs_row_is_closed_by_the_next_run(shop: Shop, processes: Proces
     assert statuses[-2:] == ["error", "success"]
 
 
+def test_what_is_read_after_a_killed_run_whose_clock_was_ahead_counts_as_the_newest(shop: Shop) -> None:
+    client = shop.rows("gazelle_clients", "NOT is_stub")[0]["external_id"]
+    shop.query("UPDATE staging_clients SET fetched_at = now() + interval '1 hour' WHERE external_id = %s", client)
+    shop.query("UPDATE sync_logs SET status = 'running'")
+    shop.admin.edit("clients", client, companyName="Lu en dernier")
+    shop.sync()
+    shop.replay()
+    assert shop.row("gazelle_clients", client)["company_name"] == "Lu en dernier"
+
+
 def test_the_lock_dies_with_its_process(shop: Shop, processes: Processes) -> None:
     shop.admin.settings(latency_ms=300)
     pid = processes.begin(shop.environment())
