@@ -189,6 +189,8 @@ class Push:
         with borrow(self._url) as connection:
             assert_undoable(connection, run_id, self._keys)
         for pushable in pushables(settings):
+            if self._stopped.is_set():
+                break
             with self._wave(pushable, settings) as wave:
                 undoing, doubts = self._parts(wave)
                 try:
@@ -204,6 +206,9 @@ class Push:
         with self._wave(pushable) as wave:
             store = wave.store
             opens, nameless, due = store.begin(self._keys, at_once=self._at_once)
+            if self._stopped.is_set():  # while another table was pushed
+                self._give_up(store, due)
+                return
             try:
                 waiting = self._parts(wave)[1].resolve(self._keys, opens) if opens else []
             except RunAborted as stop:
@@ -215,9 +220,6 @@ class Push:
             self.report.outcomes += [*waiting, *self._nameless(store, nameless)]
             unknown = {outcome.local_id for outcome in waiting}
             ids = [one for one in due if one not in unknown]
-            if self._stopped.is_set():
-                self._give_up(store, ids)
-                return
             if wave.transport.is_batched:
                 left = self._waves(wave, [ids[start : start + WAVE] for start in range(0, len(ids), WAVE)])
             else:

@@ -213,7 +213,7 @@ class Wave(Reader):
             stop = next((result for result in results if isinstance(result, ApiError) and ends_run(result)), None)
             for (work, intent), result in zip(batch, results, strict=True):
                 self._judge(work, intent, result, stop)
-            self._settle_doubts([work for work in works if work.doubts])
+            self._settle_doubts(works)
             if stop is not None:
                 self._flush(works)
                 raise RunAborted(str(stop)) from stop
@@ -318,25 +318,27 @@ class Wave(Reader):
         """What came to no answer is looked for at once. That it is not there proves nothing while it may still arrive.
 
         It stays in doubt for so long, its row says until when, and a later push looks again before anything is sent.
+        What other rows came to is written down first: to look for something takes seconds.
         """
-        if not works:
+        doubtful = [work for work in works if work.doubts]
+        if not doubtful:
             return
-        for work in works:
+        for work in doubtful:
             for doubt in work.doubts:
                 reason = self._say("no_answer", doubt.intent.action, doubt.reason)
                 work.changes.end(doubt.intent.log_id, "in_doubt", reason, grace_s=self._timeout_s)
         until = self._flush(works).until
-        for work in works:
+        for work in doubtful:
             for doubt in work.doubts:
                 ends = until.get(doubt.intent.log_id)
                 doubt.told = self._say("in_doubt", doubt.intent.action, doubt.reason, until=ends)
-        left = [work for work in works if not work.is_over]
+        left = [work for work in doubtful if not work.is_over]
         deadline = time.monotonic() + (self._timeout_s if self._timeout_s <= PATIENCE_S else 0.0)
         while left := self._look_up(left):
             if time.monotonic() >= deadline:
                 break
             time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
-        for work in works:
+        for work in doubtful:
             for doubt in work.doubts:
                 work.fail(doubt.intent.action.field, doubt.told, is_over=True)
             work.doubts.clear()
