@@ -106,9 +106,11 @@ class StatusTag:
 
     def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
         """See `Written`. Where another state was set beside the one that was written, that one is left."""
-        mine, ours = set(self._mine(now)), set(self._mine(wrote))
+        mine, ours, had = set(self._mine(now)), set(self._mine(wrote)), self._mine(before or [])
+        if mine == ours:
+            return (now, False) if ours == set(had) else ([tag for tag in now if tag not in mine] + had, False)
         value = self.value_of(before or [])
-        if ours == set(self._mine(before or [])) or mine == ({self.tags[value]} if value else set()):
+        if ours == set(had) or mine == ({self.tags[value]} if value else set()):
             return now, False
         others = mine - ours
         if not ours <= mine or (others and not ours):

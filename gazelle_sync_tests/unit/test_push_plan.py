@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazelle_sync.push.block import Marks
+from gazelle_sync.push.fields import StatusTag
 from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Item, Plan, Remote, Row, Values
 from gazelle_sync.push.pushables import PIANO_UPDATES
@@ -123,6 +124,13 @@ def test_a_first_status_replaces_both_of_two_tags_and_contradicts_nobody(status:
     assert sent(found) == {"update_tags": {"tags": ["GRAND", TAGS[status]]}}
     assert not found.follows
     assert found.actions[0].clashes == ()
+
+
+def test_both_of_two_tags_come_back_when_the_status_that_replaced_them_is_undone() -> None:
+    (status,) = (field for field in PIANO_UPDATES.fields if isinstance(field, StatusTag))
+    for before in (["A_REMPLACER", "GRAND", "NORMAL"], ["TOP", "GRAND", "NORMAL"], ["GRAND"], ["GRAND", "NORMAL"]):
+        tags, is_left = status.restored("pno_1", ["GRAND", "TOP", "NEW"], ["GRAND", "TOP"], before)
+        assert (sorted(tags), is_left) == (sorted([*before, "NEW"]), False)
 
 
 def test_a_row_that_says_no_status_leaves_gazelles_alone() -> None:
