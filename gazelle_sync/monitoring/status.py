@@ -148,10 +148,11 @@ def render_status(settings: Settings, rows: list[EntityStatus], edits: PushStatu
     """
     say = translator(settings.language)
     now = datetime.now(UTC)
+    if pending(str(settings.database_url)):  # nothing was read: a table of it would say that nothing ever was
+        return "✗ " + say(
+            "This database is not set up, or not up to date. `gazelle-sync sync` does it (or `migrate` alone)."
+        )
     lines = [_table(rows, say, now)]
-    if pending(str(settings.database_url)):
-        new = say("This database is not set up, or not up to date. `gazelle-sync sync` does it (or `migrate` alone).")
-        return "\n".join([*lines, f"✗ {new}"])
     runs = _runs(settings)
     lines += _run_lines(settings, runs, say, now, {row.failure for row in rows if row.failure})
     lines += _advice(rows, say)

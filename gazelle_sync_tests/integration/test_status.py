@@ -65,6 +65,13 @@ def test_a_database_that_was_never_migrated_is_red_and_says_what_to_do(databases
         assert "gazelle-sync sync" in screen(settings, rows)
 
 
+def test_where_a_migration_is_missing_nothing_is_said_of_what_was_not_read(shop: Shop) -> None:
+    run(shop, "DELETE FROM schema_migrations WHERE name = (SELECT max(name) FROM schema_migrations)")
+    text = screen(shop.settings)
+    assert "gazelle-sync sync" in text
+    assert "never" not in text
+
+
 def test_a_migrated_database_without_a_run_is_red_and_says_that_there_was_none(database: str, tmp_path: Path) -> None:
     settings = Settings(database_url=database, home=tmp_path)
     assert {row.light for row in read_status(settings)} == {"red"}
