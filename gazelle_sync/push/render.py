@@ -79,7 +79,7 @@ def render_preview(
             lines += _diff(language, action)
         for column, value in (plan.follows if plan else {}).items():
             lines.append("  < " + _say(language, "follows", column=column, value=_short(language, value)))
-        lines += [f"  ✗ {problem}" for problem in problems.values()]
+        lines += [f"  ✗ {problem}" for problem in dict.fromkeys(problems.values())]
     if not lines:
         return _say(language, "nothing"), all_well
     rows = translator(language)(Plural("{count} row", "{count} rows"), count=count)
@@ -173,7 +173,7 @@ def _outcome(language: str, outcome: Outcome, called: dict[str, str]) -> list[st
     for column, value in outcome.followed.items():
         lines.append("  < " + _say(language, "follows", column=column, value=_short(language, value)))
     lines += [f"  ⚠ {reason}" for reason in outcome.left.values()]
-    return [*lines, *(f"  ✗ {reason}" for reason in outcome.failed.values())]
+    return [*lines, *(f"  ✗ {reason}" for reason in dict.fromkeys(outcome.failed.values()))]
 
 
 def _diff(language: str, action: Action) -> list[str]:
