@@ -295,6 +295,18 @@ def test_a_day_of_ours_that_was_mistyped_is_set_back_and_nobody_elses_is(
     assert plan(replace(local, base=settled), remote(last_serviced=then)).is_quiet
 
 
+@pytest.mark.parametrize("base_day", ["2062-07-01", None])
+def test_another_work_of_an_earlier_day_sets_no_last_service_back(base_day: str | None) -> None:
+    base = {**WORK, "completed_at": base_day, "serviced.written": "2062-07-01"}
+    words = "Accord" if base_day else "Cordes"  # the day of the same words was filled in later
+    local = row(base, travail=words, completed_at=NOON)
+    found = plan(local, remote(last_serviced=date(2062, 7, 1)))
+    assert "set_serviced" not in sent(found)
+    settled = {**base, **{name: value for action in found.actions for name, value in action.settles.items()}}
+    corrected = replace(local, base=settled | found.settles, values={**local.values, "completed_at": LATER})
+    assert "set_serviced" not in sent(plan(corrected, remote(last_serviced=date(2062, 7, 1))))
+
+
 def test_a_later_day_is_another_service_and_needs_no_remark() -> None:
     base = {**WORK, "completed_at": "2026-06-01", "serviced": "2026-06-01"}
     entry = plan(row(base, travail="Cordes", completed_at=NOON), remote()).actions[0]

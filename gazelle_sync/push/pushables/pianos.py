@@ -86,19 +86,20 @@ class Service:
         elif day != base_day:
             draft.plan.settles[self.done_at] = day
         if day and self.moves_last_service and draft.base.get("serviced") != day:
-            self._move_last_service(draft, day)
+            self._move_last_service(draft, day, is_correction=bool(base_day) and ours == base)
 
-    def _move_last_service(self, draft: Draft, day: str) -> None:
+    def _move_last_service(self, draft: Draft, day: str, *, is_correction: bool) -> None:
         """A later service that Gazelle knows of is not set back, but for a day that we entered, which was corrected.
 
-        That one goes back to the day that is right, or to the one which it had replaced, if that is later.
+        That one goes back to the day that is right, or to the one which it had replaced, if that is later. Other words
+        correct nothing: they are another work, and that of the later day was done as well.
         """
         last: str | None = draft.remote.get("last_serviced")
-        is_ours = last is not None and last == draft.base.get("serviced.written")
+        is_ours = is_correction and last is not None and last == draft.base.get("serviced.written")
         replaced = draft.base.get("serviced.replaced") if is_ours else last
         target = max(day, replaced or day) if is_ours else day
         if last is not None and (last == target or (last > day and not is_ours)):
-            draft.plan.settles["serviced"] = day
+            draft.plan.settles |= {"serviced": day, "serviced.written": last if is_ours else None}
             return
         draft.values["last_serviced"] = target
         for fact, value in (("serviced", day), ("serviced.written", target), ("serviced.replaced", replaced)):
