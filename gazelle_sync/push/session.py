@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 import structlog
@@ -221,31 +222,40 @@ class Push:
             unknown = {outcome.local_id for outcome in waiting}
             ids = [one for one in due if one not in unknown]
             if wave.transport.is_batched:
-                left = self._waves(wave, [ids[start : start + WAVE] for start in range(0, len(ids), WAVE)])
+                waves = [ids[start : start + WAVE] for start in range(0, len(ids), WAVE)]
+                left = self._beside([partial(self._waves, wave, waves)] if waves else [])
             else:
-                left = self._side_by_side(pushable, ids)
+                workers = (
+                    1 if pushable.creates else WORKERS
+                )  # of two records that say the same, whose is whose is known
+                size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // workers)))
+                chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
+                left = self._beside([partial(self._chunk, pushable, chunk) for chunk in chunks], workers)
             if self.report.stopped is not None:
                 self._give_up(store, left)
 
-    def _side_by_side(self, pushable: Pushable, ids: list[str]) -> list[str]:
-        """Deliver rows by a transport that takes them one by one: an answer may take longer than the next request."""
-        workers = 1 if pushable.creates else WORKERS  # of two records that say the same, it is known whose is whose
-        size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // workers)))
-        chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
-        if not chunks:
-            return []
+    def _beside(self, jobs: Sequence[Callable[[], list[str]]], workers: int = 1) -> list[str]:
+        """Deliver rows on threads of their own; gives those that were not come to.
 
-        def deliver(chunk: list[str]) -> list[str]:
-            structlog.contextvars.bind_contextvars(run_id=self.run_id)
+        Whoever stops the push interrupts the main thread: no request is broken off in the middle, its answer is written
+        down, and nothing more is begun.
+        """
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="push") as pool:
+            futures = [pool.submit(self._bound, job) for job in jobs]
             try:
-                with self._wave(pushable) as wave:
-                    return self._waves(wave, [chunk])
+                return [one for future in as_completed(futures) for one in future.result()]
             except BaseException:
                 self._stopped.set()
+                pool.shutdown(cancel_futures=True)
                 raise
 
-        with ThreadPoolExecutor(max_workers=min(workers, len(chunks)), thread_name_prefix="push") as pool:
-            return [one for left in pool.map(deliver, chunks) for one in left]
+    def _bound(self, job: Callable[[], list[str]]) -> list[str]:
+        structlog.contextvars.bind_contextvars(run_id=self.run_id)
+        return job()
+
+    def _chunk(self, pushable: Pushable, ids: list[str]) -> list[str]:
+        with self._wave(pushable) as wave:
+            return self._waves(wave, [ids])
 
     def _waves(self, wave: Wave, waves: Sequence[list[str]]) -> list[str]:
         """Deliver rows, wave after wave; gives those that it did not come to."""
@@ -288,7 +298,7 @@ class Push:
         with borrow(self._url) as connection:
             transport = transport_for(settings, self.client, pushable.kind)
             store = Store(connection, pushable, self.run_id, self._grace_s)
-            yield Wave(store, transport, settings, before_send=self._lock.assert_held)
+            yield Wave(store, transport, settings, before_send=self._lock.assert_held, is_stopped=self._stopped.is_set)
 
     def _parts(self, wave: Wave) -> tuple[Undoing, Doubts]:
         language = self._settings.language

@@ -55,14 +55,22 @@ class Wave(Reader):
         transport: Of its kind of record.
         settings: For the language and the time-out: so long a request that came to no answer may still be at work.
         before_send: Called before each request: it raises where nothing may be sent any more.
+        is_stopped: Whether no further row may be begun.
     """
 
     def __init__(
-        self, store: Store, transport: Transport, settings: Settings, *, before_send: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        transport: Transport,
+        settings: Settings,
+        *,
+        before_send: Callable[[], None] = lambda: None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(store, transport, settings.language)
         self._timeout_s = settings.timeout_s
         self._before_send = before_send
+        self._is_stopped = is_stopped
         self._made: set[str] = set()
 
     # ---- the whole
@@ -86,21 +94,23 @@ class Wave(Reader):
             for work in works:
                 self._alone(work, self._remember_seen)
             for part in [works] if self.transport.is_batched else [[work] for work in works]:
+                if self._is_stopped():
+                    break
                 self._rounds(part)
         except RunAborted as aborted:
             stop = aborted
-        left = [] if stop is None else self._untouched(works, stop)
+        left = self._untouched(works, stop)
         done = [work for work in works if work.row.local_id not in left]
         self._end(done)
         return [work.outcome for work in done], left, stop
 
-    def _untouched(self, works: Sequence[Work], stop: RunAborted) -> list[str]:
+    def _untouched(self, works: Sequence[Work], stop: RunAborted | None) -> list[str]:
         """The rows of a wave that broke off about which nothing was done; of the others it is told."""
         left = []
         for work in works:
             if work.is_over:
                 continue
-            if work.outcome.sent or work.outcome.failed:
+            if stop is not None and (work.outcome.sent or work.outcome.failed):
                 work.fail(WHOLE, say(self.language, "unreachable", reason=str(stop)), is_over=True)
                 work.outcome.is_outage = True
             else:

@@ -37,7 +37,8 @@ def _on_a_document(fault: str, *, is_late: bool = False, **options: Any) -> Stri
         if fault == "alias_null":
             own["done"] = draw.random() < 0.5
         if is_late:
-            own["seconds"] = draw.uniform(0.2, 1.0)
+            # A push waits for its time-out from the sending on. What a server does later than that may be done twice.
+            own["seconds"] = draw.uniform(0.1, 0.8 * SLOW["timeout_s"])
             context.finally_do(lambda: time.sleep(own["seconds"] + 0.2))
         if draw.random() < 0.7:
             own["place"] = draw.randint(0, 6)

@@ -234,7 +234,12 @@ def test_the_same_number_gives_the_same_account(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dialect", ["published", "seed"])
 def test_every_operation_of_the_client_is_valid(dialect: str) -> None:
     for path in sorted(OPERATIONS.glob("*.graphql")):
-        assert graphql.validate(schema_for(dialect), graphql.parse(path.read_text(encoding="utf-8"))) == [], path.name
+        # The push builds its documents of fragments: its file holds them unused.
+        rules = [
+            rule for rule in graphql.specified_rules if rule is not graphql.NoUnusedFragmentsRule or path.stem != "push"
+        ]
+        document = graphql.parse(path.read_text(encoding="utf-8"))
+        assert graphql.validate(schema_for(dialect), document, rules) == [], path.name
 
 
 def test_the_schema_is_part_of_the_published_one() -> None:
