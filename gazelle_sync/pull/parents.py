@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gazelle_sync.entities import Strategy
 from gazelle_sync.pull.context import EntityPull
+from gazelle_sync.pull.versions import versions_of
 
 
 def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
@@ -30,8 +31,10 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         return []
     if pull.entity.strategy is Strategy.WHOLE_LIST:
         records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
-        held = pull.staging.held()
-        pull.staging.write(records, answer, held)
+        versions = versions_of(records, answer)
+        # What this run has staged of the list since it began counts as held.
+        held = pull.staging.held_among([version.external_id for version in versions])
+        pull.staging.store(versions, records, answer, held)
         gone = [i for i in missing if i not in held]
         if gone and records and is_complete:
             pull.staging.write_tombstones(gone)

@@ -11,6 +11,7 @@ from gazelle_sync.errors import SettingsError, StagingIncomplete
 from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import WithoutStaging
+from gazelle_sync.warehouse.relations import STAGING
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
 
@@ -266,3 +267,13 @@ def test_bodies_that_something_changed_in_staging_are_read_again_by_a_deep_run(s
     before = shop.physical()
     shop.sync(Mode.DEEP)
     assert shop.physical() == before
+
+
+def test_a_list_that_is_read_again_for_a_parent_is_not_stored_twice(shop: Shop) -> None:
+    """Staging lost everything, and others name a user who is gone: the list is read, and once more for that one."""
+    shop.query(f"TRUNCATE {', '.join(STAGING)}")
+    shop.replay(without_staging=WithoutStaging.KEEP)
+    shop.sync()
+    for table in STAGING:
+        versions = f"SELECT count(*) FROM {table} GROUP BY external_id HAVING count(*) > 1"  # noqa: S608 - our names
+        assert shop.query(versions) == [], table
