@@ -21,6 +21,8 @@ from gazelle_sync.warehouse.connect import statement
 
 BLANKS = " \t\n\r\f\v\u00a0\u2007\u2009\u200a\u200b\u200c\u200d\u202f\u2060\u3000\ufeff"
 """What may come along with an id that is pasted; `gazelle.bare_id` names the same."""
+TRUE_WORDS = ["true", "t", "yes", "oui", "on", "1"]
+"""What a column that hides a row holds where it does, whatever its type."""
 
 
 def record_id(text: str) -> str:
@@ -117,10 +119,10 @@ class Pushable:
             "production": sql.Identifier(self.entity.table.name),
             "staging": sql.Identifier(self.entity.staging_table),
         }
-        if self.hidden is not None:  # whatever the type of that column is
-            parts["hidden"] = sql.SQL(
-                "coalesce(lower({}::text) IN ('true', 't', 'yes', 'oui', 'on', '1'), false)"
-            ).format(sql.Identifier("t", self.hidden))
+        if self.hidden is not None:
+            parts["hidden"] = sql.SQL("coalesce(lower({}::text) = ANY ({}), false)").format(
+                sql.Identifier("t", self.hidden), sql.Literal(TRUE_WORDS)
+            )
         if self.parent is not None:
             parts["parent"] = sql.SQL(
                 "(SELECT o.external_id FROM push_state AS o WHERE o.source_table = {} AND o.local_id = {}::text)"

@@ -6,7 +6,7 @@ from functools import partial
 
 from gazelle_sync.entities import LATE, LOST
 from gazelle_sync.i18n.translator import Message, Plural
-from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushable import TRUE_WORDS, Pushable
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.quality.context import Check, CheckContext, Lookup, lookup
 from gazelle_sync.quality.finding import Finding, Severity, first_few
@@ -87,7 +87,7 @@ def _rows(pushable: Pushable, context: CheckContext) -> Rows:
 
 
 def _lookup(pushable: Pushable) -> Lookup:
-    given = {"table": pushable.table, "key": pushable.key, "hidden": pushable.hidden}
+    given = {"table": pushable.table, "key": pushable.key, "hidden": pushable.hidden, "true": TRUE_WORDS}
     return lookup("quality/edits", given, table=pushable.table)
 
 

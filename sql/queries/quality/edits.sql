@@ -12,4 +12,4 @@ FROM {table} AS t
 JOIN push_state AS s ON s.source_table = %(table)s AND s.local_id = to_jsonb(t) ->> %(key)s::text
 WHERE (t.needs_sync OR t.sync_error IS NOT NULL)
     AND s.external_id IS NOT NULL
-    AND coalesce(lower(to_jsonb(t) ->> %(hidden)s::text) NOT IN ('true', 't', 'yes', 'oui', 'on', '1'), true)
+    AND coalesce(lower(to_jsonb(t) ->> %(hidden)s::text) <> ALL (%(true)s::text[]), true)
