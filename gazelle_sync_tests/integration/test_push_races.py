@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError
+from gazelle_sync.push.session import WORKERS, Push
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
 from gazelle_sync_tests.support.shop import Shop
@@ -133,3 +134,26 @@ def cut_connections(office: Office) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid()"
     )
+
+
+def test_a_push_that_is_stopped_ends_what_is_being_sent_and_begins_no_further_row(
+    office: Office, hook_push: HookPush
+) -> None:
+    pianos = [office.piano(place) for place in range(12)]
+    for piano in pianos:
+        office.edit(piano, notes="Accordé")
+    push = Push(office.shop.settings.replace(push_transport=office.transport), at_once=True, grace_s=0.2)
+    interrupts = [KeyboardInterrupt()]
+
+    def before_send(_: str) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        assert push._stopped.wait(30)
+
+    hook_push(before_send=before_send)
+    with pytest.raises(KeyboardInterrupt), push:
+        push.run()
+    assert sum(len(office.comments(piano)) for piano in pianos) <= WORKERS - 1
+    hook_push(before_send=lambda _: None)
+    office.settle(pianos[0])
+    assert [office.comments(piano) for piano in pianos] == [["Accordé"]] * 12
