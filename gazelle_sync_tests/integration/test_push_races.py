@@ -157,3 +157,24 @@ def test_a_push_that_is_stopped_ends_what_is_being_sent_and_begins_no_further_ro
     hook_push(before_send=lambda _: None)
     office.settle(pianos[0])
     assert [office.comments(piano) for piano in pianos] == [["Accordé"]] * 12
+
+
+def test_what_arrived_is_written_down_before_what_is_in_doubt_is_looked_for(
+    new_shop: Shop, hook_push: HookPush
+) -> None:
+    office = Office(new_shop, "graphql")
+    lost, arrived = office.piano(0), office.piano(1)
+    for piano, notes in ((lost, "Perdue"), (arrived, "Arrivée")):
+        office.edit(piano, notes=notes)
+    new_shop.admin.fault("alias_null", about="Perdue", operation="mutation", done=False)
+    sent: list[str] = []
+
+    def after_read(_: str) -> None:
+        if sent:
+            raise KeyboardInterrupt
+
+    hook_push(after_send=sent.append, after_read=after_read)
+    with pytest.raises(KeyboardInterrupt):
+        office.push()
+    assert [status for _, status in office.log(arrived)] == ["success"]
+    assert [status for _, status in office.log(lost)] == ["in_doubt"]
