@@ -296,7 +296,8 @@ def test_up_tells_of_an_outage_and_of_its_end_without_dagster(
     try:
         wait_for(lambda: hook.titles)
         with far_away(recorder.url, 0.0, port=port):
-            wait_for(lambda: len(hook.titles) > 1)
+            # Until it is written down as well: the way to the database closes with this block.
+            wait_for(lambda: len(hook.titles) > 1 and all(row[2] == "sent" for row in recorder.rows()))
     finally:
         stopped.set()
         watching.join()
