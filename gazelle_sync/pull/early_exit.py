@@ -5,6 +5,9 @@ does not fit what we hold, abandons it for the run: then something was deleted, 
 stamps can show what. Records without a stamp come first and are always read. (Sorting by `CREATED_AT_DESC` and
 stopping early is accepted by every endpoint and silently misses each edit of an old record: that is how the
 predecessors lost them.)
+
+Newest first is last changed first only while Gazelle's clock runs on. Set back, it stamps what changes now as older
+than what changed before: a clock that stands before the watermark leaves the shortcut out.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from gazelle_sync.errors import ApiError, CredentialsRefused
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.features import UPDATED_AT_DESC
 from gazelle_sync.pull.held import Held
-from gazelle_sync.pull.stamps import StampScan, since_filter, sort_by, stamps_of, window_start
+from gazelle_sync.pull.stamps import CLOCK_NOISE, StampScan, since_filter, sort_by, stamps_of, window_start
 from gazelle_sync.runtime.logs import get_logger
 
 OVERLAP = timedelta(minutes=15)
@@ -42,7 +45,7 @@ def early_exit(pull: EntityPull, held: dict[str, Held]) -> StampScan | None:
         seen, totals, has_end = _read(pull, {**filters, **sort_by(pull, UPDATED_AT_DESC), "first": PAGE_SIZE})
     except CredentialsRefused:
         raise
-    except (ApiError, _OutOfOrder) as error:
+    except (ApiError, _Untrusted) as error:
         log.warning("the shortcut failed, reading all stamps", entity=pull.entity.name, reason=str(error))
         return None
     expected = len(listed | seen.stamps.keys())
@@ -53,8 +56,8 @@ def early_exit(pull: EntityPull, held: dict[str, Held]) -> StampScan | None:
     return seen
 
 
-class _OutOfOrder(Exception):
-    """The list is not in the order asked for, or leaves something out."""
+class _Untrusted(Exception):
+    """The list is not in the order asked for, leaves something out, or its stamps do not tell what changed last."""
 
 
 def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[StampScan, set[int], bool]:
@@ -66,15 +69,17 @@ def _read(pull: EntityPull, variables: dict[str, Any]) -> tuple[StampScan, set[i
     totals: set[int] = set()
     previous: datetime | None = None
     for page in pull.reader.pages(pull.entity.stamp_operation, variables):
+        if page.answer.not_before < pull.watermark - CLOCK_NOISE:
+            raise _Untrusted("Gazelle's clock was set back since the last pull")
         totals.add(page.total)
         stamps = stamps_of(page.nodes)
         pull.report.stamped += len(page.nodes)
         is_short = page.info.get("hasNextPage") and len(page.nodes) < min(PAGE_SIZE, pull.reader.page_size)
         if page.holes or is_short or len(stamps) != len(page.nodes):
-            raise _OutOfOrder("a page leaves something out")
+            raise _Untrusted("a page leaves something out")
         for external_id, stamp in stamps.items():
             if previous is not None and (stamp is None or stamp > previous):
-                raise _OutOfOrder("the list is not in the order asked for")
+                raise _Untrusted("the list is not in the order asked for")
             previous = stamp
             seen.stamps[external_id] = stamp
         if previous is not None and previous < stop_before:

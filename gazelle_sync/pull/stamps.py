@@ -10,6 +10,9 @@ from typing import Any
 from gazelle_sync.montreal import midnight, montreal_day, parse_instant
 from gazelle_sync.pull.context import EntityPull
 
+CLOCK_NOISE = timedelta(minutes=1)
+"""How far Gazelle's clock may seem off without being so: `Date` has whole seconds and says when an answer was sent."""
+
 
 @dataclass
 class StampScan:

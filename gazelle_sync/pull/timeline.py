@@ -21,6 +21,7 @@ from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import deletion_limit
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import MOVED, page_of
+from gazelle_sync.pull.stamps import CLOCK_NOISE
 from gazelle_sync.pull.timeline_absent import SAMPLE, confirm_gone
 from gazelle_sync.pull.timeline_counts import (
     RECENT_DAYS,
@@ -41,7 +42,6 @@ from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.pool import Connections
 
 OVERLAP = timedelta(minutes=15)
-CLOCK_NOISE = timedelta(minutes=1)
 TRIES = 3
 LEFT_OUT = Message("the recent entries and their count never agreed: what was left out comes with a later run")
 

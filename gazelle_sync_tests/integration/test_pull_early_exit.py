@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from gazelle_sync.pull.context import Mode
@@ -85,6 +87,20 @@ def test_a_count_that_does_not_fit_falls_back_and_finds_what_is_gone(seed_shop: 
     assert seed_shop.row("gazelle_invoices", gone)["deleted_at"] is not None
     seed_shop.sync(Mode.DEEP)  # entries lose their invoice without a stamp
     seed_shop.assert_equals_api()
+
+
+def test_what_changes_after_gazelles_clock_was_set_back_is_found(seed_shop: Shop) -> None:
+    """Found by the fault campaign: its stamp is older than a whole page of stamps, and than the watermark."""
+    pianos = [piano["id"] for piano in seed_shop.admin.dump("pianos")]
+    stamp = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+    for piano in pianos[:100]:
+        seed_shop.admin.edit("pianos", piano, touch=False, updatedAt=stamp)
+    seed_shop.sync()
+    seed_shop.admin.settings(clock_skew_s=-3600)
+    seed_shop.admin.edit("pianos", pianos[-1], notes="Après le recul de l'horloge")
+    outcome = seed_shop.sync()
+    assert outcome["pianos"].strategy == "stamps"
+    assert seed_shop.row("gazelle_pianos", pianos[-1])["notes"] == "Après le recul de l'horloge"
 
 
 def test_a_shortcut_that_is_refused_falls_back(seed_shop: Shop) -> None:
