@@ -20,6 +20,7 @@ FLOORS = [
     {"warehouse"},
     {"gazelle"},
     {"pull", "push"},
+    {"shop"},
     {"quality"},
     {"notifications"},
     {"incidents"},

@@ -1,0 +1,1 @@
+"""The shop's own work, a package a slice."""

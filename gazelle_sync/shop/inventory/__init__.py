@@ -1,0 +1,1 @@
+"""Materials, whose stock they are, and what invoices consume of them."""
