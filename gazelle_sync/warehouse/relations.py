@@ -30,6 +30,11 @@ CONTROL_TABLES = (
     "sync_conflicts",
     "push_state",
     *PUSHED,
+    "import_runs",
+    "staging_import",
+    "inventory_stock",
+    "inventory_movements",
+    "consumption_rules",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",

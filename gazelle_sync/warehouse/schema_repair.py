@@ -42,8 +42,15 @@ TRIGGERS = [
         for event in ("insert", "update", "delete", "truncate")
     ),
     *((name, table) for table in PUSHED for name in ("gazelle_mark_edit", "gazelle_keep_state")),
+    *(
+        (name, "inventory_movements")
+        for name in ("gazelle_move_stock", "gazelle_refuse_change", "gazelle_refuse_truncate")
+    ),
+    *((name, "inventory_stock") for name in ("gazelle_guard_stock", "gazelle_guard_truncate")),
 ]
-"""Name and table of those that keep counts and the state of what is pushed."""
+"""Name and table of those that keep counts, the state of what is pushed, and the stock."""
+STOCK = ("inventory_stock", "inventory_movements", "consumption_rules")
+"""Tables with a foreign key to shop_products."""
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 KINDS = {
     "the trigger ": Message("the trigger {name}"),
@@ -97,6 +104,7 @@ def missing_objects(connection: Connection) -> list[str]:
     """
     wanted = [*STAGING, *PRODUCTION, *CONTROL_TABLES, *VIEWS]
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
+    keys += [(name, "shop_product_id", "shop_products") for name in STOCK]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
     names, relations = (list(part) for part in zip(*TRIGGERS, strict=True))
@@ -148,7 +156,7 @@ def validate_keys(connection: Connection) -> None:
     """
     connection.commit()
     for table, name in connection.execute(
-        statement("warehouse/unvalidated_keys"), {"tables": list(PRODUCTION)}
+        statement("warehouse/unvalidated_keys"), {"tables": [*PRODUCTION, *STOCK]}
     ).fetchall():
         query = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name))
         try:
