@@ -35,10 +35,16 @@ CONTROL_TABLES = (
     "inventory_stock",
     "inventory_movements",
     "consumption_rules",
+    "maintenance_alerts",
+    "maintenance_alert_events",
+    "maintenance_findings",
+    "maintenance_unread",
+    "maintenance_scans",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",
-    "v_piano_history", *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
+    "v_piano_history", "v_maintenance_open", "v_maintenance_suggested", "v_maintenance_resolved",
+    "v_maintenance_archived", *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
 )  # fmt: skip
 TABLES = (*STAGING, *PRODUCTION, *CONTROL_TABLES, MIGRATIONS)
 

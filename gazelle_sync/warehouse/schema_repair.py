@@ -41,14 +41,20 @@ TRIGGERS = [
         (f"gazelle_count_days_{event}", "gazelle_timeline_entries")
         for event in ("insert", "update", "delete", "truncate")
     ),
+    *(
+        (f"gazelle_unread_{event}", table)
+        for table in ("gazelle_timeline_entries", "gazelle_piano_measurements")
+        for event in ("insert", "update", "delete", "truncate")
+    ),
     *((name, table) for table in PUSHED for name in ("gazelle_mark_edit", "gazelle_keep_state")),
     *(
         (name, "inventory_movements")
         for name in ("gazelle_move_stock", "gazelle_refuse_change", "gazelle_refuse_truncate")
     ),
     *((name, "inventory_stock") for name in ("gazelle_guard_stock", "gazelle_guard_truncate")),
+    *((name, "maintenance_alerts") for name in ("gazelle_keep_alert", "gazelle_note_alert")),
 ]
-"""Name and table of those that keep counts, the state of what is pushed, and the stock."""
+"""Name and table of those that keep counts, what is to be read, the state of what is pushed, stock and alerts."""
 STOCK = ("inventory_stock", "inventory_movements", "consumption_rules")
 """Tables with a foreign key to shop_products."""
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"

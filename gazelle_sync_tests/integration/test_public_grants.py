@@ -119,7 +119,12 @@ def test_an_upgrade_closes_sequences_and_functions_and_leaves_the_table_of_edits
     run(hosted, f"GRANT ALL ON ALL SEQUENCES {everything.removesuffix(', PUBLIC')}")
     run(hosted, f"GRANT EXECUTE ON ALL FUNCTIONS {everything}")
     run(hosted, f"GRANT INSERT, UPDATE ON {EDITS} TO anon, authenticated")
-    files = ["022_closed_doors.sql", "025_shop_products.sql", "029_import_and_stock.sql"]
+    files = [
+        "022_closed_doors.sql",
+        "025_shop_products.sql",
+        "029_import_and_stock.sql",
+        "030_maintenance.sql",
+    ]
     for name in files:
         run(hosted, f"DELETE FROM schema_migrations WHERE name = '{name}'")  # noqa: S608 - the test's own names
     assert len(held(hosted)) > 10
