@@ -17,6 +17,9 @@ from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
 NAMELESS = "without-id-"
 """Prefix of the id that we give a record without one: it stays in staging, in error, where a person sees it."""
+IMPORTED = "v4_"
+"""Prefix of the id of a record that only an older system knows (`gazelle-sync import`). Gazelle gives no such id: what
+is counted, compared with Gazelle, deleted or pushed leaves these rows out, as `NOT starts_with(external_id, 'v4_')`."""
 LATE, LOST = timedelta(minutes=20), timedelta(minutes=60)
 """Age of the last successful read that is a warning, and a failure. A tick runs every 15 minutes."""
 

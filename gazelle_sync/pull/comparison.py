@@ -282,7 +282,7 @@ def _held_rows(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
     ids = [newest.external_id for newest in _applied(batch)]
     return [
         (
-            sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%(ids)s)").format(
+            sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%(ids)s) AND NOT starts_with(external_id, 'v4_')").format(
                 sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
                 sql.Identifier(table.name),
                 sql.Identifier(table.owner or "external_id"),

@@ -22,6 +22,7 @@ from gazelle_sync.warehouse import pool
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.pool import Lookup, look_up
+from gazelle_sync.warehouse.relations import how_many
 
 LEAST_EMPTIED = 5
 LEAST_VANISHED = 10
@@ -159,8 +160,7 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
             look_up(connection, loss_lookups(entity, places, bodies, found))
         for place in places:
             if any(loss.place is place for loss in found.all):
-                count = sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL")
-                row = connection.execute(count.format(sql.Identifier(place.table.name))).fetchone()
+                row = connection.execute(*how_many(place.table.name, exactly=True)).fetchone()
                 found.held[place] = row[0] if row else 0
     return found
 

@@ -13,7 +13,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from gazelle_sync.entities import Entity
+from gazelle_sync.entities import IMPORTED, Entity
 from gazelle_sync.push.model import Plan, Remote, Row
 from gazelle_sync.push.plan import Attribute, Field, make_plan
 from gazelle_sync.push.transports.protocol import Kind
@@ -41,7 +41,8 @@ class Pushable:
         record_key: Column with the record's external id; it may be the same.
         columns: The columns that Gazelle is to know: the triggers' arguments too.
         instants: Those of them that hold an instant, whatever their type: one without a zone is Montreal's.
-        hidden: Column that keeps a row in the shop while it is true; None: there is none.
+        hidden: Column that keeps a row in the shop while it is true; None: there is none. One that speaks of a record
+            that only an older system knows stays there too.
         fields: What becomes of the columns.
         attributes: The record's attributes that the fields write, and by which actions, in the order of sending.
         kind: How its records are read and written.
@@ -115,13 +116,13 @@ class Pushable:
             "seen": sql.SQL(self.seen),
             "names": sql.SQL(self.names),
             "known_by": sql.SQL(self.known_by),
-            "hidden": sql.SQL("false"),
+            "hidden": sql.SQL("coalesce(starts_with({}, {}), false)").format(self._record("t"), sql.Literal(IMPORTED)),
             "production": sql.Identifier(self.entity.table.name),
             "staging": sql.Identifier(self.entity.staging_table),
         }
         if self.hidden is not None:
-            parts["hidden"] = sql.SQL("coalesce(lower({}::text) = ANY ({}), false)").format(
-                sql.Identifier("t", self.hidden), sql.Literal(TRUE_WORDS)
+            parts["hidden"] = sql.SQL("(coalesce(lower({}::text) = ANY ({}), false) OR {})").format(
+                sql.Identifier("t", self.hidden), sql.Literal(TRUE_WORDS), parts["hidden"]
             )
         if self.parent is not None:
             parts["parent"] = sql.SQL(

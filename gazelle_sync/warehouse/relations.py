@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
-from gazelle_sync.entities import ENTITIES
+from gazelle_sync.entities import ENTITIES, IMPORTED
 from gazelle_sync.errors import RowsHidden
 from gazelle_sync.i18n.translator import Translator
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -63,11 +63,13 @@ def how_many(table: str, *, living: bool = True, exactly: bool = False) -> Quest
 
     Args:
         table: Of schema public.
-        living: Whether rows that are marked deleted are left out (an estimate counts them).
+        living: Whether rows that are marked deleted, or that only an older system knows, are left out (an estimate
+            counts them).
         exactly: Whether a large table is counted as well, which takes time that grows with history.
     """
+    is_living = sql.SQL("deleted_at IS NULL AND NOT starts_with(external_id, {})").format(sql.Literal(IMPORTED))
     query = sql.SQL(statement("warehouse/row_count")).format(
-        table=sql.Identifier(table), where=sql.SQL("deleted_at IS NULL" if living else "true")
+        table=sql.Identifier(table), where=is_living if living else sql.SQL("true")
     )
     return query, {"table": f"public.{table}", "exactly": exactly}
 

@@ -2,4 +2,6 @@
 SELECT held.{key}
 FROM {table} AS held
 LEFT JOIN {parent} AS named ON named.external_id = held.{column}
-WHERE held.{column} IS NOT NULL AND (named.external_id IS NULL OR named.is_stub)
+WHERE held.{column} IS NOT NULL
+    AND NOT starts_with(held.external_id, 'v4_')
+    AND (named.external_id IS NULL OR named.is_stub)

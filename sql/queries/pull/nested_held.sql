@@ -2,4 +2,4 @@
 -- with another record are left out.
 SELECT held.{owner}, held.external_id, held.{parent}
 FROM {table} AS held
-WHERE held.{owner} = ANY (%s) AND held.deleted_at IS NULL AND {lives}
+WHERE held.{owner} = ANY (%s) AND held.deleted_at IS NULL AND NOT starts_with(held.external_id, 'v4_') AND {lives}

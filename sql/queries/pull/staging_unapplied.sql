@@ -4,7 +4,7 @@ FROM {staging} AS s
 WHERE s.sync_status <> 'processed'
     AND s.rejected_at IS NULL
     AND jsonb_typeof(s.raw_data) = 'object'
-    AND EXISTS (SELECT FROM {table} WHERE deleted_at IS NULL)
+    AND EXISTS (SELECT FROM {table} WHERE deleted_at IS NULL AND NOT starts_with(external_id, 'v4_'))
     AND NOT EXISTS (
         SELECT FROM {staging} AS newer
         WHERE newer.external_id = s.external_id AND newer.fetched_at > s.fetched_at AND newer.rejected_at IS NULL

@@ -5,7 +5,7 @@ SELECT day, sum(entries)
 FROM (
     SELECT gazelle.timeline_day(occurred_at) AS day, count(*) AS entries
     FROM gazelle_timeline_entries
-    WHERE deleted_at IS NULL AND NOT is_stub AND occurred_at IS NOT NULL
+    WHERE deleted_at IS NULL AND NOT is_stub AND occurred_at IS NOT NULL AND NOT starts_with(external_id, 'v4_')
     GROUP BY 1
     UNION ALL
     SELECT day, -sum(entries) FROM sync_timeline_days GROUP BY day

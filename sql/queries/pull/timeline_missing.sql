@@ -6,6 +6,7 @@ WITH unseen AS MATERIALIZED (
     FROM gazelle_timeline_entries
     WHERE deleted_at IS NULL
         AND NOT is_stub
+        AND NOT starts_with(external_id, 'v4_')
         AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
     EXCEPT
     SELECT external_id FROM seen

@@ -10,6 +10,7 @@ LEFT JOIN (
     ORDER BY external_id, fetched_at DESC
 ) AS s USING (external_id)
 WHERE NOT a.is_stub
+    AND NOT starts_with(a.external_id, 'v4_')
     AND (
         %(all)s
         OR s.start IS DISTINCT FROM to_char(a.start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')

@@ -1,5 +1,6 @@
 -- Of a table whose edits are pushed: how many rows there are to send, the ids of those that did not go, and for how many
--- minutes the oldest of the others waits. Rows that are hidden, or that name no record, stay in the shop.
+-- minutes the oldest of the others waits. Rows that are hidden, or that name no record of Gazelle's, stay in the
+-- shop.
 SELECT
     count(*),
     coalesce(
@@ -12,4 +13,5 @@ FROM {table} AS t
 JOIN push_state AS s ON s.source_table = %(table)s AND s.local_id = to_jsonb(t) ->> %(key)s::text
 WHERE (t.needs_sync OR t.sync_error IS NOT NULL)
     AND s.external_id IS NOT NULL
+    AND NOT starts_with(s.external_id, 'v4_')
     AND coalesce(lower(to_jsonb(t) ->> %(hidden)s::text) <> ALL (%(true)s::text[]), true)

@@ -1,7 +1,7 @@
 -- How many records we hold of those that Gazelle lists: living rows, less those that it answers for by id only, and
 -- those that are staged and cannot be applied.
 SELECT
-    (SELECT count(*) FROM {table} WHERE deleted_at IS NULL AND NOT is_stub),
+    (SELECT count(*) FROM {table} WHERE deleted_at IS NULL AND NOT is_stub AND NOT starts_with(external_id, 'v4_')),
     (
         SELECT count(*)
         FROM {staging} AS s
