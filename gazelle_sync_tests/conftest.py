@@ -35,7 +35,7 @@ from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 if TYPE_CHECKING:
     from gazelle_sync_tests.faults.servers import Servers
 
-pytest_plugins = ["gazelle_sync_tests.support.run_recorder", "gazelle_sync_tests.support.pushing"]
+pytest_plugins = [f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "newcomers")]
 
 SCALE = 0.02
 MIGRATED = "migrated"

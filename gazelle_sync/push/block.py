@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from gazelle_sync.push.text import plain
+
 SEPARATOR = "\n\n"
 _LOOSE = {" ": r"(?:\s|&nbsp;|&#160;)*", "·": r"(?:·|&middot;|&#183;)", "/": r"(?:/|&#x2[Ff];|&#47;)"}
-_LINE_ENDS = re.compile(r"\r\n?")
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,6 @@ def write_block(text: str | None, marks: Marks, says: str | None, *, expected: s
         gap = next((gap for gap in (SEPARATOR, "\r\n\r\n") if before.endswith(gap)), "")
         return before.removesuffix(gap) + after
     return before + block + after
-
-
-def plain(text: str | None) -> str:
-    """A text as it is compared: one kind of line end, no blank edges."""
-    text = text or ""
-    return (_LINE_ENDS.sub("\n", text) if "\r" in text else text).strip()
 
 
 def _written(marks: Marks, says: str | None) -> str:

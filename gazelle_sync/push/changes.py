@@ -125,11 +125,13 @@ class Changes:
         follows_settle: Facts that become base with them.
         follows_clashes: What loses by that.
         created: External id of the record that was made for it.
+        uncreated: External id of the record that was made for it and has ended again.
         finished: The record: Gazelle has everything that this revision says.
         failed: Why it did not go.
         is_outage: Nobody could have been served: the row waits no longer for that.
         at_any_revision: The failure concerns the row whatever it says by now.
         looks_again: Gazelle's side is another one than both agreed on: the next push compares them.
+        is_forgotten: The row was deleted here, and nothing more is to be done about it.
     """
 
     row: Row
@@ -143,16 +145,18 @@ class Changes:
     follows_settle: dict[str, JsonValue] = field(default_factory=dict)
     follows_clashes: list[Conflict] = field(default_factory=list)
     created: str | None = None
+    uncreated: str | None = None
     finished: Remote | None = None
     failed: str | None = None
     is_outage: bool = False
     at_any_revision: bool = False
     looks_again: bool = False
+    is_forgotten: bool = False
 
     @property
     def touches_row(self) -> bool:
         """Whether something is written into the shop's row."""
-        return bool(self.follows or self.finished or self.failed or self.created or self.looks_again)
+        return bool(self.follows or self.finished or self.failed or self.created or self.uncreated or self.looks_again)
 
     def end(
         self,
@@ -206,15 +210,20 @@ def statements(changes: Sequence[Changes], pushable: Pushable, *, run_id: str, g
         ("undone", "undone", [log_id for one in changes for log_id in one.undone]),
         ("notes", "note", [{**_named(one.row), **note} for one in changes for note in one.notes]),
         ("created", "created", [{"local_id": o.row.local_id, "record": o.created} for o in marked if o.created]),
+        ("uncreated", "uncreate", [{"local_id": o.row.local_id, "record": o.uncreated} for o in marked if o.uncreated]),
         ("clashes", "conflict_record", _clashes(changes)),
         ("settled", "settle", _settled(changes)),
         ("agreed", "settle", _settled(changes, by_following=True)),
         *((f"follow {n}", "", [one]) for n, one in enumerate(marked) if one.follows),
         ("finished", "finish", [_finished(one, pushable) for one in marked if one.finished]),
         ("failed", "fail", [_failed(one) for one in marked if one.failed]),
+        (
+            "forgotten", "forget",
+            [{"local_id": o.row.local_id, "revision": o.row.revision} for o in changes if o.is_forgotten],
+        ),
         ("again", "look_again", [one.row.local_id for one in marked if one.looks_again]),
         ("intents", "intent", _requests(intents)),
-    ]
+    ]  # fmt: skip
     about = {
         "entity": pushable.entity.name, "run_id": run_id, "sending": SENDING, "grace_s": grace_s,
     }  # fmt: skip

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from gazelle_sync.errors import ApiError
 from gazelle_sync.push.changes import Changes, Open
-from gazelle_sync.push.messages import action_name, no_record, say
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import WHOLE, Outcome, Remote, Row
 from gazelle_sync.push.plan import written
-from gazelle_sync.push.transports.protocol import Create, Read, Update, Wanted
+from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Read, Update, Wanted
 from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.wave import Wave
 from gazelle_sync.push.work import PATIENCE_S, Work, is_outage, shown
@@ -56,7 +56,10 @@ class Doubts:
             rows = {row.local_id: row for row in self._store.load([one.local_id for one in opens])}
             reads = self._read(opens)
             left = {one.id: one.wait_s + begun - time.monotonic() for one in opens}
-            again = [one for one in opens if not self._settle(one, self._row(one, rows), reads, left[one.id], waiting)]
+            again = [
+                one for one in opens
+                if not self._settle(one, self._row(one, rows), reads[one.id], left[one.id], waiting)
+            ]  # fmt: skip
             patience = max((left[one.id] for one in again), default=0.0)
             time.sleep(max(0.0, patience))
             opens = again
@@ -67,11 +70,8 @@ class Doubts:
             outcomes.append(work.outcome)
         return outcomes
 
-    def _settle(
-        self, one: Open, row: Row | None, reads: dict[str, Read], left_s: float, waiting: dict[str, Work]
-    ) -> bool:
+    def _settle(self, one: Open, row: Row | None, read: Read, left_s: float, waiting: dict[str, Work]) -> bool:
         """Settle an action; false where it pays to look once more after a moment."""
-        read = reads[self._record(one)]
         work = self._work(waiting, one)
         try:
             if isinstance(read, ApiError):
@@ -80,14 +80,17 @@ class Doubts:
                 )
                 return True
             found = self._found(one, read)
-            if read is None and row is not None and not self._is_update(one):
+            if read is None and row is not None and isinstance(self._operation(one), Create):
                 # That the record is not there proves nothing: believed lost, what was made would be doubled.
-                self._wait(waiting, one, no_record(self._language, self._wave.pushable.entity.name, one.record))
+                self._wait(waiting, one, self._wave.pushable.no_record(self._language, one.record))
                 return True
             if found is None and 0 < left_s <= PATIENCE_S:
                 return False
             if found is None and read is not None and left_s > 0:
-                named, until = action_name(self._language, one.name), shown(one.until) if one.until else ""
+                named, until = (
+                    self._wave.pushable.action_name(self._language, one.name),
+                    shown(one.until) if one.until else "",
+                )
                 self._wait(waiting, one, say(self._language, "still_in_doubt", action=named, until=until))
                 return True
             self._end(one, row, read, found, waiting)
@@ -121,29 +124,29 @@ class Doubts:
 
     def _found(self, one: Open, remote: Remote | None) -> str | None:
         """What shows that an action arrived, or None."""
+        operation = self._operation(one)
+        if isinstance(operation, Ending):
+            return one.record if remote is None or operation.has_ended(remote) else None
         if remote is None:
             return None
-        operation = self._operation(one)
         if isinstance(operation, Update):
             return remote.id if operation.has(remote, one.payload) else None
         return one.search.arrived(self._wave.found(operation, remote, one.payload))
 
-    def _read(self, opens: Sequence[Open]) -> dict[str, Read]:
-        since: dict[str, list[Open]] = {}
+    def _read(self, opens: Sequence[Open]) -> dict[int, Read]:
+        """Row of the log → the record in which its action is looked for: the newest ones where the action makes it."""
+        since: dict[tuple[str, str | None], list[datetime]] = {}
+        places = {}
         for one in opens:
-            since.setdefault(self._record(one), []).append(one)
-        wanted = [
-            Wanted(record, min((one.search.since for one in found if one.search.since), default=None))
-            for record, found in since.items()
-        ]
-        return self._wave.ask(wanted)
+            operation = self._operation(one)
+            makes_record = isinstance(operation, Create) and operation.makes_record
+            places[one.id] = ("" if makes_record else one.record, one.payload.get("parent"))
+            since.setdefault(places[one.id], []).extend([one.search.since] if one.search.since else [])
+        wanted = {place: Wanted(place[0], min(found, default=None), place[1]) for place, found in since.items()}
+        reads = self._wave.ask(list(wanted.values()))
+        return {log_id: reads[wanted[place]] for log_id, place in places.items()}
 
-    def _record(self, one: Open) -> str:
-        """The record in which an action is looked for; none where the action makes it."""
-        operation = self._operation(one)
-        return "" if isinstance(operation, Create) and operation.makes_record else one.record
-
-    def _operation(self, one: Open) -> Update | Create:
+    def _operation(self, one: Open) -> Operation:
         return self._wave.pushable.kind.operations[one.name]
 
     def _is_update(self, one: Open) -> bool:

@@ -6,7 +6,7 @@ Compared field by field with what was written: what somebody changed since stays
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import cast
@@ -16,7 +16,7 @@ from gazelle_sync.push.fields import Written
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
 from gazelle_sync.push.plan import shown
 from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.transports.protocol import Create, Update
+from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Update
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Deed:
     """
 
     done: tuple[Done, ...]
-    operation: Update | Create
+    operation: Operation
 
     @property
     def first(self) -> Done:
@@ -81,6 +81,11 @@ class Deed:
     def is_update(self) -> bool:
         """Whether something was written over, rather than made."""
         return isinstance(self.operation, Update)
+
+    @property
+    def makes_record(self) -> bool:
+        """Whether the record itself was made."""
+        return isinstance(self.operation, Create) and self.operation.makes_record
 
     @property
     def since(self) -> datetime | None:
@@ -111,7 +116,10 @@ def deeds(found: Iterable[Done], pushable: Pushable) -> list[Deed]:
     operations = pushable.kind.operations
     kept: dict[tuple[str, str, int], list[Done]] = {}
     for one in sorted(found, key=lambda done: done.id):
-        is_update = isinstance(operations[one.name], Update)
+        operation = operations[one.name]
+        if isinstance(operation, Create) and operation.makes_record:  # the log knows it by its row: it had no id yet
+            one = replace(one, record=operation.made_id(one.response) or str(one.response.get("found")))
+        is_update = isinstance(operation, Update)
         kept.setdefault((one.record, one.name, 0 if is_update else one.id), []).append(one)
     each = [Deed(tuple(done), operations[done[0].name]) for done in kept.values()]
     each.sort(key=lambda deed: (deed.last.record, deed.last.name in pushable.dependents, -deed.last.id))
@@ -132,6 +140,8 @@ def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
         pushable: The declaration.
     """
     operation = deed.operation
+    if isinstance(operation, Ending):
+        return Inverse(None, "has_ended", is_undone=False)
     if isinstance(operation, Create):
         return _deletion(deed.last, operation, now)
     held = _value(operation, now, pushable)
@@ -141,7 +151,12 @@ def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
         for one in writing(pushable, operation.attribute):
             value, is_left = one.restored(now.id, value, deed.last.payload.get(operation.said_as), before)
             left = "changed_since" if is_left else left
-    return Inverse({operation.said_as: value}, left, left is None or value != held, (shown(held), shown(value)))
+    return Inverse(
+        {operation.said_as: value},
+        left,
+        left is None or value != held,
+        (shown(held, but=value), shown(value, but=held)),
+    )
 
 
 def has(deed: Deed, now: Remote, payload: Values) -> bool:
@@ -161,6 +176,8 @@ def has_arrived(deed: Deed, payload: Values, now: Remote | None, pushable: Pusha
     if now is None:
         return False
     operation = deed.operation
+    if isinstance(operation, Ending):
+        return False
     if isinstance(operation, Create):
         return _deletion(deed.last, operation, now).left == "gone"  # still there: it was not deleted
     held = _value(operation, now, pushable)
@@ -178,6 +195,14 @@ def _empty(operation: Update, pushable: Pushable) -> JsonValue:
 
 
 def _deletion(done: Done, operation: Create, now: Remote) -> Inverse:
+    if operation.deletion is None:
+        return Inverse(None, "no_deletion", is_undone=False)
+    if operation.makes_record:
+        if operation.deletion.has_ended(now):
+            return Inverse(None, "gone")
+        if not operation.same(now.values, done.payload):
+            return Inverse(None, "changed_since", is_undone=False)
+        return Inverse({"id": now.id}, shown=(now.id, ""))
     made_id, found = operation.made_id(done.response), done.response.get("found")
     item = _item(done, operation, now, made_id, found)
     if made_id is None and item is not None:

@@ -11,16 +11,20 @@ MESSAGES = {
         "2026-11-20 14:30, and the row goes."
     ),
     "twins": Message(
-        "Several rows have the {column} {value}, and only one can speak of a piano: put what counts into one of them "
-        "and delete the others. Until then none of them is sent."
+        "Several rows have the {column} {value}, and only one can speak of that record: put what counts into one of "
+        "them and delete the others. Until then none of them is sent."
     ),
     "nameless": Message(
-        "This row has no {column}: nobody can tell which piano it speaks of. Fill it in, or delete the row."
+        "This row has no {column}: nobody can tell which record at Gazelle it speaks of. Fill it in, or delete the row."
     ),
     "no_price": Message("{value!r} is no price: write an amount in dollars, 0 or more, such as 125.00."),
     "archived": Message(
         "Gazelle has archived {id}, and takes no changes of it until it is restored there. Restore it, or put back "
         "what the row said."
+    ),
+    "final": Message(
+        "Gazelle has it as {value!r}, and takes no change of it: put that back here. What else is to be said belongs "
+        "in a row of its own."
     ),
     "no_parent": Message("The record that this one belongs to is not at Gazelle yet: once it is, this one goes too."),
     "emptied_tags": Message(
@@ -72,6 +76,8 @@ MESSAGES = {
     "by_hand": Message("Nobody wrote down under which id Gazelle keeps {action}: delete it there by hand."),
     "changed_since": Message("Put back only in part, or not at all: somebody changed {action} since. That stays."),
     "later_run": Message("Not put back: the later run {run} wrote {action}. That stays; put that run back first."),
+    "has_ended": Message("Not put back: {action} cannot be taken back. If it was a mistake, make a new record."),
+    "no_deletion": Message("Not put back: {action} stays at Gazelle, where only a person can take it back."),
     "stays_with_text": Message(
         "Not put back: {action} stays with the text that it belongs to, which stays at Gazelle."
     ),
@@ -83,20 +89,6 @@ MESSAGES = {
     ),
 }
 
-ACTIONS = {
-    "update_tags": Message("the tags"),
-    "update_piano": Message("the piano's notes"),
-    "add_comment": Message("the comment"),
-    "add_service": Message("the service entry"),
-    "add_measurement": Message("the measurement"),
-    "update_price": Message("the price"),
-    "update_name": Message("the name"),
-    "read": Message("the reading"),
-    "set_serviced": Message("the day of the last service"),
-}
-
-NOUNS = {"pianos": Message("piano"), "products": Message("product"), "clients": Message("client")}
-
 
 def say(language: str, key: str, **values: object) -> str:
     """A sentence.
@@ -107,15 +99,3 @@ def say(language: str, key: str, **values: object) -> str:
         values: What it names.
     """
     return translator(language)(MESSAGES[key], **values)
-
-
-def no_record(language: str, entity: str, record_id: str) -> str:
-    """That Gazelle does not have a record."""
-    what = translator(language)(NOUNS.get(entity, Message("record")))
-    return say(language, "no_record", what=what, id=record_id)
-
-
-def action_name(language: str, name: str) -> str:
-    """What staff call an action; a new one goes by its own name."""
-    bare = name.removeprefix("undo_")
-    return translator(language)(ACTIONS[bare]) if bare in ACTIONS else bare

@@ -34,12 +34,13 @@ class Row:
         revision: Another one with every edit; none is used twice.
         base: What both sides last agreed on; None: the row was never sent.
         attempts: How often sending it has failed in a row.
-        seen: For a row that was never sent: what Gazelle's record was when the row was edited, if a pull had read it.
+        seen: What Gazelle's record was when the row was edited, if a pull had read it: base of columns never sent.
         pulled: What the last pull saw of the record, if one did, and not before our own last push.
         faults: Column → why nothing of this row can be sent: a key of `messages.MESSAGES`, and what the column holds.
         edited_at: When the edit arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         local_id: The key of the row in its table.
         parent: External id of the record that its own is made under; None: there is none, or not yet.
+        is_deleted: Whether it was deleted here: only its state is left, and its record is to end.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Row:
     edited_at: datetime | None = None
     local_id: str = ""
     parent: str | None = None
+    is_deleted: bool = False
 
     def generation(self, fact: str) -> int:
         """Another number each time that a fact was agreed on: the same words said again later are another action."""

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Protocol
 
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.block import plain
 from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, Base, Conflict, JsonValue, Plan, Remote, Row, key_of
+from gazelle_sync.push.text import plain
 
 NOISE = timedelta(seconds=2)
 """Clocks that differ by less are the same: the API's has whole seconds."""
@@ -98,7 +98,7 @@ class Draft:
 
     def problem(self, column: str, key: str, **values: object) -> None:
         """Say why a column cannot be sent."""
-        self.plan.problems[column] = say(self.language, key, **values)
+        self.plan.problems[column] = say(self.language, key, column=column, **values)
 
     def settled_by(
         self, attribute: str, column: str, value: JsonValue, clash: Conflict | None = None, *, after: str | None = None
@@ -217,14 +217,15 @@ def _update(draft: Draft, name: str, attribute: Attribute, current: Remote) -> A
         identity=draft.identity(attribute.action, update.column, payload),
         after=update.after,
         clashes=tuple(update.clashes),
-        shown=(shown(held), shown(wanted)),
+        shown=(shown(held, but=wanted), shown(wanted, but=held)),
     )
 
 
-def shown(value: JsonValue) -> str:
-    """A value as a person reads it."""
+def shown(value: JsonValue, *, but: JsonValue = None) -> str:
+    """A value as a person reads it; of an object, what differs from another."""
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {text}" for name, text in sorted(value.items()))
+        other = but if isinstance(but, dict) else {}
+        return ", ".join(f"{name}: {held}" for name, held in sorted(value.items()) if held != other.get(name, ...))
     return "" if value is None else str(value)

@@ -14,9 +14,11 @@ from typing import LiteralString
 from psycopg import sql
 
 from gazelle_sync.entities import IMPORTED, Entity
-from gazelle_sync.push.model import Plan, Remote, Row
+from gazelle_sync.i18n.translator import Message, translator
+from gazelle_sync.push.messages import say
+from gazelle_sync.push.model import UNDO, WHOLE, Action, Plan, Remote, Row
 from gazelle_sync.push.plan import Attribute, Field, make_plan
-from gazelle_sync.push.transports.protocol import Kind
+from gazelle_sync.push.transports.protocol import Ending, Kind
 from gazelle_sync.warehouse.connect import statement
 
 BLANKS = " \t\n\r\f\v\u00a0\u2007\u2009\u200a\u200b\u200c\u200d\u202f\u2060\u3000\ufeff"
@@ -50,9 +52,12 @@ class Pushable:
         seen: SQL for the same in a staged body `b`.
         names: SQL for what people call a record, beside its id, in its production row `p`.
         known_by: SQL, a list of what a person may type instead of the id, in small letters.
+        noun: What staff call one of its records.
         creates: Whether a row without an external id makes its record.
         refuses_nameless: Whether a row without one is a mistake; otherwise it stays here, unless it makes its record.
         parent: Table and column of the row here under whose record the row's own is made: it goes first.
+        on_delete: The action that ends the record of a row that is deleted here; None: Gazelle keeps the record. The
+            migration says the same: `keep` (the row's state, until that is done) or `forget`.
     """
 
     entity: Entity
@@ -69,9 +74,11 @@ class Pushable:
     seen: LiteralString
     names: LiteralString
     known_by: LiteralString
+    noun: Message
     creates: bool = False
     refuses_nameless: bool = False
     parent: tuple[str, str] | None = None
+    on_delete: str | None = None
 
     def plan(
         self,
@@ -83,10 +90,29 @@ class Pushable:
         language: str = "en",
     ) -> Plan:
         """What is to be done about a row; see `plan.make_plan`."""
+        if row.is_deleted:
+            return self._ending(row, remote)
         return make_plan(
             self.table, self.fields, self.attributes, row, remote,
             current=current, api_ahead=api_ahead, language=language,
         )  # fmt: skip
+
+    def _ending(self, row: Row, remote: Remote) -> Plan:
+        """What is to be done about the record of a row that was deleted here."""
+        ending = self.kind.operations.get(self.on_delete or "")
+        if not isinstance(ending, Ending) or ending.has_ended(remote):
+            return Plan()
+        name = str(self.on_delete)
+        identity = (self.table, row.name, name, row.revision)
+        return Plan([Action(name, WHOLE, {"id": row.key}, {}, identity, shown=(row.key, ""))])
+
+    def action_name(self, language: str, name: str) -> str:
+        """What staff call an action."""
+        return translator(language)(self.kind.operations[name.removeprefix(UNDO)].called)
+
+    def no_record(self, language: str, name: str) -> str:
+        """That Gazelle does not have a record."""
+        return say(language, "no_record", what=translator(language)(self.noun), id=name)
 
     @property
     def dependents(self) -> frozenset[str]:
@@ -111,6 +137,7 @@ class Pushable:
             "record": self._record("t"),
             "others_record": self._record("o"),
             "record_column": sql.Identifier(self.record_key),
+            "imported": sql.Literal(IMPORTED),
             "parent": sql.SQL("NULL::text"),
             "pulled": sql.SQL(self.pulled),
             "seen": sql.SQL(self.seen),

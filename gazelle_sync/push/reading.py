@@ -15,7 +15,7 @@ from gazelle_sync.errors import (
     GazelleSyncError,
 )
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.messages import no_record, say
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import WHOLE, Remote, Row
 from gazelle_sync.push.plan import Draft
 from gazelle_sync.push.store import Store
@@ -74,7 +74,7 @@ class Reader:
         stub = Remote(row.key, {name: one.empty for name, one in self.pushable.attributes.items()}, row.updated_at)
         dated = [parse_instant(action.payload.get("created_at")) for action in self.pushable.plan(row, stub).actions]
         instants = [instant for instant in dated if instant is not None]
-        return Wanted(row.key, min(instants) - self._back() if instants else None)
+        return Wanted(row.key, min(instants) - self._back() if instants else None, row.parent)
 
     def _read(self, works: Sequence[Work], *, writes: bool = True) -> None:
         """Read the records of some rows; those that cannot be read say why."""
@@ -86,7 +86,10 @@ class Reader:
         for work in works:
             if work.is_over:
                 continue
-            read = reads[work.row.key]
+            read = reads[wanted[work.row.local_id]]
+            if read is None and work.row.is_deleted:
+                work.is_over = True  # its record is gone already
+                continue
             if not isinstance(read, Remote):
                 reason = self.unreadable(work.row.name, read)
                 work.fail(WHOLE, reason, is_over=True)
@@ -99,7 +102,7 @@ class Reader:
             # Only the first answer told how far Gazelle's clock is behind: perhaps too few entries were read.
             work.is_unsure = work.since is not None and self._back() != back
 
-    def ask(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+    def ask(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
         """Read records.
 
         Raises:
@@ -115,7 +118,7 @@ class Reader:
     def unreadable(self, name: str, read: ApiError | None) -> str:
         """Why nothing can be done with a record."""
         if read is None:
-            return no_record(self.language, self.pushable.entity.name, name)
+            return self.pushable.no_record(self.language, name)
         return say(self.language, "unreachable", reason=str(read))
 
     def _remember_seen(self, work: Work) -> None:

@@ -9,9 +9,9 @@ from datetime import datetime
 from gazelle_sync.i18n.translator import Message, Plural, translator
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.conflicts import Conflict
-from gazelle_sync.push.messages import action_name
 from gazelle_sync.push.model import Action, JsonValue, Outcome, Plan, Row
 from gazelle_sync.push.names import named
+from gazelle_sync.push.pushables import action_name
 from gazelle_sync.push.session import PushReport
 from gazelle_sync.push.status import Standing, Waiting
 

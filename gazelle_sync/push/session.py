@@ -189,7 +189,7 @@ class Push:
         settings = self._settings.replace(push_transport="graphql", push_service="comment")
         with borrow(self._url) as connection:
             assert_undoable(connection, run_id, self._keys)
-        for pushable in pushables(settings):
+        for pushable in reversed(pushables(settings)):  # what was made under a record goes before it
             if self._stopped.is_set():
                 break
             with self._wave(pushable, settings) as wave:

@@ -107,12 +107,22 @@ class Store:
         return list(self.connection.execute(self.pushable.query("standing"), {"keys": list(keys)}))
 
     def load(self, ids: Sequence[str]) -> list[Row]:
-        """Rows by local id, in that order; those that are gone are left out."""
+        """Rows by local id, in that order; of those that were deleted here, what is left of them, if anything is."""
         names = self.pushable.columns
         columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in names)
-        query = self.pushable.query("load", columns=columns)
-        found: dict[str, Row] = {}
-        for is_twin, *values in self.connection.execute(query, {"ids": list(ids)}):
+        given = {"ids": list(ids)}
+        loaded, deleted = together(
+            self.connection,
+            (self.pushable.query("load", columns=columns), given),
+            (self.pushable.query("deleted"), given),
+        )
+        found = {
+            local_id: Row(
+                record or "", {}, deleted_at, revision=revision, attempts=attempts, local_id=local_id, is_deleted=True
+            )
+            for local_id, record, deleted_at, revision, attempts in deleted
+        }
+        for is_twin, *values in loaded:
             row = row_of(tuple(values), self.pushable)
             found[row.local_id] = (
                 replace(row, faults={self.pushable.record_key: ("twins", row.key)}) if is_twin else row
@@ -216,7 +226,7 @@ class Store:
         questions = statements(changes, self.pushable, run_id=self._run_id, grace_s=self._grace_s)
         if not questions:
             return
-        is_pushing = any(one.follows or one.created for one in changes)
+        is_pushing = any(one.follows or one.created or one.uncreated for one in changes)
         text = "SELECT set_config('lock_timeout', %s, true), set_config('gazelle_sync.pushing', %s, true)"
         begin: Question = (text, [PATIENCE, "on" if is_pushing else "off"])
         _, *answers = together(self.connection, begin, *questions.values())

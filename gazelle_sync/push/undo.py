@@ -17,7 +17,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.changes import Changes, Intent, Open, as_requested
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
-from gazelle_sync.push.messages import action_name, no_record, say
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import UNDO, WHOLE, Action, Outcome, Remote, Row
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
@@ -181,7 +181,7 @@ class Undoing:
 
     def _record(self, deed: Deed) -> Remote | None:
         record = deed.last.record
-        read = self._wave.ask([Wanted(record, deed.since)])[record]
+        read = self._wave.ask([wanted := Wanted(record, deed.since)])[wanted]
         if isinstance(read, ApiError):
             raise read
         return read
@@ -199,8 +199,10 @@ class Undoing:
             return None
         except ApiError as error:
             raise RunAborted(str(error)) from error
-        if now is None:
-            outcome.failed[WHOLE] = no_record(self._language, self._pushable.entity.name, deed.last.record)
+        if now is None and deed.makes_record:
+            self._note_gone(deed)
+        elif now is None:
+            outcome.failed[WHOLE] = self._pushable.no_record(self._language, deed.last.record)
         return now
 
     # ---- writing down
@@ -255,7 +257,7 @@ class Undoing:
         self._store.refuse([changes])
 
     def _say(self, key: str, deed: Deed, **values: object) -> str:
-        said = say(self._language, key, action=action_name(self._language, deed.last.name), **values)
+        said = say(self._language, key, action=self._pushable.action_name(self._language, deed.last.name), **values)
         return said.strip()
 
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.changes import Changes, Said
 from gazelle_sync.push.fields import day_of
-from gazelle_sync.push.gist import alike
 from gazelle_sync.push.inverse import Deed, writing
 from gazelle_sync.push.model import Conflict, JsonValue, Remote, Row, key_of
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.store import Store
+from gazelle_sync.push.text import same_text
 from gazelle_sync.push.transports.protocol import Update
 
 ROUNDS = 3
@@ -41,6 +41,10 @@ class Following:
             now: The record.
             changes: What else is to be written down with it.
         """
+        if deed.makes_record:
+            changes.uncreated = deed.last.record
+            self._store.refuse([changes])
+            return
         for attempt in range(ROUNDS):
             row = self._row(deed)
             if row is not None:
@@ -79,7 +83,7 @@ class Following:
             if column in self._pushable.columns and self._was_sent(row, column, deed):
                 held = row.values.get(column)
                 follows = _column_value(column, value, self._pushable)
-                if not (alike(_as_text(held), _as_text(follows)) or (day_of(held) or 0) == day_of(follows)):
+                if not (same_text(_as_text(held), _as_text(follows)) or (day_of(held) or 0) == day_of(follows)):
                     values[column] = follows
         for one in self._pushable.fields:
             if hasattr(one, "said_with"):
@@ -110,7 +114,7 @@ class Following:
         held = row.values.get(column)
         for place in range(len(deed.done)):
             agreed = settled_by(self._pushable, deed, place).get(column)
-            if day_of(held) == agreed if isinstance(held, datetime) else alike(_as_text(held), _as_text(agreed)):
+            if day_of(held) == agreed if isinstance(held, datetime) else same_text(_as_text(held), _as_text(agreed)):
                 return True
         return False
 
@@ -128,7 +132,7 @@ def settled_by(pushable: Pushable, deed: Deed, place: int) -> dict[str, JsonValu
 def text_of(said: Said) -> str | None:
     """The text as it was written, where the action holds it."""
     text = said.payload.get("text")
-    return str(text) if text and alike(str(text), said.value) else said.value
+    return str(text) if text and same_text(str(text), said.value) else said.value
 
 
 def _column_value(column: str, value: JsonValue, pushable: Pushable) -> JsonValue:

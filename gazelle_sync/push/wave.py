@@ -19,7 +19,7 @@ from gazelle_sync.errors import (
     WriteRefused,
 )
 from gazelle_sync.push.changes import Changes, Intent, Search, Written
-from gazelle_sync.push.messages import action_name, say
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row, Values
 from gazelle_sync.push.plan import written
 from gazelle_sync.push.reading import Reader
@@ -27,13 +27,14 @@ from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports.graphql import ends_run
 from gazelle_sync.push.transports.protocol import (
     Create,
+    Ending,
     NotSent,
+    Operation,
     Read,
     Result,
     Sending,
     Sent,
     Transport,
-    Update,
     Wanted,
 )
 from gazelle_sync.push.work import PATIENCE_S, Doubt, RunAborted, Work, sentence, shown
@@ -88,6 +89,8 @@ class Wave(Reader):
             DatabaseError: The database went away.
         """
         works = [Work.of(row) for row in self.store.load(ids)]
+        for work in works:
+            work.is_over = work.row.is_deleted and not work.row.key  # it never made a record
         stop: RunAborted | None = None
         try:
             self._read(works)
@@ -202,7 +205,7 @@ class Wave(Reader):
                 until for what, record, until in doubts if what == action.shared and record != work.row.name
             ]  # fmt: skip
             if others and action.shared:
-                named = action_name(self.language, action.name)
+                named = self.pushable.action_name(self.language, action.name)
                 work.fail(action.field, say(self.language, "shared_doubt", action=named, until=shown(max(others))))
                 continue
             work.queue.append(action)
@@ -256,7 +259,7 @@ class Wave(Reader):
             "text" in one.payload and "text" in other.payload and mine.same(one.payload, other.payload)
         )
 
-    def _operation(self, action: Action) -> Update | Create:
+    def _operation(self, action: Action) -> Operation:
         return self.pushable.kind.operations[action.name]
 
     def _search(self, work: Work, action: Action) -> Search:
@@ -295,7 +298,11 @@ class Wave(Reader):
             work.made.append(action)
             if operation.makes_record:
                 work.changes.created = sent.created_id
+                work.row = replace(work.row, key=str(sent.created_id))
                 self._made.add(str(sent.created_id))
+            return
+        if isinstance(operation, Ending):
+            work.changes.end(intent.log_id, "success", reason, response=sent.response)
             return
         # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
         # our write is what Gazelle has now.
@@ -319,7 +326,7 @@ class Wave(Reader):
         work.changes.end(intent.log_id, "success", reason, response=response, before=before if edited else None)
 
     def _say(self, key: str, action: Action, reason: str, *, until: datetime | None = None) -> str:
-        named, when = action_name(self.language, action.name), shown(until) if until else ""
+        named, when = self.pushable.action_name(self.language, action.name), shown(until) if until else ""
         return say(self.language, key, action=named, reason=sentence(reason), until=when)
 
     # ---- in doubt
@@ -356,13 +363,14 @@ class Wave(Reader):
 
     def _look_up(self, works: Sequence[Work]) -> list[Work]:
         """Confirm what arrived; gives the rows of which something that was made may still arrive."""
+        wanted = {work.row.local_id: Wanted(work.row.key, work.since, work.row.parent) for work in works}
         try:
-            reads = self.ask([Wanted(work.row.key, work.since) for work in works], is_look_up=True)
+            reads = self.ask(list(wanted.values()), is_look_up=True)
         except RunAborted as stop:
             log.info("what came to no answer cannot be looked for", reason=str(stop))
             return list(works)
         for work in works:
-            self._alone(work, lambda work: self._look(work, reads.get(work.row.key)))
+            self._alone(work, lambda work: self._look(work, reads.get(wanted[work.row.local_id])))
         waiting = [work for work in works if any(doubt.intent.action.is_create for doubt in work.doubts)]
         return [work for work in waiting if not work.is_over]
 
@@ -376,11 +384,15 @@ class Wave(Reader):
 
     def _look(self, work: Work, read: Read) -> None:
         """Confirm what arrived."""
-        if not isinstance(read, Remote):
-            return
         for doubt in list(work.doubts):
             action, operation = doubt.intent.action, self._operation(doubt.intent.action)
-            if isinstance(operation, Create):
+            if isinstance(operation, Ending) and not isinstance(read, ApiError):
+                if read is not None and not operation.has_ended(read):
+                    continue
+                self._confirm(work, doubt.intent, Sent({"found": work.row.key}))
+            elif not isinstance(read, Remote):
+                continue
+            elif isinstance(operation, Create):
                 found = doubt.intent.search.arrived(self.found(operation, read, action.payload))
                 if found is None:
                     continue
@@ -408,6 +420,8 @@ class Wave(Reader):
             if work.outcome.trouble is not None:
                 changes.failed, changes.is_outage = work.outcome.trouble, work.outcome.is_outage
                 changes.at_any_revision = self.pushable.record_key in work.row.faults
+            elif work.row.is_deleted:
+                changes.is_forgotten = True
             else:
                 changes.finished = work.current
         refused = self._flush(works).refused
@@ -448,7 +462,7 @@ class Wave(Reader):
         if any(marks) and not changes.intents:
             facts = replace(
                 changes, follows={}, follows_settle={}, follows_clashes=[], finished=None, failed=None, created=None,
-                looks_again=False,
+                looks_again=False, is_forgotten=False,
             )  # fmt: skip
             refused = self.store.write([facts]).refused
             error = refused.get(work.row.local_id, error)

@@ -87,7 +87,10 @@ def _rows(pushable: Pushable, context: CheckContext) -> Rows:
 
 
 def _lookup(pushable: Pushable) -> Lookup:
-    given = {"table": pushable.table, "key": pushable.key, "hidden": pushable.hidden, "true": TRUE_WORDS}
+    given = {
+        "table": pushable.table, "key": pushable.key, "record": pushable.record_key, "hidden": pushable.hidden,
+        "true": TRUE_WORDS, "creates": pushable.creates,
+    }  # fmt: skip
     return lookup("quality/edits", given, table=pushable.table)
 
 

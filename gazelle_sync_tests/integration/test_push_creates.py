@@ -6,60 +6,10 @@ from collections import Counter
 
 import pytest
 
-from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.support.creating import add_creating
-from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
-from gazelle_sync_tests.support.shop import Record, Row
+from gazelle_sync_tests.support.newcomers import Newcomers
+from gazelle_sync_tests.support.pushing import HookPush, killed_at, once
 
 LAST_STEP = 120
-
-
-class Newcomers:
-    """People who write down new clients and their pianos."""
-
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.shop = office.shop
-
-    def client(self, name: str) -> int:
-        """A new client here."""
-        return int(self.shop.value("INSERT INTO new_clients (company_name) VALUES (%s) RETURNING id", name))
-
-    def piano(self, client: int, make: str = "Yamaha", serial_number: str | None = "1234") -> int:
-        """A new piano here, of a client that is here."""
-        query = "INSERT INTO new_pianos (client_id, make, serial_number) VALUES (%s, %s, %s) RETURNING id"
-        return int(self.shop.value(query, client, make, serial_number))
-
-    def row(self, table: str, row_id: int) -> Row:
-        """The local row."""
-        (row,) = self.shop.rows(table, "id = %s", row_id)
-        return row
-
-    def clients(self, *names: str) -> list[Record]:
-        """Gazelle's clients of these names."""
-        return [one for one in self.shop.admin.dump("clients") if one["companyName"] in names]
-
-    def pianos(self, *makes: str) -> list[Record]:
-        """Gazelle's pianos of these makes."""
-        return [one for one in self.shop.admin.dump("pianos") if one["make"] in makes]
-
-    def settle(self) -> None:
-        """Push until there is nothing left to do."""
-        for _ in range(10):
-            self.office.push()
-            if not self.shop.count("new_clients", "needs_sync") + self.shop.count("new_pianos", "needs_sync"):
-                return
-            self.office.let_doubts_pass()
-        raise AssertionError(
-            [*self.shop.rows("new_clients", "needs_sync"), *self.shop.rows("new_pianos", "needs_sync")]
-        )
-
-
-@pytest.fixture
-def here(office: Office, monkeypatch: pytest.MonkeyPatch) -> Newcomers:
-    migrate(office.shop.url)
-    add_creating(office.shop, monkeypatch)
-    return Newcomers(office)
 
 
 def test_a_client_is_made_and_then_its_piano_in_one_push_and_both_rows_name_their_records(here: Newcomers) -> None:

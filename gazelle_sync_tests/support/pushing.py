@@ -198,7 +198,7 @@ class HookedTransport:
     def api_ahead(self) -> timedelta | None:
         return self.inner.api_ahead
 
-    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
         found = self.inner.read(wanted, is_look_up=is_look_up)
         for one in wanted:
             self._call("after_read", one.id)

@@ -265,6 +265,14 @@ def test_the_worked_example_is_true_to_the_code() -> None:
     assert set(row) <= set(re.findall(r"^    (\w+) ", created, re.MULTILINE))
 
 
+def test_the_example_of_a_pushable_is_what_the_tests_push() -> None:
+    text = text_of(PROJECT_ROOT / "docs" / "adding-a-pushable.md")
+    code = text_of(PROJECT_ROOT / "gazelle_sync_tests" / "support" / "creating.py")
+    quoted = re.findall(r"^```(?:python|sql|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(quoted) == 4
+    assert [part for part in quoted if part not in code] == []
+
+
 @each_document
 def test_no_file_of_this_machine_and_no_registry_is_named(document: Path) -> None:
     found = [match.group() for match in NOT_OURS.finditer(text_of(document))]

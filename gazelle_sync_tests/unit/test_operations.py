@@ -31,7 +31,7 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports.pianos import PIANO
 from gazelle_sync.push.transports.products import PRODUCT
-from gazelle_sync.push.transports.protocol import Kind, Query, Update, Wanted
+from gazelle_sync.push.transports.protocol import Create, Kind, Update, Wanted
 
 PACKAGE = Path(gazelle_sync.__file__).parent
 OPERATIONS = PACKAGE / "gazelle" / "operations"
@@ -127,10 +127,10 @@ def test_every_document_of_the_push_is_valid(kind: Kind, schema_name: str) -> No
     for n, (name, one) in enumerate(kind.operations.items()):
         payload = {**said, **({one.said_as: None} if isinstance(one, Update) else {})}
         changes.append((f"m{n}", one.mutation(Action(name, "", payload, {}, ()), record)))
-        if isinstance(one, Update):
-            changes.append((f"b{n}", one.nothing(record)))
-        else:
-            changes.append((f"m{n}0", Query(one.deletion, {"id": ("String!", "log_1")}, "isDeleted")))
+        if isinstance(one, Update) and (nothing := one.nothing(record)) is not None:
+            changes.append((f"b{n}", nothing))
+        elif isinstance(one, Create) and one.deletion is not None:
+            changes.append((f"m{n}0", one.deletion.mutation(Action(name, "", payload, {}, ()), record)))
     for document_kind, fields in (("query", reads), ("mutation", changes)):
         text, _ = documents.aliased(document_kind, "Push", fields)
         assert validate(schema_of(schema_name), parse(text)) == []

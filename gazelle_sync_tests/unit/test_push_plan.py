@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from gazelle_sync.push.block import Marks
 from gazelle_sync.push.fields import StatusTag
-from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Item, Plan, Remote, Row, Values
 from gazelle_sync.push.pushables import PIANO_UPDATES
 from gazelle_sync.push.pushables.pianos import with_visits
+from gazelle_sync.push.text import normalize
 
 NOON = datetime(2026, 7, 1, 16, 0, tzinfo=UTC)
 EARLIER, LATER = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
@@ -431,16 +431,16 @@ def test_a_block_whose_blanks_and_signs_the_api_changed_is_found_and_not_doubled
 ) -> None:
     notes = HABITS[habit](before)
     base: dict[str, Any] = {}
-    written, mark = gist(before), gist(Marks.of("observations", "pno_1").first)
+    written, mark = normalize(before), normalize(Marks.of("observations", "pno_1").first)
     for says in (first, f"{first} & {first}\n\n<{second}>", f"{first}\u00a0 & {first} <{second}>", second, None):
         found = plan(row(base, observations=says), remote(notes=notes))
         assert not found.follows, "blanks are nobody's edit"
         after = sent(found).get("update_piano", {"observations": notes})["observations"]
-        assert gist(after).count(mark) == (1 if says and says.strip() else 0)
+        assert normalize(after).count(mark) == (1 if says and says.strip() else 0)
         notes = HABITS[habit](after)
         base = {**base, **found.settles, **(found.actions[0].settles if found.actions else {})}
         assert plan(row(base, observations=says), remote(notes=notes)).is_quiet
-    assert gist(notes) == written
+    assert normalize(notes) == written
 
 
 def test_a_text_that_was_reworded_at_gazelle_is_still_an_edit() -> None:

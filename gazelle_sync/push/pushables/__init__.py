@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from gazelle_sync.push.model import UNDO
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables.pianos import PIANO_UPDATES, with_visits
 from gazelle_sync.push.pushables.products import SHOP_PRODUCTS
 from gazelle_sync.settings import Settings
 
-__all__ = ["PIANO_UPDATES", "PUSHABLES", "SHOP_PRODUCTS", "pushables"]
+__all__ = ["PIANO_UPDATES", "PUSHABLES", "SHOP_PRODUCTS", "action_name", "pushables"]
 
 PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES, SHOP_PRODUCTS)
 
@@ -15,3 +16,9 @@ PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES, SHOP_PRODUCTS)
 def pushables(settings: Settings) -> tuple[Pushable, ...]:
     """The declarations as `GAZELLE_PUSH_SERVICE` wants them."""
     return tuple(with_visits(one) if settings.push_service == "event" else one for one in PUSHABLES)
+
+
+def action_name(language: str, name: str) -> str:
+    """What staff call an action of whichever table."""
+    bare = name.removeprefix(UNDO)
+    return next((one.action_name(language, bare) for one in PUSHABLES if bare in one.kind.operations), bare)

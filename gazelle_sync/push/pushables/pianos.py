@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from gazelle_sync.entities import PIANOS
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import montreal_day
-from gazelle_sync.push.block import plain
 from gazelle_sync.push.fields import Block, Comment, StatusTag, as_instant, day_of, text_in
-from gazelle_sync.push.gist import gist
 from gazelle_sync.push.measurements import readings_in
 from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, JsonValue, Remote, Values, key_of
 from gazelle_sync.push.plan import Attribute, Draft
 from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.text import normalize, plain
 from gazelle_sync.push.transports.pianos import PIANO
 
 SaidOf = Callable[..., "tuple[JsonValue, str | None] | None"]
@@ -221,7 +221,7 @@ def _keeps_tenths(remote: Remote) -> bool:
 
 def _mark(text: JsonValue) -> str:
     """Stands for what a text says: the same for the same text, whatever a program did to its blanks."""
-    return key_of(gist(str(text or "")))[:12]
+    return key_of(normalize(str(text or "")))[:12]
 
 
 PIANO_UPDATES = Pushable(
@@ -259,6 +259,7 @@ PIANO_UPDATES = Pushable(
     names="concat_ws(', ', nullif(concat_ws(' ', p.make, p.model, p.serial_number), ''), "
     "(SELECT c.display_name FROM gazelle_clients AS c WHERE c.external_id = p.client_external_id))",
     known_by="lower(btrim(p.serial_number))",
+    noun=Message("piano"),
     refuses_nameless=True,
 )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gazelle_sync.entities import PRODUCTS
-from gazelle_sync.push.fields import Scalar
+from gazelle_sync.i18n.translator import Message
+from gazelle_sync.push.fields import MONEY, Scalar
 from gazelle_sync.push.plan import Attribute
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.transports.products import PRODUCT
@@ -17,7 +18,7 @@ SHOP_PRODUCTS = Pushable(
     instants=(),
     hidden=None,
     fields=(
-        Scalar("retail_price", "amount", is_money=True),
+        Scalar("retail_price", "amount", form=MONEY),
         Scalar("name_fr", "name", language="fr"),
         Scalar("name_en", "name", language="en"),
     ),
@@ -28,4 +29,5 @@ SHOP_PRODUCTS = Pushable(
     seen="jsonb_build_object('amount', b.raw_data -> 'amount', 'name', b.raw_data -> 'name')",
     names="coalesce(p.name_fr, p.name_en)",
     known_by="lower(btrim(p.name_fr)), lower(btrim(p.name_en))",
+    noun=Message("product"),
 )

@@ -27,10 +27,12 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import format_errors
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.gazelle.retries import may_have_been_taken
-from gazelle_sync.push.model import UNDO, JsonValue, Remote
+from gazelle_sync.push.model import UNDO, Action, JsonValue, Remote
 from gazelle_sync.push.transports.protocol import (
+    Create,
     Kind,
     NotSent,
+    Operation,
     Query,
     Read,
     Result,
@@ -71,12 +73,12 @@ class GraphqlTransport:
 
     # ---- reading
 
-    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
+    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
         """See `Transport`. A request that is refused is split until the bad record stands alone."""
         name = "PushEntries" if is_look_up else "PushRead"
         return dict(self._halved(wanted, lambda part: self._read(name, part), self._unreadable))
 
-    def _read(self, name: str, wanted: Sequence[Wanted]) -> list[tuple[str, Read]]:
+    def _read(self, name: str, wanted: Sequence[Wanted]) -> list[tuple[Wanted, Read]]:
         page = self.client.pushed_size.size
         aliased: dict[str, Query] = {}
         places: list[dict[str, str]] = []
@@ -97,26 +99,26 @@ class GraphqlTransport:
         self._refused_in_a_row = 0
         if any(one.since is not None for one in wanted):
             self.client.pushed_size.accepted()
-        found: list[tuple[str, Read]] = []
+        found: list[tuple[Wanted, Read]] = []
         for one, places_of in zip(wanted, places, strict=True):
             answers = {place: answer.data[alias] for place, alias in places_of.items() if alias in answer.data}
             try:
-                found.append((one.id, self.kind.record(one, answers, self._page)))
+                found.append((one, self.kind.record(one, answers, self._page)))
             except ApiError as error:
-                found.append((one.id, error))
+                found.append((one, error))
         return found
 
-    def _unreadable(self, one: Wanted, error: ApiError) -> list[tuple[str, Read]]:
+    def _unreadable(self, one: Wanted, error: ApiError) -> list[tuple[Wanted, Read]]:
         """What a record is whose own request was refused."""
         if isinstance(error, OperationFailed) and error.not_found == {"n0"}:
-            return [(one.id, None)]
+            return [(one, None)]
         if one.since is not None and self.client.pushed_size.shrink(error, self.client.pushed_size.size):
             return list(self.read([one]).items())
         self._refused_in_a_row += 1
         if self._refused_in_a_row > REFUSED_IN_A_ROW:
             self.client.read_account()  # or it is not the records
             self._refused_in_a_row = 0
-        return [(one.id, error)]
+        return [(one, error)]
 
     def _ask(self, name: str, aliased: Aliased) -> Answer:
         text, variables = documents.aliased("query", name, aliased)
@@ -186,10 +188,14 @@ class GraphqlTransport:
         Raises:
             WriteRefused: It cannot be said of this record.
         """
-        operation = self.kind.operations[one.action.name.removeprefix(UNDO)]
-        if one.action.name.startswith(UNDO) and not isinstance(operation, Update):
-            return Query(operation.deletion, {"id": ("String!", one.action.payload["id"])}, "isDeleted")
-        return operation.mutation(one.action, one.remote)
+        return self._operation(one.action).mutation(one.action, one.remote)
+
+    def _operation(self, action: Action) -> Operation:
+        """What an action comes to: what puts an update back writes it, what puts a create back deletes it."""
+        operation = self.kind.operations[action.name.removeprefix(UNDO)]
+        if action.name.startswith(UNDO) and isinstance(operation, Create) and operation.deletion is not None:
+            return operation.deletion
+        return operation
 
     def _send(self, batch: Sequence[Sending], part: Sequence[tuple[int, Query]]) -> list[tuple[int, Result]]:
         """One document, or for a single update without the empty one a second.
@@ -221,16 +227,17 @@ class GraphqlTransport:
             raise
 
     def _is_update(self, one: Sending) -> bool:
-        return isinstance(self.kind.operations[one.action.name.removeprefix(UNDO)], Update)
+        return isinstance(self._operation(one.action), Update)
 
     def _send_document(
         self, batch: Sequence[Sending], part: Sequence[tuple[int, Query]], *, tells: bool
     ) -> list[tuple[int, Result]]:
         aliased: list[tuple[str, Query]] = []
         for n, field in part:
-            operation = self.kind.operations[batch[n].action.name.removeprefix(UNDO)]
-            if tells and isinstance(operation, Update):
-                aliased.append((f"b{n}", operation.nothing(batch[n].remote)))
+            operation = self._operation(batch[n].action)
+            nothing = operation.nothing(batch[n].remote) if tells and isinstance(operation, Update) else None
+            if nothing is not None:
+                aliased.append((f"b{n}", nothing))
             aliased.append((f"m{n}", field))
         text, variables = documents.aliased("mutation", "Push", aliased)
         data: Mapping[str, Any] = {}
@@ -260,9 +267,7 @@ class GraphqlTransport:
         if problems := payload.get("mutationErrors"):
             kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
             return WriteRefused("Push", format_errors(problems), is_missing="NOT_FOUND" in kinds)
-        if field.selection == "isDeleted":
-            return Sent()
-        operation = self.kind.operations[one.action.name.removeprefix(UNDO)]
+        operation = self._operation(one.action)
         try:
             sent = operation.sent(payload, one.remote)
         except AnswerUnreadable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +12,10 @@ from gazelle_sync.errors import AnswerUnreadable, WriteRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.block import plain
 from gazelle_sync.push.fields import Block, as_instant
-from gazelle_sync.push.gist import gist
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
-from gazelle_sync.push.transports.protocol import Create, Pages, Query, Update, Wanted, lacks
+from gazelle_sync.push.text import normalize, plain
+from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Pages, Query, Update, Wanted, lacks
 
 NO_CLIENT = Message("the piano belongs to no client")
 READINGS = ("temperature", "humidity", "a4Pitch")
@@ -25,12 +25,14 @@ class PianoKind:
     """See `Kind`."""
 
     def __init__(self) -> None:
-        self.operations: Mapping[str, Update | Create] = {
-            "update_tags": _update("tags", "tags", "tags", "/tags"),
-            "update_piano": _update("notes", "observations", "notes"),
-            "set_serviced": _update("last_serviced", "last_serviced", "manualLastService"),
+        self.operations: Mapping[str, Operation] = {
+            "update_tags": _update(Message("the tags"), "tags", "tags", "tags", "/tags"),
+            "update_piano": _update(Message("the piano's notes"), "notes", "observations", "notes"),
+            "set_serviced": _update(
+                Message("the day of the last service"), "last_serviced", "last_serviced", "manualLastService"
+            ),
             "add_comment": COMMENT,
-            "add_service": COMMENT,
+            "add_service": replace(COMMENT, called=Message("the service entry")),
             "add_measurement": MEASUREMENT,
         }
 
@@ -103,15 +105,15 @@ def measured_the_same(values: Values, payload: Values) -> bool:
 
 def said_the_same(values: Values, payload: Values) -> bool:
     """Whether an entry says what a comment's payload says."""
-    return gist(str(values.get("text") or "")) == gist(str(payload.get("text") or ""))
+    return normalize(str(values.get("text") or "")) == normalize(str(payload.get("text") or ""))
 
 
-def _update(attribute: str, said_as: str, field: str, path: str = "") -> Update:
+def _update(called: Message, attribute: str, said_as: str, field: str, path: str = "") -> Update:
     def rest(piano_id: str, value: JsonValue) -> tuple[str, str, dict[str, JsonValue]]:
         return "PATCH", f"{_path(piano_id)}{path}", {said_as: value}
 
     return Update(
-        attribute, said_as, "updatePiano", "PrivatePianoInput", field, "piano", "...PushedState", piano_of, rest
+        called, attribute, said_as, "updatePiano", "PrivatePianoInput", field, "piano", "...PushedState", piano_of, rest
     )
 
 
@@ -139,12 +141,13 @@ def _measurement(payload: Values, remote: Remote) -> dict[str, tuple[str, JsonVa
 
 
 COMMENT = Create(
-    "createClientLog", _comment, "clientLog", "id comment createdAt", "entries", said_the_same, "deleteClientLog",
-    _comment_by_rest,
+    Message("the comment"), "createClientLog", _comment, "clientLog", "id comment createdAt", "entries", said_the_same,
+    Ending(Message("the comment"), "deleteClientLog"), _comment_by_rest,
 )  # fmt: skip
 MEASUREMENT = Create(
-    "createPianoMeasurement", _measurement, "pianoMeasurement", "id takenOn humidity temperature a4Pitch",
-    "measurements", measured_the_same, "deletePianoMeasurement", is_dated=False,
+    Message("the measurement"), "createPianoMeasurement", _measurement, "pianoMeasurement",
+    "id takenOn humidity temperature a4Pitch", "measurements", measured_the_same,
+    Ending(Message("the measurement"), "deletePianoMeasurement"), is_dated=False,
 )  # fmt: skip
 
 

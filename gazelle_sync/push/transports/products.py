@@ -10,9 +10,10 @@ from typing import Any
 
 from gazelle_sync.errors import AnswerUnreadable
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import JsonValue, Remote
-from gazelle_sync.push.transports.protocol import Create, Pages, Query, Update, Wanted, lacks
+from gazelle_sync.push.transports.protocol import Operation, Pages, Query, Update, Wanted, lacks
 from gazelle_sync.reconcile.product import in_language
 
 
@@ -20,9 +21,9 @@ class ProductKind:
     """See `Kind`."""
 
     def __init__(self) -> None:
-        self.operations: Mapping[str, Update | Create] = {
-            "update_price": _update("amount"),
-            "update_name": _update("name"),
+        self.operations: Mapping[str, Operation] = {
+            "update_price": _update(Message("the price"), "amount"),
+            "update_name": _update(Message("the name"), "name"),
         }
 
     def queries(self, wanted: Wanted, page: int) -> list[Query]:
@@ -43,8 +44,8 @@ class ProductKind:
         return {"amount": remote.get("amount"), "name": names}
 
     def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
-        """See `Kind`."""
-        return {}
+        """See `Kind`: what a column that is filled later is compared with."""
+        return {name: remote.get(name) for name in ("amount", "name")}
 
 
 def product_of(body: Any, product_id: str) -> Remote:
@@ -65,9 +66,9 @@ def product_of(body: Any, product_id: str) -> Remote:
     return Remote(product_id, values, parse_instant(body.get("updatedAt")))
 
 
-def _update(attribute: str) -> Update:
+def _update(called: Message, attribute: str) -> Update:
     return Update(
-        attribute, attribute, "updateMasterServiceItem", "PrivateMasterServiceItemInput", attribute,
+        called, attribute, attribute, "updateMasterServiceItem", "PrivateMasterServiceItemInput", attribute,
         "masterServiceItem", "...PushedProduct", product_of,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gazelle_sync.errors import AnswerUnreadable, ApiError
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.model import Action, Item, JsonValue, Remote, Values
 
 Read = Remote | None | ApiError
@@ -22,10 +23,12 @@ class Wanted:
     Attributes:
         id: External id.
         since: Also what belongs to it from this instant on; None: only what comes with the record.
+        parent: External id of the record that it belongs to, where it is made under one.
     """
 
     id: str
     since: datetime | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,22 +90,24 @@ class Update:
     """An action that writes an attribute of a record. Sending it twice changes nothing.
 
     Attributes:
+        called: What staff call it.
         attribute: Which.
         said_as: What the payload calls it.
         root: The mutation.
         input_type: Of its `input`.
-        field: Of the input.
+        field: Of the input; None: the attribute is the whole input, because the mutation replaces the record.
         member: Of the mutation's payload: the record as it is now.
         selection: What is asked for of it.
         parse: That record's body and its id → the record.
         rest: Id and value → method, path and body of the REST endpoint; None: there is none.
     """
 
+    called: Message
     attribute: str
     said_as: str
     root: str
     input_type: str
-    field: str
+    field: str | None
     member: str
     selection: str
     parse: Callable[[Any, str], Remote]
@@ -110,11 +115,16 @@ class Update:
 
     def mutation(self, action: Action, remote: Remote) -> Query:
         """The field of the document."""
-        return self._field(remote, {self.field: action.payload[self.said_as]})
+        value = action.payload[self.said_as]
+        return self._field(remote, value if self.field is None else {self.field: value})
 
-    def nothing(self, remote: Remote) -> Query:
-        """The same mutation of nothing: its answer tells what the real one, right after it, replaces."""
-        return self._field(remote, {})
+    def nothing(self, remote: Remote) -> Query | None:
+        """The same mutation of nothing: its answer tells what the real one, right after it, replaces.
+
+        None where the mutation replaces the record: there, nothing would empty it. Elsewhere it risks no more than the
+        real one, which leaves out attributes as well.
+        """
+        return None if self.field is None else self._field(remote, {})
 
     def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
         """What the mutation's payload says.
@@ -138,29 +148,64 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """An action that ends something by its id: it cancels, archives or deletes it.
+
+    It takes back what an action made, and it is what a declaration may want for a record whose row was deleted here.
+    Sending it twice changes nothing. Nothing takes it back.
+
+    Attributes:
+        called: What staff call it.
+        root: The mutation.
+        id_argument: Its argument that takes the id.
+        selection: What is asked for of its payload.
+        input: Its `input`, as GraphQL type and value; None: it has none.
+        has_ended: Whether a record that Gazelle still shows has ended.
+    """
+
+    called: Message
+    root: str
+    id_argument: str = "id"
+    selection: str = "isDeleted"
+    input: tuple[str, JsonValue] | None = None
+    has_ended: Callable[[Remote], bool] = lambda _: False
+
+    def mutation(self, action: Action, remote: Remote) -> Query:
+        """The field of the document."""
+        arguments: dict[str, tuple[str, JsonValue]] = {self.id_argument: ("String!", action.payload["id"])}
+        return Query(self.root, arguments | ({"input": self.input} if self.input else {}), self.selection)
+
+    def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
+        """What the mutation's payload says: that it refuses nothing is enough."""
+        return Sent({name: value for name, value in payload.items() if name != "mutationErrors"})
+
+
+@dataclass(frozen=True)
 class Create:
     """An action that makes something. Sending it twice makes two, so it is looked for before it is sent again.
 
     Attributes:
+        called: What staff call it.
         root: The mutation.
         arguments: Payload and record → its arguments. It may raise `WriteRefused`.
         member: Of the mutation's payload: what was made.
         selection: What is asked for of it.
         collection: Where it is found again, of `Remote.items`.
         same: Item's values, payload → whether the item may be what the action made.
-        deletion: The mutation that deletes it by id.
+        deletion: What takes it back; None: nothing does, and somebody has to do that at Gazelle.
         rest: Id and payload → method, path and body of the REST endpoint; None: there is none.
         makes_record: Whether it makes the record itself.
         is_dated: Whether it is looked for from an instant on.
     """
 
+    called: Message
     root: str
     arguments: Callable[[Values, Remote], dict[str, tuple[str, JsonValue]]]
     member: str
     selection: str
     collection: str
     same: Callable[[Values, Values], bool]
-    deletion: str
+    deletion: Ending | None = None
     rest: Callable[[str, Values], tuple[str, str, dict[str, JsonValue]]] | None = None
     makes_record: bool = False
     is_dated: bool = True
@@ -187,11 +232,14 @@ class Create:
         return None
 
 
+Operation = Update | Create | Ending
+
+
 class Kind(Protocol):
     """A kind of record at Gazelle: how it is read, and what each action on it comes to."""
 
     @property
-    def operations(self) -> Mapping[str, Update | Create]:
+    def operations(self) -> Mapping[str, Operation]:
         """Name of an action → what it comes to."""
         ...
 
@@ -232,8 +280,8 @@ class Transport(Protocol):
         """How far Gazelle's clock is ahead of this machine's; None before the first answer."""
         ...
 
-    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[str, Read]:
-        """Read records, many to a request, by id.
+    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
+        """Read records, many to a request.
 
         Args:
             wanted: Which.

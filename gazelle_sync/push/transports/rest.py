@@ -10,7 +10,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import Remote
 from gazelle_sync.push.transports.graphql import GraphqlTransport, ends_run
-from gazelle_sync.push.transports.protocol import Create, NotSent, Result, Sending, Sent, Update
+from gazelle_sync.push.transports.protocol import Create, Ending, NotSent, Result, Sending, Sent, Update
 
 
 class RestTransport(GraphqlTransport):
@@ -27,7 +27,7 @@ class RestTransport(GraphqlTransport):
                 results += [NotSent()] * (len(batch) - len(results))
                 break
             operation = self.kind.operations.get(one.action.name)
-            if operation is None or operation.rest is None:
+            if operation is None or isinstance(operation, Ending) or operation.rest is None:
                 results += super().send([one])
                 continue
             try:

@@ -1,5 +1,5 @@
--- Local rows, with what is known of their records: as the last pull saw them (unless we pushed since), and, for a row
--- that was never sent, as they were when somebody edited it. Instants come as text: one that no program can hold
+-- Local rows, with what is known of their records: as the last pull saw them (unless we pushed since), and, for columns
+-- that were never sent, as they were when somebody edited the row. Instants come as text: one that no program can hold
 -- (infinity, the year 20226) must not keep the others from being read.
 SELECT
     (SELECT count(*) > 1 FROM {table} AS o WHERE {others_record} = {record}), {local}, {record}, t.updated_at::text, coalesce(s.edited_at, t.updated_at, clock_timestamp())::text, t.updated_by::text,
@@ -19,7 +19,7 @@ LEFT JOIN {production} AS p ON p.external_id = {record} AND NOT p.is_stub
 LEFT JOIN LATERAL (
     SELECT {seen} AS known
     FROM {staging} AS b
-    WHERE s.base IS NULL AND b.external_id = {record} AND b.fetched_at <= coalesce(s.edited_at, t.updated_at)
+    WHERE b.external_id = {record} AND b.fetched_at <= coalesce(s.edited_at, t.updated_at)
         AND jsonb_typeof(b.raw_data) = 'object'
     ORDER BY b.fetched_at DESC
     LIMIT 1

@@ -8,13 +8,20 @@ SELECT
 FROM (
     SELECT
         count(*),
-        count(*) FILTER (WHERE t.needs_sync AND t.sync_error IS NULL),
-        count(*) FILTER (WHERE t.sync_error IS NOT NULL),
+        count(*) FILTER (WHERE each.waits AND each.reason IS NULL),
+        count(*) FILTER (WHERE each.reason IS NOT NULL),
         coalesce(bool_or(
-            t.needs_sync AND t.sync_error IS NULL AND t.updated_at < clock_timestamp() - %(late)s::interval
+            each.waits AND each.reason IS NULL AND each.since < clock_timestamp() - %(late)s::interval
         ), false)
-    FROM {table} AS t
-    WHERE NOT {hidden}
+    FROM (
+        SELECT t.needs_sync AS waits, t.sync_error AS reason, t.updated_at AS since
+        FROM {table} AS t
+        WHERE NOT {hidden}
+        UNION ALL
+        SELECT true, d.last_error, d.deleted_at
+        FROM push_state AS d
+        WHERE d.source_table = {source} AND d.deleted_at IS NOT NULL
+    ) AS each
 ) AS edits
 LEFT JOIN (
     SELECT status, started_at, error_message

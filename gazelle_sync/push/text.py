@@ -10,14 +10,19 @@ import html
 import re
 import unicodedata
 
-from gazelle_sync.push.block import plain
-
+_LINE_ENDS = re.compile(r"\r\n?")
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 DEEPEST = 5
 """So often a text may have been escaped on its way."""
 
 
-def gist(text: str | None) -> str:
+def plain(text: str | None) -> str:
+    """A text as it is compared: one kind of line end, no blank edges."""
+    text = text or ""
+    return (_LINE_ENDS.sub("\n", text) if "\r" in text else text).strip()
+
+
+def normalize(text: str | None) -> str:
     """What a text says, without what programs change."""
     text = text or ""
     for _ in range(DEEPEST):
@@ -27,6 +32,6 @@ def gist(text: str | None) -> str:
     return unicodedata.normalize("NFC", _UNSEEN.sub("", text))
 
 
-def alike(one: str | None, other: str | None) -> bool:
+def same_text(one: str | None, other: str | None) -> bool:
     """Whether two texts say the same."""
-    return plain(one) == plain(other) or gist(one) == gist(other)
+    return plain(one) == plain(other) or normalize(one) == normalize(other)
