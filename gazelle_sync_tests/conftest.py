@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import signal
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from psycopg import sql
 from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.support.processes import Person, Processes
+from gazelle_sync_tests.support.processes import AT_A_TERMINAL, Person, Processes, answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
 from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 
@@ -63,6 +64,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} is in the slow lane: @pytest.mark.slow(…) says why")
     long = Counter(item.path for item in items if {"databases", "servers"} & set(getattr(item, "fixturenames", ())))
     items.sort(key=lambda item: ("defs" not in item.path.parts, -long[item.path]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _started_at_a_terminal() -> None:
+    """Signals act on the tests and on what they start as at a terminal, wherever the suite was started."""
+    answer_signals_as_at_a_terminal()
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_left_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves a signal's handler changed fails: what later tests start would inherit it."""
+    yield
+    left = {number: signal.getsignal(number) for number in AT_A_TERMINAL}
+    answer_signals_as_at_a_terminal()
+    # Whenever Dagster has run something in this process, it gives SIGTERM the handler of SIGINT.
+    allowed = [AT_A_TERMINAL, AT_A_TERMINAL | {signal.SIGTERM: AT_A_TERMINAL[signal.SIGINT]}]
+    assert left in allowed, f"{request.node.nodeid} leaves signals changed: {left}"
 
 
 @pytest.fixture(autouse=True)

@@ -99,10 +99,13 @@ def test_a_command_that_serves_takes_its_embedded_server_along(tmp_path: Path, o
             [sys.executable, "-m", "gazelle_sync.cli", "metrics", "--port", "0"],
             env=kept | {"GAZELLE_SYNC_HOME": str(open_home)}, stdout=out, stderr=out,
         )  # fmt: skip
-    wait_until(lambda: "Ctrl-C stops it" in (tmp_path / "out").read_text() or serving.poll() is not None)
-    assert (open_home / "postgres" / "postmaster.pid").exists()
-    serving.terminate()
-    ended = subprocess.CompletedProcess([], serving.wait(PATIENCE_S), (tmp_path / "out").read_text(), "")
+    try:
+        wait_until(lambda: "Ctrl-C stops it" in (tmp_path / "out").read_text() or serving.poll() is not None)
+        assert (open_home / "postgres" / "postmaster.pid").exists()
+        serving.terminate()
+        ended = subprocess.CompletedProcess([], serving.wait(PATIENCE_S), (tmp_path / "out").read_text(), "")
+    finally:
+        serving.kill()
     assert_stopped(ended, signal.SIGTERM)
     assert not (open_home / "postgres" / "postmaster.pid").exists()
 
@@ -142,7 +145,7 @@ def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
         with (person.directory / "out").open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gazelle_sync.cli", "sync"], env=environment, stdout=out, stderr=out,
-                cwd=person.directory, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                cwd=person.directory,
             )  # fmt: skip
         wait_until(lambda pid=process.pid: has_begun(pid))  # type: ignore[misc] # bound here
         time.sleep(after_s)

@@ -34,6 +34,11 @@ from gazelle_sync.warehouse.merge import TableWriter
 from gazelle_sync_tests.support.shop import Shop
 
 TIMEOUT_S = 120
+AT_A_TERMINAL = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys(
+    (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP), signal.SIG_DFL
+)
+"""What signals do to a program that somebody starts at a terminal. A shell's background ignores some of them, and what
+is started there inherits that."""
 OUT, ERR = "command.out", "command.err"
 POINTS: dict[str, tuple[Any, ...]] = {
     "request": (GazelleClient, "execute"),
@@ -48,6 +53,12 @@ POINTS: dict[str, tuple[Any, ...]] = {
     "run's log": (RunLog, "finish"),
 }
 """Named points of a pull: where a process can be told to die, or a run to break, before or after the n-th time."""
+
+
+def answer_signals_as_at_a_terminal() -> None:
+    """Set what signals do to this process, and to those that it starts from here on."""
+    for number, handler in AT_A_TERMINAL.items():
+        signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
@@ -201,7 +212,8 @@ def pull_once(mode: Mode) -> None:
 
 def _serve() -> None:
     """Fork a process for each request, or wait for one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    answer_signals_as_at_a_terminal()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
     print("ready", flush=True)  # noqa: T201 - how the parent is told
     for line in sys.stdin:
         request = json.loads(line)
@@ -232,7 +244,7 @@ def _end(pid: int) -> int:
 def _become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    answer_signals_as_at_a_terminal()
     if "pull" in request:
         os.dup2(2, 1)  # the parent reads standard output
         if request["point"] is not None:

@@ -24,6 +24,7 @@ from gazelle_sync.push.transports.protocol import Kind, Read, Result, Sending, S
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
+from gazelle_sync_tests.support.processes import answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.shop import Record, Row, Shop
 
 TABLE = "vincent_dindy_piano_updates"
@@ -293,7 +294,7 @@ def begin_process(action: Callable[[], object], countdown: Countdown | None = No
         return child
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        answer_signals_as_at_a_terminal()
         if countdown is not None:
             for owner, name in STEPS:
                 setattr(owner, name, countdown.around(getattr(owner, name)))
