@@ -29,6 +29,7 @@ from gazelle_sync.pull.session import Pull
 from gazelle_sync.sandbox import SANDBOX_API_KEY, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync.sandbox.admin import SandboxAdmin
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.pool import keep_connections
 from gazelle_sync.warehouse.settings_table import read_watermarks
 from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.sandbox import RunningSandbox
@@ -129,7 +130,7 @@ class Shop:
         """
         changes = {name: options.pop(name) for name in list(options) if hasattr(self.settings, name)}
         errors: dict[str, GazelleSyncError] = {}
-        with Pull(self.settings.replace(**changes), mode=mode, entities=only, **options) as pull:
+        with keep_connections(), Pull(self.settings.replace(**changes), mode=mode, entities=only, **options) as pull:
             for step in (pull.stage, pull.apply):
                 for entity in pull.entities:
                     try:
@@ -149,9 +150,10 @@ class Shop:
         without_staging: WithoutStaging | None = None,
     ) -> int:
         """Rebuild production from staging; gives how many rows were put right."""
-        with Replay(
-            self.settings, run_id="replay", entities=only, days=days, without_staging=without_staging
-        ) as replay:
+        with (
+            keep_connections(),
+            Replay(self.settings, run_id="replay", entities=only, days=days, without_staging=without_staging) as replay,
+        ):
             for entity in ENTITIES:
                 if only is None or entity.name in only:
                     replay.apply(entity.name)
