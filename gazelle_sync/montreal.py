@@ -8,6 +8,8 @@ date arithmetic cannot overflow.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 MONTREAL = ZoneInfo("America/Toronto")
@@ -28,6 +30,28 @@ def within_calendar(instant: datetime) -> datetime:
 def montreal_day(instant: datetime) -> date:
     """The date in Montreal of an instant within the calendar."""
     return instant.astimezone(MONTREAL).date()
+
+
+def wall_clock(instant: datetime) -> datetime:
+    """What Montreal's clock shows at an instant, without a zone."""
+    return instant.astimezone(MONTREAL).replace(tzinfo=None, fold=0)
+
+
+def montreal_offset(instant: datetime) -> timedelta:
+    """How far Montreal's clock is from UTC at an instant: 4 hours less in summer, 5 in winter."""
+    return instant.astimezone(MONTREAL).utcoffset() or timedelta()
+
+
+@cache
+def clock_changes(year: int) -> tuple[datetime, ...]:
+    """The instants of a year at which Montreal's clock changes, in UTC, to the hour."""
+    hour = timedelta(hours=1)
+    days = [datetime(year, 1, 1, tzinfo=UTC) + n * 24 * hour for n in range(366)]
+    return tuple(
+        next(after for n in range(1, 25) if montreal_offset(after := day + n * hour) != montreal_offset(day))
+        for day, following in pairwise(days)
+        if montreal_offset(day) != montreal_offset(following)
+    )
 
 
 def midnight(day: date) -> datetime:

@@ -11,14 +11,12 @@ import enum
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from itertools import pairwise
+from datetime import date, datetime, timedelta
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.montreal import MONTREAL, montreal_day
-from gazelle_sync.warehouse.calendar_ends import is_calendar_end
+from gazelle_sync.montreal import clock_changes, montreal_day, montreal_offset
 
 LEAST_ALIKE = 2
 """So many rows that are wrong in the same way are a pattern; a single one may be somebody's edit."""
@@ -49,10 +47,6 @@ CONVERSIONS = {
     2: Cause.CONVERTED_TWICE,
 }
 """How often UTC was converted to Montreal's time (negative: the other way round) → the cause."""
-HOURS = {
-    times * offset: cause for times, cause in CONVERSIONS.items() for offset in (-4 * HOUR, -5 * HOUR)
-} | dict.fromkeys((-9 * HOUR, 9 * HOUR), Cause.CONVERTED_TWICE)
-"""By how much all rows were moved → the cause. Montreal is 4 h behind UTC in summer, 5 h in winter."""
 
 
 class Explanation(NamedTuple):
@@ -90,11 +84,6 @@ class Pair:
         """Whether the two differ."""
         return self.found != self.expected
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether it was moved outside the calendar and is read as its end: then any shift is possible."""
-        return self.found is not None and is_calendar_end(self.found) and abs(self.found - self.expected) < DAY
-
     def __str__(self) -> str:
         expected = f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M}"
         if self.found is None:
@@ -118,26 +107,27 @@ class Pattern(NamedTuple):
     pairs: Sequence[Pair]
 
 
-def diagnose(pairs: Sequence[Pair]) -> list[Pattern]:
+def diagnose(suspects: Sequence[Pair], total: int) -> list[Pattern]:
     """Group wrong rows by what happened to them; empty where all are right.
 
     Args:
-        pairs: All rows, the right ones too: whether only one season is off shows in those that are not.
+        suspects: Rows, all the wrong ones among them.
+        total: How many rows there are.
     """
-    left = [(pair, list(_explanations(pair, pair.found))) for pair in pairs if pair.is_off and pair.found is not None]
-    is_all_off = all(pair.is_off for pair in pairs)
+    off = [pair for pair in suspects if pair.is_off]
+    left = [(pair, list(_explanations(pair, pair.found))) for pair in off if pair.found is not None]
     patterns: list[Pattern] = []
     while left:
         # Of two that explain as many rows the first is taken: each row lists the most specific one first.
         ((best, _),) = Counter(explanation for _, named in left for explanation in named).most_common(1)
-        explained = [pair for pair, named in left if best in named or pair.is_beyond]
+        explained = [pair for pair, named in left if best in named]
         if len(explained) < LEAST_ALIKE and len(left) > 1:
             best, explained = Explanation(Cause.SCATTERED), [pair for pair, _ in left]
-        since = None if is_all_off else _since(best.cause, explained)
+        since = _since(best.cause, explained) if len(off) < total else None
         patterns.append(Pattern(best.cause, best.shift, since, explained))
         covered = set(explained)
         left = [(pair, named) for pair, named in left if pair not in covered]
-    if missing := [pair for pair in pairs if pair.found is None]:
+    if missing := [pair for pair in off if pair.found is None]:
         patterns.append(Pattern(Cause.MISSING, None, None, missing))
     return patterns
 
@@ -145,22 +135,6 @@ def diagnose(pairs: Sequence[Pair]) -> list[Pattern]:
 def rows_off(patterns: Sequence[Pattern]) -> int:
     """How many rows are off."""
     return sum(len(pattern.pairs) for pattern in patterns)
-
-
-def montreal_offset(instant: datetime) -> timedelta:
-    """How far Montreal's clock is from UTC at an instant: never ahead of it."""
-    return instant.astimezone(MONTREAL).utcoffset() or timedelta()
-
-
-@cache
-def clock_changes(year: int) -> tuple[datetime, ...]:
-    """The instants of a year at which Montreal's clock changes, aware UTC."""
-    days = [datetime(year, 1, 1, tzinfo=UTC) + n * DAY for n in range(365)]
-    return tuple(
-        next(hour for n in range(1, 25) if montreal_offset(hour := day + n * HOUR) != montreal_offset(day))
-        for day, following in pairwise(days)
-        if montreal_offset(day) != montreal_offset(following)
-    )
 
 
 def signed_hours(shift: timedelta) -> str:
@@ -173,35 +147,36 @@ def signed_hours(shift: timedelta) -> str:
 def _explanations(pair: Pair, found: datetime) -> Iterator[Explanation]:
     """Everything that could explain a wrong row, the most specific first."""
     shift = found - pair.expected
-    spans = {times: _spans(pair.instant, times) for times in CONVERSIONS}
+    in_season = {times: _shifts(times, _offsets_around(pair.instant)) for times in CONVERSIONS}
     if abs(shift) == HOUR:
         is_winter = montreal_offset(pair.instant) == STANDARD
         yield Explanation(Cause.WINTER_IGNORED if is_winter else Cause.SUMMER_IGNORED, shift)
     if found == datetime.combine(montreal_day(pair.instant), pair.expected.timetz()):
         yield Explanation(Cause.DATE_MOVED)
-    yield Explanation(HOURS.get(shift, Cause.CONSTANT if shift % DAY else Cause.DATE_MOVED), shift)
+    yield Explanation(EVEN.get(shift, Cause.CONSTANT if shift % DAY else Cause.DATE_MOVED), shift)
     for times, cause in CONVERSIONS.items():
-        if shift in spans[times]:
+        if shift in in_season[times]:
             yield Explanation(cause, conversions=times)
     if found.date() == pair.expected.date():
         yield Explanation(Cause.DATE_LOST, (shift + DAY / 2) % DAY - DAY / 2)  # +19 h is 5 h less with the date kept
         for times in (-1, 1):
-            if any(not (shift - span) % DAY for span in spans[times]):
+            if any(not (shift - moved) % DAY for moved in in_season[times]):
                 yield Explanation(Cause.DATE_LOST, conversions=times)
 
 
-def _spans(instant: datetime, times: int) -> tuple[timedelta, timedelta]:
-    """How far conversions move an instant: by the season's hours, and as a program converts digits.
+def _offsets_around(instant: datetime) -> set[timedelta]:
+    """Montreal's offset; both in the hours around a clock change, where programs differ in which one they take."""
+    return {montreal_offset(instant + half_a_day) for half_a_day in (-DAY / 2, timedelta(), DAY / 2)}
 
-    The two differ within hours of a clock change.
-    """
-    moved = instant
-    for _ in range(abs(times)):
-        if times > 0:
-            moved = moved.astimezone(MONTREAL).replace(tzinfo=UTC, fold=0)
-        else:
-            moved = moved.replace(tzinfo=MONTREAL).astimezone(UTC)
-    return times * montreal_offset(instant), moved - instant
+
+def _shifts(times: int, offsets: set[timedelta]) -> set[timedelta]:
+    """By how much so many conversions move an instant."""
+    sign = 1 if times > 0 else -1
+    return {sign * sum(taken, timedelta()) for taken in combinations_with_replacement(offsets, abs(times))}
+
+
+EVEN = {shift: cause for times, cause in CONVERSIONS.items() for shift in _shifts(times, {STANDARD, STANDARD + HOUR})}
+"""By how much all rows were moved, whatever their season → the cause."""
 
 
 def _since(cause: Cause, off: Sequence[Pair]) -> date | None:

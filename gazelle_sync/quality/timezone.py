@@ -13,27 +13,17 @@ from typing import Any
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.i18n.translator import Message, Plural, translator
-from gazelle_sync.montreal import MONTREAL, parse_instant
+from gazelle_sync.montreal import MONTREAL, clock_changes, montreal_offset, parse_instant, wall_clock
 from gazelle_sync.quality.context import (
     Check,
     CheckContext,
-    Lookup,
     emptiness_lookups,
     finding_if_empty,
     lookup,
     warning,
 )
 from gazelle_sync.quality.finding import Finding, first_few
-from gazelle_sync.quality.shift import (
-    STANDARD,
-    Pair,
-    Pattern,
-    clock_changes,
-    diagnose,
-    montreal_offset,
-    rows_off,
-    signed_hours,
-)
+from gazelle_sync.quality.shift import STANDARD, Pair, Pattern, diagnose, rows_off, signed_hours
 from gazelle_sync.quality.titles import announced, reference_hour
 from gazelle_sync.warehouse.calendar_ends import is_calendar_end
 
@@ -114,13 +104,13 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
     ((total,),) = context.rows("quality/appointment_count")
-    suspects = context.rows("quality/appointments", {"all": False})
+    suspects = context.rows("quality/appointments")
     unstaged = [i for i, *_, said, status in suspects if status in (None, "processed") and parse_instant(said) is None]
-    if not unstaged and not any(pair.is_off for pairs in _columns(suspects).values() for pair in pairs):
+    columns = _columns(suspects)
+    compared = total - len(suspects) + len(columns["start_at"])
+    diagnoses = {column: diagnose(pairs, compared) for column, pairs in columns.items()}
+    if not unstaged and not any(diagnoses.values()):
         return Finding(check, True, context.say(RIGHT, total=total), numbers={"checked": total, "off": 0})
-    everything = _columns(context.rows("quality/appointments", {"all": True}))
-    diagnoses = {column: diagnose(pairs) for column, pairs in everything.items()}
-    compared = len(everything["start_at"])
     parts = [
         context.say(OFF, column=column, what=_describe(context, patterns, compared))
         for column, patterns in _equal_together(diagnoses).items()
@@ -137,34 +127,42 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
 def evaluate_view(context: CheckContext, check: str) -> Finding:
     """`v_appointments_montreal` = the same instant computed in Python with `zoneinfo`, on every living row.
 
-    PostgreSQL gets the offsets of `zoneinfo` and returns the rows that do not agree with them, which is quick enough
-    for a tick. In full runs, and as soon as one row is wrong, all rows are computed in Python.
+    PostgreSQL gets the offsets of `zoneinfo` and returns the rows that do not agree with them, for Python to look at.
+    Those beyond the calendar are left to `timezone_instants`.
     """
     if (nothing := finding_if_empty(context, check, APPOINTMENTS)) is not None:
         return nothing
-    ((total, shown_rows, first, last),) = context.rows("quality/calendar_count")
+    ((total, timed, shown_rows, first, last),) = context.rows("quality/calendar_count")
     changes = _changes(first, last)
-    context.look_up(_calendar_lookup(changes, everything=context.thorough), _edges_lookup(changes))
-    rows = _calendar(context, changes, everything=context.thorough)
-    if rows and not context.thorough:
-        rows = _calendar(context, changes, everything=True)
-    there = [row for row in rows if row[3]]
+    offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
+    instants = [change + span for change in changes for span in AROUND_A_CHANGE]
+    wanted = (
+        lookup("quality/calendar", {"since": changes, "offsets": offsets}),
+        lookup("quality/wall_clock", {"instants": instants}),
+    )
+    context.look_up(*wanted)
+    suspects, edges = (context.rows(name, parameters) for name, parameters, _ in wanted)
+    suspects = [row for row in suspects if not is_calendar_end(row[1])]
+    shown = [row for row in suspects if row[3]]
     columns: dict[str, list[Pair]] = {"start": [], "day": [], "time": []}
-    for external_id, at, lasts_all_day, _, start, day, at_time in there:
-        local = _wall_clock(at)
+    for external_id, at, lasts_all_day, _, start, day, at_time in shown:
+        local = wall_clock(at)
         columns["start"].append(Pair(external_id, at, local, start))
         columns["day"].append(Pair(external_id, at, local, day and datetime.combine(day, local.time())))
         if not lasts_all_day:
             columns["time"].append(Pair(external_id, at, local, None if at_time is None else _nearest(local, at_time)))
+    rows = {column: timed if column == "time" else total for column in columns}
     column, worst = max(
-        ((column, diagnose(columns[column])) for column in columns), key=lambda named: rows_off(named[1])
+        ((column, diagnose(pairs, rows[column])) for column, pairs in columns.items()),
+        key=lambda named: rows_off(named[1]),
     )
-    astray = max(len(rows) - len({row[0] for row in there}), abs(shown_rows - total))
-    all_day = sum(lasts_all_day != (at_time is None) for _, _, lasts_all_day, *_, at_time in there)
-    edges = _edges(context, changes)
-    foreign = [pair for pair in edges if pair.is_off]
+    astray = max(len(suspects) - len({row[0] for row in shown}), abs(shown_rows - total))
+    all_day = sum(lasts_all_day != (at_time is None) for _, _, lasts_all_day, *_, at_time in shown)
+    foreign = [
+        pair for at, local in edges if (pair := Pair("tzdata", at.astimezone(UTC), wall_clock(at), local)).is_off
+    ]
     numbers = {"checked": total, "off": max(rows_off(worst), astray, all_day), "clock changes": len(edges)}
-    parts = [_describe(context, worst, len(columns[column]))] if worst else []
+    parts = [_describe(context, worst, rows[column])] if worst else []
     for text, count in ((VIEW_ROWS, astray), (ALL_DAY, all_day), (ZONE_DATA, len(foreign))):
         parts += [context.say(text, count=count)] if count else []
     if not parts:
@@ -192,7 +190,7 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
     if not pairs:
         advice = context.say(MAKE_REFERENCE)
         return warning(check, context.say(REFERENCE_NONE), advice=advice, numbers={"checked": 0})
-    patterns = diagnose(pairs)
+    patterns = diagnose(pairs, len(pairs))
     off = rows_off(patterns)
     winter = sum(montreal_offset(pair.instant) == STANDARD for pair in pairs)
     seasons = {"winter": winter, "summer": len(pairs) - winter}
@@ -270,7 +268,7 @@ CHECKS = (
         lookups=lambda _: [
             *emptiness_lookups(*APPOINTMENTS),
             lookup("quality/appointment_count"),
-            lookup("quality/appointments", {"all": False}),
+            lookup("quality/appointments"),
         ],
     ),
     Check(
@@ -354,21 +352,6 @@ def _describe_one(context: CheckContext, pattern: Pattern, total: int) -> str:
     return context.say(UNEVEN, rows=rows, cause=cause)
 
 
-def _calendar(context: CheckContext, changes: Sequence[datetime], *, everything: bool) -> list[tuple[Any, ...]]:
-    """Living appointments with what the view shows: all of them, or those that PostgreSQL finds wrong.
-
-    Those outside the given clock changes are included; those beyond the calendar are not, since `timezone_instants`
-    reports them.
-    """
-    name, parameters, _ = _calendar_lookup(changes, everything=everything)
-    return [row for row in context.rows(name, parameters) if not is_calendar_end(row[1])]
-
-
-def _calendar_lookup(changes: Sequence[datetime], *, everything: bool) -> Lookup:
-    offsets = [round(montreal_offset(change).total_seconds()) for change in changes]
-    return lookup("quality/calendar", {"since": list(changes), "offsets": offsets, "all": everything})
-
-
 def _changes(first: datetime, last: datetime) -> list[datetime]:
     """The clock changes of the years that the calendar spans, and of those around them."""
     now = datetime.now(UTC).year
@@ -376,23 +359,7 @@ def _changes(first: datetime, last: datetime) -> list[datetime]:
     return [change for year in years for change in clock_changes(year)]
 
 
-def _edges(context: CheckContext, changes: Sequence[datetime]) -> list[Pair]:
-    """The local times that Python and PostgreSQL compute for the instants around clock changes."""
-    name, parameters, _ = _edges_lookup(changes)
-    rows = context.rows(name, parameters)
-    return [Pair("tzdata", at.astimezone(UTC), _wall_clock(at), shown) for at, shown in rows]
-
-
-def _edges_lookup(changes: Sequence[datetime]) -> Lookup:
-    return lookup("quality/wall_clock", {"instants": [change + span for change in changes for span in AROUND_A_CHANGE]})
-
-
 def _nearest(expected: datetime, shown: time) -> datetime:
     """A time of day as the date and time nearest to the expected one: it has no date that could be wrong."""
     found = datetime.combine(expected.date(), shown)
     return min((found + n * timedelta(days=1) for n in (-1, 0, 1)), key=lambda instant: abs(instant - expected))
-
-
-def _wall_clock(instant: datetime) -> datetime:
-    """The date and time of Montreal's clock, without a zone."""
-    return instant.astimezone(MONTREAL).replace(tzinfo=None, fold=0)

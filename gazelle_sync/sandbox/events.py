@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
-from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.montreal import MONTREAL, clock_changes
 from gazelle_sync.sandbox.drawing import Draw
 from gazelle_sync.sandbox.encoding import Record
 from gazelle_sync.sandbox.mutations import EVENT_DEFAULTS
@@ -94,11 +93,12 @@ class Calendar:
 
     def _odd(self) -> Iterator[Record]:
         yield from self._tire_le_coyote()
-        for zone_change in _clock_changes(self._now.year - 1, years=3):
+        changes = [change for year in range(self._now.year - 1, self._now.year + 2) for change in clock_changes(year)]
+        for change in changes:
             for minutes in (-31, -1, 0, 29, 61):
-                if (zone_change - self._now).days < WINDOW_FUTURE_DAYS - 2:
+                if (change - self._now).days < WINDOW_FUTURE_DAYS - 2:
                     yield self._event(
-                        zone_change + timedelta(minutes=minutes), "Changement d'heure", type="MEMO", duration=30
+                        change + timedelta(minutes=minutes), "Changement d'heure", type="MEMO", duration=30
                     )
         yield from self._of_users()
         yield from self._of_clients()
@@ -139,11 +139,3 @@ class Calendar:
         for user in self._draw.made["users"][:2]:
             start = midnight + timedelta(days=7, hours=13)
             yield self._event(start, "Visite à deux", clientId=owner, pianos=several[:1], userId=user["id"])
-
-
-def _clock_changes(first_year: int, years: int) -> Iterator[datetime]:
-    """The instants at which Montreal's clocks change."""
-    first = datetime(first_year, 1, 1, tzinfo=UTC)
-    for before, after in pairwise(first + timedelta(hours=hour) for hour in range(years * 365 * 24)):
-        if before.astimezone(MONTREAL).utcoffset() != after.astimezone(MONTREAL).utcoffset():
-            yield after

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazelle_sync.montreal import FIRST, LAST
-from gazelle_sync.quality.shift import Cause, Pair, clock_changes, diagnose, montreal_offset, rows_off, signed_hours
+from gazelle_sync.montreal import FIRST, LAST, clock_changes, montreal_offset
+from gazelle_sync.quality.shift import Cause, Pair, Pattern, rows_off, signed_hours
+from gazelle_sync.quality.shift import diagnose as diagnose_suspects
 
 HOUR = timedelta(hours=1)
 MONTREAL = ZoneInfo("America/Toronto")
@@ -25,6 +26,13 @@ def is_summer(instant: datetime) -> bool:
 
 def on_its_day(instant: datetime, moved: datetime) -> datetime:
     return datetime.combine(instant.date(), moved.timetz())
+
+
+def diagnose(every: list[Pair]) -> list[Pattern]:
+    """What comes of the wrong rows alone, as the database finds them, is what comes of all."""
+    found = diagnose_suspects([pair for pair in every if pair.is_off], len(every))
+    assert found == diagnose_suspects(every, len(every))
+    return found
 
 
 def pairs(spoil: Callable[[datetime], datetime | None], instants: list[datetime] = YEAR) -> list[Pair]:

@@ -1,6 +1,5 @@
--- Appointments whose instants are not, letter by letter, what Gazelle said last; or all of them. What is written another
--- way and what is off look the same here: whoever asks compares instants. A version that stage 2 has not applied yet
--- says nothing of the row.
+-- Appointments whose instants are not, letter by letter, what Gazelle said last. What is written another way and what is
+-- off look the same here: whoever asks compares instants. A version that is not applied yet says nothing of the row.
 SELECT a.external_id, a.start_at, a.appointment_date + a.appointment_time, s.start, s.sync_status
 FROM gazelle_appointments AS a
 LEFT JOIN (
@@ -12,7 +11,6 @@ LEFT JOIN (
 WHERE NOT a.is_stub
     AND NOT starts_with(a.external_id, 'v4_')
     AND (
-        %(all)s
-        OR s.start IS DISTINCT FROM to_char(a.start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        s.start IS DISTINCT FROM to_char(a.start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
         OR a.start_at IS DISTINCT FROM (a.appointment_date + a.appointment_time) AT TIME ZONE 'UTC'
     )

@@ -1,5 +1,5 @@
--- Every living appointment beside what the Montreal view shows of it; or only those that do not agree with the offsets of
--- Montreal's clock that are given (seconds from UTC, each from its instant on), and those that lie beyond them.
+-- Living appointments of which the Montreal view does not show what the given offsets of Montreal's clock come to (seconds
+-- from UTC, each from its instant on), beside what it shows; and those before the first offset or after the last.
 SELECT
     a.external_id, a.start_at, coalesce(a.is_all_day, false), v.external_id IS NOT NULL,
     v.starts_at_montreal, v.date_montreal, v.time_montreal
@@ -15,8 +15,7 @@ CROSS JOIN LATERAL (
 WHERE a.deleted_at IS NULL
     AND NOT a.is_stub
     AND (
-        %(all)s
-        OR span.place IN (0, cardinality(%(since)s::timestamptz[]))
+        span.place IN (0, cardinality(%(since)s::timestamptz[]))
         OR v.external_id IS NULL
         OR v.starts_at_montreal IS DISTINCT FROM wall_clock.local
         OR v.date_montreal IS DISTINCT FROM wall_clock.local::date
