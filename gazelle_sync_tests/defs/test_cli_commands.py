@@ -23,6 +23,11 @@ PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 SECRET = "a-word-that-nobody-may-read"
 
 
+def logs_of(person: Person) -> str:
+    """What the commands of a shop have logged."""
+    return "".join(path.read_text() for path in (person.shop.settings.home / "logs").glob("*.log"))
+
+
 def test_help_names_the_commands_and_loads_nothing_heavy() -> None:
     """`make bench` measures the half second that it may take; this is what would break it."""
     ended = subprocess.run(
@@ -130,8 +135,7 @@ def test_wrong_credentials_end_with_status_1_and_are_not_repeated(person: Person
     assert ended.returncode == 1
     said = ended.stdout + ended.stderr
     assert "GAZELLE_API_TOKEN" in said
-    logs = "".join(path.read_text() for path in (person.shop.settings.home / "logs").glob("*.log"))
-    assert SECRET not in said + logs + str(person.shop.last_log())
+    assert SECRET not in said + logs_of(person) + str(person.shop.last_log())
 
 
 def test_an_unreachable_api_ends_with_status_1(person: Person) -> None:
@@ -225,18 +229,18 @@ def test_migrate_says_what_it_applied_and_then_that_all_is_up_to_date(person: Pe
             )
 
 
-def test_a_sync_beside_another_waits_and_then_does_its_work(
-    person: Person, dagster_database: str, tmp_path: Path
-) -> None:
+def test_a_sync_beside_another_waits_and_then_does_its_work(person: Person) -> None:
+    person.shop.admin.reset_stats()
     with PullLock(person.shop.url, wait_s=0):
-        own = person.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=dagster_database)
-        waiting = subprocess.Popen(
-            [PROGRAM, "sync"], env=own, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        time.sleep(2.5)
-        assert waiting.poll() is None
-    out, err = waiting.communicate(timeout=60)
-    assert waiting.returncode == 0, out + err
+        waiting = person.begins("sync")
+        deadline = time.monotonic() + 60
+        while "another pull is running" not in logs_of(person):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert person.shop.admin.stats()["arrivals"] == 0
+    ended = person.processes.ended(waiting, person.directory)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert person.shop.admin.stats()["arrivals"] > 0
 
 
 QUOTING = """

@@ -136,7 +136,16 @@ def has_begun(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells which signals a process catches")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(
+            signal.SIGTERM,
+            marks=pytest.mark.slow("six more processes that import Dagster; both signals have one handler"),
+        ),
+    ],
+)
 def test_a_command_that_is_stopped_while_it_is_imported_prints_one_sentence(
     person: Person, number: signal.Signals
 ) -> None:

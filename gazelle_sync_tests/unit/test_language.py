@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,20 @@ from click.testing import CliRunner
 
 from gazelle_sync.cli.app import main
 from gazelle_sync.i18n import STOPPED, gettext, language
+from gazelle_sync_tests.support.processes import Processes, answer_signals_as_at_a_terminal
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+SETTINGS = {"GAZELLE_LANG": "fr", "GAZELLE_API_URL": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+def command(processes: Processes, tmp_path: Path) -> Command:
+    """Runs `gazelle-sync` with these arguments and variables, in French."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return processes.command(*arguments, environment=os.environ | SETTINGS | environment, directory=tmp_path)
+
+    return run
 
 
 @pytest.mark.parametrize(("said", "meant"), [("fr", "fr"), (" FR ", "fr"), ("en", "en"), ("latin", "en"), ("", "en")])
@@ -25,8 +40,8 @@ def test_an_error_is_in_the_language_that_the_environment_names(monkeypatch: pyt
     assert gettext("the answer holds no {name}", name="tags") == "la réponse ne contient pas tags"
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_french() -> None:
-    ended = _runs("-m", "gazelle_sync.cli", "migrate", GAZELLE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+def test_a_database_that_cannot_be_reached_is_told_in_french(command: Command) -> None:
+    ended = command("migrate", GAZELLE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert ended.returncode == 1
     assert "PostgreSQL est injoignable ou a disparu" in ended.stderr
 
@@ -52,8 +67,10 @@ def test_ctrl_c_is_answered_in_french_before_and_after_the_imports(stop: str) ->
         (["nothing"], ["Commande inconnue\N{NO-BREAK SPACE}: 'nothing'."]),
     ],
 )
-def test_a_wrong_option_is_told_in_french(arguments: list[str], said: list[str], tmp_path: Path) -> None:
-    ended = _command(*arguments, GAZELLE_SYNC_HOME=str(tmp_path))
+def test_a_wrong_option_is_told_in_french(
+    command: Command, arguments: list[str], said: list[str], tmp_path: Path
+) -> None:
+    ended = command(*arguments, GAZELLE_SYNC_HOME=str(tmp_path))
     assert ended.returncode == 2
     assert all(part in ended.stderr for part in said), ended.stderr
 
@@ -68,30 +85,30 @@ def test_a_wrong_option_is_told_in_french(arguments: list[str], said: list[str],
         ("GAZELLE_PARTITIONS_START", "9999-01-01", "est à venir"),
     ],
 )
-def test_a_wrong_setting_is_told_in_french(variable: str, value: str, said: str) -> None:
-    ended = _command("status", **{variable: value})
+def test_a_wrong_setting_is_told_in_french(command: Command, variable: str, value: str, said: str) -> None:
+    ended = command("status", **{variable: value})
     assert ended.returncode == 1
     assert said in ended.stderr
 
 
-def test_help_is_in_french() -> None:
-    said = _command("--help").stdout
+def test_help_is_in_french(command: Command) -> None:
+    said = command("--help").stdout
     assert said.startswith("Utilisation\N{NO-BREAK SPACE}: ")
     assert "Afficher ce message et quitter." in said
     assert "Lire ce qui a changé" in said
 
 
-def test_the_help_of_the_sandbox_is_in_french() -> None:
-    said = " ".join(_command("sandbox", "--help").stdout.split())
+def test_the_help_of_the_sandbox_is_in_french(command: Command) -> None:
+    said = " ".join(command("sandbox", "--help").stdout.split())
     assert "Servir notre propre Gazelle jusqu'à Ctrl-C." in said
     assert "Nombre d'entrées d'historique, quelle que soit l'échelle." in said
     assert "par défaut" in said
     assert "Annuler tout ce que `break` a provoqué." in said
 
 
-def test_the_places_of_a_command_are_in_french() -> None:
-    assert "--only FICHES" in _command("replay", "--help").stdout
-    assert "CHAMP=VALEUR…" in _command("sandbox", "edit", "--help").stdout
+def test_the_places_of_a_command_are_in_french(command: Command) -> None:
+    assert "--only FICHES" in command("replay", "--help").stdout
+    assert "CHAMP=VALEUR…" in command("sandbox", "edit", "--help").stdout
 
 
 def test_a_language_that_stands_only_in_dot_env_counts_for_options_and_help_as_well(tmp_path: Path) -> None:
@@ -111,6 +128,7 @@ def test_help_is_in_the_language_of_each_call(monkeypatch: pytest.MonkeyPatch) -
     for name in ("fr", "en", "fr"):
         monkeypatch.setenv("GAZELLE_LANG", name)
         said[name] = CliRunner().invoke(main, ["sync", "--help"]).output
+    answer_signals_as_at_a_terminal()  # a command in this process set handlers of its own
     assert "Show this message and exit." in said["en"]
     assert "Afficher ce message et quitter." in said["fr"]
 
@@ -125,12 +143,11 @@ def test_help_in_english_reads_no_catalogue_and_no_settings() -> None:
     assert "'gazelle_sync.settings'" not in said
 
 
-def _command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return _runs("-m", "gazelle_sync.cli", *arguments, **environment)
-
-
 def _runs(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = {"GAZELLE_LANG": "fr", "GAZELLE_API_URL": "http://127.0.0.1:1"} | environment
     return subprocess.run(
-        [sys.executable, *arguments], env=os.environ | settings, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        env=os.environ | SETTINGS | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
