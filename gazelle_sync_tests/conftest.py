@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gazelle_sync_tests.faults.servers import Servers
 
 pytest_plugins = [f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "newcomers")]
+pytest_plugins = [f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "diary")]
 
 SCALE = 0.02
 MIGRATED = "migrated"

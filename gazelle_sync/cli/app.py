@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gazelle_sync.cli.calendar import calendar
 from gazelle_sync.cli.frame import Commands, report_errors, services
 from gazelle_sync.cli.monitoring import check, errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
@@ -145,7 +146,7 @@ def doctor() -> None:
         sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
-for command in (check, errors, metrics, report, push, conflicts, sandbox):
+for command in (check, errors, metrics, report, push, conflicts, calendar, sandbox):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -40,11 +40,18 @@ CONTROL_TABLES = (
     "maintenance_findings",
     "maintenance_unread",
     "maintenance_scans",
+    "appointment_drafts",
+    "technician_contacts",
+    "notices",
+    "notice_views",
+    "calendar_exports",
+    "calendar_feeds",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",
     "v_piano_history", "v_maintenance_open", "v_maintenance_suggested", "v_maintenance_resolved",
-    "v_maintenance_archived", *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
+    "v_maintenance_archived", "v_calendar_busy", "v_agenda",
+    *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
 )  # fmt: skip
 TABLES = (*STAGING, *PRODUCTION, *CONTROL_TABLES, MIGRATIONS)
 

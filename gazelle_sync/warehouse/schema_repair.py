@@ -53,6 +53,7 @@ TRIGGERS = [
     ),
     *((name, "inventory_stock") for name in ("gazelle_guard_stock", "gazelle_guard_truncate")),
     *((name, "maintenance_alerts") for name in ("gazelle_keep_alert", "gazelle_note_alert")),
+    ("gazelle_keep_draft", "appointment_drafts"),
 ]
 """Name and table of those that keep counts, what is to be read, the state of what is pushed, stock and alerts."""
 STOCK = ("inventory_stock", "inventory_movements", "consumption_rules")

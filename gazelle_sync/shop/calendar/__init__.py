@@ -1,0 +1,1 @@
+"""The shop's calendar: drafts of visits and what is wrong with them, conflicts, notices, .ics files, the agenda."""
