@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Plural
 
 if TYPE_CHECKING:
     from gazelle_sync.i18n.translator import Translator
@@ -195,6 +197,52 @@ def agenda(technician: str | None, days: int, as_json: bool) -> None:
             click.echo(json.dumps([entry.as_json() for entry in entries], indent=2, ensure_ascii=False))
         else:
             click.echo(render_agenda(say, entries))
+
+
+@calendar.command()
+@click.option("--technician", metavar="ID", required=True, help="The user's id at Gazelle.")
+@click.option("--out", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def export(technician: str, path: Path) -> None:
+    """Write a technician's calendar as .ics: from 30 days back, without end."""
+    from gazelle_sync.shop.calendar.feeds import export as export_calendar
+
+    with _opened(as_json=False) as (connection, say):
+        path.write_bytes(export_calendar(connection, technician, datetime.now(UTC)))
+        click.echo(say("Written: {path}", path=path))
+
+
+@calendar.command()
+@click.option("--technician", metavar="ID", required=True, help="The user's id at Gazelle.")
+@click.option("--revoke", is_flag=True, help="End the technician's feeds instead.")
+def feed(technician: str, revoke: bool) -> None:
+    """Make an address for a technician's calendar, which `calendar serve` answers at. It is shown once."""
+    from gazelle_sync.shop.calendar.feeds import open_feed, revoke_feeds
+
+    with _opened(as_json=False) as (connection, say):
+        if revoke:
+            count = revoke_feeds(connection, technician)
+            click.echo(say(Plural("{count} feed ended.", "{count} feeds ended."), count=count))
+        else:
+            click.echo(open_feed(connection, technician))
+
+
+@calendar.command()
+@click.option(
+    "--port", default=8460, show_default=True, type=click.IntRange(0, 65535), help="0 takes any that is free."
+)
+def serve(port: int) -> None:
+    """Serve the feeds to this machine's programs until Ctrl-C; a proxy in front of it adds encryption."""
+    from gazelle_sync.cli.frame import report_errors, services
+    from gazelle_sync.runtime.signals import join_until_stopped
+    from gazelle_sync.shop.calendar.feeds import serve_feeds
+    from gazelle_sync.warehouse.migrate import migrate
+
+    with report_errors(), services(api=False) as settings:
+        migrate(str(settings.database_url))
+        server, thread = serve_feeds(settings, port)
+        url = f"http://127.0.0.1:{server.server_port}"
+        click.echo(gettext("Feeds are at {url}. Ctrl-C stops it.", url=url))
+        join_until_stopped(thread)
 
 
 @contextmanager

@@ -121,8 +121,8 @@ def test_overlaps_at_gazelle_are_listed(diary: Diary, run: Run) -> None:
 
 
 def test_the_agenda_says_days_hours_gaps_and_who_has_not_confirmed_in_french(diary: Diary) -> None:
-    confirmed = {"confirmed_at": instant_of("2026-11-20 12:00")}
-    diary.event("2026-12-01 07:00", title="Accord", address_line="12, rue du Port", **confirmed)
+    confirmed = instant_of("2026-11-20 12:00")
+    diary.event("2026-12-01 07:00", title="Accord", address_line="12, rue du Port", confirmed_at=confirmed)
     diary.event("2026-12-01 09:30", client_external_id=HALL, title="Salle Bécarre")
     diary.event("2026-12-01 10:15", client_external_id=None, event_type="PERSONAL", title="Dentiste")
     diary.event(
