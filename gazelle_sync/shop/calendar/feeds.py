@@ -12,6 +12,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
@@ -56,10 +57,7 @@ def export(connection: Connection, technician: str, now: datetime) -> bytes:
             raise NoSuchTechnician(gettext("There is no technician {id} at Gazelle.", id=technician))
         user, name, language = row
         rows = connection.execute(statement("calendar/export"), {"technician": user, "since": now - PAST})
-        before = [
-            Event(*values, tuple(pianos), digest or "", sequence or 0, at)
-            for *values, pianos, digest, sequence, at in rows
-        ]
+        before = [_event(row) for row in rows]
         events = [counted(event, now) for event in before]
         changed = [event for event, old in zip(events, before, strict=True) if event.digest != old.digest]
         if changed:
@@ -71,6 +69,12 @@ def export(connection: Connection, technician: str, now: datetime) -> bytes:
             }  # fmt: skip
             connection.execute(statement("calendar/export_write"), written)
     return ics_text(translator(language), name or user, events)
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    *values, pianos, digest, sequence, changed_at = row
+    given: list[Any] = [*values, tuple(pianos), digest or "", sequence or 0, changed_at]
+    return Event(*given)
 
 
 def open_feed(connection: Connection, technician: str) -> str:

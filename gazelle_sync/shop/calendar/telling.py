@@ -1,0 +1,243 @@
+"""Makes notices of what the last complete scan found, and sends what is due.
+
+Notices are made in one transaction under a lock, of rows that the last complete scan of appointments had written when
+its watermark moved: a scan that failed, or that is still under way, makes none. A notice is claimed before it is sent.
+One whose sender died, or got no answer, may have arrived: it is not sent again, and a check says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from gazelle_sync.i18n.translator import translator
+from gazelle_sync.montreal import MONTREAL, montreal_day, parse_instant
+from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.shop.calendar.notices import (
+    LISTS,
+    Notice,
+    View,
+    is_due,
+    is_night,
+    list_day,
+    list_is_due,
+    look,
+    message_of,
+    notice_of,
+)
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.pool import Question, Rows, together
+
+LOCK = 0x6761_7A11
+WATERMARK = "last_sync_date.appointments"
+SETTINGS = "calendar.notices."
+SINCE = f"{SETTINGS}since"
+
+log = get_logger("gazelle_sync.calendar")
+
+
+class NotDelivered(Exception):
+    """A message did not go; the reason, without secrets.
+
+    Attributes:
+        may_have_arrived: Whether no answer came: it is not sent again then.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
+
+
+Deliver = Callable[[str, str, str], None]
+"""Sends a message to an address: title and text. Raises `NotDelivered`."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a look.
+
+    Attributes:
+        made: Notices that were made, lists apart.
+        sent: Notices that were sent.
+        failed: Those that did not go, or may not have arrived.
+        unaddressed: Those of technicians without an address.
+    """
+
+    made: int = 0
+    sent: int = 0
+    failed: int = 0
+    unaddressed: int = 0
+
+
+@dataclass(frozen=True)
+class _State:
+    """When the last complete scan began and ended, and what was made last."""
+
+    began: datetime | None
+    scanned: datetime | None
+    settings: Mapping[str, str]
+
+
+def tell(connection: Connection, now: datetime, deliver: Deliver) -> Told:
+    """Make the notices that are due, and send them.
+
+    Args:
+        connection: Of `borrow`.
+        now: Aware UTC: the clock.
+        deliver: Sends a message.
+    """
+    made = make_notices(connection, now)
+    return replace(send_notices(connection, now, deliver), made=made)
+
+
+def make_notices(connection: Connection, now: datetime) -> int:
+    """Compare what technicians know with what the last complete scan found; gives how many notices were made.
+
+    Args:
+        connection: Of `borrow`.
+        now: Aware UTC.
+    """
+    with connection.transaction():
+        _, rows = together(
+            connection, (statement("calendar/notice_lock"), {"lock": LOCK}), (statement("calendar/notice_state"), None)
+        )
+        state = _state(rows)
+        if state.began is None or state.scanned is None:
+            return 0
+        if SINCE not in state.settings:
+            _begin(connection, now)
+            return 0
+        connection.execute(statement("calendar/notice_views_prune"), {"now": now})
+        bounds = {"now": now, "scanned": state.scanned}
+        found = connection.execute(statement("calendar/notice_views"), bounds).fetchall()
+        made = _changes(connection, found, now) if found else 0
+        _lists(connection, state, state.began, now)
+        return made
+
+
+def _state(rows: Rows) -> _State:
+    values = {key: value for key, value, _ in rows}
+    scanned = next((at for key, _, at in rows if key == WATERMARK), None)
+    return _State(parse_instant(values.get(WATERMARK)), scanned, values)
+
+
+def _begin(connection: Connection, now: datetime) -> None:
+    """The first complete scan is what technicians know; its lists count as made."""
+    connection.execute(statement("calendar/notice_baseline"), {"now": now})
+    known = {SINCE: now.isoformat()} | {f"{SETTINGS}{kind}": list_day(kind, now).isoformat() for kind in LISTS}
+    connection.execute(*_setting(known))
+
+
+def _setting(values: Mapping[str, str]) -> Question:
+    return statement("calendar/notice_setting"), {"keys": list(values), "values": list(values.values())}
+
+
+def _changes(connection: Connection, rows: Rows, now: datetime) -> int:
+    looked = [(look(View(*row[:5]), row[5], now), row) for row in rows]
+    due = [(view, row) for view, row in looked if is_due(view, now)]
+    notices: list[Notice] = []
+    if due:
+        pairs = {"visits": [view.visit for view, _ in due], "technicians": [view.technician for view, _ in due]}
+        unsent = connection.execute(statement("calendar/notice_unsent"), pairs).fetchall()
+        befores: dict[tuple[str, str], datetime | None] = {}
+        for _, visit, technician, before in unsent:
+            befores.setdefault((visit, technician), parse_instant(before))
+        for view, (*_, is_alive, others_had, author, details) in due:
+            before = befores.get((view.visit, view.technician), view.told)
+            notice = notice_of(view, before, now, is_alive=is_alive, others_had=others_had, author=author)
+            if notice is not None:
+                notices.append(replace(notice, details={**details, **notice.details}))
+        if unsent:
+            ids = {"ids": [id_ for id_, *_ in unsent], "now": now}
+            connection.execute(statement("calendar/notice_supersede"), ids)
+    views = [replace(view, told=view.found, since=None) if is_due(view, now) else view for view, _ in looked]
+    together(connection, _views_written(views), *([_inserted(notices, now)] if notices else []))
+    return len(notices)
+
+
+def _views_written(views: Sequence[View]) -> Question:
+    return statement("calendar/notice_views_write"), {
+        "visits": [view.visit for view in views],
+        "technicians": [view.technician for view in views],
+        "told": [view.told for view in views],
+        "found": [view.found for view in views],
+        "since": [view.since for view in views],
+    }
+
+
+def _inserted(notices: Sequence[Notice], now: datetime) -> Question:
+    return statement("calendar/notice_insert"), {
+        "kinds": [one.kind for one in notices],
+        "visits": [one.visit for one in notices],
+        "technicians": [one.technician for one in notices],
+        "days": [one.day for one in notices],
+        "reasons": [one.reason for one in notices],
+        "details": [Jsonb(dict(one.details)) for one in notices],
+        "now": now,
+    }
+
+
+def _lists(connection: Connection, state: _State, began: datetime, now: datetime) -> None:
+    for kind, hour in LISTS.items():
+        last = date.fromisoformat(state.settings.get(f"{SETTINGS}{kind}", "1900-01-01"))
+        if list_is_due(kind, last, began, now):
+            day = list_day(kind, now)
+            at = datetime.combine(day, hour, MONTREAL)
+            connection.execute(statement("calendar/notice_list"), {"kind": kind, "day": day, "hour": at, "now": now})
+            connection.execute(*_setting({f"{SETTINGS}{kind}": day.isoformat()}))
+
+
+def send_notices(connection: Connection, now: datetime, deliver: Deliver) -> Told:
+    """Send what is due; at night nothing is.
+
+    Args:
+        connection: Of `borrow`.
+        now: Aware UTC.
+        deliver: Sends a message.
+    """
+    if is_night(now):
+        return Told()
+    *_, claimed = together(
+        connection,
+        (statement("calendar/notice_interrupted"), {"now": now}),
+        (statement("calendar/notice_over"), {"now": now, "today": montreal_day(now)}),
+        (statement("calendar/notice_claim"), {"now": now}),
+    )
+    counts = {"sent": 0, "failed": 0, "due": 0, "suppressed": 0}
+    for rows in _messages(claimed):
+        status, reason = _deliver(rows, deliver)
+        counts[status] += len(rows)
+        marked = {"ids": [row[0] for row in rows], "status": status, "reason": reason, "now": now}
+        connection.execute(statement("calendar/notice_mark"), marked)
+    return Told(sent=counts["sent"], failed=counts["failed"] + counts["due"], unaddressed=counts["suppressed"])
+
+
+def _messages(claimed: Rows) -> list[Rows]:
+    """The rows of each message: a daily list of a technician is one, every other notice is one of its own."""
+
+    def message(row: tuple[Any, ...]) -> tuple[str, str, int]:
+        return row[2], row[1], 0 if row[1] in LISTS else row[0]
+
+    return [list(rows) for _, rows in groupby(sorted(claimed, key=message), key=message)]
+
+
+def _deliver(rows: Rows, deliver: Deliver) -> tuple[str, str | None]:
+    """Send a message; gives the status of its notices, and why."""
+    (_, kind, technician, _, _, address, language), *_ = rows
+    say = translator(language or "fr")
+    details = sorted((row[3] for row in rows), key=lambda one: str(one.get("after")))
+    title, text = message_of(say, kind, details)
+    if address is None:
+        log.info("a technician has no address for notices", technician=technician, kind=kind, visits=len(rows))
+        return "suppressed", "no_address"
+    try:
+        deliver(address, title, text)
+    except NotDelivered as error:
+        log.warning("a notice was not delivered", technician=technician, kind=kind, reason=str(error))
+        return ("failed", "unanswered") if error.may_have_arrived else ("due", str(error)[:200])
+    return "sent", None

@@ -1,0 +1,57 @@
+-- Visits of technicians that differ from what was known, or whose difference waits. Rows that were written after the last
+-- complete scan are left out; so is a visit of which production holds no row, since nobody said that it is gone.
+WITH visits AS (
+    SELECT a.external_id, a.technician_external_id AS technician, a.start_at
+    FROM gazelle_appointments AS a
+    WHERE a.deleted_at IS NULL
+        AND a.event_type = 'APPOINTMENT'
+        AND a.status IS DISTINCT FROM 'CANCELED'
+        AND a.technician_external_id IS NOT NULL
+        AND a.start_at > %(now)s::timestamptz - interval '1 day'
+        AND a.synced_at <= %(scanned)s::timestamptz
+)
+SELECT
+    pair.visit, pair.technician, pair.told_at, pair.found_at, pair.since, pair.start_at,
+    a.deleted_at IS NULL AND a.status IS DISTINCT FROM 'CANCELED' AND a.event_type = 'APPOINTMENT' AS is_alive,
+    EXISTS (
+        SELECT
+        FROM notice_views AS o
+        WHERE o.appointment_external_id = pair.visit
+            AND o.technician_external_id <> pair.technician
+            AND o.told_at IS NOT NULL
+    ) AS others_had,
+    entry.author,
+    jsonb_strip_nulls(
+        jsonb_build_object(
+            'client', c.display_name, 'title', nullif(a.title, ''), 'address', nullif(a.address_line, ''),
+            'now_with', nullif(concat_ws(' ', u.first_name, u.last_name), ''),
+            'who', nullif(concat_ws(' ', w.first_name, w.last_name), ''), 'why', nullif(entry.why, '')
+        )
+    ) AS details
+FROM (
+    SELECT
+        coalesce(n.appointment_external_id, v.external_id) AS visit,
+        coalesce(n.technician_external_id, v.technician) AS technician,
+        n.told_at, n.found_at, n.since, v.start_at
+    FROM notice_views AS n
+    FULL JOIN visits AS v ON v.external_id = n.appointment_external_id AND v.technician = n.technician_external_id
+    WHERE n.since IS NOT NULL OR n.found_at IS DISTINCT FROM v.start_at
+) AS pair
+INNER JOIN gazelle_appointments AS a ON a.external_id = pair.visit
+LEFT JOIN gazelle_clients AS c ON c.external_id = a.client_external_id
+LEFT JOIN gazelle_users AS u ON u.external_id = a.technician_external_id
+LEFT JOIN LATERAL (
+    -- Who changed the visit, where the client's timeline says so at that time.
+    SELECT t.user_external_id AS author, coalesce(nullif(t.description, ''), t.title) AS why
+    FROM gazelle_timeline_entries AS t
+    WHERE t.client_external_id = a.client_external_id
+        AND t.entry_type IN ('APPOINTMENT', 'APPOINTMENT_LOG')
+        AND t.occurred_at BETWEEN a.gazelle_updated_at - interval '2 minutes' AND a.gazelle_updated_at + interval '2 minutes'
+        AND t.user_external_id IS NOT NULL
+        AND t.deleted_at IS NULL
+    ORDER BY t.occurred_at DESC
+    LIMIT 1
+) AS entry ON true
+LEFT JOIN gazelle_users AS w ON w.external_id = entry.author
+WHERE a.synced_at <= %(scanned)s::timestamptz
+ORDER BY pair.visit, pair.technician
