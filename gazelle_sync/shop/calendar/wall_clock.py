@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
-from gazelle_sync.montreal import FIRST, LAST, MONTREAL
+from gazelle_sync.montreal import FIRST, LAST, MONTREAL, clock_changes, wall_clock
 
 WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.0+)?(Z|[+-]\d{2}:?\d{2})?")
 
@@ -50,17 +50,17 @@ def instant_of(text: str, fold: int | None = None) -> datetime:
     if first.utcoffset() == second.utcoffset():
         return _checked(first.astimezone(UTC), text)
     instants = (first.astimezone(UTC), second.astimezone(UTC))
-    if _shown(instants[0]) != wall:
+    if wall_clock(instants[0]) != wall:
         # In the gap, the offset before it (fold 0) leads past it, and the offset after it (fold 1) to before it.
-        change = _change_between(instants[1], instants[0])
+        change = next(one for one in clock_changes(wall.year) if instants[1] < one <= instants[0])
         raise NoSuchTime(
             gettext(
                 "{time} does not exist in Montreal on that day: clocks go from {before} to {after}. The nearest times "
                 "that exist are {last} and {after}.",
                 time=text,
-                before=f"{_shown(change - timedelta(seconds=1)) + timedelta(seconds=1):%H:%M}",
-                after=f"{_shown(change):%Y-%m-%d %H:%M}",
-                last=f"{_shown(change - timedelta(minutes=1)):%Y-%m-%d %H:%M}",
+                before=f"{wall_clock(change - timedelta(seconds=1)) + timedelta(seconds=1):%H:%M}",
+                after=f"{wall_clock(change):%Y-%m-%d %H:%M}",
+                last=f"{wall_clock(change - timedelta(minutes=1)):%Y-%m-%d %H:%M}",
             )
         )
     if fold is None:
@@ -95,17 +95,3 @@ def _checked(instant: datetime, text: str) -> datetime:
     if FIRST <= instant < LAST:
         return instant
     raise NoSuchTime(gettext("{time} lies outside the calendar, which goes from 1900 to 2199.", time=text))
-
-
-def _shown(instant: datetime) -> datetime:
-    return instant.astimezone(MONTREAL).replace(tzinfo=None, fold=0)
-
-
-def _change_between(before: datetime, after: datetime) -> datetime:
-    """The instant of the change of the clock between two instants, to the second."""
-    offset, low, high = before.astimezone(MONTREAL).utcoffset(), int(before.timestamp()), int(after.timestamp())
-    while high - low > 1:
-        middle = (low + high) // 2
-        is_before = datetime.fromtimestamp(middle, MONTREAL).utcoffset() == offset
-        low, high = (middle, high) if is_before else (low, middle)
-    return datetime.fromtimestamp(high, UTC)
