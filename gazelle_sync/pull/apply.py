@@ -18,9 +18,10 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull import guard, load
-from gazelle_sync.pull.comparison import Comparison, compare
+from gazelle_sync.pull.comparison import Comparison, compare, compare_others
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.report import EntityReport, Progress
+from gazelle_sync.pull.verification import Verification
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
@@ -224,7 +225,9 @@ class Applier:
         return doubted
 
 
-def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: Progress, *, are_hashed: bool) -> None:
+def check_and_repair(
+    url: str, entity: Entity, report: EntityReport, progress: Progress, *, run_id: str, verified: Verification | None
+) -> None:
     """Compare production with staging; where they differ, apply every record once more and name the rows.
 
     Versions that could not be applied so far are tried again as well: the reconciler may know them by now.
@@ -234,9 +237,10 @@ def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: P
         entity: Which.
         report: What was repaired and the comparison go there.
         progress: Receives the progress.
-        are_hashed: Whether this run has compared each staged body with its hash already.
+        run_id: Of this run.
+        verified: What it has found right while it read; None: nothing.
     """
-    found = report.comparison = _compare(url, entity, are_hashed=are_hashed)
+    found = report.comparison = _compare(url, entity, run_id, verified)
     repaired = EntityReport()
     if found.wrong or found.waiting:
         which = StagedSelection.ALL if found.wrong else StagedSelection.UNAPPLIED
@@ -247,7 +251,7 @@ def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: P
         with borrow(url) as connection, connection.transaction():
             report.changed += TableWriter(connection, entity).find_duplicates(None)
     if found.wrong or repaired.processed:
-        report.comparison = _compare(url, entity, are_hashed=are_hashed)
+        report.comparison = _compare(url, entity, run_id, None if found.wrong else verified)
     if right := [key for key in found.wrong if key not in report.comparison.wrong]:
         names = ", ".join(f"{table} {external_id}" for table, external_id in right[:NAMED])
         more = ", …" if len(right) > NAMED else ""
@@ -260,10 +264,12 @@ def check_and_repair(url: str, entity: Entity, report: EntityReport, progress: P
         )
 
 
-def _compare(url: str, entity: Entity, *, are_hashed: bool) -> Comparison:
+def _compare(url: str, entity: Entity, run_id: str, verified: Verification | None) -> Comparison:
     with borrow(url) as connection, connection.transaction():
         allow_long_statements(connection)
-        return compare(connection, entity, are_hashed=are_hashed)
+        if verified is None or verified.unverified is None:
+            return compare(connection, entity)
+        return compare_others(connection, entity, run_id, verified.unverified)
 
 
 def _text(value: str) -> str:

@@ -9,7 +9,7 @@ compared.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -80,20 +80,31 @@ class _Newest:
     content_hash: bytes | None
 
 
-def compare(connection: Connection, entity: Entity, *, are_hashed: bool = False) -> Comparison:
+def compare(connection: Connection, entity: Entity) -> Comparison:
     """Compare production with the newest staged versions of an entity's records, and find rows of which none is staged.
 
     Args:
         connection: In a transaction with the time that history takes.
         entity: Which.
-        are_hashed: Whether this run has compared each staged body with its hash already.
     """
-    found = Comparison()
-    for batch, held in _batches(connection, entity):
-        _compare_batch(entity, batch, held, found, are_hashed=are_hashed)
-    _find_unstaged(connection, entity, found)
-    _ignore_moved(connection, entity, found)
-    return found
+    return _compare_all(connection, entity, _batches(connection, entity), Comparison())
+
+
+def compare_others(connection: Connection, entity: Entity, run_id: str, unverified: Collection[str]) -> Comparison:
+    """The same where a full run has found most records right while it read: of them, only what it staged is compared.
+
+    Args:
+        connection: In a transaction with the time that history takes.
+        entity: Which.
+        run_id: Of the run.
+        unverified: Ids of the records that it did not find right, or did not read.
+    """
+    query = sql.SQL(statement("pull/unverified")).format(staging=sql.Identifier(entity.staging_table))
+    parameters = {"run_id": run_id, "unverified": list(unverified)}
+    staged, others = connection.execute(query, parameters).fetchone() or (0, [])
+    return _compare_all(
+        connection, entity, _batches_of(connection, entity, others), Comparison(records=staged - len(others))
+    )
 
 
 def newest_of_sample(entity: Entity, count: int, *, everywhere: bool = False) -> Question:
@@ -124,9 +135,19 @@ def compare_sample(connection: Connection, drawn: Mapping[str, Answer]) -> dict[
     comparisons = {}
     for entity, batch in batches:
         comparisons[entity.name] = found = Comparison()
-        _compare_batch(entity, batch, [next(answers) for _ in entity.tables], found, are_hashed=False)
+        _compare_batch(entity, batch, [next(answers) for _ in entity.tables], found)
         _ignore_moved(connection, entity, found)
     return comparisons
+
+
+def _compare_all(
+    connection: Connection, entity: Entity, batches: Iterable[tuple[list[_Newest], list[Answer]]], found: Comparison
+) -> Comparison:
+    for batch, held in batches:
+        _compare_batch(entity, batch, held, found)
+    _find_unstaged(connection, entity, found)
+    _ignore_moved(connection, entity, found)
+    return found
 
 
 def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_Newest], list[Answer]]]:
@@ -145,14 +166,25 @@ def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_New
     connection.execute(sql.SQL("CLOSE {}").format(cursor))
 
 
+def _batches_of(
+    connection: Connection, entity: Entity, ids: Sequence[str]
+) -> Iterator[tuple[list[_Newest], list[Answer]]]:
+    """The same of some records."""
+    query = sql.SQL(statement("pull/newest")).format(
+        staging=sql.Identifier(entity.staging_table), which=sql.SQL("external_id = ANY (%s)")
+    )
+    for start in range(0, len(ids), BATCH):
+        [rows] = together(connection, (query, [ids[start : start + BATCH]]))
+        batch = [_Newest(*row) for row in rows]
+        yield batch, together(connection, *_held_rows(entity, batch))
+
+
 def _applied(batch: Sequence[_Newest]) -> list[_Newest]:
     """Versions that are applied: the others are not in production yet, or cannot be."""
     return [newest for newest in batch if newest.status == "processed" and not newest.external_id.startswith(NAMELESS)]
 
 
-def _compare_batch(
-    entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], found: Comparison, *, are_hashed: bool
-) -> None:
+def _compare_batch(entity: Entity, batch: Sequence[_Newest], answers: Sequence[Answer], found: Comparison) -> None:
     """Compare one batch with the rows that are held of its records.
 
     Nearly always the living are as their bodies say, which whole columns tell at once. What differs is found row by
@@ -163,7 +195,7 @@ def _compare_batch(
     found.records += len(applied)
     living = [newest for newest in applied if newest.body is not None]
     for newest in living:
-        if not are_hashed and hash_of_held(newest.body) != newest.content_hash:
+        if hash_of_held(newest.body) != newest.content_hash:
             found.note(entity.table, newest.external_id, Difference.CHANGED)
     if not _are_equal(entity, living, answers):
         _compare_rows(entity, applied, answers, found)
@@ -295,13 +327,23 @@ def _held_rows(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
 
 def _find_unstaged(connection: Connection, entity: Entity, found: Comparison) -> None:
     """Living rows without a staged version: somebody inserted them by hand."""
-    for table in entity.tables:
-        query = sql.SQL(statement("pull/unstaged_ids")).format(
-            table=sql.Identifier(table.name),
-            staging=sql.Identifier(entity.staging_table),
-            key=sql.Identifier(table.owner or "external_id"),
-        )
-        for (external_id,) in connection.execute(query):
+    query = sql.SQL(statement("pull/unstaged_ids"))
+    answers = together(
+        connection,
+        *(
+            (
+                query.format(
+                    table=sql.Identifier(table.name),
+                    staging=sql.Identifier(entity.staging_table),
+                    key=sql.Identifier(table.owner or "external_id"),
+                ),
+                None,
+            )
+            for table in entity.tables
+        ),
+    )
+    for table, rows in zip(entity.tables, answers, strict=True):
+        for (external_id,) in rows:
             found.note(table, external_id, Difference.UNSTAGED)
 
 

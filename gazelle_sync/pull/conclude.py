@@ -63,8 +63,8 @@ class Conclusion:
         if run.mode is Mode.BACKFILL:
             Applier(run.connections.url, entity, report, run.progress, days=run.window).apply(StagedSelection.ALL)
         elif run.mode is not Mode.TICK and name in run.watermarks:
-            is_hashed = run.mode is Mode.DEEP and name in self._threads
-            check_and_repair(run.connections.url, entity, report, run.progress, are_hashed=is_hashed)
+            verified = run.verifications.get(name)
+            check_and_repair(run.connections.url, entity, report, run.progress, run_id=run.run_id, verified=verified)
         if name in self._threads and run.mode is not Mode.BACKFILL and report.failure is None:
             self._unmoved.add(name)
         if self.concluded.union(run.failures(), [name]).issuperset(run.applies):
@@ -84,11 +84,8 @@ class Conclusion:
     def _apply_pending(self, entity: Entity, report: EntityReport) -> None:
         """Apply what no page could write; nothing is asked where nothing was left."""
         self._end_load(entity.name)
-        left = [staging for staging in self._run.stagings[entity.name] if staging.has_pending]
-        if not left and entity.name not in self._run.waiting:
+        if entity.name not in self._run.waiting:
             return
-        for staging in left:
-            staging.has_pending = False
         self._run.waiting.discard(entity.name)
         Applier(self._run.connections.url, entity, report, self._run.progress).apply(
             StagedSelection.PENDING,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.stage import Staging
+from gazelle_sync.pull.verification import Verification
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.pool import Connections
 
@@ -32,6 +32,10 @@ class Mode(enum.Enum):
     """Weekly, and `sync --full`: every body of everything."""
     BACKFILL = "backfill"
     """Past partitions chosen in the UI: the records of those days are read again and replayed; no watermark moves."""
+
+
+FULL = (Mode.NIGHTLY, Mode.DEEP)
+"""A full run reads every body of an entity, of the timeline at least those of 45 days."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ class Run:
         features: What the endpoint's schema offers beyond the published one.
         page_sizes: What the API lets us ask for.
         snapshots: Entity → what was held when the run began.
-        waiting: The entities of which something waited, or was in error, when the run began, and waits still.
+        waiting: The entities of which something is staged that is not in production: pending, or in error.
         loading: Those that are loaded into empty tables, and whose load has not ended.
-        stagings: Entity → all that wrote to its staging table.
         confirmed: Entity → records of which a later full run read by id that their nested rows are gone.
+        verifications: Entity → what a full run found of what is held, while it read the entity.
     """
 
     run_id: str
@@ -94,8 +98,8 @@ class Run:
     snapshots: dict[str, Snapshot]
     waiting: set[str]
     loading: set[str]
-    stagings: defaultdict[str, list[Staging]] = field(default_factory=lambda: defaultdict(list))
     confirmed: dict[str, set[str]] = field(default_factory=dict)
+    verifications: dict[str, Verification] = field(default_factory=dict)
 
     def report(self, name: str) -> EntityReport:
         """An entity's counts."""
@@ -141,6 +145,15 @@ class EntityPull:
     owners: Callable[[], Owners]
     failed: dict[str, str] = field(default_factory=dict)
     """Id → why the record could not be read; it will be tried again by the next run."""
+
+    def verify(self, held: Collection[str]) -> None:
+        """In a full run, compare from now on what is held with what is read.
+
+        Args:
+            held: Ids of the records that are held; those that are not read are compared when the run ends.
+        """
+        if self.mode in FULL and self.watermark is not None:
+            self.staging.verification = Verification(held)
 
     def show_progress(self, done: int, total: int | None) -> None:
         """Update the progress bar."""

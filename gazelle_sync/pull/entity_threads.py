@@ -20,7 +20,7 @@ from gazelle_sync.errors import GazelleSyncError, MassDeletion, OperationFailed
 from gazelle_sync.gazelle.page_sizes import NESTED_SIZES
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull import guard
-from gazelle_sync.pull.context import EntityPull, Mode, Owners, Run
+from gazelle_sync.pull.context import FULL, EntityPull, Mode, Owners, Run
 from gazelle_sync.pull.features import forget_features
 from gazelle_sync.pull.held import Snapshot
 from gazelle_sync.pull.parents import bring_parents
@@ -90,18 +90,12 @@ class EntityThreads:
         try:
             snapshot = self._run.snapshots[entity.name]
             pull = self._entity_pull(entity, report, writes=entity.name in self._run.applies, snapshot=snapshot)
-            self._repair_staging(pull)
+            if self._run.mode in FULL:
+                pull.staging.fix_future_dates()
             if entity.name in self._run.waiting:
                 pull.staging.note_parents_of_pending()
-            try:
-                if entity.strategy is Strategy.WINDOWED:
-                    scan_timeline(pull, self._run.connections)
-                else:
-                    scan(pull)
-            except MassDeletion as error:
-                report.fail(error)
-                self._kept[entity.name] = error.absent
-            if not self._run.allow_deletes and (pull.staging.has_pending or entity.name in self._run.waiting):
+            self._find(pull)
+            if not self._run.allow_deletes and entity.name in self._run.waiting:
                 with self._run.connections.use() as connection:
                     found = guard.losses_of(connection, entity)
                 self._run.confirmed[entity.name] = read_losses_again(pull, found, self._run.connections)
@@ -125,14 +119,22 @@ class EntityThreads:
             report.seconds_stage = time.perf_counter() - begun
             structlog.contextvars.clear_contextvars()
 
-    def _repair_staging(self, pull: EntityPull) -> None:
-        """In a full run, repair staged versions that were changed by hand."""
-        if self._run.mode in (Mode.NIGHTLY, Mode.DEEP):
-            pull.staging.fix_future_dates()
-        if self._run.mode is Mode.DEEP and (damaged := pull.staging.rehash_changed()):
-            pull.report.notes.append(
-                gettext("staged bodies that had been changed here, read again: {damaged}", damaged=damaged)
-            )
+    def _find(self, pull: EntityPull) -> None:
+        """Find what changed and stage it, and note what a full run finds of the rest."""
+        try:
+            if pull.entity.strategy is Strategy.WINDOWED:
+                scan_timeline(pull, self._run.connections)
+            else:
+                scan(pull)
+        except MassDeletion as error:
+            pull.report.fail(error)
+            self._kept[pull.entity.name] = error.absent
+        if (found := pull.staging.verification) is not None:
+            self._run.verifications[pull.entity.name] = found
+            if found.damaged:
+                pull.report.notes.append(
+                    gettext("staged bodies that had been changed here, read again: {damaged}", damaged=found.damaged)
+                )
 
     def _entity_pull(
         self, entity: Entity, report: EntityReport, *, writes: bool, snapshot: Snapshot | None = None
@@ -141,8 +143,7 @@ class EntityThreads:
         loads = entity.name in run.loading
         is_far = loads and run.connections.round_trip_s() > FAR_S
         production = PageWriter(entity, loads=loads, is_far=is_far) if writes else None
-        staging = Staging(run.connections, entity, run.run_id, run.order, report, production, snapshot)
-        run.stagings[entity.name].append(staging)
+        staging = Staging(run.connections, entity, run.run_id, run.order, report, production, snapshot, run.waiting)
         return EntityPull(
             entity=entity,
             mode=run.mode,

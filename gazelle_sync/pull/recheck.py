@@ -15,14 +15,13 @@ from psycopg import sql
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.pull import guard
-from gazelle_sync.pull.context import EntityPull, Mode
+from gazelle_sync.pull.context import FULL, EntityPull
 from gazelle_sync.pull.read import IDS_PER_REQUEST
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Connections
 
-FULL = (Mode.NIGHTLY, Mode.DEEP)
 OWN_PAGES = 10
 """Of so many records of a request the own pages of an emptied list are asked for, and of more only if that helps."""
 

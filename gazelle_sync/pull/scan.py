@@ -58,6 +58,7 @@ def _unstaged(pull: EntityPull) -> dict[str, Held]:
 def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
     """A full run, or the first one: bodies by full pages are the scan."""
     pull.report.strategy = "full pages"
+    pull.verify(held.keys())
     seen = StampScan()
     fresh: set[str] = set()
     try:
@@ -238,6 +239,7 @@ def _scan_whole_list(pull: EntityPull) -> None:
     else:
         held |= _unstaged(pull)
         living = {i for i, h in held.items() if h.is_living}
+        pull.verify(held.keys())
     records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)

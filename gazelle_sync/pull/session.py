@@ -23,7 +23,7 @@ from gazelle_sync.gazelle.page_sizes import SETTING as PAGE_SIZES_SETTING
 from gazelle_sync.gazelle.page_sizes import PageSizes
 from gazelle_sync.pull import load
 from gazelle_sync.pull.conclude import ENTITY, Conclusion
-from gazelle_sync.pull.context import Mode, Run
+from gazelle_sync.pull.context import FULL, Mode, Run
 from gazelle_sync.pull.entity_threads import EntityThreads
 from gazelle_sync.pull.features import SETTING as FEATURES_SETTING
 from gazelle_sync.pull.features import Features, features_of
@@ -122,7 +122,7 @@ class Pull:
             self._threads.end()
             if error is None:
                 self._conclusion.finish_others()
-            if self._mode in (Mode.NIGHTLY, Mode.DEEP) and error is None:
+            if self._mode in FULL and error is None:
                 self._conclusion.prune()
             stored = self._run.order.to_store(), self._run.page_sizes.to_store()
             self._runlog.finish(self.reports, self.client, error, *stored)
@@ -139,7 +139,7 @@ class Pull:
             features = self._ask_features(connection, settings.get(FEATURES_SETTING))
             load.end_abandoned(connection, settings.get(LOADS_SETTING))
             # A full run puts staging right before it looks at what is held.
-            is_full = self._mode in (Mode.NIGHTLY, Mode.DEEP)
+            is_full = self._mode in FULL
             snapshots = read_snapshots(connection, ENTITIES, with_held=not is_full)
             empty = [e for e in self.entities if e.name in self._applies and snapshots[e.name].is_empty]
             return Run(

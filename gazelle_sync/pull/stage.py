@@ -22,13 +22,13 @@ from gazelle_sync.pull.held import Held, HeldVersions, Snapshot
 from gazelle_sync.pull.paths import ids_at
 from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.verification import Verification
 from gazelle_sync.pull.versions import (
     COLUMNS,
     STAMP_GRAIN,
     Version,
     columns_of,
     copy_lines,
-    hash_of_held,
     tombstone,
     versions_of,
 )
@@ -59,6 +59,7 @@ class Staging(HeldVersions):
         report: Counts go there.
         production: Writes rows in the transaction that stages their bodies; None: everything stays pending.
         snapshot: What is held, where that was read already; None: it is asked for when it is needed.
+        waiting: Names of the entities of which something waits; this one's is added where something is left pending.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Staging(HeldVersions):
         report: EntityReport,
         production: PageWriter | None = None,
         snapshot: Snapshot | None = None,
+        waiting: set[str] | None = None,
     ) -> None:
         super().__init__(database, entity, snapshot)
         self.run_id = run_id
@@ -77,9 +79,10 @@ class Staging(HeldVersions):
         self._report = report
         self._production = production
         self._lock = threading.RLock()
+        self._waiting = set() if waiting is None else waiting
         self.parents_named: dict[str, set[str]] = defaultdict(set)
-        self.has_pending = False
-        """Whether something was left pending here."""
+        self.verification: Verification | None = None
+        """In a full run: what it has found of what is held."""
 
     def write(
         self, bodies: Sequence[Any], answer: Answer, held: dict[str, Held], *, unlisted: bool = False
@@ -123,6 +126,7 @@ class Staging(HeldVersions):
         settled: list[Version] = []
         same: list[str] = []
         missing: list[str] = []
+        damaged = self._verify(versions, bodies, held)
         for version, body in zip(versions, bodies, strict=True):
             external_id = version.external_id
             # What comes twice in one answer is compared with what was held before it, and only its last body counts.
@@ -130,7 +134,7 @@ class Staging(HeldVersions):
             held[external_id] = Held(
                 version.stamp, version.content_hash, True, version.is_unsettled, unlisted, version.start
             )
-            if before is not None and before.is_living and before.content_hash == version.content_hash:
+            if before is not None and _is_same(before, version) and external_id not in damaged:
                 same.append(external_id)
                 if before.is_missing:
                     missing.append(external_id)
@@ -175,24 +179,6 @@ class Staging(HeldVersions):
         with self._database.use() as connection:
             connection.execute(query, {"ids": list(ids)})
 
-    def rehash_changed(self) -> int:
-        """Give bodies that something changed since they were staged the hash of what they hold now.
-
-        Gazelle's body then differs from what is held, and is staged again. Gives how many there were.
-        """
-        changed: dict[str, bytes] = {}
-        with self._database.use() as connection, connection.transaction():
-            allow_long_statements(connection)
-            with connection.cursor(name="bodies") as cursor:
-                cursor.execute(sql.SQL(statement("pull/staging_bodies")).format(staging=self._table))
-                while rows := cursor.fetchmany(WAITING_AT_ONCE):
-                    living = [(row_id, body, said) for row_id, body, said in rows if said is not None]
-                    changed |= {row_id: held for row_id, body, said in living if (held := hash_of_held(body)) != said}
-            if changed:
-                found = {"ids": list(changed), "hashes": list(changed.values())}
-                connection.execute(sql.SQL(statement("pull/staging_rehash")).format(staging=self._table), found)
-        return len(changed)
-
     def fix_future_dates(self) -> None:
         """Date versions now that were dated in the far future by hand, so that later ones count as newer."""
         with self._database.use() as connection, connection.transaction():
@@ -208,6 +194,25 @@ class Staging(HeldVersions):
                 cursor.execute(sql.SQL(statement("pull/staging_pending_bodies")).format(staging=self._table))
                 while rows := cursor.fetchmany(WAITING_AT_ONCE):
                     self._note_parents([body for (body,) in rows])
+
+    def _verify(self, versions: Sequence[Version], bodies: Sequence[Any], held: Mapping[str, Held]) -> set[str]:
+        """In a full run, compare what is held with what came again; gives where a staged body was changed."""
+        if self.verification is None:
+            return set()
+        same = {
+            version.external_id: (version, body)
+            for version, body in zip(versions, bodies, strict=True)
+            if (before := held.get(version.external_id)) is not None and _is_same(before, version)
+        }
+        if not same:
+            return set()
+        try:
+            with self._database.use() as connection:
+                return self.verification.compare(connection, self.entity, same)
+        except ROW_REFUSED as error:
+            log.info("a page cannot be compared", entity=self.entity.name, reason=str(error).strip())
+            self.verification.doubt(same)
+            return set()
 
     def _insert(self, versions: dict[str, Version], bodies: Mapping[str, Any] | None, *, unlisted: bool) -> None:
         """Stage versions of one answer, and write the rows of those that need not wait."""
@@ -228,7 +233,8 @@ class Staging(HeldVersions):
                     entity=self.entity.name,
                     reason=str(error).strip(),
                 )
-        self.has_pending = self.has_pending or done < len(versions)
+        if done < len(versions):
+            self._waiting.add(self.entity.name)
         self.is_empty = False
         self._report.staged += len(versions)
         self._report.processed += done
@@ -282,8 +288,13 @@ class Staging(HeldVersions):
         if statements:
             with self._database.use() as connection:
                 change(connection, *statements)
-        self.has_pending = self.has_pending or bool(missing)
+        if missing:
+            self._waiting.add(self.entity.name)
 
     def _note_parents(self, bodies: Sequence[Any]) -> None:
         for path, parent in self.entity.parents.items():
             self.parents_named[parent] |= ids_at(bodies, path)
+
+
+def _is_same(before: Held, version: Version) -> bool:
+    return before.is_living and before.content_hash == version.content_hash

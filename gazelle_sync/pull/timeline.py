@@ -137,9 +137,13 @@ def _read_range(pull: EntityPull, database: Connections, ours: TimelineHeld, sin
     if pull.staging.is_empty and ours.count() == 0:
         read = RangeReader(pull, since, None).read()
     else:
+        if since is None:
+            pull.verify(())
         with database_errors(), connect(database.url) as connection, SeenIds(connection) as seen:
             read = RangeReader(pull, since, seen).read()
             missing = seen.missing(since) if read.is_complete else {}
+        if (verification := pull.staging.verification) is not None:
+            verification.doubt(missing) if read.is_complete else verification.doubt_all()
     if read.holes:
         pull.report.errors += read.holes
         pull.report.notes.append(

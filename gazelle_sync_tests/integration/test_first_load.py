@@ -126,13 +126,14 @@ def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) ->
 
 def test_what_a_page_leaves_pending_is_applied_though_the_pages_after_it_leave_nothing(shop: Shop) -> None:
     first, second = shop.rows("gazelle_pianos", "NOT is_stub ORDER BY external_id LIMIT 2")
-    writer, now = PageWriter(ENTITY["pianos"], loads=False), datetime.now(UTC)
-    staging = Staging(Connections(shop.url), ENTITY["pianos"], "run", ReadingOrder(now), EntityReport(), writer)
+    writer, now, waiting = PageWriter(ENTITY["pianos"], loads=False), datetime.now(UTC), set[str]()
+    order, report = ReadingOrder(now), EntityReport()
+    staging = Staging(Connections(shop.url), ENTITY["pianos"], "run", order, report, writer, waiting=waiting)
     for piano, named in ((first, {"client": {"id": "cli_0Inconnue"}}), (second, {"notes": "accordé à 442 Hz"})):
         body = shop.value("SELECT raw_data FROM staging_pianos WHERE external_id = %s", piano["external_id"])
         staging.write([{**body, **named}], Answer({}, now, False), {})
     assert shop.value("SELECT count(*) FROM staging_pianos WHERE sync_status = 'pending'") == 1
-    assert staging.has_pending
+    assert waiting == {"pianos"}
 
 
 # ---- killed, and who ends it
