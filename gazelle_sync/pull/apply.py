@@ -26,7 +26,7 @@ from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import allow_long_statements, long_statements
 from gazelle_sync.warehouse.merge import Staged, TableWriter
-from gazelle_sync.warehouse.pool import Question, borrow, change, look_up
+from gazelle_sync.warehouse.pool import Question, borrow, change, cursor, look_up, together
 
 BATCH = 2000
 NAMED = 10
@@ -93,11 +93,8 @@ class Applier:
             DatabaseError: The database went away; what was committed stays, the rest is still pending.
         """
         with borrow(self._url) as writing:
-            doubted: list[guard.Loss] = []
-            has_pending = self._has_pending(writing)
-            if has_pending:
-                self._retire_superseded(writing)
-                doubted = [] if allow_emptying else self._set_aside(writing, confirmed)
+            has_pending = self._retire_superseded(writing)
+            doubted = self._set_aside(writing, confirmed) if has_pending and not allow_emptying else []
             if has_pending or which is StagedSelection.ALL:
                 self._apply_batches(writing, which)
             if doubted:
@@ -120,20 +117,20 @@ class Applier:
             with connection.transaction():
                 self._report.changed += writer.find_duplicates(None)
 
-    def _has_pending(self, connection: Connection) -> bool:
-        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
-        return connection.execute(query).fetchone() == (True,)
-
     def _batches(self, connection: Connection, which: StagedSelection) -> Iterator[list[Staged]]:
         """Stream staged versions and reconcile them; runs on a thread of its own, ahead of the writing."""
         name, statuses = which.value
         texts = sql.SQL(", ").join(map(sql.Literal, statuses))
         query = sql.SQL(statement(name)).format(staging=self._staging, statuses=texts)
-        with connection.transaction(), connection.cursor(name="staged") as cursor:
-            allow_long_statements(connection)
-            cursor.execute(query)
-            while rows := cursor.fetchmany(BATCH):
+        declare, fetch = cursor("staged", query, BATCH)
+        try:
+            *_, rows = together(connection, long_statements(), declare, fetch, ends=False)
+            while rows:
                 yield [self._reconcile(staged) for staged in (Staged(*row) for row in rows) if self._is_of_days(staged)]
+                [rows] = together(connection, fetch) if len(rows) == BATCH else [[]]
+        finally:
+            if not connection.closed:
+                connection.rollback()
 
     def _is_of_days(self, staged: Staged) -> bool:
         if self._days is None:
@@ -207,10 +204,12 @@ class Applier:
             found.append((query, parameters))
         return found
 
-    def _retire_superseded(self, connection: Connection) -> None:
-        """Mark versions that a newer one superseded before they were applied."""
+    def _retire_superseded(self, connection: Connection) -> bool:
+        """Mark versions that a newer one superseded before they were applied; gives whether any was not applied."""
+        waits = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE sync_status <> 'processed')").format(self._staging)
         query = sql.SQL(statement("pull/staging_mark_superseded")).format(staging=self._staging)
-        change(connection, long_statements(), (query, None))
+        _, [(has_pending,)], _ = together(connection, long_statements(), (waits, None), (query, None))
+        return bool(has_pending)
 
     def _set_aside(self, connection: Connection, confirmed: Collection[str]) -> list[guard.Loss]:
         """Set aside what takes away more than people do, counted over the whole run and before its first batch."""

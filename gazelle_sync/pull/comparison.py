@@ -23,7 +23,7 @@ from gazelle_sync.pull.versions import hash_of_held
 from gazelle_sync.reconcile.pages import Columns, Uneven
 from gazelle_sync.reconcile.rows import ReconcileError, Rows, Values
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.pool import Question, together
+from gazelle_sync.warehouse.pool import Question, cursor, together
 from gazelle_sync.warehouse.pool import Rows as Answer
 
 BATCH = 2000
@@ -152,18 +152,17 @@ def _compare_all(
 
 def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_Newest], list[Answer]]]:
     """The newest versions, and the rows that are held of each; one round trip asks for these and the next versions."""
-    cursor = sql.Identifier(f"newest_{entity.name}")
+    name = f"newest_{entity.name}"
     query = sql.SQL(statement("pull/newest")).format(
         staging=sql.Identifier(entity.staging_table), which=sql.SQL("true")
     )
-    fetch: Question = sql.SQL("FETCH {} FROM {}").format(sql.Literal(BATCH), cursor), None
-    declare: Question = sql.SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(cursor, query), None
+    declare, fetch = cursor(name, query, BATCH)
     _, rows = together(connection, declare, fetch)
     while rows:
         batch = [_Newest(*row) for row in rows]
         *held, rows = together(connection, *_held_rows(entity, batch), fetch)
         yield batch, held
-    connection.execute(sql.SQL("CLOSE {}").format(cursor))
+    connection.execute(sql.SQL("CLOSE {}").format(sql.Identifier(name)))
 
 
 def _batches_of(

@@ -20,8 +20,8 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.reconcile.rows import Rows
 from gazelle_sync.warehouse import pool
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import allow_long_statements
-from gazelle_sync.warehouse.pool import Lookup, look_up
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.pool import Lookup, look_up, together
 from gazelle_sync.warehouse.relations import how_many
 
 LEAST_EMPTIED = 5
@@ -149,19 +149,20 @@ def losses_of(connection: Connection, entity: Entity) -> Losses:
     places = places_of(entity)
     if not places:
         return found
-    with connection.transaction(), connection.cursor(name="unapplied") as cursor:
-        allow_long_statements(connection)
-        query = sql.SQL(statement("pull/staging_unapplied")).format(
-            staging=sql.Identifier(entity.staging_table), table=sql.Identifier(entity.table.name)
-        )
-        cursor.execute(query)
-        while batch := cursor.fetchmany(BODIES_AT_ONCE):
-            bodies = {i: (row_id, rows) for row_id, i, body in batch if (rows := rows_of(entity, body)) is not None}
-            look_up(connection, loss_lookups(entity, places, bodies, found))
-        for place in places:
-            if any(loss.place is place for loss in found.all):
-                row = connection.execute(*how_many(place.table.name, exactly=True)).fetchone()
-                found.held[place] = row[0] if row else 0
+    query = sql.SQL(statement("pull/staging_unapplied")).format(
+        staging=sql.Identifier(entity.staging_table), table=sql.Identifier(entity.table.name)
+    )
+    after: str | None = ""
+    while after is not None:
+        _, batch = together(connection, long_statements(), (query, {"after": after, "most": BODIES_AT_ONCE}))
+        bodies = {i: (row_id, rows) for row_id, i, body in batch if (rows := rows_of(entity, body)) is not None}
+        look_up(connection, loss_lookups(entity, places, bodies, found))
+        after = batch[-1][1] if len(batch) == BODIES_AT_ONCE else None
+    losing = [place for place in places if any(loss.place is place for loss in found.all)]
+    if losing:
+        counts = (how_many(place.table.name, exactly=True) for place in losing)
+        _, *held = together(connection, long_statements(), *counts)
+        found.held = {place: living for place, [(living, _)] in zip(losing, held, strict=True)}
     return found
 
 

@@ -82,6 +82,9 @@ def end(connection: Connection, entity: Entity) -> int:
 
     Returns:
         How many rows were made or changed.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: Another session was writing to a table all the while.
     """
     changed = 0
 

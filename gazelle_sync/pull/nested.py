@@ -11,9 +11,8 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.paths import records_at
+from gazelle_sync.pull.validation import TRIES
 from gazelle_sync.runtime.logs import get_logger
-
-TRIES = 3
 
 log = get_logger("gazelle_sync.pull")
 

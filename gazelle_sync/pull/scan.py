@@ -22,9 +22,9 @@ from gazelle_sync.pull.held import Held
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
 from gazelle_sync.pull.stamps import StampScan, sort_by, stamps_of, window_of
+from gazelle_sync.pull.validation import TRIES
 from gazelle_sync.runtime.logs import get_logger
 
-TRIES = 3
 BODIES_PER_PAGE = 250
 """A client with its contacts is 2 kB of JSON and ten times that in memory, and several entities are read at once."""
 

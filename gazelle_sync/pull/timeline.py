@@ -37,12 +37,11 @@ from gazelle_sync.pull.timeline_counts import (
 from gazelle_sync.pull.timeline_held import SeenIds, TimelineHeld
 from gazelle_sync.pull.timeline_pages import count_of, ids_of, note_partial, others_of, read_segment, write_page
 from gazelle_sync.pull.timeline_segments import RangeReader
-from gazelle_sync.pull.validation import duplicate_ids
+from gazelle_sync.pull.validation import TRIES, duplicate_ids
 from gazelle_sync.warehouse.connect import connect, database_errors
 from gazelle_sync.warehouse.pool import Connections
 
 OVERLAP = timedelta(minutes=15)
-TRIES = 3
 LEFT_OUT = Message("the recent entries and their count never agreed: what was left out comes with a later run")
 
 

@@ -24,12 +24,12 @@ def write_page(pull: EntityPull, nodes: list[Any], answer: Answer) -> None:
 
 def ids_of(nodes: list[Any]) -> set[str]:
     """The ids of a page's records."""
-    return {n["id"] for n in nodes if isinstance(n, dict) and isinstance(n.get("id"), str)}
+    return {node["id"] for node in nodes if _has_id(node)}
 
 
 def others_of(page: Page) -> int:
     """How many records of a page have no id, those that Gazelle could not give among them."""
-    return page.holes + sum(not isinstance(n, dict) or not isinstance(n.get("id"), str) for n in page.nodes)
+    return page.holes + sum(not _has_id(node) for node in page.nodes)
 
 
 def count_of(page: Page) -> int:
@@ -46,33 +46,66 @@ def note_partial(pull: EntityPull, why: str) -> None:
 def read_segment(pull: EntityPull, segment: Segment) -> set[str]:
     """Read and stage the entries of a segment; gives their ids."""
     seen: set[str] = set()
-    for page in _segment_pages(pull, segment):
+    is_beyond = False
+    for page, inside, has_others in pages_from_the_oldest(pull, segment):
         write_page(pull, page.nodes, page.answer)
-        inside = (n for n in page.nodes if isinstance(n, dict) and segment.has(occurred_at(n)))
-        seen.update(n["id"] for n in inside if isinstance(n.get("id"), str))
+        seen |= inside
+        is_beyond = has_others
+    if is_beyond:
+        # Not newest first, as every list of Gazelle's has been.
+        log.warning("the timeline is not newest first, reading it from the day on", day=str(segment.start))
+        for page, inside, _ in pages_from_the_newest(pull, segment):
+            write_page(pull, page.nodes, page.answer)
+            seen |= inside
     return seen
 
 
-def _segment_pages(pull: EntityPull, segment: Segment) -> Iterator[Page]:
-    """The segment's pages, read backwards from the far end of the list (newest first, so the oldest come last)."""
-    lower = {} if segment.start is None else {"occurredAtGet": zulu(segment.start)}
-    left = segment.count
+def pages_from_the_oldest(pull: EntityPull, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
+    """The pages of a segment, backwards from the far end of the list, which has the newest first.
+
+    They end when the segment's count is reached, or with one that reaches beyond it. An entry that is added meanwhile
+    shifts the places of the others: some come twice, and more is read.
+
+    Yields:
+        A page, the ids of its entries that lie in the segment, and whether it has others.
+    """
+    ids: set[str] = set()
+    others = 0
     before: str | None = None
-    while left > 0:
-        variables = {**lower, "last": min(left, pull.reader.page_size), **({"before": before} if before else {})}
+    while (left := segment.count - len(ids) - others) > 0:
+        variables = {**since(segment.start), "last": min(left, pull.reader.page_size)}
+        variables |= {"before": before} if before else {}
         page = pull.reader.page(pull.entity.page_operation, variables, size_name="last")
-        if any(not segment.has(occurred_at(node)) for node in page.nodes):
-            # Not newest first, as every list of Gazelle's has been: read on from the lower bound instead.
-            log.warning("the timeline is not newest first, reading it from the day on", day=str(segment.start))
-            yield from pull.reader.pages(pull.entity.page_operation, lower)
-            return
-        yield page
-        left -= len(page.nodes)
+        inside, is_beyond = _place(page, segment)
+        yield page, inside, is_beyond
+        ids |= inside
+        others += others_of(page)
         before = page.info.get("startCursor")
-        if not page.nodes or not before or not page.info.get("hasPreviousPage"):
+        if is_beyond or not page.nodes or not before or not page.info.get("hasPreviousPage"):
             return
+
+
+def pages_from_the_newest(pull: EntityPull, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
+    """The same from the newest entry on: whatever is newer than the segment is read too."""
+    for page in pull.reader.pages(pull.entity.page_operation, since(segment.start)):
+        yield page, *_place(page, segment)
+
+
+def since(instant: datetime | None) -> dict[str, str]:
+    """The variable that asks for the entries from an instant on; None: for all."""
+    return {} if instant is None else {"occurredAtGet": zulu(instant)}
+
+
+def _place(page: Page, segment: Segment) -> tuple[set[str], bool]:
+    """The ids of a page's entries that lie in a segment, and whether it has others."""
+    lie_in = [segment.has(occurred_at(node)) for node in page.nodes]
+    return ids_of([node for node, lies_in in zip(page.nodes, lie_in, strict=True) if lies_in]), not all(lie_in)
 
 
 def occurred_at(node: object) -> datetime | None:
     """When an entry occurred, aware UTC."""
     return parse_instant(node.get("occurredAt")) if isinstance(node, dict) else None
+
+
+def _has_id(node: object) -> bool:
+    return isinstance(node, dict) and isinstance(node.get("id"), str) and node["id"] != ""

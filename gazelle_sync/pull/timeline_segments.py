@@ -19,14 +19,14 @@ from gazelle_sync.entities import NAMELESS
 from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.read import Page, with_versions
-from gazelle_sync.pull.timeline_counts import COUNTS_PER_REQUEST, Segment, ask_counts, zulu
+from gazelle_sync.pull.read import Page
+from gazelle_sync.pull.timeline_counts import COUNTS_PER_REQUEST, Segment, ask_counts
 from gazelle_sync.pull.timeline_held import SeenIds
-from gazelle_sync.pull.timeline_pages import occurred_at
-from gazelle_sync.pull.versions import Version
+from gazelle_sync.pull.timeline_pages import pages_from_the_newest, pages_from_the_oldest
+from gazelle_sync.pull.validation import TRIES
+from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
 
-TRIES = 3
 SIDE_BY_SIDE = 4
 """At 80 ms to the API and as much for a page, four use ten requests a second. Each has a page of megabytes here."""
 MOST_ENTRIES = 20_000
@@ -151,8 +151,11 @@ class RangeReader:
         ids: set[str] = set()
         holes = 0
         totals: set[int] = set()
-        for page, versions in self._pages(segment, ids, from_newest=from_newest):
+        pages = self._pages(segment, from_newest=from_newest)
+        # The next page is fetched while the last is written; from the oldest on, other segments' pages are.
+        for page, inside, versions in prefetch(pages) if from_newest else pages:
             self._store(page, versions)
+            ids |= inside
             totals.add(page.total)
             holes += page.holes
             if self._stopped.is_set():
@@ -161,41 +164,11 @@ class RangeReader:
             return holes, totals == {len(ids) + holes}
         return holes, len(ids) + holes == segment.count == self._counted_again(segment).count
 
-    def _pages(self, segment: Segment, ids: set[str], *, from_newest: bool) -> Iterator[tuple[Page, list[Version]]]:
-        """The pages of a segment; notes the ids of the entries that lie in it."""
-        # The next page is fetched while the last is written; from the oldest on, what was read says what to ask for.
-        pages = (
-            prefetch(with_versions(self._from_the_newest(segment)))
-            if from_newest
-            else with_versions(self._from_the_oldest(segment, ids))
-        )
-        for page, versions in pages:
-            inside = zip(versions, page.nodes, strict=True)
-            ids |= {v.external_id for v, node in inside if _is_named(v) and segment.has(occurred_at(node))}
-            yield page, versions
-
-    def _from_the_newest(self, segment: Segment) -> Iterator[Page]:
-        lower = {} if segment.start is None else {"occurredAtGet": zulu(segment.start)}
-        return self._pull.reader.pages(self._pull.entity.page_operation, lower)
-
-    def _from_the_oldest(self, segment: Segment, ids: set[str]) -> Iterator[Page]:
-        """Backwards from the far end of the list, which has the newest first, until the segment's count is reached.
-
-        An entry that is added meanwhile shifts the places of the others: some come twice, and more is read.
-        """
-        lower = {} if segment.start is None else {"occurredAtGet": zulu(segment.start)}
-        others = 0
-        before: str | None = None
-        while (left := segment.count - len(ids) - others) > 0:
-            variables = {**lower, "last": min(left, self._pull.reader.page_size)}
-            variables |= {"before": before} if before else {}
-            page = self._pull.reader.page(self._pull.entity.page_operation, variables, size_name="last")
-            yield page
-            others += page.holes + sum(not isinstance(node, dict) or not node.get("id") for node in page.nodes)
-            before = page.info.get("startCursor")
-            is_beyond = any(not segment.has(occurred_at(node)) for node in page.nodes)
-            if is_beyond or not page.nodes or not before or not page.info.get("hasPreviousPage"):
-                return
+    def _pages(self, segment: Segment, *, from_newest: bool) -> Iterator[tuple[Page, set[str], list[Version]]]:
+        """The pages of a segment, the ids of their entries that lie in it, and what is stored of their records."""
+        pages = pages_from_the_newest if from_newest else pages_from_the_oldest
+        for page, inside, _ in pages(self._pull, segment):
+            yield page, inside, versions_of(page.nodes, page.answer)
 
     def _store(self, page: Page, versions: list[Version]) -> None:
         ids = [version.external_id for version in versions]

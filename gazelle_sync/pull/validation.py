@@ -7,6 +7,8 @@ from typing import Any
 
 from gazelle_sync.gazelle.documents import Selection
 
+TRIES = 3
+"""So often a list is read whose records and count do not agree: it moved while it was read."""
 CONNECTION = frozenset({"nodes", "pageInfo"})
 """Of a list inside a record: without them nothing is known of its rows, or whether these are all."""
 

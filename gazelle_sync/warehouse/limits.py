@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Question
@@ -19,6 +20,8 @@ LONG = "1h"
 """For statements whose duration grows with history: enough for any shop, and still a limit."""
 LOCK_WAIT = "1s"
 """For an exclusive lock, behind which other sessions queue."""
+LOCK_WAIT_DEFAULT: LiteralString = "SET LOCAL lock_timeout TO DEFAULT"
+"""Later statements of the transaction wait as the server is set."""
 
 
 def allow_long_statements(connection: Connection) -> None:
@@ -36,6 +39,11 @@ def long_statements() -> Question:
     return statement("warehouse/limits_set"), {"statement": LONG, "lock": None}
 
 
+def brief_lock() -> Question:
+    """The statement after which a transaction waits for locks for `LOCK_WAIT` only, and may take as long as history."""
+    return statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT}
+
+
 @contextmanager
 def brief_exclusive_lock(connection: Connection) -> Iterator[None]:
     """A transaction (a savepoint inside another) for statements that lock a table against reads or writes.
@@ -46,6 +54,6 @@ def brief_exclusive_lock(connection: Connection) -> Iterator[None]:
         psycopg.errors.LockNotAvailable: Another session holds a lock on the table.
     """
     with connection.transaction():
-        connection.execute(statement("warehouse/limits_set"), {"statement": LONG, "lock": LOCK_WAIT})
+        connection.execute(*brief_lock())
         yield
-        connection.execute("SET LOCAL lock_timeout TO DEFAULT")  # later statements wait as the server is set
+        connection.execute(LOCK_WAIT_DEFAULT)

@@ -14,17 +14,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import stamina
 from psycopg import errors, sql
 
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import brief_exclusive_lock, long_statements
+from gazelle_sync.warehouse.limits import LOCK_WAIT_DEFAULT, brief_exclusive_lock, brief_lock
 from gazelle_sync.warehouse.pool import Question, Rows, change, together
 from gazelle_sync.warehouse.settings_table import setting
 
 SETTING = "first_loads"
 """JSON: entity → the statements that make its keys and indexes again."""
 
+WRITERS_S = 60.0
+"""How long the end of a load waits for those that write to its tables."""
 MAY_MAKE = "SELECT has_schema_privilege('public', 'CREATE')"
 STORED: Question = "SELECT value FROM system_settings WHERE key = %s", [SETTING]
 log = get_logger("gazelle_sync.warehouse")
@@ -86,9 +89,13 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
         tables: Those that its load filled.
         then: Called when the indexes are there and before the foreign keys are: it gives a row to what is named and
             has none.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: Another session was writing to a table all the while. The load stays open, and
+            the next run ends it.
     """
+    stored = _keep_writers_out(connection, tables)
     try:
-        _, stored = together(connection, long_statements(), STORED, ends=False)
         makers = _makers(stored)
         made = makers.pop(entity, [])
         keys = [make for make in made if make.startswith("ALTER TABLE")]
@@ -101,6 +108,22 @@ def end_load(connection: Connection, entity: str, tables: Sequence[str], then: C
         if not connection.closed:
             connection.rollback()
         raise
+
+
+def _keep_writers_out(connection: Connection, tables: Sequence[str]) -> Rows:
+    """Open a transaction in which no other session writes to some tables; gives the answer to `STORED`.
+
+    An index is made only when those that write have ended. Readers never wait for that, but whoever writes next does:
+    so it is waited for briefly, and again.
+    """
+    lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, tables)))
+    asked: list[Question] = [brief_lock(), (lock, None), (LOCK_WAIT_DEFAULT, None), STORED]
+    for attempt in stamina.retry_context(
+        on=errors.LockNotAvailable, attempts=None, timeout=WRITERS_S, wait_initial=0.2, wait_max=2.0
+    ):
+        with attempt:
+            return together(connection, *asked, ends=False)[-1]
+    raise AssertionError("stamina returns or raises")
 
 
 def _make(connection: Connection, statements: Sequence[str], *after: Question) -> None:

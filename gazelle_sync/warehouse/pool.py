@@ -179,6 +179,19 @@ def look_up(connection: Connection, lookups: Sequence[Lookup]) -> None:
             lookup.take(rows)
 
 
+def cursor(name: str, query: sql.SQL | sql.Composed, at_once: int) -> tuple[Question, Question]:
+    """The statements that open a cursor on a query and fetch its next rows: each may be sent with others.
+
+    Args:
+        name: The cursor's, in its transaction.
+        query: Without parameters.
+        at_once: So many rows at most.
+    """
+    named = sql.Identifier(name)
+    opens = sql.SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(named, query)
+    return (opens, None), (sql.SQL("FETCH {} FROM {}").format(sql.Literal(at_once), named), None)
+
+
 def _send(connection: Connection, questions: Sequence[Question], begin: LiteralString, ends: bool) -> list[Cursor]:
     opens = connection.info.transaction_status is TransactionStatus.IDLE
     if opens and ends and not connection.autocommit:

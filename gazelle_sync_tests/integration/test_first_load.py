@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter, UpsertedRows
-from gazelle_sync.warehouse.connect import connect
+from gazelle_sync.warehouse import limits
+from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.pool import Connections
@@ -110,6 +112,56 @@ def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(sh
         assert open_names(shop) == []
     assert shop.value(keys) == before
     assert shop.value(f"{keys} AND NOT convalidated") == 1
+
+
+@pytest.fixture
+def writer(shop: Shop) -> Iterator[Connection]:
+    """Somebody whose open transaction has written to a table of a load that is to end."""
+    shop.query("TRUNCATE gazelle_invoices CASCADE")
+    with connect(shop.url, autocommit=True) as connection:
+        assert begin_loads(connection, {"invoices": INVOICES}) == {"invoices"}
+    with connect(shop.url) as writing:
+        writing.execute("INSERT INTO gazelle_invoices (external_id) VALUES ('inv_1')")
+        yield writing
+
+
+@pytest.mark.usefixtures("real_waits")
+def test_a_load_ends_when_those_that_write_have_ended_and_readers_wait_for_nobody(
+    shop: Shop, writer: Connection
+) -> None:
+    ended = threading.Event()
+
+    def end() -> None:
+        with connect(shop.url, autocommit=True) as connection:
+            end_load(connection, "invoices", INVOICES, nothing)
+        ended.set()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    while not shop.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        assert not ended.is_set()
+    with connect(shop.url) as reader:
+        reader.execute("SET LOCAL lock_timeout = '1ms'")
+        assert reader.execute("SELECT count(*) FROM gazelle_invoices").fetchone() == (0,)
+    assert open_names(shop) == ["invoices"]
+    writer.commit()
+    ending.join()
+    assert ended.is_set()
+    assert open_names(shop) == []
+
+
+def test_a_load_that_somebody_holds_up_stays_open_and_lets_others_write(
+    shop: Shop, writer: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LOCK_WAIT", "50ms")
+    with connect(shop.url, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            end_load(connection, "invoices", INVOICES, nothing)
+        shop.query("INSERT INTO gazelle_invoices (external_id) VALUES ('inv_2')")
+        assert open_names(shop) == ["invoices"]
+        writer.commit()
+        end_load(connection, "invoices", INVOICES, nothing)
+    assert open_names(shop) == []
 
 
 def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gazelle_sync.pull import timeline_segments
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.pull.timeline_segments import SIDE_BY_SIDE, RangeReader
+from gazelle_sync.pull.timeline_segments import SIDE_BY_SIDE
 from gazelle_sync_tests.support.shop import Shop
 
 PAGE = 20
@@ -66,7 +67,7 @@ def test_an_answer_that_leaves_a_row_out_is_noticed_and_one_segment_is_read_agai
 def test_where_the_end_of_a_list_does_not_hold_the_oldest_its_segments_are_read_from_the_newest_on(
     new_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RangeReader, "_from_the_oldest", lambda *_: iter(()))
+    monkeypatch.setattr(timeline_segments, "pages_from_the_oldest", lambda *_: iter(()))
     outcome = new_shop.sync(page_size=PAGE)
     assert not outcome["timeline"].partial
     assert outcome["timeline"].total == len(new_shop.admin.dump("timeline"))
