@@ -16,7 +16,7 @@ from gazelle_sync_tests.support.distance import COUNTED_S, DelayProxy, far_away
 from gazelle_sync_tests.support.processes import Person
 
 RATE = "10"
-QUIET_TICK, BUSY_TICK = 40, 80
+QUIET_TICK, BUSY_TICK = 40, 66
 STATUS, CHECK = 16, 64
 
 
