@@ -5,7 +5,7 @@ An intent is written before its request goes out, as `in_doubt`: a process that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,6 +107,31 @@ class Said:
 
     payload: Values
     value: JsonValue
+
+
+@dataclass(frozen=True)
+class History:
+    """What actions that are still at Gazelle said of records.
+
+    Attributes:
+        entries: Row of the log, external id, what was sent, what became base; the newest first.
+    """
+
+    entries: Sequence[tuple[int, str, Values, Values]]
+
+    def said(self, record: str, fact: str, *, before_id: int | None = None, but: Collection[int] = ()) -> Said | None:
+        """What the newest of them says of a fact.
+
+        Args:
+            record: External id.
+            fact: Which.
+            before_id: Only of the actions before this row of the log.
+            but: Rows of the log that are being taken back.
+        """
+        for log_id, of, payload, settles in self.entries:
+            if of == record and fact in settles and log_id not in but and (before_id is None or log_id < before_id):
+                return Said(payload, settles[fact])
+        return None
 
 
 @dataclass

@@ -78,6 +78,7 @@ MESSAGES = {
     "later_run": Message("Not put back: the later run {run} wrote {action}. That stays; put that run back first."),
     "has_ended": Message("Not put back: {action} cannot be taken back. If it was a mistake, make a new record."),
     "no_deletion": Message("Not put back: {action} stays at Gazelle, where only a person can take it back."),
+    "has_children": Message("Not put back: {action} stays as long as Gazelle has something that was made under it."),
     "stays_with_text": Message(
         "Not put back: {action} stays with the text that it belongs to, which stays at Gazelle."
     ),

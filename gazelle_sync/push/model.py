@@ -18,6 +18,7 @@ each time that it was agreed on."""
 
 WHOLE = "*"
 """Stands for a row's record where a failure concerns no column."""
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
 UNDO = "undo_"
 """Begins the name of an action that puts back what another did."""
 
@@ -234,4 +235,4 @@ class Outcome:
 
 def key_of(*parts: JsonValue) -> str:
     """A deterministic key of JSON values."""
-    return sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).hexdigest()[:40]
+    return sha256(_ENCODER.encode(parts).encode()).hexdigest()[:40]

@@ -78,7 +78,7 @@ class Draft:
     values: dict[str, JsonValue] = field(default_factory=dict)
     updates: dict[str, _Update] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def base(self) -> Base:
         """What both sides last agreed on."""
         return self.row.base or {}

@@ -152,6 +152,7 @@ class Pushable:
                 sql.Identifier("t", self.hidden), sql.Literal(TRUE_WORDS), parts["hidden"]
             )
         if self.parent is not None:
+            parts["parent_key"] = sql.SQL("{}::text").format(sql.Identifier("t", self.parent[1]))
             parts["parent"] = sql.SQL(
                 "(SELECT o.external_id FROM push_state AS o WHERE o.source_table = {} AND o.local_id = {}::text)"
             ).format(sql.Literal(self.parent[0]), sql.Identifier("t", self.parent[1]))

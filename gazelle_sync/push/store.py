@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.changes import SENDING, Changes, Open, Said, Written, as_json, as_requested, statements
+from gazelle_sync.push.changes import SENDING, Changes, History, Open, Written, as_json, as_requested, statements
 from gazelle_sync.push.model import Action, Row
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.rows import row_of
@@ -165,22 +165,15 @@ class Store:
         given = {"keys": list(keys) if keys is not None else None}
         return [_open(*row) for row in self.connection.execute(self.pushable.query("open"), given)]
 
-    def said(
-        self, record: str, facts: Sequence[str], *, before_id: int | None = None, but: Sequence[int] = ()
-    ) -> dict[str, Said]:
-        """What the newest action that is still at Gazelle says of each fact.
+    def history(self, records: Sequence[str]) -> History:
+        """What actions that are still at Gazelle said of records (external ids)."""
+        found = self.connection.execute(self.pushable.query("history"), {"records": list(records)})
+        return History([(log_id, record, *as_requested(request)[:2]) for log_id, record, request in found])
 
-        Args:
-            record: External id.
-            facts: Which.
-            before_id: Only of the actions before this row of the log.
-            but: Rows of the log that are being taken back.
-        """
-        given = {"record": record, "facts": list(facts), "before_id": before_id, "but": list(but)}
-        return {
-            fact: Said(request.get("payload") or {}, request["settles"][fact])
-            for fact, request in self.connection.execute(self.pushable.query("said"), given)
-        }
+    def parents(self, ids: Sequence[str]) -> set[str]:
+        """Which of some rows (local ids) have rows under them whose records are there; this table is that of those."""
+        found = self.connection.execute(self.pushable.query("children"), {"parents": list(ids)})
+        return {one for (one,) in found}
 
     # ---- writing
 

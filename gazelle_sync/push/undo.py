@@ -1,39 +1,60 @@
 """`push --undo RUN`: put back what a run changed at Gazelle and nobody has changed since.
 
-Each step is like one of a push: what to do is decided on the record as it is now, an intent is in the log before the
-request goes out, and what came of it is written in one transaction with the local row, which follows. An undo that was
-killed is found out about by whoever runs next. It goes by GraphQL whatever the transport: REST cannot delete, and does
-not tell what a write replaced.
+It goes in waves, like a push: records are read, what to do is decided on them as they are now, intents are in the log
+before the document goes out, and what came of them is written in one transaction with the local rows, which follow. An
+undo that was killed is found out about by whoever runs next. It goes by GraphQL whatever the transport: REST cannot
+delete, and does not tell what a write replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gazelle_sync.errors import ApiError, CredentialsRefused, RequestRefused, SettingsError, WriteRefused
-from gazelle_sync.gazelle.retries import may_have_been_taken
+from gazelle_sync.errors import ApiError, RequestRefused, SettingsError, WriteRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.push.changes import Changes, Intent, Open, as_requested
+from gazelle_sync.push.changes import Changes, History, Intent, Open, as_requested
 from gazelle_sync.push.inverse import Deed, Done, deeds, has, has_arrived, inverse_of
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import UNDO, WHOLE, Action, Outcome, Remote, Row
+from gazelle_sync.push.model import UNDO, WHOLE, Action, Outcome, Remote, Row, Values
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
-from gazelle_sync.push.transports.protocol import Sending, Sent, Wanted
-from gazelle_sync.push.undo_rows import Following, text_of
+from gazelle_sync.push.store import Store
+from gazelle_sync.push.transports.graphql import ends_run
+from gazelle_sync.push.transports.protocol import NotSent, Read, Result, Sending, Sent, Wanted
+from gazelle_sync.push.undo_rows import Follower, follow, text_of
 from gazelle_sync.push.wave import Wave
-from gazelle_sync.push.work import RunAborted
+from gazelle_sync.push.work import RunAborted, Work
 from gazelle_sync.warehouse.connect import Connection
 
+WAVE = 50
+"""Rows of which something is put back together."""
 ROUNDS = 3
-"""How often a record is compared anew because somebody changed it under our hands."""
+"""How often a record is compared anew because somebody changed it between reading and writing."""
 
 NOTHING_DONE = Message(
     "Run {run_id} changed nothing at Gazelle{of} that could be put back. The column run_id of sync_gazelle_logs names "
     "the runs that did."
 )
+
+
+@dataclass
+class Undo:
+    """A row of which something is put back.
+
+    Attributes:
+        work: The row, its record as it is compared and as it is now, and what came of it.
+        left: What is still to be put back.
+        undone: What was, and is not written down yet.
+        doubts: What came to no answer.
+    """
+
+    work: Work
+    left: list[Deed]
+    undone: list[tuple[Deed, Remote]] = field(default_factory=list)
+    doubts: list[tuple[Deed, Intent, str]] = field(default_factory=list)
 
 
 class Undoing:
@@ -53,7 +74,7 @@ class Undoing:
         self._run_id = run_id
         self._language = language
         self._grace_s = grace_s
-        self._rows = Following(wave.store)
+        self._history = History(())
 
     def undo(self, run_id: str, keys: Sequence[str] | None, *, waiting: Collection[str] = ()) -> list[Outcome]:
         """Take back everything that a run did.
@@ -66,149 +87,208 @@ class Undoing:
         Raises:
             RunAborted: Gazelle cannot be asked.
         """
-        outcomes: dict[str, Outcome] = {}
-        for deed in deeds(done_by(self._store.connection, self._pushable, run_id=run_id, keys=keys), self._pushable):
-            record = deed.last.record
-            outcome = outcomes.setdefault(record, Outcome(record))
-            if record in waiting or WHOLE in outcome.failed:
-                continue
-            try:
-                self._take_back(deed, outcome)
-            except RequestRefused as error:
-                said = error.reason if isinstance(error, WriteRefused) else str(error)
-                outcome.failed[_place(deed)] = self._say("refused", deed, reason=said)
-        return [outcome for record, outcome in outcomes.items() if record not in waiting]
+        found = deeds(done_by(self._store.connection, self._pushable, run_id=run_id, keys=keys), self._pushable)
+        works: dict[tuple[str, str], Work] = {}
+        for stage in range(3):
+            rows: dict[tuple[str, str], list[Deed]] = {}
+            for deed in found:
+                if deed.last.record not in waiting and self._stage(deed) == stage:
+                    rows.setdefault((deed.last.record, deed.last.local_id), []).append(deed)
+            undos = []
+            for (record, local_id), each in rows.items():
+                row = Row(record, {}, datetime.now(UTC), local_id=local_id)
+                undos.append(Undo(works.setdefault((record, local_id), Work.of(row)), each))
+            for start in range(0, len(undos), WAVE):
+                self._take_back(undos[start : start + WAVE])
+        return [work.outcome for work in works.values()]
 
-    def _take_back(self, deed: Deed, outcome: Outcome) -> None:
-        if self._stays(deed):
-            self._leave(deed, "stays_with_text", outcome)
+    def _stage(self, deed: Deed) -> int:
+        """Texts go first, then what stands at Gazelle because of them, and last the records themselves."""
+        return 2 if deed.makes_record else int(deed.last.name in self._pushable.dependents)
+
+    def _take_back(self, undos: Sequence[Undo]) -> None:
+        undos = [one for one in undos if WHOLE not in one.work.outcome.failed]
+        self._history = self._store.history([one.work.row.key for one in undos])
+        parents = self._parents(undos)
+        for one in undos:
+            for deed in list(one.left):
+                if deed.last.local_id in parents:
+                    self._leave(one, deed, "has_children")
+                elif self._stays(deed):
+                    self._leave(one, deed, "stays_with_text")
+        self._read(undos)
+        if any(self._send_round(undos) for _ in range(ROUNDS)):
             return
-        compared = current = self._read(deed, outcome)
-        for _ in range(ROUNDS):
-            if current is None or compared is None:
-                return
-            inverse = inverse_of(deed, compared, self._pushable)
+        for one in undos:
+            for deed in () if one.work.is_over else one.left:
+                one.work.outcome.failed[_place(deed)] = say(self._language, "keeps_changing")
+
+    def _send_round(self, undos: Sequence[Undo]) -> bool:
+        """Send what is left to be put back; whether nothing was."""
+        batch = [(one, deed, intent) for one in undos for deed, intent in self._intents(one)]
+        self._flush(undos)
+        batch = [(one, deed, intent) for one, deed, intent in batch if not one.work.is_over]
+        if not batch:
+            return True
+        self._wave.before_send()
+        results = self._wave.transport.send([Sending(intent.action, intent.remote) for *_, intent in batch])
+        stop = next((result for result in results if isinstance(result, ApiError) and ends_run(result)), None)
+        for (one, deed, intent), result in zip(batch, results, strict=True):
+            self._judge(one, deed, intent, result, stop)
+        self._settle_doubts([one for one in undos if one.doubts])
+        self._flush(undos)
+        if stop is not None:
+            raise RunAborted(str(stop)) from stop
+        return False
+
+    def _intents(self, one: Undo) -> Iterator[tuple[Deed, Intent]]:
+        """What is to be sent to put a row's deeds back; what needs no request is taken down."""
+        work = one.work
+        work.slipped = False
+        for deed in list(one.left):
+            inverse = inverse_of(deed, work.compared, self._pushable)
             if inverse.left is not None:
-                self._leave(deed, inverse.left, outcome)
-            if inverse.payload is None or (deed.is_update and has(deed, current, inverse.payload)):
+                self._tell(one, deed, inverse.left)
+            if inverse.payload is None or (deed.is_update and has(deed, work.current, inverse.payload)):
+                one.left.remove(deed)
                 if inverse.is_undone:
-                    self._note_gone(deed)
-                return
-            payload = {**inverse.payload, "undoes": deed.ids}
+                    self._note_gone(one, deed)
+                continue
+            payload = {**inverse.payload, "undoes": deed.ids, "is_undone": inverse.is_undone}
             identity = (UNDO, *deed.ids, self._run_id)
             action = Action(UNDO + deed.last.name, deed.last.field or "", payload, {}, identity, shown=inverse.shown)
-            intent = Intent(action, current)
-            sent = self._sent(deed, intent, outcome)
-            if sent is None:
-                return
-            before = current.now(sent.before)
-            edited = any(before.get(name) != current.get(name) for name in self._pushable.attributes)
-            changes = self._changes(deed)
-            changes.end(intent.log_id, "success", response=sent.response, before=before if edited else None)
-            current = current.now(sent.after)
-            if not edited and inverse.is_undone:
-                self._confirm(deed, current, changes)
-            else:
-                self._store.refuse([changes])
-            if not edited:
-                outcome.sent.append(action)
-                return
-            # Somebody's edit slipped in after our read, and our write replaced it: it is compared, and put back.
-            compared = before
-        outcome.failed[_place(deed)] = say(self._language, "keeps_changing")
+            intent = Intent(action, work.current)
+            work.changes.intents.append(intent)
+            yield deed, intent
 
-    def _sent(self, deed: Deed, intent: Intent, outcome: Outcome) -> Sent | None:
-        """Send what puts a deed back: the answer; None where none came, which is told."""
-        intents = self._changes(deed)
-        intents.intents.append(intent)
-        if error := self._store.write([intents]).refused.get(deed.last.local_id):
-            raise error
-        (result,) = self._wave.transport.send([Sending(intent.action, intent.remote)])
-        if isinstance(result, Sent):
-            return result
+    def _judge(self, one: Undo, deed: Deed, intent: Intent, result: Result, stop: ApiError | None) -> None:
+        """Take down what came of putting a deed back."""
+        changes = one.work.changes
         if isinstance(result, WriteRefused) and not deed.is_update and result.is_missing:
-            return Sent()  # gone already is as good
-        if not isinstance(result, ApiError):
-            raise RunAborted(str(result))
+            result = Sent()  # gone already is as good
+        if isinstance(result, Sent):
+            self._sent(one, deed, intent, result)
+            return
+        if isinstance(result, NotSent) or (not isinstance(result, RequestRefused) and ends_run(result)):
+            changes.end(intent.log_id, "error", str(stop or result))
+            return
+        one.left.remove(deed)
         if isinstance(result, RequestRefused):
-            self._failed(deed, intent.log_id, result.reason if isinstance(result, WriteRefused) else str(result))
-            raise result
-        if isinstance(result, CredentialsRefused) or not may_have_been_taken(result):
-            self._failed(deed, intent.log_id, str(result))
-            raise RunAborted(str(result)) from result
-        self._look(deed, intent, str(result), outcome)
-        return None
-
-    def _look(self, deed: Deed, intent: Intent, reason: str, outcome: Outcome) -> None:
-        """No answer came: where Gazelle shows that it was done it was; else it stays in doubt, and that is told."""
-        doubt = self._say("undo_in_doubt", deed, reason=reason)
-        changes = self._changes(deed)
-        changes.end(intent.log_id, "in_doubt", doubt, grace_s=self._grace_s)
-        self._store.refuse([changes])
-        now = self._read(deed, outcome)
-        if has_arrived(deed, intent.action.payload, now, self._pushable) and now is not None:
-            self._arrived(deed, intent.log_id, now)
-            outcome.sent.append(intent.action)
+            said = result.reason if isinstance(result, WriteRefused) else str(result)
+            changes.end(intent.log_id, "error", said)
+            one.work.outcome.failed[_place(deed)] = self._say("refused", deed, reason=said)
         else:
-            outcome.failed[_place(deed)] = doubt
+            one.doubts.append((deed, intent, str(result)))
+
+    def _sent(self, one: Undo, deed: Deed, intent: Intent, sent: Sent) -> None:
+        work = one.work
+        before = work.current.now(sent.before)
+        edited = {
+            name: before.get(name) for name in self._pushable.attributes if before.get(name) != work.current.get(name)
+        }
+        work.current = before.now(sent.after)
+        if edited:  # somebody's edit, made after our read, was replaced: it is compared, and put back
+            work.compared = replace(work.compared, values={**work.compared.values, **edited})
+            work.slipped = True
+        work.changes.end(intent.log_id, "success", response=sent.response, before=before if edited else None)
+        if work.slipped and deed.is_update:
+            return
+        one.left.remove(deed)
+        work.outcome.sent.append(intent.action)
+        self._confirm(one, deed, intent.action.payload, work.current)
+
+    def _settle_doubts(self, undos: Sequence[Undo]) -> None:
+        """No answer came: where Gazelle shows that it was done it was; else it stays in doubt, and that is told."""
+        if not undos:
+            return
+        for one in undos:
+            for deed, intent, reason in one.doubts:
+                doubt = self._say("undo_in_doubt", deed, reason=reason)
+                one.work.changes.end(intent.log_id, "in_doubt", doubt, grace_s=self._grace_s)
+        self._flush(undos)
+        wanted = {id(one): self._wanted([deed for deed, *_ in one.doubts]) for one in undos}
+        reads = self._wave.ask(list(wanted.values()))
+        for one in undos:
+            now = reads[wanted[id(one)]]
+            for deed, intent, reason in one.doubts:
+                if not isinstance(now, ApiError) and self._has_arrived(deed, intent.action.payload, now):
+                    self._arrived(one, deed, intent.log_id, intent.action.payload, now)
+                    one.work.outcome.sent.append(intent.action)
+                else:
+                    one.work.outcome.failed[_place(deed)] = self._say("undo_in_doubt", deed, reason=reason)
+            one.doubts.clear()
 
     # ---- what an undo that was killed left behind
 
-    def resolve(self, one: Open, left_s: float) -> str | None:
+    def resolve(self, open_: Open, left_s: float) -> str | None:
         """Find out about what an earlier run put back without hearing of it, or say why that has to wait.
 
         Args:
-            one: What was sent.
+            open_: What was sent.
             left_s: For so long it may still arrive.
 
         Raises:
             ApiError: Gazelle cannot be asked.
         """
-        done = done_by(self._store.connection, self._pushable, ids=one.payload.get("undoes") or [])
-        found = deeds(done, self._pushable)
-        if found and (now := self._record(found[0])) is not None:
-            if has_arrived(found[0], one.payload, now, self._pushable):
-                self._arrived(found[0], one.id, now)
-                return None
-            if left_s > 0:
-                return self._say("undo_in_doubt", found[0], reason="")
-        changes = Changes(Row(one.record, {}, datetime.now(UTC), local_id=one.local_id))
-        changes.end(one.id, "error", say(self._language, "not_put_back"))
-        self._store.refuse([changes])
+        done = done_by(self._store.connection, self._pushable, ids=open_.payload.get("undoes") or [])
+        one = Undo(Work.of(Row(open_.record, {}, datetime.now(UTC), local_id=open_.local_id)), [])
+        for deed in deeds(done, self._pushable)[:1]:
+            wanted = self._wanted([deed])
+            now = self._wave.ask([wanted])[wanted]
+            if isinstance(now, ApiError):
+                raise now
+            if self._has_arrived(deed, open_.payload, now):
+                self._history = self._store.history([deed.last.record])
+                self._arrived(one, deed, open_.id, open_.payload, now)
+            elif left_s > 0 and now is not None:
+                return self._say("undo_in_doubt", deed, reason="")
+        if not one.work.changes.ends:
+            one.work.changes.end(open_.id, "error", say(self._language, "not_put_back"))
+        self._flush([one])
         return None
+
+    def _has_arrived(self, deed: Deed, payload: Values, now: Remote | None) -> bool:
+        if now is None:
+            return deed.makes_record
+        return has_arrived(deed, payload, now, self._pushable)
 
     # ---- reading
 
-    def _record(self, deed: Deed) -> Remote | None:
-        record = deed.last.record
-        read = self._wave.ask([wanted := Wanted(record, deed.since)])[wanted]
-        if isinstance(read, ApiError):
-            raise read
-        return read
+    def _wanted(self, found: Sequence[Deed]) -> Wanted:
+        return Wanted(found[0].last.record, min((one.since for one in found if one.since), default=None))
 
-    def _read(self, deed: Deed, outcome: Outcome) -> Remote | None:
-        """The record as it is now; None where there is none, or it cannot be read, which is told.
+    def _read(self, undos: Sequence[Undo]) -> None:
+        """The records as they are now; where there is none, or it cannot be read, that is told.
 
         Raises:
             RunAborted: Gazelle cannot be asked at all.
         """
-        try:
-            now = self._record(deed)
-        except RequestRefused as error:
-            outcome.failed[WHOLE] = say(self._language, "unreachable", reason=str(error))
-            return None
-        except ApiError as error:
-            raise RunAborted(str(error)) from error
-        if now is None and deed.makes_record:
-            self._note_gone(deed)
-        elif now is None:
-            outcome.failed[WHOLE] = self._pushable.no_record(self._language, deed.last.record)
-        return now
+        wanted = {id(one): self._wanted(one.left) for one in undos if one.left}
+        reads = self._wave.ask(list(wanted.values()))
+        for one in undos:
+            if one.left:
+                self._take_in(one, reads[wanted[id(one)]])
 
-    # ---- writing down
+    def _take_in(self, one: Undo, read: Read) -> None:
+        work = one.work
+        if isinstance(read, Remote):
+            work.compared = work.current = read
+            return
+        for deed in one.left:
+            if read is None and deed.makes_record:
+                self._note_gone(one, deed)
+            else:
+                work.outcome.failed[WHOLE] = self._wave.unreadable(work.row.key, read)
+        one.left.clear()
 
-    def _changes(self, deed: Deed) -> Changes:
-        return Changes(Row(deed.last.record, {}, datetime.now(UTC), local_id=deed.last.local_id))
+    def _parents(self, undos: Sequence[Undo]) -> set[str]:
+        """Rows whose records were made, and under which others were made that are still there."""
+        made = [one.work.row.local_id for one in undos if any(deed.makes_record for deed in one.left)]
+        found: set[str] = set()
+        for child in PUSHABLES:
+            if made and child.parent is not None and child.parent[0] == self._pushable.table:
+                found |= Store(self._store.connection, child).parents(made)
+        return found
 
     def _stays(self, deed: Deed) -> bool:
         """Whether the text because of which it was sent is still at Gazelle, as far as the log knows."""
@@ -216,49 +296,58 @@ class Undoing:
 
         def said(fact: str, *, is_any: bool = False) -> tuple[object, str | None] | None:
             """What is still at Gazelle of a fact, of what came before an action, or of anything: value and text."""
-            found = self._store.said(done.record, [fact], before_id=None if is_any else done.id).get(fact)
+            found = self._history.said(done.record, fact, before_id=None if is_any else done.id)
             return None if found is None else (found.value, text_of(found))
 
         return any(one.stays(done.name, done.settles, said) for one in self._pushable.fields if hasattr(one, "stays"))
 
-    def _leave(self, deed: Deed, why: str, outcome: Outcome) -> None:
+    # ---- writing down
+
+    def _leave(self, one: Undo, deed: Deed, why: str) -> None:
+        one.left.remove(deed)
+        self._tell(one, deed, why)
+
+    def _tell(self, one: Undo, deed: Deed, why: str) -> None:
         """Tell what is left alone, and keep it in the log."""
         reason = self._say(why, deed, run=deed.last.later_run or "")
-        told = outcome.failed if why == "by_hand" else outcome.left
-        if told.setdefault(_place(deed), reason) is not reason:
-            return
-        changes = self._changes(deed)
-        changes.note(UNDO + deed.last.name, deed.last.field or "", "skipped", reason)
-        changes.looks_again = why == "changed_since" and deed.is_update
-        self._store.refuse([changes])
+        outcome, changes = one.work.outcome, one.work.changes
+        told = outcome.failed if why in ("by_hand", "no_deletion") else outcome.left
+        if told.setdefault(_place(deed), reason) is reason:
+            changes.note(UNDO + deed.last.name, deed.last.field or "", "skipped", reason)
+            changes.looks_again = changes.looks_again or (why == "changed_since" and deed.is_update)
 
-    def _note_gone(self, deed: Deed) -> None:
+    def _note_gone(self, one: Undo, deed: Deed) -> None:
         """Others took it back already. A create is gone; what an update wrote over is compared by the next push."""
-        changes = self._changes(deed)
         if deed.is_update:
-            changes.undone, changes.looks_again = deed.ids, True
-            self._store.refuse([changes])
+            one.work.changes.undone += deed.ids
+            one.work.changes.looks_again = True
         else:
-            self._confirm(deed, Remote(deed.last.record), changes)
+            one.undone.append((deed, Remote(deed.last.record)))
 
-    def _arrived(self, deed: Deed, log_id: int, now: Remote) -> None:
-        changes = self._changes(deed)
-        changes.end(log_id, "success", say(self._language, "arrived"))
-        self._confirm(deed, now, changes)
+    def _arrived(self, one: Undo, deed: Deed, log_id: int, payload: Values, now: Remote | None) -> None:
+        one.work.changes.end(log_id, "success", say(self._language, "arrived"))
+        self._confirm(one, deed, payload, now or Remote(deed.last.record))
 
-    def _confirm(self, deed: Deed, now: Remote, changes: Changes) -> None:
-        """The log says that it was taken back, and the local row follows."""
-        changes.undone = deed.ids
-        self._rows.follow(deed, now, changes)
+    def _confirm(self, one: Undo, deed: Deed, payload: Values, now: Remote) -> None:
+        if payload.get("is_undone", True):  # not where a part of it was left alone
+            one.undone.append((deed, now))
 
-    def _failed(self, deed: Deed, log_id: int, reason: str) -> None:
-        changes = self._changes(deed)
-        changes.end(log_id, "error", reason)
-        self._store.refuse([changes])
+    def _flush(self, undos: Sequence[Undo]) -> None:
+        """Write down what is known; rows follow what was put back."""
+        followers = []
+        for one in undos:
+            one.work.changes.undone += [log_id for deed, _ in one.undone for log_id in deed.ids]
+            followers.append(Follower(one.work.changes, one.undone))
+            one.work.changes, one.undone = Changes(one.work.row), []
+        refused = follow(self._store, self._history, followers)
+        for one in undos:
+            if error := refused.get(one.work.row.local_id):
+                self._wave.unforeseen(one.work, error)
 
     def _say(self, key: str, deed: Deed, **values: object) -> str:
-        said = say(self._language, key, action=self._pushable.action_name(self._language, deed.last.name), **values)
-        return said.strip()
+        return say(
+            self._language, key, action=self._pushable.action_name(self._language, deed.last.name), **values
+        ).strip()
 
 
 def assert_undoable(connection: Connection, run_id: str, keys: Sequence[str] | None) -> None:

@@ -70,7 +70,7 @@ class Wave(Reader):
     ) -> None:
         super().__init__(store, transport, settings.language)
         self._timeout_s = settings.timeout_s
-        self._before_send = before_send
+        self.before_send = before_send
         self._is_stopped = is_stopped
         self._made: set[str] = set()
 
@@ -221,7 +221,7 @@ class Wave(Reader):
             batch = [(work, intent) for work, intent in batch if not work.is_over]
             if not batch:
                 continue
-            self._before_send()
+            self.before_send()
             results = self.transport.send([Sending(intent.action, intent.remote) for _, intent in batch])
             stop = next((result for result in results if isinstance(result, ApiError) and ends_run(result)), None)
             for (work, intent), result in zip(batch, results, strict=True):

@@ -32,9 +32,9 @@ LEAST_SHARE = 0.95
 API_MS = 80
 MOST_WAVES_S, MOST_REQUESTS = 60.0, 200
 PLANNED = 10_000
-MOST_PLANNING_S = 1.0
+MOST_PLANNING_S = 0.5
 EDITS = 50
-MOST_DELAY_S = 60.0
+MOST_DELAY_S, MOST_MEDIAN_S = 60.0, 15.0
 START_S = 120.0
 EDIT = """
 INSERT INTO vincent_dindy_piano_updates (gazelle_id, notes) VALUES (%s, %s)
@@ -113,15 +113,15 @@ def planning(repeats: int) -> Iterator[Line]:
     rows = [_edited_row(number) for number in range(PLANNED)]
     times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         actions = sum(len(PIANO_UPDATES.plan(row, remote).actions) for row, remote in rows)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
         if actions < PLANNED:
             raise RuntimeError(f"{PLANNED} edited rows gave {actions} actions")
     took = statistics.median(times)
     yield Line(
         f"planning {PLANNED:,} edited rows, {actions:,} actions (median of {repeats})",
-        f"{took:.2f} s",
+        f"{took:.2f} s of processor time",
         f"under {MOST_PLANNING_S:g} s",
         f"{took / MOST_PLANNING_S:.2f}",
         took < MOST_PLANNING_S,
@@ -168,9 +168,9 @@ def delay(repeats: int, *, edits: int = EDITS) -> Iterator[Line]:
     yield Line(
         f"edit to Gazelle with `up` running, {len(waits)} edits one after the other",
         f"median {median:.1f} s, worst {worst:.1f} s",
-        f"each within {MOST_DELAY_S:g} s",
-        f"{worst / MOST_DELAY_S:.2f}",
-        worst <= MOST_DELAY_S,
+        f"median at most {MOST_MEDIAN_S:g} s, each within {MOST_DELAY_S:g} s",
+        f"{max(worst / MOST_DELAY_S, median / MOST_MEDIAN_S):.2f}",
+        worst <= MOST_DELAY_S and median <= MOST_MEDIAN_S,
     )
 
 

@@ -68,3 +68,18 @@ def test_an_api_that_takes_few_fields_is_asked_in_smaller_documents_from_then_on
     assert office.push().succeeded
     assert office.shop.admin.stats()["requests"] < refused, "the size is remembered"
     assert [len(office.comments(piano)) for piano in first] == [2] * 40
+
+
+def test_an_undo_takes_as_few_requests_and_round_trips_as_the_push(office: Office) -> None:
+    pianos = edited(office, 100)
+    assert office.push().sent == 400
+    run_id = office.shop.last_log()["run_id"]
+    with far_away(office.shop.url, COUNTED_S) as far:
+        report = office.undo(run_id, database_url=far.url)
+        trips = sum(map(len, far.round_trips()))
+    assert (report.sent, report.failed) == (400, 0)
+    assert report.requests <= REQUESTS_PER_THOUSAND / 1000 * 200
+    assert trips <= MANY
+    for piano in pianos[::50]:
+        assert not office.comments(piano)
+        assert office.record(piano)["tags"] == ["GRAND"]

@@ -194,3 +194,26 @@ def test_two_tables_with_the_same_key_and_words_do_not_meet(products: List) -> N
     products.assert_clean()
     states = products.office.shop.rows("push_state")
     assert {one["source_table"] for one in states} == {TABLE, "vincent_dindy_piano_updates"}
+
+
+def test_a_column_that_is_first_filled_on_a_row_that_was_sent_tells_what_gives_way_to_it(products: List) -> None:
+    products.add(retail_price="165.50")
+    assert products.office.push().succeeded
+    products.office.shop.sync()
+    products.admin.settings(clock_skew_s=-60)
+    products.admin.edit("products", products.id, name={"fr_CA": "Accord d'hiver", "en_US": "Tuning"})
+    products.admin.settings(clock_skew_s=0)
+    products.edit(name_fr="Accord complet")
+    assert products.office.push().succeeded
+    assert products.record()["name"]["fr_CA"] == "Accord complet", "the later edit wins"
+    (conflict,) = products.office.conflicts()
+    assert (conflict["field"], conflict["theirs"], conflict["winner"]) == ("name_fr", "Accord d'hiver", "ours")
+
+
+def test_a_column_that_is_first_filled_where_nobody_changed_gazelles_is_no_conflict(products: List) -> None:
+    products.add(retail_price="165.50")
+    assert products.office.push().succeeded
+    products.edit(name_fr="Accord complet")
+    assert products.office.push().succeeded
+    assert products.record()["name"]["fr_CA"] == "Accord complet"
+    assert not products.office.conflicts()

@@ -255,7 +255,7 @@ def hook_push(monkeypatch: pytest.MonkeyPatch) -> HookPush:
 
 
 STEPS: list[tuple[Any, str]] = [
-    (Store, "begin"), (Store, "load"), (Store, "write"), (Store, "sent_before"), (Store, "said"),
+    (Store, "begin"), (Store, "load"), (Store, "write"), (Store, "sent_before"), (Store, "history"),
     (GraphqlTransport, "read"), (GraphqlTransport, "send"), (GraphqlTransport, "mutate"), (RestTransport, "send"),
     (GazelleClient, "execute_exactly"), (GazelleClient, "write_rest"),
 ]  # fmt: skip

@@ -55,7 +55,10 @@ def known(draft: Draft) -> Values:
 def text_in(row: Row, column: str) -> str | None:
     """A text column; blank is as good as nothing."""
     value = row.values.get(column)
-    return str(value) if value is not None and str(value).strip() else None
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else str(value)
+    return text if text and not text.isspace() else None
 
 
 def day_of(instant: JsonValue) -> str | None:

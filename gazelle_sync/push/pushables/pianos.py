@@ -154,12 +154,12 @@ class Measured:
                 return True
         return False
 
-    def said_with(self, texts: Values, said: Callable[[list[str]], Mapping[str, Any]]) -> dict[str, JsonValue]:
+    def said_with(self, texts: Values, said: Callable[[str], Any]) -> dict[str, JsonValue]:
         """Readings of the texts that a row goes back to, where they are at Gazelle: they are not measured again."""
         facts: dict[str, JsonValue] = {}
         for column in self.columns:
             fact = f"readings.{column}"
-            if column not in texts or (found := said([fact]).get(fact)) is None:
+            if column not in texts or (found := said(fact)) is None:
                 continue
             if found.value and self.stands_in(texts[column], found.value):
                 facts[fact] = found.value
@@ -174,18 +174,19 @@ class Measured:
             text = text_in(draft.row, column)
             values = readings_in(text)
             known = dict(draft.base.get(fact) or {})
-            known_day, known_text = known.pop("day", None), known.pop("text", None)
-            is_of_another_day = bool(day and known_day and day != known_day)
-            # A base of an earlier version names no text: then it is the one that was sent last.
-            if values == known and not (
-                values and (is_of_another_day or (known_text or _mark(draft.base.get(column))) != _mark(text))
-            ):
-                continue
-            said = {**values, "text": _mark(text), **({"day": day} if day else {})} if values else None
-            same = next((settles for others, settles in fresh if others == values), None)
             if not values:
-                draft.plan.settles[fact] = None
-            elif same is not None:
+                if known:
+                    draft.plan.settles[fact] = None
+                continue
+            known_day, known_text = known.pop("day", None), known.pop("text", None)
+            mark, is_of_another_day = _mark(text), bool(day and known_day and day != known_day)
+            # A base of an earlier version names no text: then it is the one that was sent last.
+            is_same_text = values == known and (known_text or _mark(draft.base.get(column))) == mark
+            if is_same_text and not is_of_another_day:
+                continue
+            said = {**values, "text": mark, **({"day": day} if day else {})}
+            same = next((settles for others, settles in fresh if others == values), None)
+            if same is not None:
                 same[fact] = said
             else:
                 fresh.append((values, {fact: said}))

@@ -1,0 +1,6 @@
+-- What actions that are still at Gazelle said of some records, the newest first.
+SELECT id, piano_id, request
+FROM sync_gazelle_logs
+WHERE piano_id = ANY (%(records)s::text[]) AND source_table = {source} AND status = 'success' AND undone_at IS NULL
+    AND left(action, 5) <> 'undo_'
+ORDER BY id DESC
