@@ -13,6 +13,8 @@ from gazelle_sync.defs.push.assets import edits_assets, push_checks
 from gazelle_sync.defs.push.jobs import push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
+from gazelle_sync.defs.shop.following import follows_the_pull
+from gazelle_sync.defs.shop.inventory import inventory_assets, inventory_checks, inventory_job
 from gazelle_sync.defs.sync.assets import control_tables, entity_assets
 from gazelle_sync.defs.sync.checks import table_checks
 from gazelle_sync.defs.sync.jobs import jobs
@@ -41,18 +43,20 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *entity_assets(partitions),
             *control_tables(),
             edits_assets(),
+            inventory_assets(),
         ]
     tags: dict[str, str] = {}
     if environment_is_sandbox():
         tags = {SOURCE_TAG: SANDBOX.upper()}
         assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
     sync_jobs = jobs(tags)
+    shop_jobs = [inventory_job(tags)]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[table_checks(), push_checks()],
-        jobs=[*sync_jobs, push_job(tags), prune_job()],
+        asset_checks=[table_checks(), push_checks(), inventory_checks()],
+        jobs=[*sync_jobs, push_job(tags), *shop_jobs, prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
-        sensors=[push_when_edited, again_after_a_signal(sync_jobs), *alert_sensors()],
+        sensors=[push_when_edited, follows_the_pull(shop_jobs), again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
         # A run must be one process. UI launches and backfills run the implicit asset job, which ignores a job's own
         # executor, so it is set for all.

@@ -37,7 +37,9 @@ from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 if TYPE_CHECKING:
     from gazelle_sync_tests.faults.servers import Servers
 
-pytest_plugins = [f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "newcomers", "diary")]
+pytest_plugins = [
+    f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "newcomers", "diary", "stocking")
+]
 
 SCALE = 0.02
 MIGRATED = "migrated"

@@ -13,6 +13,7 @@ import click
 
 from gazelle_sync.cli.calendar import calendar
 from gazelle_sync.cli.frame import Commands, report_errors, services
+from gazelle_sync.cli.inventory import inventory
 from gazelle_sync.cli.monitoring import check, errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
 from gazelle_sync.cli.sandbox import sandbox
@@ -146,7 +147,7 @@ def doctor() -> None:
         sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
-for command in (check, errors, metrics, report, push, conflicts, calendar, sandbox):
+for command in (check, errors, metrics, report, push, conflicts, calendar, inventory, sandbox):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from gazelle_sync.entities import ENTITIES
@@ -17,9 +18,10 @@ from gazelle_sync.warehouse.pool import Question, Rows
 RUNS_LOOKED_AT = 20
 HISTORY = 20
 TABLES_PRESENT = (
-    "SELECT to_regclass('public.alert_log') IS NOT NULL, to_regclass('public.sync_gazelle_logs') IS NOT NULL"
+    "SELECT to_regclass('public.alert_log') IS NOT NULL, to_regclass('public.sync_gazelle_logs') IS NOT NULL, "
+    "to_regclass('public.inventory_problems') IS NOT NULL"
 )
-"""Whether the database has the alerts' and the push's tables: migrations may be pending."""
+"""Whether the database has the alerts', the push's and the stock's tables: migrations may be pending."""
 
 SECONDS_SINCE_FIRST_RUN = "SELECT extract(epoch FROM clock_timestamp() - min(started_at))::float8 FROM sync_logs"
 
@@ -89,6 +91,49 @@ class PushErrors:
 
 
 @dataclass(frozen=True)
+class LowStock:
+    """A material that a technician has too little of.
+
+    Attributes:
+        product_id: In `shop_products`.
+        technician: By Gazelle's id.
+        name_fr: What the material is called in French.
+        name_en: In English.
+        technician_name: What the technician is called.
+        quantity: How much there is, over all places.
+        threshold: At or below it the material is to be ordered; None: never.
+        least: The least of all places.
+    """
+
+    product_id: int
+    technician: str
+    name_fr: str
+    name_en: str
+    technician_name: str
+    quantity: Decimal
+    threshold: Decimal | None
+    least: Decimal
+
+    @property
+    def subject(self) -> str:
+        """Identifies it among all stocks."""
+        return f"{self.product_id}:{self.technician}"
+
+
+@dataclass(frozen=True)
+class StockFacts:
+    """What is wrong with the stock.
+
+    Attributes:
+        low: Materials at or below their threshold, or below zero somewhere.
+        problems: Invoice and its number → why no stock follows it (`inventory_problems.problem`).
+    """
+
+    low: tuple[LowStock, ...] = ()
+    problems: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """One evaluation of an asset check.
 
@@ -145,6 +190,7 @@ class Facts:
         synced_for: How long ago the first run of this database began; None: there was none.
         run_times: The newest run of each mode.
         push: Failed push actions; None: this database has no push.
+        stock: What is wrong with the stock; None: this database has none.
         failed_pulls: Newest pulls with an error in `sync_logs`: the rule `failed_run` covers those.
         ended: The run that has just ended, or None.
     """
@@ -154,15 +200,17 @@ class Facts:
     synced_for: timedelta | None = None
     run_times: tuple[RunTime, ...] = ()
     push: PushErrors | None = None
+    stock: StockFacts | None = None
     failed_pulls: frozenset[str] = frozenset()
     ended: EndedRun | None = None
 
 
-def fact_questions(*, has_push: bool) -> list[Question]:
+def fact_questions(*, has_push: bool, has_stock: bool) -> list[Question]:
     """The queries for the facts, for one round trip to a migrated database; `facts_in` reads the answers.
 
     Args:
         has_push: Whether the database has the push's log (a migration may be pending).
+        has_stock: The same of the stock's tables.
     """
     names = [entity.name for entity in ENTITIES]
     failed_pulls = (
@@ -177,17 +225,20 @@ def fact_questions(*, has_push: bool) -> list[Question]:
         (SECONDS_SINCE_FIRST_RUN, None),
         (failed_pulls, [RUNS_LOOKED_AT]),
         *([(statement("incidents/push"), None)] if has_push else []),
+        *([(statement("incidents/stock"), None), (statement("incidents/stock_problems"), None)] if has_stock else []),
     ]
 
 
-def facts_in(answers: Sequence[Rows], ended: EndedRun | None) -> Facts:
+def facts_in(answers: Sequence[Rows], ended: EndedRun | None, *, has_push: bool) -> Facts:
     """The facts.
 
     Args:
         answers: To `fact_questions`.
         ended: The run that has just ended, or None.
+        has_push: As `fact_questions` was told.
     """
-    failures, health, runs, [(is_running,)], [(synced_for_s,)], failed_pulls, *push = answers
+    failures, health, runs, [(is_running,)], [(synced_for_s,)], failed_pulls, *rest = answers
+    push, stock = (rest[:1], rest[1:]) if has_push else ([], rest)
     return Facts(
         failures={
             entity: Failure(run_id, Cause(code or UNKNOWN.code, number))
@@ -198,6 +249,7 @@ def facts_in(answers: Sequence[Rows], ended: EndedRun | None) -> Facts:
         synced_for=_duration(synced_for_s),
         run_times=tuple(_run_times(runs, pull_is_running=is_running)),
         push=_push_errors(*push) if push else None,
+        stock=_stock(*stock) if stock else None,
         failed_pulls=frozenset(run_id for (run_id,) in failed_pulls),
         ended=ended,
     )
@@ -218,6 +270,12 @@ def _run_times(rows: list[tuple[Any, ...]], *, pull_is_running: bool) -> list[Ru
         if seconds is not None:
             times.append(RunTime(mode, run_id, seconds, usual_s, is_running))
     return times
+
+
+def _stock(low: Rows, problems: Rows) -> StockFacts:
+    return StockFacts(
+        tuple(LowStock(*row) for row in low), {(invoice, number): problem for invoice, number, problem in problems}
+    )
 
 
 def _push_errors(rows: Rows) -> PushErrors:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from gazelle_sync.entities import ENTITIES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
@@ -18,6 +19,7 @@ from gazelle_sync.notifications.ledger import OpenIncident
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.quality.finding import Severity
 from gazelle_sync.settings import Settings
+from gazelle_sync.shop.inventory.render import quantity
 
 CAUSES = {
     "mass_deletion": Message(
@@ -114,6 +116,23 @@ MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
             "{seconds} s, usually {usual} s. Gazelle, the network or the database is slow, or there is much to do."
         ),
     ),
+    "low_stock": (
+        Message("To be ordered: {product} ({technician})"),
+        Message("There are {quantity}, at or below {threshold}. `gazelle-sync inventory list --low` shows everything."),
+    ),
+    "stock_below_zero": (
+        Message("Stock below zero: {product} ({technician})"),
+        Message(
+            "Invoices say that more was used than there was ({quantity}). Count it: `gazelle-sync inventory count`."
+        ),
+    ),
+    "unfollowed_invoices": (
+        Plural(
+            "{count} invoice uses materials, and no stock follows it",
+            "{count} invoices use materials, and no stock follows them",
+        ),
+        Message("{invoices}"),
+    ),
     "database": (
         Message("The database cannot be reached"),
         Message("{cause}"),
@@ -121,9 +140,16 @@ MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
 }
 """Rule → title and text."""
 
+PROBLEMS = {
+    "unassigned": Message("Invoice {number}: nobody is in charge of it. Assign it at Gazelle."),
+    "beyond_measure": Message("Invoice {number}: a line's quantity cannot be meant. Correct it at Gazelle."),
+}
+"""Why no stock follows an invoice → what is to be done about it."""
+
 MARKS = {"error": "✗", "warning": "⚠"}
 RECOVERED = "✓"
 NAMES_SHOWN = 4
+INVOICES_SHOWN = 20
 OWN_NAMES = ("failed_job", "failed_check", "slow_run")
 """Rules whose subjects are not entities: they are shown under the names of the UI."""
 
@@ -155,7 +181,16 @@ def describe(rule: str, incidents: Sequence[Incident], settings: Settings, now: 
         "cause": _cause(first, say),
         "said": "\n".join(_said(incident, settings) for incident in incidents),
         "by_entity": _by_entity(first, say),
+        "product": first.details.get(f"product_{settings.language}", ""),
+        "invoices": "\n".join(_invoices(incidents, say)),
+        **{
+            name: quantity(Decimal(str(first.details[name])), settings.language)
+            for name in ("quantity", "threshold")
+            if name in first.details
+        },
     }
+    if rule == "unfollowed_invoices":
+        values["count"] = len(incidents)
     lines = [say(text, **values), say("Since {when} in Montreal.", when=_when(now))]
     if first.run_id:
         lines.append(say("The run: {link}", link=run_link(settings, first.run_id)))
@@ -198,6 +233,15 @@ def _cause(incident: Incident, say: Translator) -> str:
 def _said(incident: Incident, settings: Settings) -> str:
     said = redact(str(incident.details.get("said", "")), settings.secrets)
     return f"{incident.details.get('check', incident.subject)}: {said}" if said else str(incident.subject)
+
+
+def _invoices(incidents: Sequence[Incident], say: Translator) -> list[str]:
+    said = [
+        say(PROBLEMS[str(incident.details["problem"])], number=incident.details["invoice"])
+        for incident in incidents
+        if "problem" in incident.details
+    ]
+    return [*said[:INVOICES_SHOWN], *(["…"] if len(said) > INVOICES_SHOWN else [])]
 
 
 def _by_entity(incident: Incident, say: Translator) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gazelle_sync.errors import Cause
-from gazelle_sync.incidents.facts import Facts
+from gazelle_sync.incidents.facts import Facts, LowStock
 from gazelle_sync.quality.finding import Severity
 
 STALE = timedelta(minutes=60)
@@ -163,6 +163,53 @@ def failed_push(facts: Facts) -> Assessment | None:
     )
 
 
+def low_stock(facts: Facts) -> Assessment | None:
+    """A material that a technician is to order, each told by itself; over when there is more of it again."""
+    if facts.stock is None:
+        return None
+    incidents = [
+        Incident(
+            one.subject,
+            "warning",
+            cause=one.subject,
+            details={**_of_stock(one), "threshold": str(one.threshold)},
+        )
+        for one in facts.stock.low
+        if one.threshold and one.quantity <= one.threshold
+    ]
+    return Assessment("low_stock", tuple(incidents))
+
+
+def stock_below_zero(facts: Facts) -> Assessment | None:
+    """Invoices say that more was used than there was: the stock was not counted, or what was bought not entered."""
+    if facts.stock is None:
+        return None
+    incidents = [
+        Incident(one.subject, "warning", cause=one.subject, details={**_of_stock(one), "quantity": str(one.least)})
+        for one in facts.stock.low
+        if one.least < 0
+    ]
+    return Assessment("stock_below_zero", tuple(incidents))
+
+
+def unfollowed_invoices(facts: Facts) -> Assessment | None:
+    """Invoices that use materials, and no stock follows them: those of one evaluation share one alert."""
+    if facts.stock is None:
+        return None
+    incidents = [
+        Incident(f"{problem}:{invoice}", "warning", cause=problem, details={"invoice": number, "problem": problem})
+        for (invoice, number), problem in facts.stock.problems.items()
+    ]
+    return Assessment("unfollowed_invoices", tuple(incidents))
+
+
+def _of_stock(one: LowStock) -> dict[str, str | int | float]:
+    return {
+        "product_fr": one.name_fr, "product_en": one.name_en, "technician": one.technician_name,
+        "quantity": str(one.quantity),
+    }  # fmt: skip
+
+
 def slow_run(facts: Facts) -> Assessment:
     """A run that takes far longer than those before it, also while it still goes on."""
     incidents = []
@@ -186,6 +233,9 @@ RULES: tuple[Rule, ...] = (
     Rule("many_errors", timedelta(hours=6), many_errors),
     Rule("failed_push", timedelta(hours=2), failed_push),
     Rule("slow_run", timedelta(hours=24), slow_run),
+    Rule("low_stock", timedelta(hours=6), low_stock),
+    Rule("stock_below_zero", timedelta(hours=6), stock_below_zero),
+    Rule("unfollowed_invoices", timedelta(hours=6), unfollowed_invoices),
     Rule("database", timedelta(hours=1), database_is_back),
 )
 COOL_DOWN = {rule.name: rule.cool_down for rule in RULES}

@@ -89,15 +89,15 @@ def _update_ledger(
         How many incidents were opened, how many closed, and whether a message is due.
     """
     with borrow(url) as connection:
-        [[(has_ledger, has_push)], _] = together(connection, (TABLES_PRESENT, None), ledger.LOCK, ends=False)
+        [[(has_ledger, has_push, has_stock)], _] = together(connection, (TABLES_PRESENT, None), ledger.LOCK, ends=False)
         if not has_ledger:
             return 0, 0, False
         outage.copy_to_ledger(settings, connection)
-        asked = fact_questions(has_push=has_push)
+        asked = fact_questions(has_push=has_push, has_stock=has_stock)
         *found, are_open, [(is_due,)] = together(
             connection, *asked, ledger.open_incidents_query(), ledger.IS_ANYTHING_DUE
         )
-        assessments = assess(facts_in(found, ended))
+        assessments = assess(facts_in(found, ended, has_push=has_push))
         known = ledger.open_incidents(are_open)
         opened = sum(_open_new(settings, connection, one, known, recipients) for one in assessments)
         closed = sum(_close_ended(settings, connection, one, known) for one in assessments)

@@ -10,7 +10,7 @@ import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.quality import conformance, edits, flow, integrity, timezone
+from gazelle_sync.quality import conformance, edits, flow, integrity, inventory, timezone
 from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding
 
@@ -26,7 +26,7 @@ class Group:
     """Checks of one kind, which run together.
 
     Attributes:
-        name: `timezone`, `integrity`, `flow`, `conformance`, `push`.
+        name: `timezone`, `integrity`, `flow`, `conformance`, `push`, `inventory`.
         asset: The asset at which the UI shows them.
         checks: In the order in which they are shown.
     """
@@ -45,8 +45,11 @@ PUSH = (
     *(Group("push", table, checks) for table, checks in edits.EDITS.items()),
     Group("push", "sync_gazelle_logs", edits.CHECKS),
 )
+INVENTORY = Group("inventory", "inventory_stock", inventory.CHECKS)
+SHOP = (INVENTORY,)
+"""Of the shop's own work, which follows the pull."""
 
-GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE, *PUSH)
+GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE, *PUSH, *SHOP)
 
 CHECKS: Mapping[str, Check] = {check.name: check for group in GROUPS for check in group.checks}
 

@@ -46,6 +46,8 @@ CONTROL_TABLES = (
     "notice_views",
     "calendar_exports",
     "calendar_feeds",
+    "inventory_unread",
+    "inventory_problems",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",

@@ -54,6 +54,13 @@ TRIGGERS = [
     *((name, "inventory_stock") for name in ("gazelle_guard_stock", "gazelle_guard_truncate")),
     *((name, "maintenance_alerts") for name in ("gazelle_keep_alert", "gazelle_note_alert")),
     ("gazelle_keep_draft", "appointment_drafts"),
+    *(
+        (f"gazelle_unconsumed_{event}", table)
+        for table in ("gazelle_invoices", "gazelle_invoice_items")
+        for event in ("insert", "update", "delete", "truncate")
+    ),
+    *(("gazelle_unconsumed", table) for table in ("consumption_rules", "shop_products")),
+    ("gazelle_merge_product", "shop_products"),
 ]
 """Name and table of those that keep counts, what is to be read, the state of what is pushed, stock and alerts."""
 STOCK = ("inventory_stock", "inventory_movements", "consumption_rules")

@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from gazelle_sync.definitions import build_defs
-from gazelle_sync.defs.push.assets import GROUP, LOG
+from gazelle_sync.defs.push.assets import LOG
 from gazelle_sync.defs.push.jobs import PUSH_JOB
+from gazelle_sync.defs.shop.inventory import MOVEMENTS, STOCK
 from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
@@ -25,6 +26,8 @@ from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_
 from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
 
 EDITED = {*(pushable.table for pushable in PUSHABLES), LOG}
+OF_THE_SHOP = {MOVEMENTS, STOCK}
+"""What the shop's own work makes, which has no days."""
 CONTROL_TABLES = {"external_id_mapping", "sync_logs", "gazelle_api"}
 """What no asset of ours makes: checks are shown there."""
 
@@ -148,7 +151,7 @@ def test_the_asset_graph_and_what_starts_it_are_those_of_the_snapshot(definition
 def test_every_table_of_every_entity_has_an_asset(definitions: dg.Definitions) -> None:
     tables = {table.name for entity in ENTITIES for table in entity.tables}
     found = {spec.key.to_user_string() for assets in made(definitions) for spec in assets.specs}
-    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} | EDITED == found
+    assert tables | {entity.staging_table for entity in ENTITIES} | {CALENDAR} | EDITED | OF_THE_SHOP == found
 
 
 def test_every_asset_names_its_code_by_a_path_in_the_project(definitions: dg.Definitions) -> None:
@@ -180,8 +183,10 @@ def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
             assert spec.kinds, spec.key
             assert spec.owners, spec.key
             assert str(spec.metadata["dagster/table_name"]).startswith("public.")
-            assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition) or spec.group_name == GROUP
-        assert assets.backfill_policy == dg.BackfillPolicy.single_run() or assets.keys == set(map(dg.AssetKey, EDITED))
+            has_no_days = spec.key.to_user_string() in EDITED | OF_THE_SHOP
+            assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition) != has_no_days
+        has_no_days = assets.keys <= set(map(dg.AssetKey, EDITED | OF_THE_SHOP))
+        assert (assets.backfill_policy == dg.BackfillPolicy.single_run()) != has_no_days
 
 
 def test_the_days_are_montreals_and_today_is_one_of_them(definitions: dg.Definitions) -> None:

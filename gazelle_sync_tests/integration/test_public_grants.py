@@ -124,6 +124,7 @@ def test_an_upgrade_closes_sequences_and_functions_and_leaves_the_table_of_edits
         "025_shop_products.sql",
         "029_import_and_stock.sql",
         "030_maintenance.sql",
+        "031_consumption.sql",
         "034_calendar.sql",
     ]
     for name in files:

@@ -97,9 +97,8 @@ def test_a_mistyped_quantity_is_told_and_stops_no_other_line() -> None:
 
 
 def test_a_rule_counts_from_its_day_on_and_the_newest_one_that_the_day_has_reached() -> None:
-    more = replace(FELT, quantity=Decimal(3), valid_from=DAY)
-    ended = replace(FELT, quantity=Decimal(0), valid_from=date(2026, 4, 1))
-    rules = [more, ended, FELT]
+    more = replace(FELT, quantity=Decimal(3), valid_from=DAY, valid_until=date(2026, 3, 31))
+    rules = [more, FELT]
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 3, 1), DAY, date(2026, 3, 31), date(2026, 4, 1)]
     found = [sum(needed(replace(TUNING, day=day), rules=rules).values()) for day in days]
     assert found == [0, 2, 2, 3, 3, 0]
@@ -137,8 +136,9 @@ RULES = st.lists(
         Rule,
         st.sampled_from(["mit_1", "mit_2"]),
         st.integers(1, 2),
-        st.decimals(0, 5, places=2),
+        st.decimals("0.01", 5, places=2),
         st.dates(date(2026, 1, 1), date(2026, 1, 4)),
+        st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 1, 5))),
         st.booleans(),
         st.just(("Housse",)),
     ),
@@ -177,7 +177,8 @@ def calculated(lines: list[Line], rules: list[Rule]) -> Counter[Use]:
             if not counting:
                 continue
             rule = max(counting, key=lambda rule: rule.valid_from)
-            if rule.is_optional and line.description != "Housse":
+            is_over = rule.valid_until is not None and rule.valid_until < line.day
+            if is_over or (rule.is_optional and line.description != "Housse"):
                 continue
             use = Use(line.invoice, line.key, product, line.technician)
             exact[use] = exact.get(use, Fraction(0)) + Fraction(line.quantity or 0) * Fraction(rule.quantity)

@@ -11,7 +11,7 @@ from gazelle_sync.defs.sync.assets import ENTITIES_SHOWN, NORMALIZED, STAGING, V
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, MODE_TAG, NIGHTLY, REPLAY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.quality.registry import GROUPS, PUSH
+from gazelle_sync.quality.registry import GROUPS, PUSH, SHOP
 
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 LONGEST_TICK_S = 2 * 3600
@@ -20,8 +20,9 @@ LONGEST_TICK_S = 2 * 3600
 STAGED = dg.AssetSelection.groups(STAGING)
 PRODUCED = dg.AssetSelection.groups(NORMALIZED, VIEWS)
 OF_THE_PUSH = dg.AssetSelection.checks_for_assets(*(group.asset for group in PUSH))
-EVERYTHING = STAGED | PRODUCED | (dg.AssetSelection.all_asset_checks() - OF_THE_PUSH)
-"""Edits that did not go fail no pull."""
+OF_THE_SHOP = dg.AssetSelection.checks_for_assets(*(group.asset for group in SHOP))
+EVERYTHING = STAGED | PRODUCED | (dg.AssetSelection.all_asset_checks() - OF_THE_PUSH - OF_THE_SHOP)
+"""Edits that did not go fail no pull, nor does what follows it."""
 
 
 def run_config(mode: str, **more: Any) -> dict[str, Any]:

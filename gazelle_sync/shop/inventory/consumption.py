@@ -90,8 +90,9 @@ class Rule:
     Attributes:
         service: The product of Gazelle's whose lines use it.
         product_id: The material's id in `shop_products`.
-        quantity: In the material's unit, for one unit of the service; 0 ends an earlier rule.
+        quantity: In the material's unit, for one unit of the service.
         valid_from: First day, in Montreal, of the invoices that it applies to.
+        valid_until: Last day of these; None: it has no end.
         is_optional: Whether it counts only where the line's text names the material.
         names: What the material is called: names in both languages and SKU.
     """
@@ -100,6 +101,7 @@ class Rule:
     product_id: int
     quantity: Decimal
     valid_from: date
+    valid_until: date | None = None
     is_optional: bool = False
     names: tuple[str, ...] = ()
 
@@ -179,7 +181,10 @@ def movements(needed: Mapping[Use, Decimal], consumed: Mapping[Use, Decimal]) ->
 
 def _needed(line: Line, versions: list[Rule]) -> Decimal:
     """How much a line uses by the rules for one material, the newest first."""
-    rule = next((one for one in versions if line.day is not None and one.valid_from <= line.day), None)
-    if rule is None or line.quantity is None or (rule.is_optional and not mentions(line.description, rule.names)):
+    day, quantity = line.day, line.quantity
+    rule = next((one for one in versions if day is not None and one.valid_from <= day), None)
+    if rule is None or day is None or quantity is None or (rule.valid_until is not None and rule.valid_until < day):
         return Decimal(0)
-    return max(line.quantity * rule.quantity, Decimal(0))
+    if rule.is_optional and not mentions(line.description, rule.names):
+        return Decimal(0)
+    return quantity * rule.quantity

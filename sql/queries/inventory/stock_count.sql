@@ -1,0 +1,2 @@
+-- How many stocks there are.
+SELECT count(*) FROM inventory_stock
