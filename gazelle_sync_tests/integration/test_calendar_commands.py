@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def run(diary: Diary, tmp_path: Path) -> Run:
             "GAZELLE_DATABASE_URL": diary.url, "GAZELLE_API_URL": "https://gazelle.example", "GAZELLE_LANG": "en",
             "GAZELLE_SYNC_HOME": str(tmp_path), "GAZELLE_DAGSTER_POSTGRES_URL": diary.url, **options,
         }  # fmt: skip
-        return CliRunner().invoke(main, ["calendar", *arguments], env=environment)
+        with ThreadPoolExecutor(1) as thread:  # where a command leaves the process's signals alone
+            return thread.submit(CliRunner().invoke, main, ["calendar", *arguments], env=environment).result()
 
     return command
 
