@@ -23,7 +23,7 @@ from gazelle_sync.pull import guard
 from gazelle_sync.pull.context import FULL, EntityPull, Mode, Owners, Run
 from gazelle_sync.pull.features import forget_features
 from gazelle_sync.pull.held import Snapshot
-from gazelle_sync.pull.parents import bring_parents
+from gazelle_sync.pull.parents import bring_parents, unknown_among
 from gazelle_sync.pull.read import Reader
 from gazelle_sync.pull.recheck import read_losses_again
 from gazelle_sync.pull.refusals import Refusals
@@ -168,17 +168,22 @@ class EntityThreads:
 
     def _bring_parents(self, pull: EntityPull) -> None:
         """Stage the unknown records that fresh bodies name, and those that these name in turn."""
-        for parent in ENTITIES:
-            if not pull.staging.parents_named.get(parent.name, set()) - self._run.snapshots[parent.name].ids:
-                continue
+        snapshots, named = self._run.snapshots, pull.staging.parents_named
+        parents = [e for e in ENTITIES if named.get(e.name, set()) - snapshots[e.name].ids]
+        for parent in parents:
             if parent is not pull.entity:
                 self.wait(parent.name)
-            with self._parents_lock:  # the next that brings parents has to see those of the one before
-                report = self._run.report(parent.name)
-                parent_pull = self._entity_pull(parent, report, writes=False)
-                pull.report.notes += bring_parents(parent_pull, pull.staging.parents_named[parent.name])
+        if not parents:
+            return
+        brought = []
+        with self._parents_lock:  # the next that brings parents has to see those of the one before
+            for parent, ids in unknown_among(self._run.connections, [(e, named[e.name]) for e in parents]):
+                parent_pull = self._entity_pull(parent, self._run.report(parent.name), writes=False)
+                pull.report.notes += bring_parents(parent_pull, ids)
                 if parent_pull.reader.invalid:
                     self._note_failed(parent_pull, parent_pull.reader.invalid, is_whole=False)
+                brought.append(parent_pull)
+        for parent_pull in brought:
             self._bring_parents(parent_pull)
 
     def _owners(self, entity: Entity) -> Owners:

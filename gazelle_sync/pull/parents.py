@@ -7,9 +7,32 @@ tombstone: each run asks for it again until there is an answer.
 
 from __future__ import annotations
 
-from gazelle_sync.entities import Strategy
+from collections.abc import Collection, Sequence
+
+from psycopg import sql
+
+from gazelle_sync.entities import Entity, Strategy
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.versions import versions_of
+from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.pool import Connections, together
+
+
+def unknown_among(
+    database: Connections, named: Sequence[tuple[Entity, Collection[str]]]
+) -> list[tuple[Entity, set[str]]]:
+    """Of some records of several entities those that are not held; one round trip tells."""
+    query = sql.SQL(statement("pull/staging_known"))
+    with database.use() as connection:
+        answers = together(
+            connection,
+            *((query.format(staging=sql.Identifier(entity.staging_table)), [list(ids)]) for entity, ids in named),
+        )
+    unknown = [
+        (entity, set(ids) - {external_id for (external_id,) in known})
+        for (entity, ids), known in zip(named, answers, strict=True)
+    ]
+    return [(entity, ids) for entity, ids in unknown if ids]
 
 
 def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:

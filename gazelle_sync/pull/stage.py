@@ -84,6 +84,10 @@ class Staging(HeldVersions):
         self.verification: Verification | None = None
         """In a full run: what it has found of what is held."""
 
+    def unstaged(self) -> set[str]:
+        """As of what is held; nothing of tables that are loaded, since they were empty."""
+        return set() if self._production is not None and self._production.loads else super().unstaged()
+
     def write(
         self, bodies: Sequence[Any], answer: Answer, held: dict[str, Held], *, unlisted: bool = False
     ) -> list[str]:

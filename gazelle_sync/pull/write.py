@@ -38,7 +38,7 @@ class PageWriter:
 
     def __init__(self, entity: Entity, *, loads: bool, is_far: bool = False) -> None:
         self._entity = entity
-        self._loads = loads
+        self.loads = loads
         self._is_far = is_far
 
     def methods(self, bodies: Mapping[str, Any], read_at: datetime) -> Iterator[WriteMethod]:
@@ -48,9 +48,9 @@ class PageWriter:
             bodies: External id → body.
             read_at: When they were read, aware UTC.
         """
-        if self._loads and not self._is_far and (lines := CopiedLines.of(self._entity, bodies)):
+        if self.loads and not self._is_far and (lines := CopiedLines.of(self._entity, bodies)):
             yield lines
-        yield UpsertedRows(self._entity, bodies, read_at, loads=self._loads)
+        yield UpsertedRows(self._entity, bodies, read_at, loads=self.loads)
 
 
 class CopiedLines:

@@ -19,7 +19,7 @@ from psycopg import errors, sql
 
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.limits import LOCK_WAIT_DEFAULT, brief_exclusive_lock, brief_lock
+from gazelle_sync.warehouse.limits import LOCK_WAIT_DEFAULT, brief_lock
 from gazelle_sync.warehouse.pool import Question, Rows, change, together
 from gazelle_sync.warehouse.settings_table import setting
 
@@ -53,21 +53,26 @@ def begin_loads(connection: Connection, wanted: Mapping[str, Sequence[str]]) -> 
         sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM {})").format(sql.Literal(table), sql.Identifier(table))
         for table in sorted(tables)
     )
-    found, [(may_make,)] = together(connection, (is_empty, None), (MAY_MAKE, None))
+    found, [(may_make,)], stored, definitions = together(
+        connection,
+        (is_empty, None),
+        (MAY_MAKE, None),
+        STORED,
+        (statement("warehouse/load_definitions"), {"tables": sorted(tables)}),
+    )
     empty = {name for (name,) in found if may_make}
     loaded = {entity: names for entity, names in wanted.items() if empty.issuperset(names)}
     if not loaded:
         return set()
     owners = {table: entity for entity, names in loaded.items() for table in names}
+    makers = _makers(stored) | {entity: [] for entity in loaded}
+    drops: list[Question] = []
+    for table, parent, drop, make in definitions:
+        if table in owners and parent in (None, *owners):
+            makers[owners[table]].append(make)
+            drops.append((drop.encode(), None))
     try:
-        with brief_exclusive_lock(connection):
-            stored, found = together(
-                connection, STORED, (statement("warehouse/load_definitions"), {"tables": list(owners)})
-            )
-            makers = _makers(stored) | {entity: [] for entity in loaded}
-            for table, _, make in found:
-                makers[owners[table]].append(make)
-            change(connection, *((drop.encode(), None) for _, drop, _ in found), setting(SETTING, json.dumps(makers)))
+        change(connection, brief_lock(), *drops, setting(SETTING, json.dumps(makers)))
     except (errors.InsufficientPrivilege, errors.LockNotAvailable) as error:
         log.info("tables are loaded with their keys and indexes in place", reason=str(error).strip())
         return set()

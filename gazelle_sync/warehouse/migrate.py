@@ -8,6 +8,7 @@ transaction-mode pooler refuses. A transaction-level advisory lock has neither p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import psycopg
@@ -54,7 +55,8 @@ def migrate(url: str) -> list[str]:
             return []
         _assert_utf8(connection)
         roles = _data_api_roles(connection)
-        applied = [path.name for path in missing if _apply(connection, path, roles)]
+        applied = [] if roles else _apply_together(connection, missing)
+        applied += [path.name for path in missing[len(applied) :] if _apply(connection, path, roles)]
         if roles and (doors := public_grants(connection)):
             log.warning("tables are open to the public", advice=describe_public_grants(doors, translator("en")))
     return applied
@@ -87,6 +89,30 @@ def _assert_utf8(connection: Connection) -> None:
         )
 
 
+def _apply_together(connection: Connection, missing: Sequence[Path]) -> list[str]:
+    """Apply files in one round trip, each as a transaction of its own.
+
+    Returns:
+        Names of those that were applied, in order: all before the first that was refused, or that another process
+        applied meanwhile.
+    """
+    names = [path.name for path in missing]
+    if _reads_backslashes(connection):
+        return []
+    try:
+        connection.execute(
+            b"\n;\n".join([part for path in missing for part in [*_script(connection, path), b"COMMIT"]])
+        )
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        connection.rollback()
+        left = {path.name for path in _missing(connection)}
+        said = error.diag.message_detail or ""  # of one that another process applied it says the name
+        return list(takewhile(lambda name: name not in left and name not in said, names))
+    return names
+
+
 def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: bool = False) -> bool:
     """Apply a file and record it, as one script and in one transaction.
 
@@ -100,16 +126,9 @@ def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: b
         Whether it was applied; False: another process has done it meanwhile.
     """
     before = _objects(connection) if roles else set()
-    record = sql.SQL(RECORD).format(sql.Literal(path.name), sql.SQL("ON CONFLICT DO NOTHING" if again else ""))
-    parts = [record.as_bytes(connection), path.read_bytes()]
-    if path == migration_files()[0]:  # it makes the table in which it is recorded
-        parts.reverse()
-    opening = sql.SQL(statement("warehouse/migration_begin")).format(
-        lock=sql.Literal(MIGRATION_LOCK), long=sql.Literal(LONG), lock_wait=sql.Literal(LOCK_WAIT)
-    )
-    script = [opening.as_bytes(connection), *parts, *([] if roles else [b"COMMIT"])]
+    script = [*_script(connection, path, again=again), *([] if roles else [b"COMMIT"])]
     try:
-        if connection.info.parameter_status("standard_conforming_strings") == "off":
+        if _reads_backslashes(connection):
             connection.execute(script.pop(0))  # PostgreSQL reads a script whole before it runs the first statement
         connection.execute(b"\n;\n".join(script))
     except errors.UniqueViolation as error:
@@ -134,6 +153,23 @@ def _apply(connection: Connection, path: Path, roles: Sequence[str], *, again: b
         _close(connection, sorted(_objects(connection) - before), roles)
         connection.commit()
     return True
+
+
+def _script(connection: Connection, path: Path, *, again: bool = False) -> list[bytes]:
+    """The statements that begin a transaction, record a file and apply it."""
+    opening = sql.SQL(statement("warehouse/migration_begin")).format(
+        lock=sql.Literal(MIGRATION_LOCK), long=sql.Literal(LONG), lock_wait=sql.Literal(LOCK_WAIT)
+    )
+    record = sql.SQL(RECORD).format(sql.Literal(path.name), sql.SQL("ON CONFLICT DO NOTHING" if again else ""))
+    parts = [record.as_bytes(connection), path.read_bytes()]
+    if path == migration_files()[0]:  # it makes the table in which it is recorded
+        parts.reverse()
+    return [opening.as_bytes(connection), *parts]
+
+
+def _reads_backslashes(connection: Connection) -> bool:
+    """Whether the server gives backslashes a meaning until the script's first statements have said that it must not."""
+    return connection.info.parameter_status("standard_conforming_strings") == "off"
 
 
 def _refused(path: Path, error: psycopg.Error) -> DatabaseError:

@@ -23,6 +23,7 @@ from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import SQL_ROOT, connect
 from gazelle_sync.warehouse.migrate import migrate, pending
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.distance import COUNTED_S, far_away
 from gazelle_sync_tests.support.shop import drop_database
 
 VIEWS_OF_ALL = ("external_id_mapping", "v_sync_dashboard", "v_sync_errors", "v_sync_health")
@@ -58,6 +59,13 @@ def test_two_processes_that_migrate_at_once_do_it_one_after_the_other(empty: str
     for thread in threads:
         thread.join()
     assert sorted(name for names in applied for name in names) == FILES
+
+
+def test_a_new_database_far_away_is_migrated_in_a_few_round_trips(empty: str) -> None:
+    with far_away(empty, COUNTED_S) as far:
+        assert migrate(far.url) == FILES
+        trips = far.round_trips()
+    assert sum(map(len, trips)) <= 10, trips
 
 
 def test_every_file_can_be_applied_twice(empty: str) -> None:

@@ -1,12 +1,13 @@
--- For each plain index of some tables and each foreign key among them: its table, the statement that drops it, and the
--- one that makes it again. A foreign key that points to another table stays: to drop it locks that one as well.
--- Indexes come first, since a foreign key is checked faster with them.
-SELECT i.indrelid::regclass::text, format('DROP INDEX %%s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
+-- For each plain index of some tables and each foreign key among them: its table, the one that it points to, the statement
+-- that drops it, and the one that makes it again. A foreign key that points to another table stays: to drop it locks that
+-- one as well. Indexes come first, since a foreign key is checked faster with them.
+SELECT i.indrelid::regclass::text, NULL, format('DROP INDEX %%s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
 FROM pg_index AS i
 WHERE i.indrelid = ANY (%(tables)s::text[]::regclass[]) AND NOT i.indisunique AND NOT i.indisprimary
 UNION ALL
 SELECT
     c.conrelid::regclass::text,
+    c.confrelid::regclass::text,
     format('ALTER TABLE %%s DROP CONSTRAINT %%I', c.conrelid::regclass, c.conname),
     format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
 FROM pg_constraint AS c
