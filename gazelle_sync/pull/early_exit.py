@@ -40,6 +40,8 @@ def early_exit(pull: EntityPull, held: dict[str, Held]) -> StampScan | None:
         since = window_start(pull)
         filters = since_filter(since)
         starts = {i: held[i].start for i in listed}
+        if None in starts.values():  # which of them the list holds is not known
+            return None
         listed = {i for i, start in starts.items() if start is not None and start >= since}
     try:
         seen, totals, has_end = _read(pull, {**filters, **sort_by(pull, UPDATED_AT_DESC), "first": PAGE_SIZE})

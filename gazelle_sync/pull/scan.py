@@ -80,9 +80,8 @@ def _scan_bodies(pull: EntityPull, held: dict[str, Held]) -> None:
 
 def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
     filters, window = window_of(pull)
-    candidates = {
-        i for i, h in held.items() if window is None or (h.start is not None and window[0] <= h.start < window[1])
-    }
+    # A start that cannot be read says not whether the visit is in the window: one that is not listed is asked for.
+    candidates = {i for i, h in held.items() if window is None or h.start is None or window[0] <= h.start < window[1]}
     again = pull.staging.set_aside()
     seen = None if again else early_exit(pull, held)
     if seen is None:

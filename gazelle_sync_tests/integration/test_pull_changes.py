@@ -228,6 +228,22 @@ def test_a_visit_moved_out_of_the_window_has_moved_and_is_not_gone(shop: Shop, d
     shop.assert_equals_api()
 
 
+@pytest.mark.parametrize("dialect", ["published", "seed"])
+def test_a_visit_whose_start_could_not_be_read_is_not_lost_when_it_leaves_the_window(shop: Shop, dialect: str) -> None:
+    """Found by the fault campaign: nothing held says that the visit was in the window."""
+    shop.admin.settings(dialect=dialect)
+    shop.query("DELETE FROM system_settings WHERE key = 'api_features'")
+    visit = a_visit(shop)
+    shop.admin.fault("naive_starts", times=0)
+    shop.admin.edit("events", visit["id"], notes="Sans fuseau")
+    shop.sync()
+    shop.admin.clear_faults()
+    shop.admin.edit("events", visit["id"], start=in_days(500))
+    shop.sync()
+    assert shop.row("gazelle_appointments", visit["id"])["start_at"] > datetime.now(UTC) + timedelta(days=499)
+    shop.assert_equals_api()
+
+
 def test_a_visit_moved_into_the_window_is_found(shop: Shop) -> None:
     visit = a_visit(shop, -3000, -60)
     shop.admin.edit("events", visit["id"], start=in_days(3))
