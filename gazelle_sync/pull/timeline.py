@@ -193,9 +193,10 @@ def _repair(pull: EntityPull, ours: TimelineHeld, counts: DayCounts) -> bool:
             if len(listed) == segment.count:
                 missing |= {i: at for i, at in ours.between(segment.start, segment.end).items() if i not in listed}
         absent = {i: at for i, at in missing.items() if i not in seen}
-        unread = held - total - len(absent) if part is sample and is_over else 0
-        has_moved = confirm_gone(pull, ours, absent, read_all=False, unread=max(0, unread)) or has_moved
-        missing.clear()
+        unread = max(0, held - total - len(absent)) if part is sample and is_over else 0
+        has_moved = confirm_gone(pull, ours, absent, read_all=False, unread=unread) or has_moved
+        if not unread:
+            missing.clear()
     days_read = Plural(
         "{count} day differed in count and was read again", "{count} days differed in count and were read again"
     )

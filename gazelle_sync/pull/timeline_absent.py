@@ -44,7 +44,7 @@ def confirm_gone(
         ours: Our side.
         missing: Id → instant of entries that a complete read lacks.
         read_all: Whether that was a read of everything. Only then is an entry gone that names no client and no piano.
-        unread: How many more are missing, by their count, of days that were not read yet.
+        unread: How many more are missing, by their count, of days that were not read yet: then nothing is tombstoned.
 
     Returns:
         Whether some were moved, and are staged where they are now.
@@ -61,7 +61,8 @@ def confirm_gone(
     for part in (first[:sample], [*first[sample:], *guard.asked_then]):
         looked_for = {i: missing[i] for i in part}
         _look_for(pull, ours, guard, timelines, looked_for, doubted=doubted, read_all=read_all)
-    guard.tombstone()
+    if not unread:  # else these are a sample of what is missing, and show nothing unless all of them are gone
+        guard.tombstone()
     return timelines.stage_moved()
 
 
