@@ -59,6 +59,8 @@ from gazelle_sync.settings import GRAPHQL_PATH, Settings
 ATTEMPTS = 4
 """Attempts for a read: one, and at most three retries."""
 WRITE_ATTEMPTS = 3
+REFRESHES = 2
+"""So often a refused token is replaced for one request: the first may be another process's, and have ended as well."""
 LONGEST_SAID_S = 1e9
 ACCOUNT = "Account"
 ACCOUNT_READ = f"query {ACCOUNT} {{ allClients {{ totalCount }} }}"
@@ -246,17 +248,18 @@ class GazelleClient:
         raise AssertionError("stamina returns or raises")
 
     def _send(self, request: _Request, read: Callable[[str, httpx.Response, timedelta], T]) -> T:
-        headers = self._credentials.headers()
-        try:
-            return self._send_with(headers, request, read)
-        except CredentialsRefused as error:
-            if not (error.is_about_token and self._credentials.refresh(headers)):
+        for _ in range(REFRESHES):
+            headers = self._credentials.headers()
+            try:
+                return self._send_with(headers, request, read)
+            except CredentialsRefused as error:
+                if not (error.is_about_token and self._credentials.refresh(headers)):
+                    raise
+            except RequestRefused as error:
+                if error.is_forbidden:
+                    self._assert_account_readable(request.operation)
                 raise
-        except RequestRefused as error:
-            if error.is_forbidden:
-                self._assert_account_readable(request.operation)
-            raise
-        log.info("token refreshed", operation=request.operation)
+            log.info("token refreshed", operation=request.operation)
         return self._send_with(self._credentials.headers(), request, read)
 
     def _assert_account_readable(self, operation: str) -> None:

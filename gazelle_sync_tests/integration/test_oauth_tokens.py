@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,17 @@ def refreshes(shop: Shop) -> int:
     return int(shop.admin.stats()["by_operation"].get("oauth token", 0))
 
 
+def new_client(shop: Shop) -> GazelleClient:
+    return GazelleClient(shop.sandbox.url, credentials_from(shop.settings), Throttle(0, shop.url))
+
+
 def ask(shop: Shop) -> int:
-    client = GazelleClient(shop.sandbox.url, credentials_from(shop.settings), Throttle(0, shop.url))
-    try:
-        return int(client.execute("Few", QUERY).data["allClients"]["totalCount"])
-    finally:
-        client.close()
+    with closing(new_client(shop)) as client:
+        return count_clients(client)
+
+
+def count_clients(client: GazelleClient) -> int:
+    return int(client.execute("Few", QUERY).data["allClients"]["totalCount"])
 
 
 def test_a_token_that_expires_in_the_middle_is_refreshed_once(oauth_shop: Shop) -> None:
@@ -104,6 +109,16 @@ def test_what_another_process_wrote_is_taken_without_asking(oauth_shop: Shop) ->
     assert credentials.refresh(stale)
     assert credentials.headers() != stale
     assert refreshes(oauth_shop) == 1
+
+
+def test_what_another_process_wrote_long_ago_is_refreshed(oauth_shop: Shop) -> None:
+    """Found by the fault campaign: the file's token was another than ours, and had ended as well."""
+    with closing(new_client(oauth_shop)) as client:
+        oauth_shop.admin.expire_token()
+        assert ask(oauth_shop) > 0  # another client refreshes and rewrites the file
+        oauth_shop.admin.expire_token()
+        assert count_clients(client) > 0
+    assert refreshes(oauth_shop) == 2
 
 
 def test_a_refresh_token_that_is_refused_says_to_authorize_again_and_keeps_the_file(oauth_shop: Shop) -> None:
