@@ -56,25 +56,42 @@ def translated(command: C) -> C:
     copied.params = [_translated_parameter(parameter) for parameter in command.params]
     vars(copied)["_help_option"] = None  # click caches the help option
     if isinstance(copied, click.Group):
+        copied.subcommand_metavar = _text(copied.subcommand_metavar)
         copied.commands = {name: translated(each) for name, each in copied.commands.items()}
     return copied
 
 
 def help_texts(command: click.Command) -> list[str]:
-    """Every help text and metavar of a command and of what is below it, in English: for the catalogue."""
+    """Every help text, metavar and type of a command and of what is below it, in English: for the catalogue."""
     found = [command.help, *(option.help for option in command.params if isinstance(option, click.Option))]
-    found += [parameter.metavar for parameter in command.params]
+    found += [text for parameter in command.params for text in (_metavar(parameter), _type_name(parameter))]
     if isinstance(command, click.Group):
+        found.append(command.subcommand_metavar)
         found += [text for each in command.commands.values() for text in help_texts(each)]
     return [cleandoc(text) for text in found if text]
 
 
 def _translated_parameter(parameter: click.Parameter) -> click.Parameter:
     copied = copy(parameter)
-    copied.metavar = _text(copied.metavar) if copied.metavar else None
+    copied.metavar = _text(metavar) if (metavar := _metavar(parameter)) else None
+    if name := _type_name(parameter):
+        copied.type = copy(parameter.type)
+        copied.type.name = _text(name)
     if isinstance(copied, click.Option) and copied.help:
         copied.help = _text(copied.help)
     return copied
+
+
+def _metavar(parameter: click.Parameter) -> str | None:
+    """What stands for a value in help, where that is not the name of its type."""
+    is_text = isinstance(parameter, click.Option) and parameter.type is click.STRING
+    return parameter.metavar or ("TEXT" if is_text else None)
+
+
+def _type_name(parameter: click.Parameter) -> str | None:
+    """What click calls a number, a day or a path, in help and in "is not a valid …"."""
+    named = (click.types.IntParamType, click.types.FloatParamType, click.DateTime, click.Path)
+    return parameter.type.name if isinstance(parameter.type, named) else None
 
 
 def _text(message: str) -> str:

@@ -9,6 +9,7 @@ import json
 import ssl
 from typing import TYPE_CHECKING
 
+from gazelle_sync.i18n import gettext, language
 from gazelle_sync.sandbox.encoding import Json, Record
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class SandboxAdmin:
     def _call(self, command: str, *arguments: Json, **options: Json) -> Json:
         body = json.dumps({"arguments": arguments, "options": options})
         # Escaped, so that a lone surrogate can be sent.
-        answer = self._http.post(f"/{command}", content=body.encode("ascii"))
+        answer = self._http.post(f"/{command}", content=body.encode("ascii"), headers={"accept-language": language()})
         if answer.is_error:
-            raise ValueError(f"the sandbox refused ({answer.status_code}): {answer.text}")
+            reason = json.loads(answer.content)["error"] if answer.status_code < 500 else answer.text
+            raise ValueError(gettext("The sandbox refused: {reason}", reason=reason))
         return json.loads(answer.content)

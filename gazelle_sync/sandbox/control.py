@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gazelle_sync.i18n.translator import Message, translator
 from gazelle_sync.sandbox.account import Account
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.settings import instant
+from gazelle_sync.sandbox.settings import Refused, instant
 from gazelle_sync.sandbox.store import KINDS
 from gazelle_sync.sandbox.wire import json_response
 
@@ -41,6 +42,9 @@ def routes(account: Account) -> list[Route]:
         try:
             with account.store.transaction():
                 return json_response(command(*given["arguments"], **given["options"]))
+        except Refused as refused:
+            say = translator(request.headers.get("accept-language", "en"))
+            return json_response({"error": say(refused.message, **refused.values)}, 422)
         except KeyError as problem:
             return json_response({"error": f"unknown or missing: {problem}"}, 404)
         except (TypeError, ValueError) as problem:
@@ -132,7 +136,7 @@ class _Commands:
     def _found(self, kind: str, record_id: str) -> Record:
         record = self._store.get(_known(kind), record_id)
         if record is None:
-            raise KeyError(f"no record of {kind} has the id {record_id!r}")
+            raise Refused(Message("No record of {kind} has the id {id}."), kind=kind, id=record_id)
         return record
 
     def _editable(self, kind: str) -> list[str]:
@@ -147,5 +151,6 @@ class _Commands:
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        raise KeyError(f"no kind of record is called {kind!r}; there are {', '.join(KINDS)}")
+        choices = ", ".join(KINDS)
+        raise Refused(Message("No kind of record is called {name}. There are: {choices}."), name=kind, choices=choices)
     return kind

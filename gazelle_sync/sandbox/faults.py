@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.settings import Settings
+from gazelle_sync.sandbox.settings import Refused, Settings
 from gazelle_sync.sandbox.wire import INSTEAD, WIRE
 from gazelle_sync.sandbox.wrong_answers import DATA, REQUEST
 
@@ -63,7 +64,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"no fault is called {self.kind!r}; there are {', '.join(sorted(KINDS))}")
+            choices = ", ".join(sorted(KINDS))
+            raise Refused(Message("No fault is called {name}. There are: {choices}."), name=self.kind, choices=choices)
         self._draw = random.Random(self.seed)  # noqa: S311  reproducible, not secret
 
     def strikes(self, *texts: str) -> bool:

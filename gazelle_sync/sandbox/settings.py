@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.sandbox.encoding import Json, Record
 
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
@@ -14,6 +15,15 @@ INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 def instant(epoch_s: float) -> str:
     """Write a moment as the API does: true UTC, whole seconds, `Z`."""
     return time.strftime(INSTANT, time.gmtime(epoch_s))
+
+
+class Refused(ValueError):
+    """A command that the sandbox does not carry out; the sentence is translated for whoever gave the command."""
+
+    def __init__(self, message: Message, **values: object) -> None:
+        super().__init__(message.format(**values))
+        self.message = message
+        self.values = values
 
 
 @dataclass
@@ -64,13 +74,15 @@ class Settings:
         """Change some settings.
 
         Raises:
-            ValueError: A name is unknown or a value has the wrong type.
+            Refused: A name is unknown.
+            ValueError: A value has the wrong type.
         """
         for name, value in values.items():
             if name not in self.as_record():
-                raise ValueError(f"no setting is called {name!r}; there are {', '.join(self.as_record())}")
+                choices = ", ".join(self.as_record())
+                raise Refused(Message("No setting is called {name}. There are: {choices}."), name=name, choices=choices)
             if name == "dialect" and value not in ("published", "seed"):
-                raise ValueError(f"the dialect is published or seed, not {value!r}")
+                raise Refused(Message("The dialect is published or seed, not {value}."), value=value)
             setattr(self, name, type(getattr(self, name))(value))
         return self.as_record()
 

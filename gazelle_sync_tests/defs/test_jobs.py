@@ -219,7 +219,7 @@ def test_a_failed_staging_asset_fails_what_hangs_on_it_and_nothing_else(named_sh
     named_shop.assert_equals_api()
 
 
-def test_a_fence_fails_the_entity_with_the_flag_in_its_message(named_shop: Shop, runner: Runner) -> None:
+def test_a_mass_deletion_fails_the_entity_with_the_flag_in_its_message(named_shop: Shop, runner: Runner) -> None:
     for piano in named_shop.admin.dump("pianos")[:12]:
         named_shop.admin.delete("pianos", piano["id"])
     result = runner.run()

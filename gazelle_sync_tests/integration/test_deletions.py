@@ -1,4 +1,4 @@
-"""Only a definite "not there" is a deletion, many at once are fenced, and a record that comes back is revived."""
+"""Only a definite "not there" is a deletion, many at once are held back, and a record that comes back is revived."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_deleted_clients_cascade_counts_as_one_though_staging_lost_its_notes(s
 
 @pytest.mark.parametrize("mode", [Mode.TICK, Mode.DEEP])
 @pytest.mark.parametrize("kind", ["pianos", "products", "timeline"])
-def test_more_deletions_than_the_fence_lets_through_stop_the_entity(shop: Shop, kind: str, mode: Mode) -> None:
+def test_more_deletions_than_the_guard_lets_through_stop_the_entity(shop: Shop, kind: str, mode: Mode) -> None:
     limit = max(10, len(shop.admin.dump(kind)) // 50)
     before = all_living(shop)
     marks = shop.watermarks()
@@ -106,7 +106,7 @@ def test_more_deletions_than_the_fence_lets_through_stop_the_entity(shop: Shop, 
     assert shop.last_log()["status"] == "error"
 
 
-def test_as_many_deletions_as_the_fence_lets_through_are_made(shop: Shop) -> None:
+def test_as_many_deletions_as_the_guard_lets_through_are_made(shop: Shop) -> None:
     gone = delete(shop, "pianos", 10)
     outcome = shop.sync()
     assert outcome["pianos"].deleted == 10
@@ -115,7 +115,7 @@ def test_as_many_deletions_as_the_fence_lets_through_are_made(shop: Shop) -> Non
     shop.assert_equals_api()
 
 
-def test_what_is_new_or_changed_is_kept_when_the_fence_stops_deletions(shop: Shop) -> None:
+def test_what_is_new_or_changed_is_kept_when_the_guard_stops_deletions(shop: Shop) -> None:
     delete(shop, "pianos", 12)
     kept = shop.admin.dump("pianos")[0]
     shop.admin.edit("pianos", kept["id"], notes="Changé le même jour")
@@ -153,7 +153,7 @@ def test_lists_that_came_empty_delete_nothing_while_the_records_answer_by_id(sho
     shop.admin.fault("empty_account", times=0)
     outcome = shop.sync(mode, check=False)
     assert all_living(shop) == before
-    assert "timeline" in outcome.errors, "an emptied timeline cannot be asked for by id: its fence must stop it"
+    assert "timeline" in outcome.errors, "an emptied timeline cannot be asked for by id: the guard must stop it"
     shop.admin.clear_faults()
     shop.sync(mode)
     shop.assert_equals_api()
@@ -233,7 +233,7 @@ def test_records_that_are_gone_are_marked_where_gazelle_says_so_by_an_error(shop
     assert shop.last_log()["status"] == "success"
 
 
-def test_the_witness_of_deletions_may_be_a_record_that_cannot_be_given(shop: Shop) -> None:
+def test_the_control_record_of_deletions_may_be_one_that_cannot_be_given(shop: Shop) -> None:
     contacts = {contact["clientId"]: contact["id"] for contact in shop.admin.dump("contacts")}
     alone = [client["id"] for client in shop.admin.dump("clients") if client["id"] not in contacts]
     gone = [*alone, contacts.popitem()[0]]
@@ -299,7 +299,7 @@ def test_many_deleted_clients_are_told_once_with_one_command_and_few_requests(sh
     assert outcome.requests < normal + 10
 
     shop.sync(Mode.DEEP, allow_deletes=True, only=["clients"])
-    shop.sync(Mode.DEEP)  # what belongs to them is their affair: no fence, no flag
+    shop.sync(Mode.DEEP)  # what belongs to them is not counted: no guard, no flag
     shop.assert_equals_api()
 
 

@@ -125,7 +125,7 @@ def test_one_healthy_full_run_heals_any_history(shop: Shop, processes: Processes
     life.live(16)
     print("\n".join(life.story))  # noqa: T201 - shown where the test fails
     shop.admin.clear_faults()
-    # What really was deleted may be more than a fence lets through by now: that is a person's word to give.
+    # What really was deleted may be more than the guard lets through by now: that is for a person to decide.
     shop.sync(Mode.DEEP, allow_deletes=True)
     shop.assert_equals_api()
     assert shop.value("SELECT count(*) FROM staging_clients WHERE sync_status = 'error' AND rejected_at IS NULL") == 0

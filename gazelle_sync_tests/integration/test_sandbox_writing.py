@@ -216,6 +216,18 @@ def test_a_quarter_of_an_hour_in_the_shop_changes_62_records(sandbox: RunningSan
     }
 
 
+def test_a_command_that_makes_no_sense_is_refused_in_the_language_of_whoever_gave_it(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=r"The sandbox refused: No kind of record is called cats\. There are: clients"):
+        sandbox.admin.dump("cats")
+    monkeypatch.setenv("GAZELLE_LANG", "fr")
+    with pytest.raises(ValueError, match=r"Le bac à sable refuse.: Aucune fiche de clients n'a l'identifiant cli_x\."):
+        sandbox.admin.edit("clients", "cli_x", tags=[])
+    with pytest.raises(ValueError, match="Aucune panne ne s'appelle flood"):
+        sandbox.admin.fault("flood")
+
+
 def test_what_was_written_survives_kill_9(tmp_path: Path) -> None:
     database = tmp_path / "gazelle.sqlite"
     sandbox = start_sandbox(database, scale=0.02)

@@ -280,6 +280,7 @@ def _become(request: dict[str, Any]) -> None:
         os.dup2(opened, number)
         os.close(opened)
     sys.argv = ["gazelle-sync", *request["command"]]
+    vars(sys.modules["__main__"])["__package__"] = None  # click: the installed program, and not `python -m …`
     from gazelle_sync.cli.app import main
 
     main()

@@ -61,6 +61,7 @@ def test_ctrl_c_is_answered_in_french_before_and_after_the_imports(stop: str) ->
         ),
         (["report"], ["Erreur\N{NO-BREAK SPACE}: Option manquante '--html'."]),
         (["up", "--port", "0"], ["Valeur invalide pour '--port'", "n'est pas dans l'intervalle"]),
+        (["up", "--port", "abc"], ["'abc' n'est pas valide (entier)."]),
         (["conflicts", "resolve"], ["Argument manquant 'ID'."]),
         (["push", "--dry-run", "--status"], ["--dry-run, --status et --undo s'excluent."]),
         (["sandbox", "--scale", "huge"], ["'huge' n'est ni seed, ni shop, ni un nombre"]),
@@ -109,6 +110,10 @@ def test_the_help_of_the_sandbox_is_in_french(command: Command) -> None:
 def test_the_places_of_a_command_are_in_french(command: Command) -> None:
     assert "--only FICHES" in command("replay", "--help").stdout
     assert "CHAMP=VALEUR…" in command("sandbox", "edit", "--help").stdout
+    assert "--port ENTIER" in command("up", "--help").stdout
+    assert command("sandbox", "--help").stdout.startswith(
+        "Utilisation\N{NO-BREAK SPACE}: gazelle-sync sandbox [OPTIONS] [COMMANDE] [ARGS]..."
+    )
 
 
 def test_a_language_that_stands_only_in_dot_env_counts_for_options_and_help_as_well(tmp_path: Path) -> None:
