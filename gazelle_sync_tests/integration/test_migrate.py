@@ -90,11 +90,8 @@ def test_a_migration_that_fails_leaves_those_before_it_applied(empty: str) -> No
 
 def test_the_files_work_with_psql(empty: str, databases: Databases) -> None:
     program = shutil.which("psql") or str(_embedded_psql())
-    for name in FILES:
-        subprocess.run(
-            [program, "-v", "ON_ERROR_STOP=1", "-q", "-d", empty, "-f", str(SQL_ROOT / "migrations" / name)],
-            check=True, capture_output=True,
-        )  # fmt: skip
+    files = [argument for name in FILES for argument in ("-f", str(SQL_ROOT / "migrations" / name))]
+    subprocess.run([program, "-v", "ON_ERROR_STOP=1", "-q", "-d", empty, *files], check=True, capture_output=True)
     with databases.temporary() as migrated:
         assert schema_of(empty) == schema_of(migrated)
 

@@ -11,7 +11,6 @@ from psycopg import sql
 
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PIANO_UPDATES, SHOP_PRODUCTS
-from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.support.pushing import Office
 from gazelle_sync_tests.support.shop import Record, Row
 
@@ -93,8 +92,7 @@ class Side:
             key=sql.Identifier(pushable.record_key),
             column=sql.Identifier(self.column.name),
         )
-        with connect(self.office.shop.url) as connection:
-            connection.execute(query, [record_id, value])
+        self.office.shop.query(query, record_id, value)
 
     def row(self, record_id: str) -> Row:
         """The local row."""

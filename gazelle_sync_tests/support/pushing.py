@@ -23,7 +23,6 @@ from gazelle_sync.push.transports.graphql import GraphqlTransport
 from gazelle_sync.push.transports.protocol import Kind, Read, Result, Sending, Sent, Transport, Wanted
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.support.processes import answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.shop import Record, Row, Shop
 
@@ -71,8 +70,7 @@ class Office:
             marks=sql.SQL(", ").join(sql.Placeholder() for _ in names),
             sets=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names),
         )
-        with connect(self.shop.url) as connection:
-            connection.execute(query, [piano, *values.values()])
+        self.shop.query(query, piano, *values.values())
 
     def push(self, *, keys: Sequence[str] | None = None, at_once: bool = True, **options: Any) -> PushReport:
         """One push in this process."""

@@ -197,19 +197,20 @@ class Shop:
         if self._kept is not None:
             self._kept.close()
 
-    def query(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    def query(self, query: str | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a query (or the effect of a statement)."""
         cursor = self._execute(query, parameters)
         return cursor.fetchall() if cursor.description else []
 
-    def _execute(self, query: str, parameters: tuple[object, ...], **options: Any) -> Any:
+    def _execute(self, query: str | sql.Composed, parameters: tuple[object, ...], **options: Any) -> Any:
+        text = query.encode() if isinstance(query, str) else query
         try:
-            return self._connection().cursor(**options).execute(query.encode(), parameters or None)
+            return self._connection().cursor(**options).execute(text, parameters or None)
         except psycopg.OperationalError:
             if self._kept is None or not self._kept.broken:
                 raise
         # The server crashed, or somebody ended every session, since it was used last.
-        return self._connection().cursor(**options).execute(query.encode(), parameters or None)
+        return self._connection().cursor(**options).execute(text, parameters or None)
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value of a query."""
