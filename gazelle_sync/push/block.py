@@ -108,8 +108,9 @@ def _each(text: str, mark: str) -> Iterator[tuple[int, str]]:
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
     """Whether the line of a mark holds nothing else."""
-    before = text[text.rfind("\n", 0, start) + 1 : start]
-    return not before.strip() and not text[end:].partition("\n")[0].strip()
+    stop = text.find("\n", end)
+    after = text[end:stop] if stop >= 0 else text[end:]
+    return not text[text.rfind("\n", 0, start) + 1 : start].strip() and not after.strip()
 
 
 def _flattened(text: str, marks: Marks) -> list[Found]:

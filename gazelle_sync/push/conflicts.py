@@ -1,4 +1,4 @@
-"""`sync_conflicts`: what lost, and a person's last word."""
+"""`sync_conflicts`: what lost, and the side that a person takes for good."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Conflict:
 
 
 def open_conflicts(settings: Settings, keys: Sequence[str] | None = None) -> list[Conflict]:
-    """The conflicts about which nobody has had the last word; `keys`: only of these records."""
+    """The conflicts of which nobody has taken a side; `keys`: only of these records."""
     url = str(settings.database_url)
     migrate(url)
     with database_errors(), connect(url) as connection:

@@ -14,7 +14,7 @@ from gazelle_sync.push.plan import written
 from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Read, Update, Wanted
 from gazelle_sync.push.undo import Undoing
 from gazelle_sync.push.wave import Wave
-from gazelle_sync.push.work import PATIENCE_S, Work, is_outage, shown
+from gazelle_sync.push.work import DOUBT_WAIT_S, Work, is_outage, montreal_time
 
 
 class Doubts:
@@ -84,12 +84,12 @@ class Doubts:
                 # That the record is not there proves nothing: believed lost, what was made would be doubled.
                 self._wait(waiting, one, self._wave.pushable.no_record(self._language, one.record))
                 return True
-            if found is None and 0 < left_s <= PATIENCE_S:
+            if found is None and 0 < left_s <= DOUBT_WAIT_S:
                 return False
             if found is None and read is not None and left_s > 0:
                 named, until = (
                     self._wave.pushable.action_name(self._language, one.name),
-                    shown(one.until) if one.until else "",
+                    montreal_time(one.until) if one.until else "",
                 )
                 self._wait(waiting, one, say(self._language, "still_in_doubt", action=named, until=until))
                 return True

@@ -14,7 +14,7 @@ from typing import cast
 from gazelle_sync.push.changes import Search
 from gazelle_sync.push.fields import Written
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
-from gazelle_sync.push.plan import shown
+from gazelle_sync.push.plan import value_text
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Update
 
@@ -155,7 +155,7 @@ def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
         {operation.said_as: value},
         left,
         left is None or value != held,
-        (shown(held, but=value), shown(value, but=held)),
+        (value_text(held, but=value), value_text(value, but=held)),
     )
 
 

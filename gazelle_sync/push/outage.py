@@ -1,4 +1,4 @@
-"""An outage of Gazelle is the run's affair and no row's: how long pushes that begin by themselves hold back.
+"""An outage of Gazelle ends a run and is no row's fault: how long pushes that begin by themselves hold back.
 
 Kept in `system_settings`, by the database's clock. While it stands, the sensor looks whether Gazelle answers before it
 starts a run: a night without network is a few small requests, not hundreds of failed runs.

@@ -149,7 +149,7 @@ def make_plan(
         attributes: Of the declaration.
         row: Local.
         remote: Gazelle's record, as it is compared.
-        current: Gazelle's record as it is right now, where an edit slipped in between a read and a write: `remote` is
+        current: Gazelle's record as it is right now, where somebody edited it between a read and a write: `remote` is
             then the state that our write replaced. None: `remote`.
         api_ahead: How far Gazelle's clock is ahead of the database's.
         language: Of the problems, `en` or `fr`.
@@ -217,11 +217,11 @@ def _update(draft: Draft, name: str, attribute: Attribute, current: Remote) -> A
         identity=draft.identity(attribute.action, update.column, payload),
         after=update.after,
         clashes=tuple(update.clashes),
-        shown=(shown(held, but=wanted), shown(wanted, but=held)),
+        shown=(value_text(held, but=wanted), value_text(wanted, but=held)),
     )
 
 
-def shown(value: JsonValue, *, but: JsonValue = None) -> str:
+def value_text(value: JsonValue, *, but: JsonValue = None) -> str:
     """A value as a person reads it; of an object, what differs from another."""
     if isinstance(value, list):
         return ", ".join(map(str, value))

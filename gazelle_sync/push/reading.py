@@ -142,7 +142,7 @@ class Reader:
             self.unforeseen(work, error)
 
     def unforeseen(self, work: Work, error: Exception) -> None:
-        """What nobody thought of concerns one row: the row says so, and the others go on.
+        """An unexpected error is the row's own: the row says so, and the others go on.
 
         Raises:
             Exception: The same error, where it concerns every row.

@@ -158,7 +158,7 @@ def render_conflicts(language: str, found: Sequence[Conflict], names: Names = la
 
 
 def render_resolved(language: str, conflict: Conflict, take: str, *, edited: bool) -> str:
-    """What a person's last word brought."""
+    """What came of it that a person took a side."""
     then = _say(language, "edited" if edited else "stands")
     names = {"record": conflict.external_id, "field": conflict.field, "side": _say(language, take)}
     return _say(language, "resolved", **names, then=then)

@@ -306,7 +306,7 @@ class Push:
         return undoing, Doubts(wave, undoing, language=language)
 
     def _write_log(self, error: BaseException | None) -> None:
-        """One row of `sync_logs`, written at the end: a push that dies leaves its open actions as its trace."""
+        """One row of `sync_logs`, written at the end; of a push that dies, only its open actions are found."""
         reason, cause = self.report.stopped, self.report.cause
         if reason is None and error is not None:
             reason, cause = describe_error(error), cause_of(error)

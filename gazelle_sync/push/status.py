@@ -136,7 +136,7 @@ def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
         for pushable in PUSHABLES:
             store = Store(connection, pushable)
             due = store.due_records(keys) | {one.record for one in store.open(keys)}
-            for key, is_hidden, since in store.standing(keys):
+            for key, is_hidden, since in store.record_states(keys):
                 state: Literal["hidden", "due", "sent"] = "hidden" if is_hidden else "due" if key in due else "sent"
                 found[key] = Standing(key, state, since.astimezone(UTC) if since else None)
     return [found.get(key, Standing(key, "missing")) for key in dict.fromkeys(keys)]

@@ -26,7 +26,7 @@ from gazelle_sync.warehouse.pool import Question, together
 
 log = get_logger("gazelle_sync.push")
 
-PATIENCE = "5s"
+ROW_LOCK_WAIT = "5s"
 """For so long a row that somebody else holds is waited for."""
 
 
@@ -102,7 +102,7 @@ class Store:
         """Local ids of rows of which nobody can tell which record they speak of."""
         return [one for (one,) in self.connection.execute(self.pushable.query("nameless"), {"at_once": at_once})]
 
-    def standing(self, keys: Sequence[str]) -> list[tuple[str, bool, datetime | None]]:
+    def record_states(self, keys: Sequence[str]) -> list[tuple[str, bool, datetime | None]]:
         """Of records that have a row: external id, whether it is hidden, and since when Gazelle has what it says."""
         return list(self.connection.execute(self.pushable.query("standing"), {"keys": list(keys)}))
 
@@ -221,7 +221,7 @@ class Store:
             return
         is_pushing = any(one.follows or one.created or one.uncreated for one in changes)
         text = "SELECT set_config('lock_timeout', %s, true), set_config('gazelle_sync.pushing', %s, true)"
-        begin: Question = (text, [PATIENCE, "on" if is_pushing else "off"])
+        begin: Question = (text, [ROW_LOCK_WAIT, "on" if is_pushing else "off"])
         _, *answers = together(self.connection, begin, *questions.values())
         found = dict(zip(questions, answers, strict=True))
         for (_, intent), (log_id,) in zip(intents, sorted(found.get("intents", [])), strict=True):

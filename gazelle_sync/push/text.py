@@ -18,7 +18,8 @@ DEEPEST = 5
 
 def plain(text: str | None) -> str:
     """A text as it is compared: one kind of line end, no blank edges."""
-    text = text or ""
+    if not text:
+        return ""
     return (_LINE_ENDS.sub("\n", text) if "\r" in text else text).strip()
 
 
@@ -34,4 +35,4 @@ def normalize(text: str | None) -> str:
 
 def same_text(one: str | None, other: str | None) -> bool:
     """Whether two texts say the same."""
-    return plain(one) == plain(other) or normalize(one) == normalize(other)
+    return one == other or plain(one) == plain(other) or normalize(one) == normalize(other)

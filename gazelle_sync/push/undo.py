@@ -144,7 +144,7 @@ class Undoing:
     def _intents(self, one: Undo) -> Iterator[tuple[Deed, Intent]]:
         """What is to be sent to put a row's deeds back; what needs no request is taken down."""
         work = one.work
-        work.slipped = False
+        work.was_overtaken = False
         for deed in list(one.left):
             inverse = inverse_of(deed, work.compared, self._pushable)
             if inverse.left is not None:
@@ -189,9 +189,9 @@ class Undoing:
         work.current = before.now(sent.after)
         if edited:  # somebody's edit, made after our read, was replaced: it is compared, and put back
             work.compared = replace(work.compared, values={**work.compared.values, **edited})
-            work.slipped = True
+            work.was_overtaken = True
         work.changes.end(intent.log_id, "success", response=sent.response, before=before if edited else None)
-        if work.slipped and deed.is_update:
+        if work.was_overtaken and deed.is_update:
             return
         one.left.remove(deed)
         work.outcome.sent.append(intent.action)

@@ -11,25 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import psycopg
-
 from gazelle_sync.errors import (
     ApiError,
     RequestRefused,
     WriteRefused,
 )
-from gazelle_sync.push.changes import Changes, Intent, Search, Written
+from gazelle_sync.push.changes import Intent, Search
 from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row, Values
-from gazelle_sync.push.plan import written
-from gazelle_sync.push.reading import Reader
+from gazelle_sync.push.recording import Recorder
 from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports.graphql import ends_run
 from gazelle_sync.push.transports.protocol import (
     Create,
     Ending,
     NotSent,
-    Operation,
     Read,
     Result,
     Sending,
@@ -37,18 +33,18 @@ from gazelle_sync.push.transports.protocol import (
     Transport,
     Wanted,
 )
-from gazelle_sync.push.work import PATIENCE_S, Doubt, RunAborted, Work, sentence, shown
+from gazelle_sync.push.work import DOUBT_WAIT_S, Doubt, RunAborted, Work, montreal_time
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 
 ROUNDS = 3
-"""How often a row is planned anew within a run, because Gazelle changed under our hands or did not answer."""
+"""How often a row is planned anew within a run, because Gazelle changed meanwhile or did not answer."""
 LOOK_EVERY_S = 0.5
 
 log = get_logger("gazelle_sync.push")
 
 
-class Wave(Reader):
+class Wave(Recorder):
     """Brings rows of one table to Gazelle.
 
     Args:
@@ -72,7 +68,6 @@ class Wave(Reader):
         self._timeout_s = settings.timeout_s
         self.before_send = before_send
         self._is_stopped = is_stopped
-        self._made: set[str] = set()
 
     # ---- the whole
 
@@ -128,7 +123,7 @@ class Wave(Reader):
             self._plan(active)
             self._carry_out([work for work in active if not work.is_over])
             for work in active:
-                work.is_over = work.is_over or not work.again
+                work.is_over = work.is_over or not work.needs_plan
         for work in works:
             if not work.is_over:
                 work.fail(WHOLE, say(self.language, "keeps_changing"), is_over=True)
@@ -184,7 +179,7 @@ class Wave(Reader):
 
     def _plan_one(self, work: Work) -> None:
         work.plan = self._planned(work)
-        work.again = work.slipped = False
+        work.needs_plan = work.was_overtaken = False
 
     def _queue(self, work: Work, sent: dict[str, datetime], doubts: Sequence[tuple[str, str, datetime]]) -> None:
         """What of a plan needs no request, and what is to be sent."""
@@ -206,7 +201,9 @@ class Wave(Reader):
             ]  # fmt: skip
             if others and action.shared:
                 named = self.pushable.action_name(self.language, action.name)
-                work.fail(action.field, say(self.language, "shared_doubt", action=named, until=shown(max(others))))
+                work.fail(
+                    action.field, say(self.language, "shared_doubt", action=named, until=montreal_time(max(others)))
+                )
                 continue
             work.queue.append(action)
 
@@ -236,7 +233,7 @@ class Wave(Reader):
 
     def _sendable(self, work: Work) -> list[Action]:
         """What can go now: what depends on nothing that waits, and looks like nothing that goes along."""
-        if work.is_over or work.again:
+        if work.is_over or work.needs_plan:
             return []
         failed, going = work.outcome.failed, list[Action]()
         work.queue = [one for one in work.queue if one.field not in failed and one.after not in failed]
@@ -258,9 +255,6 @@ class Wave(Reader):
         return (one.payload.keys() == other.payload.keys() and mine.same(one.payload, other.payload)) or (
             "text" in one.payload and "text" in other.payload and mine.same(one.payload, other.payload)
         )
-
-    def _operation(self, action: Action) -> Operation:
-        return self.pushable.kind.operations[action.name]
 
     def _search(self, work: Work, action: Action) -> Search:
         """How to tell this action's result from what looks the same already."""
@@ -286,49 +280,6 @@ class Wave(Reader):
         else:
             work.doubts.append(Doubt(intent, str(result)))
 
-    def _confirm(self, work: Work, intent: Intent, sent: Sent) -> None:
-        """Gazelle has it: the log, and what becomes base."""
-        action = intent.action
-        work.outcome.sent.append(action)
-        reason = say(self.language, "arrived") if "found" in sent.response else action.remark
-        operation = self._operation(action)
-        if isinstance(operation, Create):
-            work.changes.end(intent.log_id, "success", reason, response=sent.response)
-            work.changes.settles |= action.settles
-            work.made.append(action)
-            if operation.makes_record:
-                work.changes.created = sent.created_id
-                work.row = replace(work.row, key=str(sent.created_id))
-                self._made.add(str(sent.created_id))
-            return
-        if isinstance(operation, Ending):
-            work.changes.end(intent.log_id, "success", reason, response=sent.response)
-            return
-        # Where our write replaced an edit that slipped in after our read, that edit is what we plan against next, and
-        # our write is what Gazelle has now.
-        before = work.current.now(sent.before)
-        edited = {
-            name: before.get(name) for name in self.pushable.attributes if before.get(name) != work.current.get(name)
-        }
-        if edited:
-            values = {**work.compared.values, **edited}
-            work.compared = replace(work.compared, values=values, updated_at=before.updated_at)
-            work.slipped = work.again = True
-        after = before.now(sent.after)
-        base = {**(work.row.base or {}), **work.changes.settles}
-        stamp = (before if edited else work.current).updated_at  # the empty update moves it as well
-        work.changes.settles |= written(base, stamp, after.updated_at)
-        if not work.slipped:
-            work.changes.settles |= action.settles
-            work.compared = after
-        work.current = after
-        response = sent.response
-        work.changes.end(intent.log_id, "success", reason, response=response, before=before if edited else None)
-
-    def _say(self, key: str, action: Action, reason: str, *, until: datetime | None = None) -> str:
-        named, when = self.pushable.action_name(self.language, action.name), shown(until) if until else ""
-        return say(self.language, key, action=named, reason=sentence(reason), until=when)
-
     # ---- in doubt
 
     def _settle_doubts(self, works: Sequence[Work]) -> None:
@@ -348,18 +299,18 @@ class Wave(Reader):
         for work in doubtful:
             for doubt in work.doubts:
                 ends = until.get(doubt.intent.log_id)
-                doubt.told = self._say("in_doubt", doubt.intent.action, doubt.reason, until=ends)
+                doubt.message = self._say("in_doubt", doubt.intent.action, doubt.reason, until=ends)
         left = [work for work in doubtful if not work.is_over]
-        deadline = time.monotonic() + (self._timeout_s if self._timeout_s <= PATIENCE_S else 0.0)
+        deadline = time.monotonic() + (self._timeout_s if self._timeout_s <= DOUBT_WAIT_S else 0.0)
         while left := self._look_up(left):
             if time.monotonic() >= deadline:
                 break
             time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
         for work in doubtful:
             for doubt in work.doubts:
-                work.fail(doubt.intent.action.field, doubt.told, is_over=True)
+                work.fail(doubt.intent.action.field, doubt.message, is_over=True)
             work.doubts.clear()
-            work.again = work.is_unsure = not work.is_over
+            work.needs_plan = work.is_unsure = not work.is_over
 
     def _look_up(self, works: Sequence[Work]) -> list[Work]:
         """Confirm what arrived; gives the rows of which something that was made may still arrive."""
@@ -406,64 +357,3 @@ class Wave(Reader):
                 work.current = doubt.intent.remote
                 self._confirm(work, doubt.intent, arrived)
             work.doubts.remove(doubt)
-
-    # ---- the end
-
-    def _end(self, works: Sequence[Work]) -> None:
-        """Take over what Gazelle's side won, and clear the marks of rows that are still those that we read."""
-        for work in works:
-            changes = work.changes
-            if work.plan.follows and not work.is_unsure:
-                changes.follows = dict(work.plan.follows)
-                changes.follows_settle = dict(work.plan.follows_settle)
-                changes.follows_clashes = [clash for clash in work.plan.clashes if clash.winner == "theirs"]
-            if work.outcome.trouble is not None:
-                changes.failed, changes.is_outage = work.outcome.trouble, work.outcome.is_outage
-                changes.at_any_revision = self.pushable.record_key in work.row.faults
-            elif work.row.is_deleted:
-                changes.is_forgotten = True
-            else:
-                changes.finished = work.current
-        refused = self._flush(works).refused
-        self.store.refuse(
-            [
-                Changes(work.row, failed=work.outcome.trouble, at_any_revision=True)
-                for work in works
-                if work.row.local_id in refused
-            ]
-        )
-
-    def _flush(self, works: Sequence[Work]) -> Written:
-        """Write down what is known about rows."""
-        given = {work.row.local_id: (work, work.changes) for work in works}
-        for work in works:
-            work.changes = Changes(work.row)
-        found = self.store.write([changes for _, changes in given.values()])
-        for local_id, error in found.refused.items():
-            work, changes = given[local_id]
-            self._refused(work, changes, error)
-        for local_id, base in found.bases.items():
-            work, _ = given[local_id]
-            work.row = replace(work.row, base=base)
-            work.changes.row = work.row
-        for local_id in found.followed:
-            work, changes = given[local_id]
-            work.outcome.followed = changes.follows
-        for local_id, (work, changes) in given.items():
-            if changes.settles and local_id not in found.bases and local_id not in found.refused:
-                # The row is gone, or speaks of another record: what was agreed on counts for the rest of this run.
-                work.row = replace(work.row, base={**(work.row.base or {}), **changes.settles})
-                work.changes.row = work.row
-        return found
-
-    def _refused(self, work: Work, changes: Changes, error: psycopg.Error) -> None:
-        """A row refuses to be marked: what is known of its record is kept without that, and it says why."""
-        marks = (changes.follows, changes.finished, changes.failed, changes.created)
-        if any(marks) and not changes.intents:
-            facts = replace(
-                changes, follows={}, follows_settle={}, follows_clashes=[], finished=None, failed=None, created=None,
-                looks_again=False, is_forgotten=False,
-            )  # fmt: skip
-            refused = self.store.write([facts]).refused
-            error = refused.get(work.row.local_id, error)
-        self.unforeseen(work, error)

@@ -17,7 +17,7 @@ from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.push.changes import Changes, Intent
 from gazelle_sync.push.model import Action, Outcome, Plan, Remote, Row
 
-PATIENCE_S = 5.0
+DOUBT_WAIT_S = 5.0
 """So long a run itself waits for the end of a doubt; one that lasts longer is left to a later push."""
 
 
@@ -32,12 +32,12 @@ class Doubt:
     Attributes:
         intent: What was sent.
         reason: Why no answer came.
-        told: What the row says if it has not arrived.
+        message: What the row says if it has not arrived.
     """
 
     intent: Intent
     reason: str
-    told: str = ""
+    message: str = ""
 
 
 @dataclass
@@ -57,8 +57,8 @@ class Work:
         doubts: What came to no answer.
         is_fresh: Whether it was read just before something is written over.
         is_unsure: Whether it has to be read again before anything is planned.
-        slipped: Whether a write of this plan replaced somebody's edit.
-        again: Whether it has to be planned anew.
+        was_overtaken: Whether a write of this plan replaced somebody's edit.
+        needs_plan: Whether it has to be planned anew.
         is_over: Whether nothing more is done about it.
     """
 
@@ -74,8 +74,8 @@ class Work:
     doubts: list[Doubt] = field(default_factory=list)
     is_fresh: bool = False
     is_unsure: bool = False
-    slipped: bool = False
-    again: bool = False
+    was_overtaken: bool = False
+    needs_plan: bool = False
     is_over: bool = False
 
     @classmethod
@@ -96,7 +96,7 @@ def is_outage(error: ApiError) -> bool:
     return isinstance(error, CredentialsRefused) or (isinstance(error, ApiUnreachable) and not error.is_timeout)
 
 
-def shown(instant: datetime) -> str:
+def montreal_time(instant: datetime) -> str:
     """An instant as the clock in Montreal shows it."""
     return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M:%S}"
 

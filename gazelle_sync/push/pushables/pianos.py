@@ -16,7 +16,7 @@ from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, JsonValue, Remote, Values, key_of
 from gazelle_sync.push.plan import Attribute, Draft
 from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.text import normalize, plain
+from gazelle_sync.push.text import normalize, plain, same_text
 from gazelle_sync.push.transports.pianos import PIANO
 
 SaidOf = Callable[..., "tuple[JsonValue, str | None] | None"]
@@ -179,12 +179,13 @@ class Measured:
                     draft.plan.settles[fact] = None
                 continue
             known_day, known_text = known.pop("day", None), known.pop("text", None)
-            mark, is_of_another_day = _mark(text), bool(day and known_day and day != known_day)
-            # A base of an earlier version names no text: then it is the one that was sent last.
-            is_same_text = values == known and (known_text or _mark(draft.base.get(column))) == mark
-            if is_same_text and not is_of_another_day:
-                continue
-            said = {**values, "text": mark, **({"day": day} if day else {})}
+            is_of_another_day = bool(day and known_day and day != known_day)
+            if values == known and not is_of_another_day:
+                # A base of an earlier version names no text: then it is the one that was sent last.
+                sent = draft.base.get(column)
+                if known_text == _mark(text) if known_text else same_text(sent, text):
+                    continue
+            said = {**values, "text": _mark(text), **({"day": day} if day else {})}
             same = next((settles for others, settles in fresh if others == values), None)
             if same is not None:
                 same[fact] = said

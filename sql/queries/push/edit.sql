@@ -1,2 +1,2 @@
--- A person's last word becomes an edit of the row, which the next push sends.
+-- The side that a person took becomes an edit of the row, which the next push sends.
 UPDATE {table} AS t SET {column} = %(value)s WHERE {record} = %(record)s

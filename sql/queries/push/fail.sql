@@ -1,5 +1,5 @@
--- Say why, and when the next try is: after 1, 2, 4, … minutes, at most 6 hours. An outage is the run's affair: the row
--- stays as due as it was. A row that was edited meanwhile is due at once.
+-- Say why, and when the next try is: after 1, 2, 4, … minutes, at most 6 hours. An outage is not the row's
+-- fault: it stays as due as it was. A row that was edited meanwhile is due at once.
 WITH failed AS (
     SELECT * FROM jsonb_to_recordset(%(given)s) AS d (local_id text, revision bigint, reason text, is_outage boolean)
 ),

@@ -1,4 +1,5 @@
--- Gazelle has everything. An edit made meanwhile (another revision) stays due. A row that was only looked at, because
+-- Gazelle has everything. The rows are locked before (`lock.sql`), so nobody asks for another try between the two parts.
+-- An edit made meanwhile (another revision) stays due. A row that was only looked at, because
 -- the pull saw its record differ, is not looked at again at once: the pull may be a while behind. What the record says is
 -- kept as a digest, for comparison with what the pull brings.
 WITH done AS (

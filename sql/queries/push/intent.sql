@@ -1,4 +1,4 @@
--- What is about to be sent, a row an action, in their order. `remote_before` is what it replaces.
+-- What is about to be sent, a row an action, in their order: identity values are given in the order of the SELECT. `remote_before` is what it replaces.
 INSERT INTO sync_gazelle_logs (
     entity, source_table, local_id, piano_id, action, field, status, error_message, idempotency_key, request, remote_before,
     run_id, attempts, doubt_until
