@@ -13,6 +13,7 @@ from gazelle_sync.defs.push.assets import edits_assets, push_checks
 from gazelle_sync.defs.push.jobs import push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
+from gazelle_sync.defs.shop.csv_import import import_job
 from gazelle_sync.defs.shop.following import follows_the_pull
 from gazelle_sync.defs.shop.inventory import inventory_assets, inventory_checks, inventory_job
 from gazelle_sync.defs.sync.assets import control_tables, entity_assets
@@ -54,7 +55,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=assets,
         asset_checks=[table_checks(), push_checks(), inventory_checks()],
-        jobs=[*sync_jobs, push_job(tags), *shop_jobs, prune_job()],
+        jobs=[*sync_jobs, push_job(tags), *shop_jobs, import_job(), prune_job()],
         schedules=[*schedules(), push_every_hour, prune_schedule()],
         sensors=[push_when_edited, follows_the_pull(shop_jobs), again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},

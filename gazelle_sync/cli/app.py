@@ -13,6 +13,7 @@ import click
 
 from gazelle_sync.cli.calendar import calendar
 from gazelle_sync.cli.frame import Commands, report_errors, services
+from gazelle_sync.cli.imports import import_files
 from gazelle_sync.cli.inventory import inventory
 from gazelle_sync.cli.monitoring import check, errors, metrics, report
 from gazelle_sync.cli.push import conflicts, push
@@ -147,7 +148,7 @@ def doctor() -> None:
         sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
-for command in (check, errors, metrics, report, push, conflicts, calendar, inventory, sandbox):
+for command in (check, errors, metrics, report, push, conflicts, import_files, calendar, inventory, sandbox):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -37,7 +37,19 @@ def write_report(settings: Settings, path: Path) -> None:
         DatabaseError: The database cannot be reached.
         GazelleSyncError: The file cannot be written.
     """
-    text = render_report(settings)
+    write_page(render_report(settings), path)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page atomically.
+
+    Args:
+        text: The page.
+        path: The file.
+
+    Raises:
+        GazelleSyncError: The file cannot be written.
+    """
     try:
         if path.exists() and not path.is_file():  # a pipe or a device (/dev/stdout), which must not be replaced
             path.write_text(text, encoding="utf-8")

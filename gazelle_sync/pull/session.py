@@ -27,6 +27,7 @@ from gazelle_sync.pull.context import FULL, Mode, Run
 from gazelle_sync.pull.entity_threads import EntityThreads
 from gazelle_sync.pull.features import SETTING as FEATURES_SETTING
 from gazelle_sync.pull.features import Features, features_of
+from gazelle_sync.pull.giving_way import HAS_IMPORTED, give_way
 from gazelle_sync.pull.held import read_snapshots
 from gazelle_sync.pull.reading_order import ReadingOrder, newest_readings
 from gazelle_sync.pull.report import EntityReport, Progress
@@ -122,7 +123,11 @@ class Pull:
             self._threads.end()
             if error is None:
                 self._conclusion.finish_others()
-            if self._mode in FULL and error is None:
+            is_full = self._mode in FULL
+            is_due = is_full or any(report.changed for report in self.reports.values())
+            if error is None and is_due and self._has_imported:
+                self._give_way()
+            if is_full and error is None:
                 self._conclusion.prune()
             stored = self._run.order.to_store(), self._run.page_sizes.to_store()
             self._runlog.finish(self.reports, self.client, error, *stored)
@@ -130,9 +135,19 @@ class Pull:
         finally:
             self._release()
 
+    def _give_way(self) -> None:
+        """What an older system knew gives way to what came; where that fails, the next full run does it."""
+        try:
+            with self._connections.use() as connection:
+                give_way(connection)
+        except GazelleSyncError as error:
+            log.warning("imported records could not give way", reason=str(error))
+
     def _prepared(self) -> Run:
         with self._connections.use() as connection:
-            stored, [(begins_at,)] = together(connection, ALL_SETTINGS, (statement("pull/latest_reading"), None))
+            stored, [(begins_at,)], [(self._has_imported,)] = together(
+                connection, ALL_SETTINGS, (statement("pull/latest_reading"), None), HAS_IMPORTED
+            )
             settings: dict[str, str] = dict(stored)
             self._refuse_mixing(connection, settings.get(SOURCE_SETTING))
             newest = newest_readings(connection) if self._runlog.ended_orphaned_run else []

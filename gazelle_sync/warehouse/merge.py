@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 from psycopg import errors, sql
@@ -148,7 +148,7 @@ class TableWriter:
         }
 
     def find_duplicates(self, batch: Sequence[Staged] | None) -> int:
-        """Mark imported timeline entries that duplicate an entry of the API's own.
+        """Mark imported timeline entries (`tle_`, or of an older system's file) that duplicate one of the API's own.
 
         Args:
             batch: Only these entries, and those already marked as duplicates of them; None: all entries.
@@ -167,7 +167,8 @@ class TableWriter:
                 "instants": [row["occurred_at"] for row in rows],
                 "written": [staged.external_id for staged in batch],
             }
-        return [long_statements(), (statement("warehouse/timeline_duplicates"), parameters)]
+        names: tuple[LiteralString, ...] = ("warehouse/timeline_duplicates", "warehouse/timeline_twins")
+        return [long_statements(), *((statement(name), parameters) for name in names)]
 
     def forget(self) -> None:
         """Clear the cache of known parents: the transaction that inserted some of them was rolled back."""

@@ -1,0 +1,1 @@
+SELECT import_key FROM inventory_movements WHERE import_key = ANY (%(keys)s)
