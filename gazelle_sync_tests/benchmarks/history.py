@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.session import Pull
@@ -68,9 +65,9 @@ def _ticks(shop: Shop, admin: SandboxAdmin) -> float:
     took = []
     for _ in range(TICKS):
         _new_note(admin)
-        before = _processor(shop)
+        before = shop.server.processor_s()
         _tick(shop)
-        took.append(_processor(shop) - before)
+        took.append(shop.server.processor_s() - before)
     return min(took)
 
 
@@ -92,19 +89,3 @@ def _tick(shop: Shop) -> None:
             pull.apply(entity.name)
     if pull.failures():
         raise RuntimeError(str(pull.failures()))
-
-
-def _processor(shop: Shop) -> float:
-    """Processor seconds so far: of this process, of the server, of its sessions and of those that ended."""
-    postmaster = int((shop.server.home / "postgres" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(path.parent.name) == postmaster:
-            ticks += sum(int(field) for field in fields[11:15])  # its own, and that of children it waited for
-        elif int(fields[1]) == postmaster:
-            ticks += sum(int(field) for field in fields[11:13])
-    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")

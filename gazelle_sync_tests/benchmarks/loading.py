@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from gazelle_sync_tests.benchmarks import peer
 from gazelle_sync_tests.benchmarks.pages import write_pages
@@ -47,25 +48,35 @@ def load(repeats: int, *, entries: int = 280_000) -> Iterator[Line]:
 
 
 def growth(repeats: int, *, sizes: tuple[int, ...] = (28_000, 280_000, 2_800_000)) -> Iterator[Line]:
-    """Seconds a row at sizes that grow by ten."""
+    """Seconds a row at sizes that grow by ten, and beside them the processor's, ours and PostgreSQL's."""
     samples = Samples()
     with server() as where:
         for entries in sizes:
             pages = write_pages(where.home, entries)
             for _ in range(repeats if entries < 1_000_000 else 1):
-                samples.add(**{str(entries): load_ours(where, pages).seconds})
+                loaded = load_ours(where, pages)
+                samples.add(**{f"seconds {entries}": loaded.seconds, f"processor {entries}": loaded.processor_s})
             pages.path.unlink()
     found = samples.medians()
-    seconds = [found[str(entries)] for entries in sizes]
-    exponents = [
-        math.log(later / earlier) / math.log(more / fewer)
-        for earlier, later, fewer, more in zip(seconds, seconds[1:], sizes, sizes[1:], strict=False)
-    ]
-    per_row = ", ".join(f"{1e6 * s / n:.0f} µs at {n:,}" for s, n in zip(seconds, sizes, strict=True))
+    seconds = [found[f"seconds {entries}"] for entries in sizes]
+    processor = [found[f"processor {entries}"] for entries in sizes]
+    exponents, of_processor = _exponents(seconds, sizes), _exponents(processor, sizes)
+    per_row = ", ".join(
+        f"{1e6 * s / n:.0f} µs ({1e6 * p / n:.0f} of processor) at {n:,}"
+        for s, p, n in zip(seconds, processor, sizes, strict=True)
+    )
     yield Line(
         f"growth of stage 1 write + stage 2 (medians of {repeats}, the largest once), time a row",
         per_row,
         f"linear: time grows as rows to the power of at most {MOST_EXPONENT:g}",
-        "powers " + ", ".join(f"{exponent:.2f}" for exponent in exponents),
+        "powers " + ", ".join(f"{s:.2f} ({p:.2f})" for s, p in zip(exponents, of_processor, strict=True)),
         max(exponents) <= MOST_EXPONENT,
     )
+
+
+def _exponents(values: Sequence[float], sizes: Sequence[int]) -> list[float]:
+    """The power of the size with which values grow, from each size to the next."""
+    return [
+        math.log(later / earlier) / math.log(more / fewer)
+        for (earlier, fewer), (later, more) in pairwise(zip(values, sizes, strict=True))
+    ]

@@ -6,8 +6,10 @@ Both are started before anything is timed, for us as for dlt: the pull is measur
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +48,21 @@ class Server:
     def url(self, database: str) -> str:
         """Address of a database."""
         return f"postgresql://postgres:@/{database}?host={self.socket}"
+
+    def processor_s(self) -> float:
+        """Processor seconds so far: of this process, of the server, of its sessions and of those that ended."""
+        postmaster = int((self.home / "postgres" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        ticks = 0
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(path.parent.name) == postmaster:
+                ticks += sum(int(field) for field in fields[11:15])  # its own, and that of children it waited for
+            elif int(fields[1]) == postmaster:
+                ticks += sum(int(field) for field in fields[11:13])
+        return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
     def new_database(self, purpose: str) -> str:
         """Create an empty database; gives its name."""
