@@ -121,6 +121,15 @@ def test_a_product_of_gazelles_comes_into_the_shops_list_when_it_is_first_counte
     )
 
 
+def test_a_product_that_turned_out_to_be_another_stands_for_that_one(stockroom: Stockroom, says: Says) -> None:
+    old, felt = stockroom.product("F-OLD", name_en="Old felt"), stockroom.product("FEUTRE", name_en="Felt")
+    stockroom.move(old, 2)
+    stockroom.shop.query("UPDATE shop_products SET merged_into = %s WHERE id = %s", felt, old)
+    assert says("purchase", "F-OLD", "--technician", "Anne", "--quantity", "1").stdout == "Felt — Anne Côté: 2 → 3\n"
+    assert says("count", "Old felt", "--technician", "Anne", "--quantity", "5").returncode == 0
+    assert [(row["sku"], row["quantity"]) for row in listed(says)] == [("FEUTRE", 5)]
+
+
 def test_a_file_that_was_exported_and_counted_comes_back_after_a_preview(
     stockroom: Stockroom, says: Says, tmp_path: Path
 ) -> None:

@@ -7,6 +7,9 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from gazelle_sync.pull.context import Mode
+from gazelle_sync.shop.inventory import follow
+from gazelle_sync_tests.support.shop import Shop
 from gazelle_sync_tests.support.stocking import ANNE, BEN, VISIT, Stockroom
 
 
@@ -190,3 +193,34 @@ def test_a_record_of_an_older_system_that_comes_again_changes_no_stock(stockroom
     with pytest.raises(psycopg.errors.UniqueViolation):
         stockroom.move(felt, 4, import_key="v4_1")
     assert stockroom.stock(felt) == 4
+
+
+def test_what_dies_before_its_commit_has_moved_nothing_and_is_still_due(
+    stockroom: Stockroom, felt: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stockroom.invoiced(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(follow, "COMMIT", ("SELECT 1 / 0", None))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            stockroom.follow()
+    assert stockroom.movements() == []
+    assert stockroom.shop.count("inventory_unread") > 0
+    stockroom.follow()
+    assert stockroom.movements() == [("consumption", -2)]
+
+
+def test_replays_and_full_runs_take_nothing_again(shop: Shop) -> None:
+    product = shop.value("INSERT INTO shop_products (sku) VALUES ('FEUTRE') RETURNING id")
+    shop.query(
+        "INSERT INTO consumption_rules (service_external_id, shop_product_id, quantity, valid_from) "
+        "SELECT external_id, %s, 1.25, '2000-01-01' FROM gazelle_products",
+        product,
+    )
+    taken = follow.follow_invoices(shop.settings)
+    assert taken.invoices > 10
+    shop.query("UPDATE gazelle_invoices SET status = 'DRAFT', synced_at = now()")
+    shop.replay(only=["invoices"])
+    shop.sync(Mode.DEEP)
+    assert follow.follow_invoices(shop.settings).movements == ()
+    assert follow.follow_invoices(shop.settings, everything=True).movements == ()
+    assert shop.count("inventory_movements") == len(taken.movements)

@@ -88,9 +88,9 @@ CREATE OR REPLACE TRIGGER gazelle_unconsumed AFTER INSERT OR UPDATE OR DELETE OR
 CREATE OR REPLACE TRIGGER gazelle_unconsumed AFTER UPDATE OF name_fr, name_en, sku, merged_into ON public.shop_products
     FOR EACH STATEMENT EXECUTE FUNCTION gazelle.note_unconsumed();
 
--- As in 029_import_and_stock.sql, and besides: what is moved of a product that was merged goes to the one that it is, and
--- a record of an older system that comes again (ON CONFLICT DO NOTHING) changes no stock: this trigger runs before
--- PostgreSQL looks whether the row is there.
+-- As in 029_import_and_stock.sql, and besides: what is moved of a product that was merged goes to the one that it is; the
+-- ids of movements of one stock have the order of their effect; and a record of an older system that comes again (ON
+-- CONFLICT DO NOTHING) changes no stock: this trigger runs before PostgreSQL looks whether the row is there.
 CREATE OR REPLACE FUNCTION gazelle.move_stock() RETURNS trigger
 LANGUAGE plpgsql
 -- Whoever may write movements changes the stock, without a right to its table.
@@ -119,6 +119,8 @@ BEGIN
     SET quantity = s.quantity + excluded.quantity, updated_at = now(), updated_by = session_user
     RETURNING s.quantity INTO NEW.quantity_after;
     NEW.quantity_before := NEW.quantity_after - NEW.delta;
+    -- Given once the stock is locked: of two that came at once, the later in effect has the higher one.
+    NEW.id := nextval(pg_get_serial_sequence('public.inventory_movements', 'id'));
     IF NEW.delta < 0 AND NEW.quantity_after < 0 AND NEW.kind <> 'consumption' THEN
         RAISE EXCEPTION 'There are only % of product % at % of %: a % of % is refused.',
             NEW.quantity_before, NEW.shop_product_id, NEW.location, NEW.technician_external_id, NEW.kind, NEW.delta

@@ -9,6 +9,5 @@ LEFT JOIN gazelle_products AS g ON g.external_id = p.product_external_id
 LEFT JOIN gazelle_users AS u ON u.external_id = s.technician_external_id
 WHERE (%(product)s::bigint IS NULL OR p.id = %(product)s::bigint)
     AND (%(technician)s::text IS NULL OR s.technician_external_id = %(technician)s::text)
-    -- What was merged into another, or was only ever looked at, is nobody's stock.
-    AND (s.quantity <> 0 OR s.reorder_threshold IS NOT NULL OR p.merged_into IS NULL)
+    AND (p.merged_into IS NULL OR s.quantity <> 0)
 ORDER BY coalesce(p.sku, p.product_external_id, p.id::text), s.technician_external_id, s.location
