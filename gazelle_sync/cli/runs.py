@@ -20,7 +20,6 @@ from gazelle_sync.pull.report import Progress
 from gazelle_sync.quality.finding import Finding, finding_lines
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.shop.followers import jobs_due
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
@@ -211,28 +210,19 @@ def _run(
         with draw_progress(progress, settings.language):
             run = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
         findings = [finding_of(evaluated) for evaluated in run.evaluations]
-    summary = Summary.read(settings, run.run_id)
+    summary, due = Summary.read(settings, run.run_id, succeeded=run.succeeded)
     text = summary.render(settings.language, fallback=list(run.reasons))
     if failed := [finding for finding in findings if finding.is_failure]:
         text = "\n".join([text, *(line for finding in failed for line in finding_lines(finding, settings.language))])
-    followed = _run_followers(settings)
+    followed = [_run_follower(settings, job) for job in due]
     return RunResult(
         run.succeeded and not summary.failures and all(one.succeeded for one in followed),
         "\n".join([text, *(one.text for one in followed if one.text)]),
     )
 
 
-def _run_followers(settings: Settings) -> list[RunResult]:
-    """Run what of the shop's own work waits for something that the pull brought; most pulls bring nothing of it."""
-    try:
-        with borrow(str(settings.database_url)) as connection:
-            due = jobs_due(connection)
-    except GazelleSyncError:
-        return []  # the pull has said what is wrong with the database
-    return [_run_follower(settings, job) for job in due]
-
-
 def _run_follower(settings: Settings, job_name: str) -> RunResult:
+    """Run what of the shop's own work waits for something that the pull brought; most pulls bring nothing of it."""
     with _quietly():
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.defs.shop.following import SAID

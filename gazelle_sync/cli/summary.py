@@ -12,8 +12,9 @@ from gazelle_sync.entities import ENTITIES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.settings import Settings
+from gazelle_sync.shop.followers import due_questions, jobs_in
 from gazelle_sync.warehouse.connect import statement
-from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.pool import borrow, together
 
 PHASES = {"read": Message("reading"), "apply": Message("applying")}
 
@@ -37,11 +38,23 @@ class Summary:
     error_message: str | None = None
 
     @classmethod
-    def read(cls, settings: Settings, run_id: str) -> Summary:
-        """Read a run's row; an empty summary where there is none."""
+    def read(cls, settings: Settings, run_id: str, *, succeeded: bool) -> tuple[Summary, list[str]]:
+        """Read a run's row, and which jobs are due after it, in one round trip.
+
+        Args:
+            settings: For the database.
+            run_id: Of the run.
+            succeeded: Whether the run did; after one that did not, the database may not be up to date.
+
+        Returns:
+            The summary, empty where there is no row; and the jobs of the shop's own work for which something waits.
+        """
         with borrow(str(settings.database_url)) as connection:
-            row = connection.execute(statement("cli/runlog_read"), [run_id]).fetchone()
-        return cls(row[0], row[1], float(row[2] or 0), row[3], row[4]) if row else cls()
+            rows, *due = together(
+                connection, (statement("cli/runlog_read"), [run_id]), *(due_questions() if succeeded else ())
+            )
+        found = [cls(mode, status, float(seconds or 0), *rest) for mode, status, seconds, *rest in rows]
+        return (found or [cls()])[0], jobs_in(due) if succeeded else []
 
     @property
     def failures(self) -> dict[str, str]:

@@ -7,17 +7,9 @@ from gazelle_sync.i18n.translator import Message, Plural
 from gazelle_sync.quality.context import Check, CheckContext, lookup, warning
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.shop.inventory.consumption import movements, needs_of
-from gazelle_sync.shop.inventory.follow import (
-    consumed_in,
-    consumed_question,
-    lines_in,
-    lines_question,
-    rules_in,
-    rules_question,
-)
-from gazelle_sync.warehouse.connect import statement
-from gazelle_sync.warehouse.pool import together
+from gazelle_sync.shop.inventory.follow import ALL_LINES, consumed_in, lines_in, rules_in
 
+ALL = {"invoices": None}
 LATE_MINUTES = LATE.total_seconds() / 60
 
 IS_THE_SUM = Plural("{count} stock is the sum of its movements.", "{count} stocks are the sums of their movements.")
@@ -62,17 +54,11 @@ def evaluate_sum(context: CheckContext, check: str) -> Finding:
 
 def evaluate_consumption(context: CheckContext, check: str) -> Finding:
     """What was consumed is the rules applied to the invoices as they are; those that wait are left out."""
-    first = (rules_question(), (statement("inventory/waiting"), None), consumed_question())
-    with context.snapshot(*first) as (connection, [found, waiting, consumed]):
-        rules = rules_in(found)
-        [lines] = together(connection, lines_question(rules))
-    minutes = dict(waiting)
-    needed = needs_of(lines_in(lines), rules).quantities
-    differing = [
-        one
-        for one in movements(needed, consumed_in(consumed))
-        if None not in minutes and one.use.invoice not in minutes
-    ]
+    rules = rules_in(context.rows("inventory/rules"))
+    minutes: dict[str | None, float] = dict(context.rows("inventory/waiting"))
+    needed = needs_of(lines_in(context.rows("inventory/lines", ALL_LINES)), rules).quantities
+    consumed = consumed_in(context.rows("inventory/consumed", ALL))
+    differing = [one for one in movements(needed, consumed) if None not in minutes and one.use.invoice not in minutes]
     oldest = max(minutes.values(), default=0.0)
     numbers = {"checked": len(needed), "differ": len(differing), "oldest waiting (min)": round(oldest, 1)}
     if differing:
@@ -101,5 +87,12 @@ CHECKS = (
         "inventory_consumption",
         Message("What invoices consumed is what the rules say of them as they are."),
         evaluate_consumption,
+        # Of one state of the database, since all are read in one transaction.
+        lookups=lambda _: [
+            lookup("inventory/rules"),
+            lookup("inventory/waiting"),
+            lookup("inventory/lines", ALL_LINES),
+            lookup("inventory/consumed", ALL),
+        ],
     ),
 )

@@ -6,10 +6,11 @@ in `gazelle_sync.defs.shop` starts the jobs; `gazelle-sync sync` runs them befor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.pool import together
+from gazelle_sync.warehouse.pool import Question, Rows, together
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,14 @@ def jobs_due(connection: Connection) -> list[str]:
     Args:
         connection: To a database that is up to date.
     """
-    answers = together(connection, *((statement(follower.due), None) for follower in FOLLOWERS))
+    return jobs_in(together(connection, *due_questions()))
+
+
+def due_questions() -> list[Question]:
+    """The statements of all followers, to be asked with others."""
+    return [(statement(follower.due), None) for follower in FOLLOWERS]
+
+
+def jobs_in(answers: Sequence[Rows]) -> list[str]:
+    """The jobs for which something waits, by the answers to `due_questions`."""
     return [follower.job for follower, [(is_due,)] in zip(FOLLOWERS, answers, strict=True) if is_due]

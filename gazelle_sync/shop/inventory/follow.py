@@ -97,6 +97,10 @@ def lines_question(rules: Sequence[Rule], invoices: Sequence[str] | None = None)
     }
 
 
+ALL_LINES = {"services": None, "first_day": None, "invoices": None}
+"""The parameters of the same statement for the lines that the rules of the database may concern, of all invoices."""
+
+
 def lines_in(rows: Iterable[tuple[Any, ...]]) -> list[Line]:
     """The lines."""
     return [Line(*row) for row in rows]
