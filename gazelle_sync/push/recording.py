@@ -66,6 +66,9 @@ class Recorder(Reader):
             work.compared = replace(work.compared, values=values, updated_at=before.updated_at)
             work.was_overtaken = work.needs_plan = True
         after = before.now(sent.after)
+        others = [name for name in self.pushable.attributes if name != operation.attribute]
+        if any(after.get(name) != before.get(name) for name in others):
+            work.needs_plan = True  # an edit since the reading, or a field that only the reading showed empty
         base = {**(work.row.base or {}), **work.changes.settles}
         stamp = (before if edited else work.current).updated_at  # the empty update moves it as well
         work.changes.settles |= written(base, stamp, after.updated_at)

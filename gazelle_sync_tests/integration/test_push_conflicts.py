@@ -200,3 +200,17 @@ def test_only_the_pianos_that_were_asked_for_go(office: Office) -> None:
     assert office.push(keys=[second]).sent == 1
     assert office.comments(first) == []
     assert office.row(first)["needs_sync"]
+
+
+def test_what_only_the_answer_of_another_write_shows_is_followed(office: Office) -> None:
+    piano = office.piano(tags=["GRAND"], notes="Clé")
+    office.pushed(piano, observations="Vu ici")
+    notes = office.record(piano)["notes"].replace("Vu ici", "Vu là-bas")
+    office.shop.admin.settings(clock_skew_s=60)
+    office.shop.admin.edit("pianos", piano, notes=notes)
+    office.shop.admin.fault("null_field", operation="PushRead", field="notes", times=0)
+    office.edit(piano, status="top")
+    office.push()
+    office.shop.admin.clear_faults()
+    office.settle(piano)
+    assert office.row(piano)["observations"] == "Vu là-bas"
