@@ -72,13 +72,12 @@ class Verification:
             sql.SQL(staged).format(staging=sql.Identifier(entity.staging_table)),
             {"ids": list(same), "bodies": array_of([version for version, _ in same.values()])},
         )
-        pages = _pages_of(entity, same)
-        rows = _of_tables(entity, pages, list(same)) if pages is not None else []
-        of_staging, *of_tables = together(connection, bodies, *rows)
+        rows = _rows_of(entity, same)
+        of_staging, *of_tables = together(connection, bodies, *(rows or ()))
         damaged = {external_id for external_id, is_damaged in of_staging if is_damaged}
         self.damaged += len(damaged)
         doubted = {external_id for rows in (of_staging, *of_tables) for external_id, *_ in rows}
-        if pages is None:
+        if rows is None:
             self.doubt(same)
         elif self.unverified is not None:
             self.unverified.difference_update(same)
@@ -86,12 +85,12 @@ class Verification:
         return damaged
 
 
-def _pages_of(entity: Entity, same: Mapping[str, tuple[Version, Any]]) -> dict[str, Columns] | None:
-    """The rows of the bodies, table by table; None where these are not alike, so that they are compared one by one."""
+def _rows_of(entity: Entity, same: Mapping[str, tuple[Version, Any]]) -> list[Question] | None:
+    """What compares the rows of the bodies; None where these are not alike, so that they are compared one by one."""
     if entity.read_page is None:
         return None
     try:
-        return entity.read_page([body for _, body in same.values()])
+        return _of_tables(entity, entity.read_page([body for _, body in same.values()]), list(same))
     except (Uneven, ReconcileError):
         return None
 
