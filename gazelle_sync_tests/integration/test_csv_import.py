@@ -17,6 +17,7 @@ from gazelle_sync.errors import DatabaseFull, GazelleSyncError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.shop.csv_import import chunks, files
 from gazelle_sync.shop.csv_import.outcomes import FileOutcome, Outcome
+from gazelle_sync.shop.csv_import.replay import replay_imports
 from gazelle_sync.shop.csv_import.report import render_html, render_text
 from gazelle_sync.shop.csv_import.session import (
     AnotherImportRunning,
@@ -254,6 +255,39 @@ def test_before_a_first_pull_gazelles_ids_are_taken_as_they_are(new_shop: Shop, 
     new_shop.sync()
     new_shop.assert_equals_api()
     assert {i: new_shop.row("gazelle_clients", i)["id"] for i in numbers} == numbers
+
+
+def test_a_replay_makes_again_what_was_imported_and_leaves_what_is_there(shop: Shop, tmp_path: Path) -> None:
+    for name, found in (("a", old.sqlite_set()), ("b", old.sqlserver_set())):
+        imported(shop, tmp_path / name, found)
+    changed = clients({"Id": 2, "CompanyName": "École du Sud"}, {"Id": 4, "CompanyName": "Quatre"})
+    imported(shop, tmp_path / "c", {"c.csv": changed})
+    shop.query("INSERT INTO vincent_dindy_piano_updates (gazelle_id) VALUES ('v4_pianos_1')")
+    before = everything(shop)
+    replay_imports(shop.settings)
+    assert everything(shop) == before
+    forget = {"id": 0, "synced_at": None}
+    wanted = {
+        name: [row | forget for row in shop.rows(name, "external_id LIKE 'v4_%'")]
+        for name in COUNTED
+        if name.startswith("gazelle")
+    }
+    for name in reversed(list(wanted)):
+        shop.query(f"DELETE FROM {name} WHERE external_id LIKE 'v4_%'")  # noqa: S608
+    replay_imports(shop.settings, ["pianos"])
+    assert shop.count("gazelle_pianos", "external_id LIKE 'v4_%'") == 0, "its client is not there"
+    replay_imports(shop.settings)
+    for name, rows in wanted.items():
+        assert [row | forget for row in shop.rows(name, "external_id LIKE 'v4_%'")] == rows, name
+    shop.assert_equals_api()
+
+
+def test_the_command_replay_makes_imported_records_again(person: Person, tmp_path: Path) -> None:
+    imported(person.shop, tmp_path / "a", {"c.csv": clients({"Id": 1, "CompanyName": "A"})})
+    person.shop.query("DELETE FROM gazelle_clients WHERE external_id LIKE 'v4_%'")
+    assert person.runs("replay").returncode == 0
+    assert person.shop.row("gazelle_clients", "v4_clients_1")["company_name"] == "A"
+    person.shop.assert_equals_api()
 
 
 def test_alerts_are_those_of_the_client_that_the_mapping_names(shop: Shop, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import cast
 
 import dagster as dg
@@ -28,6 +29,7 @@ from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.runtime.memory import limit_malloc_arenas, tune_gc
 from gazelle_sync.settings import Settings
+from gazelle_sync.shop.csv_import.replay import replay_imports
 from gazelle_sync.warehouse.lock import WAIT_S
 from gazelle_sync.warehouse.pool import borrow, keep_connections
 
@@ -261,6 +263,8 @@ class RunSession:
             only_pending = self._options.only_pending or (mode is not RunMode.replay and not is_past)
             self._applies_all = not only_pending
             choice = self._options.without_staging
+            if days is None and not only_pending:
+                self._stack.push(partial(_replay_imports, settings, self._expected()))
             return self._stack.enter_context(
                 Replay(
                     settings,
@@ -322,6 +326,16 @@ class RunSession:
             return None
         start, end = midnight(first) if first else FIRST, day_window(last)[1] if last else LAST
         return start, end
+
+
+def _replay_imports(settings: Settings, entities: list[str], kind: type[BaseException] | None, *_: object) -> None:
+    """What an older system's files brought is made again as well, when the replay has gone well."""
+    if kind is not None:
+        return
+    try:
+        replay_imports(settings, entities)
+    except GazelleSyncError as error:
+        log.get_logger("gazelle_sync.shop").warning("imported records could not be made again", reason=str(error))
 
 
 def _day(name: str, value: str | None) -> date | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from psycopg import sql
@@ -27,7 +28,7 @@ SETTLED = ("imported", "merged", "skipped")
 
 
 @dataclass(slots=True)
-class _Staged:
+class Staged:
     """A row on its way."""
 
     line: int
@@ -82,18 +83,18 @@ class Chunks:
         self._header = _unique(header)
         self._by_name = sorted(range(len(header)), key=lambda place: (told.columns[place], place))
 
-    def take(self, connection: Connection, rows: Sequence[Row], outcome: FileOutcome | None) -> None:
+    def take(self, connection: Connection, rows: Sequence[Any], outcome: FileOutcome | None) -> None:
         """Import rows.
 
         Args:
             connection: In a transaction.
-            rows: Of the file.
+            rows: Of the file, as `_staged` takes them.
             outcome: What becomes of them is added here; None: nobody asks.
 
         Raises:
             psycopg.Error: A row cannot be written. Nothing of the chunk may be committed then.
         """
-        staged: list[_Staged] = []
+        staged: list[Staged] = []
         self._new_ids: list[str] = []
         try:
             staged += map(self._staged, rows)
@@ -124,7 +125,7 @@ class Chunks:
         self._stage(connection, [one])
         outcome.add(one.line, "rejected", reason, None, one.raw.decode())
 
-    def _staged(self, row: Row) -> _Staged:
+    def _staged(self, row: Row) -> Staged:
         cells: dict[str, str] = {}
         if row.problem:
             content, raw = row.text, {"": row.text}
@@ -141,7 +142,7 @@ class Chunks:
         repetition = self._seen.hashes[row_hash]
         self._seen.hashes[row_hash] += 1
         problem = row.problem or self._doubled(row)
-        return _Staged(row.line, row_hash, repetition, msgspec.json.encode(raw), cells, problem)
+        return Staged(row.line, row_hash, repetition, msgspec.json.encode(raw), cells, problem)
 
     def _doubled(self, row: Row) -> str:
         """Why a row cannot be read though its fields could: a column that is missing, or there twice."""
@@ -153,7 +154,7 @@ class Chunks:
                 return gettext("the column {column} is there twice and says two things", column=name)
         return ""
 
-    def _find_known(self, connection: Connection, staged: Sequence[_Staged]) -> None:
+    def _find_known(self, connection: Connection, staged: Sequence[Staged]) -> None:
         """Settle the rows that an earlier import has settled, and whose records are still here."""
         kind = self._told.kind
         parameters = {"source": kind.source, "entity": kind.entity, "hashes": [one.row_hash for one in staged]}
@@ -193,7 +194,7 @@ class Chunks:
             found |= {external_id for (external_id,) in connection.execute(query, [list(ids)])}
         return found
 
-    def _read(self, one: _Staged) -> None:
+    def _read(self, one: Staged) -> None:
         if one.problem:
             one.decision = rejected(one.problem)
             return
@@ -221,17 +222,17 @@ class Chunks:
             one.decision = rejected(gettext("its id is that of another row: {first}", first=first))
             one.record = None
 
-    def _place(self, one: _Staged) -> str:
+    def _place(self, one: Staged) -> str:
         return f"{self._file}:{one.line}"
 
-    def _first_use(self, old_id: str, one: _Staged) -> str:
+    def _first_use(self, old_id: str, one: Staged) -> str:
         """Where an id was used first."""
         if old_id not in self._seen.ids:
             self._seen.ids[old_id] = self._place(one)
             self._new_ids.append(old_id)
         return self._seen.ids[old_id]
 
-    def _stage(self, connection: Connection, staged: Sequence[_Staged]) -> None:
+    def _stage(self, connection: Connection, staged: Sequence[Staged]) -> None:
         if not staged:
             return
         kind = self._told.kind
