@@ -238,7 +238,7 @@ def _deleted(*, while_pushing: bool) -> Strike:
             context.shop.admin.delete("pianos", piano)
 
         if not while_pushing:
-            context.held = True
+            context.held = context.editor.rows()[piano]["needs_sync"]  # not by the status that the row has already
             delete()
             context.push()
             return
