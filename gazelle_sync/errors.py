@@ -88,6 +88,12 @@ class SettingsError(GazelleSyncError):
     cause = "settings"
 
 
+class CommandRefused(GazelleSyncError):
+    """A person asked a command for something that makes no sense; nothing was changed."""
+
+    cause = "command"
+
+
 class CredentialsUnusable(SettingsError):
     """There are no credentials for Gazelle, or the token file cannot be read or rewritten."""
 

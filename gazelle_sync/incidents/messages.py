@@ -68,6 +68,7 @@ CAUSES = {
         "Gazelle answers with errors. Each run tries again; the messages are on the run's page."
     ),
     "unreadable": Message("Gazelle's answer cannot be read (a proxy's page, or cut short). Each run tries again."),
+    "command": Message("A command was asked for something that makes no sense. What it printed says why."),
     "settings": Message("A variable is missing or not valid. `gazelle-sync doctor` shows which."),
     "fault": Message(
         "gazelle_sync failed on something that it does not expect. What was done is kept; the log file says "

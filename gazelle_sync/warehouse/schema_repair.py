@@ -63,8 +63,11 @@ TRIGGERS = [
     ("gazelle_merge_product", "shop_products"),
 ]
 """Name and table of those that keep counts, what is to be read, the state of what is pushed, stock and alerts."""
-STOCK = ("inventory_stock", "inventory_movements", "consumption_rules")
-"""Tables with a foreign key to shop_products."""
+PRODUCT_KEYS = (
+    *((name, "shop_product_id") for name in ("inventory_stock", "inventory_movements", "consumption_rules")),
+    ("shop_products", "merged_into"),
+)
+"""Table and column of the foreign keys to shop_products."""
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 KINDS = {
     "the trigger ": Message("the trigger {name}"),
@@ -118,7 +121,7 @@ def missing_objects(connection: Connection) -> list[str]:
     """
     wanted = [*STAGING, *PRODUCTION, *CONTROL_TABLES, *VIEWS]
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
-    keys += [(name, "shop_product_id", "shop_products") for name in STOCK]
+    keys += [(name, column, "shop_products") for name, column in PRODUCT_KEYS]
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
     names, relations = (list(part) for part in zip(*TRIGGERS, strict=True))
@@ -170,7 +173,7 @@ def validate_keys(connection: Connection) -> None:
     """
     connection.commit()
     for table, name in connection.execute(
-        statement("warehouse/unvalidated_keys"), {"tables": [*PRODUCTION, *STOCK]}
+        statement("warehouse/unvalidated_keys"), {"tables": [*PRODUCTION, *dict(PRODUCT_KEYS)]}
     ).fetchall():
         query = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name))
         try:

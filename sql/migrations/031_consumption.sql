@@ -1,7 +1,20 @@
 -- What invoices consume of the stock (029_import_and_stock.sql), and one product that turns out to be another.
 
 ALTER TABLE public.consumption_rules ADD COLUMN IF NOT EXISTS valid_until date;
-ALTER TABLE public.shop_products ADD COLUMN IF NOT EXISTS merged_into bigint REFERENCES public.shop_products (id);
+ALTER TABLE public.shop_products ADD COLUMN IF NOT EXISTS merged_into bigint;
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_constraint
+        WHERE contype = 'f'
+            AND conrelid = 'public.shop_products'::regclass
+            AND confrelid = 'public.shop_products'::regclass
+    ) THEN
+        ALTER TABLE public.shop_products ADD FOREIGN KEY (merged_into) REFERENCES public.shop_products (id) NOT VALID;
+    END IF;
+END
+$$;
 CREATE INDEX IF NOT EXISTS shop_products_merged_into ON public.shop_products (merged_into) WHERE merged_into IS NOT NULL;
 COMMENT ON COLUMN public.consumption_rules.valid_until IS
     'Last day in Montreal: a rule that is removed gives back what it took, one that has ended does not. NULL: no end.';

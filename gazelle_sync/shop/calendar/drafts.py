@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import CommandRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.shop.calendar.checks import Facts, Piano, Problem, problems_of
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -25,7 +25,7 @@ FACTS: Question = (statement("calendar/drafts_facts"), None)
 CONFLICTS: Question = (statement("calendar/drafts_conflicts"), None)
 
 
-class DraftRefused(GazelleSyncError):
+class DraftRefused(CommandRefused):
     """A change of a visit that makes no sense: it is of a draft or an event that is not there."""
 
 

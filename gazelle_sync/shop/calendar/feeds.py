@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import CommandRefused, GazelleSyncError
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
@@ -31,7 +31,7 @@ TYPE = "text/calendar; charset=utf-8"
 log = get_logger("gazelle_sync.calendar")
 
 
-class NoSuchTechnician(GazelleSyncError):
+class NoSuchTechnician(CommandRefused):
     """Nobody at Gazelle has this id."""
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import CommandRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import FIRST, LAST, MONTREAL, clock_changes, wall_clock
 
 WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.0+)?(Z|[+-]\d{2}:?\d{2})?")
 
 
-class NoSuchTime(GazelleSyncError):
+class NoSuchTime(CommandRefused):
     """A time that is none, or that Montreal's clock did not show on that day."""
 
 
-class TimeIsTwice(GazelleSyncError):
+class TimeIsTwice(CommandRefused):
     """A time that Montreal's clock shows twice on that day.
 
     Attributes:

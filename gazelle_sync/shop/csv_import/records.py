@@ -44,6 +44,8 @@ ALERT_KINDS: Final = {
 class Skipped(GazelleSyncError):
     """A row that is left out by choice; the message says by which."""
 
+    cause = "unreadable"
+
 
 @dataclass(slots=True)
 class Record:

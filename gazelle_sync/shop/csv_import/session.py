@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.errors import DatabaseError, GazelleSyncError, first_line
+from gazelle_sync.errors import CommandRefused, DatabaseError, GazelleSyncError, first_line
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.runtime.logs import get_logger
@@ -46,10 +46,8 @@ class AnotherImportRunning(GazelleSyncError):
     cause = "another_run"
 
 
-class NothingToImport(GazelleSyncError):
+class NothingToImport(CommandRefused):
     """The folder is not there, or holds no file of a known kind."""
-
-    cause = "settings"
 
 
 class ImportLock(PullLock):
