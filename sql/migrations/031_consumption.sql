@@ -1,7 +1,8 @@
 -- What invoices consume of the stock (029_import_and_stock.sql), and one product that turns out to be another.
 
 ALTER TABLE public.consumption_rules ADD COLUMN IF NOT EXISTS valid_until date;
-ALTER TABLE public.shop_products ADD COLUMN IF NOT EXISTS merged_into bigint;
+ALTER TABLE public.shop_products ADD COLUMN IF NOT EXISTS merged_into bigint REFERENCES public.shop_products (id);
+-- Dropped later, the key is not brought back by the line above, since the column is there.
 DO $$
 BEGIN
     IF NOT EXISTS (
