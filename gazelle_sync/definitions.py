@@ -13,6 +13,7 @@ from gazelle_sync.defs.push.assets import edits_assets, push_checks
 from gazelle_sync.defs.push.jobs import push_job
 from gazelle_sync.defs.push.sensors import push_every_hour, push_when_edited
 from gazelle_sync.defs.retention import prune_job, prune_schedule
+from gazelle_sync.defs.shop.calendar import calendar_assets, calendar_checks, calendar_job, daily_lists
 from gazelle_sync.defs.shop.csv_import import import_job
 from gazelle_sync.defs.shop.following import follows_the_pull
 from gazelle_sync.defs.shop.inventory import inventory_assets, inventory_checks, inventory_job
@@ -45,18 +46,19 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *control_tables(),
             edits_assets(),
             inventory_assets(),
+            calendar_assets(),
         ]
     tags: dict[str, str] = {}
     if environment_is_sandbox():
         tags = {SOURCE_TAG: SANDBOX.upper()}
         assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
     sync_jobs = jobs(tags)
-    shop_jobs = [inventory_job(tags)]
+    shop_jobs = [inventory_job(tags), calendar_job(tags)]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[table_checks(), push_checks(), inventory_checks()],
+        asset_checks=[table_checks(), push_checks(), inventory_checks(), calendar_checks()],
         jobs=[*sync_jobs, push_job(tags), *shop_jobs, import_job(), prune_job()],
-        schedules=[*schedules(), push_every_hour, prune_schedule()],
+        schedules=[*schedules(), push_every_hour, daily_lists, prune_schedule()],
         sensors=[push_when_edited, follows_the_pull(shop_jobs), again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
         # A run must be one process. UI launches and backfills run the implicit asset job, which ignores a job's own

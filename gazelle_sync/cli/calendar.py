@@ -245,6 +245,35 @@ def serve(port: int) -> None:
         join_until_stopped(thread)
 
 
+@calendar.command()
+@click.option("--technician", metavar="ID", required=True, help="The user's id at Gazelle.")
+@click.option("--address", metavar="URL", help="An Apprise address: mailto, ntfy, Slack, …; unset: what is known goes.")
+@click.option("--language", type=click.Choice(["en", "fr"]), default="fr", show_default=True, help="Of the notices.")
+def contact(technician: str, address: str | None, language: str) -> None:
+    """Say where a technician gets notices of visits."""
+    from gazelle_sync.shop.calendar.telling import forget_contact, set_contact
+
+    with _opened(as_json=False) as (connection, say):
+        if address is None:
+            forget_contact(connection, technician)
+            click.echo(say("{id} gets no notices.", id=technician))
+        else:
+            set_contact(connection, technician, address, language)
+            click.echo(say("{id} gets notices there.", id=technician))
+
+
+@calendar.command()
+@click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="Of the last so many days.")
+@as_json_option
+def notices(days: int, as_json: bool) -> None:
+    """What technicians were told, and what was not sent, and why."""
+    from gazelle_sync.shop.calendar.telling import read_notices, render_notices
+
+    with _opened(as_json) as (connection, say):
+        found = read_notices(connection, datetime.now(UTC) - timedelta(days=days))
+        click.echo(json.dumps(found, indent=2) if as_json else render_notices(say, found))
+
+
 @contextmanager
 def _opened(as_json: bool) -> Iterator[tuple[Connection, Translator]]:
     """A connection to the shop's database, which is up to date, and the shop's language."""

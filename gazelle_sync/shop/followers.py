@@ -26,7 +26,10 @@ class Follower:
     due: str
 
 
-FOLLOWERS = (Follower("follow_invoices", "inventory/due"),)
+FOLLOWERS = (
+    Follower("follow_invoices", "inventory/due"),
+    Follower("tell_technicians_of_visits", "calendar/notices_due"),
+)
 """In the order in which they run."""
 
 

@@ -14,6 +14,7 @@ import pytest
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.push.assets import LOG
 from gazelle_sync.defs.push.jobs import PUSH_JOB
+from gazelle_sync.defs.shop.calendar import AGENDA, NOTICES
 from gazelle_sync.defs.shop.inventory import MOVEMENTS, STOCK
 from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
@@ -26,7 +27,7 @@ from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_
 from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
 
 EDITED = {*(pushable.table for pushable in PUSHABLES), LOG}
-OF_THE_SHOP = {MOVEMENTS, STOCK}
+OF_THE_SHOP = {MOVEMENTS, STOCK, NOTICES, AGENDA}
 """What the shop's own work makes, which has no days."""
 CONTROL_TABLES = {"external_id_mapping", "sync_logs", "gazelle_api"}
 """What no asset of ours makes: checks are shown there."""

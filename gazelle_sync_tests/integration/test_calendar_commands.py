@@ -169,3 +169,33 @@ def test_a_visit_of_a_technician_alone_needs_no_confirmation() -> None:
     at = instant_of("2026-12-01 07:00")
     who, what = ("evt_1", ANNE, "Anne", None), ("Congé", "PERSONAL", "ACTIVE")
     assert not Entry(*who, *what, at.date(), None, at, 60, False, None, None, None).needs_confirmation
+
+
+def test_a_technicians_address_is_set_and_taken_away_and_notices_are_listed(diary: Diary, run: Run) -> None:
+    address = "mailto://anne:secret@example.com"
+    ran = run("contact", "--technician", f" {ANNE}", "--address", address)
+    assert (ran.exit_code, "secret" in ran.output) == (0, False)
+    assert diary.query("SELECT technician_external_id, address, language FROM technician_contacts") == [
+        (ANNE, address, "fr")
+    ]
+    assert run("notices").stdout == "Nobody was told anything.\n"
+    diary.insert(
+        "notices", kind="new", appointment_external_id="evt_1", technician_external_id=ANNE, montreal_day=TOMORROW,
+        status="suppressed", reason="own", due_at=datetime.now(UTC),
+    )  # fmt: skip
+    assert run("notices").stdout == f"{TOMORROW}  Anne  new  evt_1  suppressed own\n"
+    (found,) = json.loads(run("notices", "--json").stdout)
+    assert (found["external_id"], found["status"], found["sent_at"]) == ("evt_1", "suppressed", None)
+    assert run("contact", "--technician", ANNE).exit_code == 0
+    assert diary.query("SELECT FROM technician_contacts") == []
+
+
+def test_a_calendar_is_written_to_a_file_and_a_feed_is_made_and_ended(diary: Diary, run: Run, tmp_path: Path) -> None:
+    event = diary.event(f"{TOMORROW} 09:00")
+    assert run("export", "--technician", ANNE, "--out", str(tmp_path / "anne.ics")).exit_code == 0
+    assert f"UID:{event}@gazelle-sync\r\n".encode() in (tmp_path / "anne.ics").read_bytes()
+    path = run("feed", "--technician", ANNE).stdout.strip()
+    assert path.startswith("/")
+    assert path.endswith(".ics")
+    assert run("feed", "--technician", ANNE, "--revoke").stdout == "1 feed ended.\n"
+    assert run("export", "--technician", "usr_nobody", "--out", str(tmp_path / "x.ics")).exit_code == 1

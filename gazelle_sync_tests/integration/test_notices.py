@@ -12,7 +12,7 @@ import pytest
 from gazelle_sync.shop.calendar.telling import NotDelivered, Told, make_notices, send_notices, tell
 from gazelle_sync.shop.calendar.wall_clock import instant_of
 from gazelle_sync.warehouse.connect import connect, statement
-from gazelle_sync_tests.support.diary import ANNE, BEN, Diary
+from gazelle_sync_tests.support.diary import ANNE, BEN, UNSEEN, Diary
 
 MINUTE = timedelta(minutes=1)
 
@@ -39,8 +39,8 @@ class Office:
         self.box.append((address, title, text))
 
     def scan(self) -> None:
-        """A complete scan ends now: all rows are as it found them."""
-        self.diary.query("UPDATE gazelle_appointments SET synced_at = %s", self.now)
+        """A complete scan ends now, and has written what had changed."""
+        self.diary.query("UPDATE gazelle_appointments SET synced_at = %s WHERE synced_at = %s", self.now, UNSEEN)
         self.diary.query(
             "INSERT INTO system_settings VALUES ('last_sync_date.appointments', %s, %s) ON CONFLICT (key) DO UPDATE "
             "SET value = excluded.value, updated_at = excluded.updated_at",

@@ -15,6 +15,8 @@ from gazelle_sync.warehouse.connect import Connection, connect
 
 ANNE, BEN = "usr_anne", "usr_ben"
 SCHOOL, HALL = "cli_school", "cli_hall"
+UNSEEN = instant_of("2100-01-01 00:00")
+"""When a row was written that no scan has brought yet."""
 NOW = instant_of("2027-03-01 08:00")
 """When the tests of the calendar play."""
 
@@ -53,12 +55,14 @@ class Diary:
             "start_at": start if isinstance(start, datetime) else instant_of(start),
             "technician_external_id": technician, "client_external_id": SCHOOL, "duration_minutes": 60,
             "event_type": "APPOINTMENT", "status": "ACTIVE", "is_all_day": False, "title": f"Visite {self.made}",
+            "synced_at": UNSEEN,
         } | values  # fmt: skip
         self.insert("gazelle_appointments", **given)
         return str(given["external_id"])
 
     def change(self, event: str, **values: Any) -> None:
-        """Change an event, as a pull would."""
+        """Change an event at Gazelle."""
+        values = {"synced_at": UNSEEN} | values
         sets = ", ".join(f"{name} = %s" for name in values)
         self.query(f"UPDATE gazelle_appointments SET {sets} WHERE external_id = %s", *values.values(), event)  # noqa: S608
 

@@ -11,15 +11,14 @@ import pytest
 
 from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.shop.calendar.notices import (
+    BUFFER,
     LISTS,
     Notice,
     View,
-    is_due,
     is_near,
     is_night,
     list_day,
     list_is_due,
-    look,
     notice_of,
 )
 from gazelle_sync.shop.calendar.wall_clock import instant_of
@@ -36,48 +35,50 @@ class Play:
     Attributes:
         now: The clock.
         visits: Visit → its technician and start; None: cancelled.
-        views: What each technician knows.
+        found: Visit → what the last scan found, and since when that is so.
+        known: What each technician knows.
         told: Every notice, and when.
         lists: Every daily list, and when.
     """
 
     now: datetime
     visits: dict[str, tuple[str, datetime] | None] = field(default_factory=dict)
-    views: dict[tuple[str, str], View] = field(default_factory=dict)
+    found: dict[str, tuple[tuple[str, datetime] | None, datetime]] = field(default_factory=dict)
+    known: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     told: list[tuple[datetime, Notice]] = field(default_factory=list)
     lists: list[tuple[datetime, str, date]] = field(default_factory=list)
     made: dict[str, date] = field(default_factory=dict)
 
     def begin(self) -> None:
         """The first complete scan."""
-        for visit, made in self.visits.items():
-            if made is not None:
-                who, start = made
-                self.views[visit, who] = View(visit, who, start, start)
+        self.scan()
+        self.known = {(visit, made[0]): made[1] for visit, made in self.visits.items() if made is not None}
         self.made = {kind: list_day(kind, self.now) for kind in LISTS}
 
     def scan(self) -> None:
-        """A complete scan."""
+        """A complete scan writes what has changed."""
         for visit, made in self.visits.items():
-            for who in TECHNICIANS:
-                start = made[1] if made is not None and made[0] == who else None
-                view = self.views.get((visit, who), View(visit, who))
-                self.views[visit, who] = look(view, start, self.now)
+            if visit not in self.found or self.found[visit][0] != made:
+                self.found[visit] = (made, self.now)
 
     def tell(self) -> None:
         """What a run does."""
-        due = [view for view in self.views.values() if is_due(view, self.now)]
-        for view in due:
-            others = any(
-                one.visit == view.visit and one.technician != view.technician and one.told is not None
-                for one in self.views.values()
-            )
-            is_alive = self.visits[view.visit] is not None
+        if is_night(self.now):
+            return
+        views = []
+        for visit, (made, since) in self.found.items():
+            for who in TECHNICIANS:
+                start, told = made[1] if made and made[0] == who else None, self.known.get((visit, who))
+                if start != told and since + BUFFER <= self.now:
+                    views.append(View(visit, who, told, start))
+        for view in views:
+            others = any(self.known.get((view.visit, who)) for who in TECHNICIANS if who != view.technician)
+            is_alive = self.found[view.visit][0] is not None
             notice = notice_of(view, view.told, self.now, is_alive=is_alive, others_had=others, author=None)
             if notice is not None:
                 self.told.append((self.now, notice))
-        for view in due:
-            self.views[view.visit, view.technician] = replace(view, told=view.found, since=None)
+        for view in views:
+            self.known[view.visit, view.technician] = view.found
         for kind in LISTS:
             if list_is_due(kind, self.made[kind], self.now, self.now):
                 self.made[kind] = list_day(kind, self.now)
@@ -123,7 +124,7 @@ def story(request: pytest.FixtureRequest) -> Story:
     play = Play(middle - timedelta(days=10, hours=4))
     play.visits = {f"evt_{n}": (draw.choice(TECHNICIANS), some_start(draw, play.now)) for n in range(VISITS)}
     play.begin()
-    first = {pair: view.told for pair, view in play.views.items() if view.told}
+    first = {pair: start for pair, start in play.known.items() if start}
     stops = middle + timedelta(days=-4, hours=3), middle + timedelta(days=4)
     story = Story(play, first, [(stops[0], stops[0] + timedelta(hours=7)), (stops[1], stops[1] + timedelta(days=3))])
     for _ in range(21 * 24 * 60):
@@ -155,15 +156,15 @@ def test_each_notice_is_a_step_from_what_the_technician_knew(story: Story) -> No
 
 
 def test_in_the_end_everybody_knows_what_is_so(story: Story) -> None:
-    play = replace(story.play, views=dict(story.play.views), told=[], lists=[], made=dict(story.play.made))
+    then = story.play
+    play = replace(then, found=dict(then.found), known=dict(then.known), told=[], lists=[], made=dict(then.made))
     play.now = instant_of(f"{montreal_day(play.now) + timedelta(days=1)} 12:00")
     play.scan()
     play.now += timedelta(minutes=6)
     play.tell()
     for visit, made in play.visits.items():
         for who in TECHNICIANS:
-            view = play.views.get((visit, who), View(visit, who))
-            assert view.told == (made[1] if made and made[0] == who else None)
+            assert play.known.get((visit, who)) == (made[1] if made and made[0] == who else None)
 
 
 def test_each_list_of_each_day_is_made_once_at_its_hour_or_late(story: Story) -> None:

@@ -225,15 +225,10 @@ CREATE TABLE IF NOT EXISTS public.notice_views (
     appointment_external_id text NOT NULL,
     technician_external_id text NOT NULL,
     told_at timestamptz,
-    found_at timestamptz,
-    since timestamptz,
     PRIMARY KEY (appointment_external_id, technician_external_id)
 );
-COMMENT ON TABLE public.notice_views IS 'The start of each visit as its technician knows it, and as it was last found.';
+COMMENT ON TABLE public.notice_views IS 'The start of each visit as its technician knows it.';
 COMMENT ON COLUMN public.notice_views.told_at IS 'The start that the technician knows; NULL: the visit is not theirs.';
-COMMENT ON COLUMN public.notice_views.found_at IS 'The start that was found last; NULL: the visit is not theirs any more.';
-COMMENT ON COLUMN public.notice_views.since IS
-    'When that was found, while it differs from what the technician knows; NULL: it does not.';
 
 -- What a technician's .ics file said of each event, so that a change of it counts, and an event that is theirs no more
 -- is cancelled there.

@@ -1,14 +1,14 @@
 """What technicians are told of their visits, when, and why not. Pure: the clock is an argument.
 
-What a technician knows of a visit is its start, or that it is not theirs. What was found in the last complete scan and
-differs from that for five minutes is a notice, unless it is night; so moves that are undone at once, or before morning,
-tell nobody.
+What a technician knows of a visit is its start, or that it is not theirs. What the last complete scan found, and has
+differed from that for five minutes, is a notice, unless it is night; so moves that are undone at once, or before
+morning, tell nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -46,15 +46,13 @@ class View:
         visit: The event's id at Gazelle.
         technician: The user's id.
         told: The start that the technician knows, aware UTC; None: the visit is not theirs.
-        found: The start that was found last; None: it is not theirs any more.
-        since: When that was found, where it differs from what they know.
+        found: The start that was found; None: it is not theirs any more.
     """
 
     visit: str
     technician: str
     told: datetime | None = None
     found: datetime | None = None
-    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -84,26 +82,6 @@ def is_night(now: datetime) -> bool:
     return wall >= EVENING or wall < MORNING
 
 
-def look(view: View, start: datetime | None, now: datetime) -> View:
-    """A view after a complete scan.
-
-    Args:
-        view: Before it.
-        start: The visit's start where it is this technician's; None: it is not.
-        now: Aware.
-    """
-    if start == view.told:
-        return replace(view, found=start, since=None)
-    if start == view.found and view.since is not None:
-        return view
-    return replace(view, found=start, since=now)
-
-
-def is_due(view: View, now: datetime) -> bool:
-    """Whether what was found is told now."""
-    return view.since is not None and view.since + BUFFER <= now and not is_night(now)
-
-
 def is_near(start: datetime | None, now: datetime) -> bool:
     """Whether a visit at that time is anybody's concern now: from today on, within 7 days."""
     return start is not None and montreal_day(start) >= montreal_day(now) and start < now + AHEAD
@@ -115,7 +93,7 @@ def notice_of(
     """What to tell of a view that is due; None: nothing.
 
     Args:
-        view: What was found counts as known from now on.
+        view: What was found, which counts as known from now on.
         before: What the technician was really told, which is less than `told` where a notice was never sent.
         now: Aware.
         is_alive: Whether the visit still takes place, whoever makes it.

@@ -15,18 +15,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from gazelle_sync.i18n.translator import translator
+from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.montreal import MONTREAL, montreal_day, parse_instant
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.shop.calendar.notices import (
+    BUFFER,
     LISTS,
     Notice,
     View,
-    is_due,
     is_night,
     list_day,
     list_is_due,
-    look,
     message_of,
     notice_of,
 )
@@ -112,8 +111,10 @@ def make_notices(connection: Connection, now: datetime) -> int:
         if SINCE not in state.settings:
             _begin(connection, now)
             return 0
+        if is_night(now):
+            return 0
         connection.execute(statement("calendar/notice_views_prune"), {"now": now})
-        bounds = {"now": now, "scanned": state.scanned}
+        bounds = {"now": now, "scanned": state.scanned, "settled": now - BUFFER}
         found = connection.execute(statement("calendar/notice_views"), bounds).fetchall()
         made = _changes(connection, found, now) if found else 0
         _lists(connection, state, state.began, now)
@@ -138,36 +139,29 @@ def _setting(values: Mapping[str, str]) -> Question:
 
 
 def _changes(connection: Connection, rows: Rows, now: datetime) -> int:
-    looked = [(look(View(*row[:5]), row[5], now), row) for row in rows]
-    due = [(view, row) for view, row in looked if is_due(view, now)]
+    """Make the notices of what is not as technicians know it."""
+    differing = [(View(*row[:4]), row[4:]) for row in rows]
+    visits, technicians = [view.visit for view, _ in differing], [view.technician for view, _ in differing]
+    pairs = {"visits": visits, "technicians": technicians}
+    unsent = connection.execute(statement("calendar/notice_unsent"), pairs).fetchall()
+    befores: dict[tuple[str, str], datetime | None] = {}
+    for _, visit, technician, before in unsent:
+        befores.setdefault((visit, technician), parse_instant(before))
     notices: list[Notice] = []
-    if due:
-        pairs = {"visits": [view.visit for view, _ in due], "technicians": [view.technician for view, _ in due]}
-        unsent = connection.execute(statement("calendar/notice_unsent"), pairs).fetchall()
-        befores: dict[tuple[str, str], datetime | None] = {}
-        for _, visit, technician, before in unsent:
-            befores.setdefault((visit, technician), parse_instant(before))
-        for view, (*_, is_alive, others_had, author, details) in due:
-            before = befores.get((view.visit, view.technician), view.told)
-            notice = notice_of(view, before, now, is_alive=is_alive, others_had=others_had, author=author)
-            if notice is not None:
-                notices.append(replace(notice, details={**details, **notice.details}))
-        if unsent:
-            ids = {"ids": [id_ for id_, *_ in unsent], "now": now}
-            connection.execute(statement("calendar/notice_supersede"), ids)
-    views = [replace(view, told=view.found, since=None) if is_due(view, now) else view for view, _ in looked]
-    together(connection, _views_written(views), *([_inserted(notices, now)] if notices else []))
+    for view, (is_alive, others_had, author, details) in differing:
+        before = befores.get((view.visit, view.technician), view.told)
+        notice = notice_of(view, before, now, is_alive=is_alive, others_had=others_had, author=author)
+        if notice is not None:
+            notices.append(replace(notice, details={**details, **notice.details}))
+    known = pairs | {"told": [view.found for view, _ in differing]}
+    superseded = {"ids": [id_ for id_, *_ in unsent], "now": now}
+    together(
+        connection,
+        (statement("calendar/notice_supersede"), superseded),
+        (statement("calendar/notice_views_write"), known),
+        _inserted(notices, now),
+    )
     return len(notices)
-
-
-def _views_written(views: Sequence[View]) -> Question:
-    return statement("calendar/notice_views_write"), {
-        "visits": [view.visit for view in views],
-        "technicians": [view.technician for view in views],
-        "told": [view.told for view in views],
-        "found": [view.found for view in views],
-        "since": [view.since for view in views],
-    }
 
 
 def _inserted(notices: Sequence[Notice], now: datetime) -> Question:
@@ -241,3 +235,49 @@ def _deliver(rows: Rows, deliver: Deliver) -> tuple[str, str | None]:
         log.warning("a notice was not delivered", technician=technician, kind=kind, reason=str(error))
         return ("failed", "unanswered") if error.may_have_arrived else ("due", str(error)[:200])
     return "sent", None
+
+
+def set_contact(connection: Connection, technician: str, address: str, language: str) -> None:
+    """Say where a technician gets notices.
+
+    Args:
+        connection: Of `borrow`.
+        technician: The user's id at Gazelle.
+        address: An Apprise address.
+        language: `en` or `fr`.
+    """
+    values = {"technician": technician, "address": address, "language": language}
+    connection.execute(statement("calendar/contact_write"), values)
+
+
+def forget_contact(connection: Connection, technician: str) -> None:
+    """A technician gets no notices any more."""
+    query = "DELETE FROM technician_contacts WHERE technician_external_id = gazelle.bare_id(%s)"
+    connection.execute(query, [technician])
+
+
+def read_notices(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """The notices that were made since then, the newest first, as a program reads them.
+
+    Args:
+        connection: Of `borrow`.
+        since: Aware.
+    """
+    names = ("id", "kind", "external_id", "technician", "day", "status", "reason", "due_at", "sent_at")
+    found = []
+    for row in connection.execute(statement("calendar/notices_read"), {"since": since}):
+        values = dict(zip(names, row, strict=True))
+        dates = {name: values[name] and values[name].isoformat() for name in ("day", "due_at", "sent_at")}
+        found.append(values | dates)
+    return found
+
+
+def render_notices(say: Translator, notices: Sequence[Mapping[str, Any]]) -> str:
+    """Notices for a terminal."""
+    if not notices:
+        return say("Nobody was told anything.")
+    return "\n".join(
+        f"{one['day']}  {one['technician']}  {one['kind']}  {one['external_id']}  "
+        + " ".join(str(one[name]) for name in ("status", "reason") if one[name])
+        for one in notices
+    )

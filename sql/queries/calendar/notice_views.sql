@@ -1,5 +1,5 @@
--- Visits of technicians that differ from what was known, or whose difference waits. Rows that were written after the last
--- complete scan are left out; so is a visit of which production holds no row, since nobody said that it is gone.
+-- Visits of technicians that are not as those know them, and have not changed for some minutes. Rows that were written
+-- after the last complete scan are left out; so is a visit of which production holds no row: nobody said that it is gone.
 WITH visits AS (
     SELECT a.external_id, a.technician_external_id AS technician, a.start_at
     FROM gazelle_appointments AS a
@@ -8,10 +8,10 @@ WITH visits AS (
         AND a.status IS DISTINCT FROM 'CANCELED'
         AND a.technician_external_id IS NOT NULL
         AND a.start_at > %(now)s::timestamptz - interval '1 day'
-        AND a.synced_at <= %(scanned)s::timestamptz
+        AND a.synced_at <= least(%(scanned)s::timestamptz, %(settled)s::timestamptz)
 )
 SELECT
-    pair.visit, pair.technician, pair.told_at, pair.found_at, pair.since, pair.start_at,
+    pair.visit, pair.technician, pair.told_at, pair.start_at,
     a.deleted_at IS NULL AND a.status IS DISTINCT FROM 'CANCELED' AND a.event_type = 'APPOINTMENT' AS is_alive,
     EXISTS (
         SELECT
@@ -32,10 +32,10 @@ FROM (
     SELECT
         coalesce(n.appointment_external_id, v.external_id) AS visit,
         coalesce(n.technician_external_id, v.technician) AS technician,
-        n.told_at, n.found_at, n.since, v.start_at
+        n.told_at, v.start_at
     FROM notice_views AS n
     FULL JOIN visits AS v ON v.external_id = n.appointment_external_id AND v.technician = n.technician_external_id
-    WHERE n.since IS NOT NULL OR n.found_at IS DISTINCT FROM v.start_at
+    WHERE n.told_at IS DISTINCT FROM v.start_at
 ) AS pair
 INNER JOIN gazelle_appointments AS a ON a.external_id = pair.visit
 LEFT JOIN gazelle_clients AS c ON c.external_id = a.client_external_id
@@ -53,5 +53,5 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS entry ON true
 LEFT JOIN gazelle_users AS w ON w.external_id = entry.author
-WHERE a.synced_at <= %(scanned)s::timestamptz
+WHERE a.synced_at <= least(%(scanned)s::timestamptz, %(settled)s::timestamptz)
 ORDER BY pair.visit, pair.technician

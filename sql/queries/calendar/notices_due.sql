@@ -1,5 +1,5 @@
--- Whether there is anything to tell technicians now: the first complete scan, a difference in the last one, something
--- that waited long enough, a daily list, a notice that was not sent. Nothing is due at night.
+-- Whether there is anything to tell technicians now: the first complete scan, a visit that has not been as its technician
+-- knows it for five minutes, a notice that was not sent, a daily list. Nothing is due at night.
 WITH clock AS (
     SELECT now() AS now, now() AT TIME ZONE 'America/Toronto' AS wall
 ),
@@ -20,24 +20,23 @@ visits AS (
         AND a.status IS DISTINCT FROM 'CANCELED'
         AND a.technician_external_id IS NOT NULL
         AND a.start_at > clock.now - interval '1 day'
-        AND a.synced_at <= scan.scanned
+        AND a.synced_at <= least(scan.scanned, clock.now - interval '5 minutes')
 )
 SELECT CASE
     WHEN NOT EXISTS (SELECT FROM scan) THEN false
     WHEN NOT EXISTS (SELECT FROM system_settings WHERE key = 'calendar.notices.since') THEN true
-    WHEN EXISTS (
+    WHEN (SELECT wall::time >= '21:00' OR wall::time < '07:05' FROM clock) THEN false
+    ELSE EXISTS (
         SELECT
         FROM notice_views AS n
         FULL JOIN visits AS v ON v.external_id = n.appointment_external_id AND v.technician = n.technician_external_id
         INNER JOIN gazelle_appointments AS a ON a.external_id = coalesce(n.appointment_external_id, v.external_id)
         CROSS JOIN scan
         CROSS JOIN clock
-        WHERE n.found_at IS DISTINCT FROM v.start_at
-            AND a.synced_at <= scan.scanned
-            AND coalesce(greatest(n.told_at, n.found_at, v.start_at), '-infinity') > clock.now - interval '1 day'
-    ) THEN true
-    WHEN (SELECT wall::time >= '21:00' OR wall::time < '07:05' FROM clock) THEN false
-    ELSE EXISTS (SELECT FROM notice_views CROSS JOIN clock WHERE since <= clock.now - interval '5 minutes')
+        WHERE n.told_at IS DISTINCT FROM v.start_at
+            AND a.synced_at <= least(scan.scanned, clock.now - interval '5 minutes')
+            AND coalesce(greatest(n.told_at, v.start_at), '-infinity') > clock.now - interval '1 day'
+    )
         OR EXISTS (
             SELECT
             FROM notices CROSS JOIN clock
