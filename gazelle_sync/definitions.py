@@ -17,6 +17,13 @@ from gazelle_sync.defs.shop.calendar import calendar_assets, calendar_checks, ca
 from gazelle_sync.defs.shop.csv_import import import_job
 from gazelle_sync.defs.shop.following import follows_the_pull
 from gazelle_sync.defs.shop.inventory import inventory_assets, inventory_checks, inventory_job
+from gazelle_sync.defs.shop.maintenance import (
+    digest_job,
+    maintenance_asset,
+    maintenance_checks,
+    scan_job,
+    tell_in_the_morning,
+)
 from gazelle_sync.defs.sync.assets import control_tables, entity_assets
 from gazelle_sync.defs.sync.checks import table_checks
 from gazelle_sync.defs.sync.jobs import jobs
@@ -47,18 +54,19 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             edits_assets(),
             inventory_assets(),
             calendar_assets(),
+            maintenance_asset(),
         ]
     tags: dict[str, str] = {}
     if environment_is_sandbox():
         tags = {SOURCE_TAG: SANDBOX.upper()}
         assets = [*dg.map_asset_specs(_of_a_sandbox, assets)]
     sync_jobs = jobs(tags)
-    shop_jobs = [inventory_job(tags), calendar_job(tags)]
+    shop_jobs = [inventory_job(tags), scan_job(tags), calendar_job(tags)]
     return dg.Definitions(
         assets=assets,
-        asset_checks=[table_checks(), push_checks(), inventory_checks(), calendar_checks()],
-        jobs=[*sync_jobs, push_job(tags), *shop_jobs, import_job(), prune_job()],
-        schedules=[*schedules(), push_every_hour, daily_lists, prune_schedule()],
+        asset_checks=[table_checks(), push_checks(), inventory_checks(), maintenance_checks(), calendar_checks()],
+        jobs=[*sync_jobs, push_job(tags), *shop_jobs, digest_job(tags), import_job(), prune_job()],
+        schedules=[*schedules(), push_every_hour, tell_in_the_morning, daily_lists, prune_schedule()],
         sensors=[push_when_edited, follows_the_pull(shop_jobs), again_after_a_signal(sync_jobs), *alert_sensors()],
         resources={"pull": PullResource(progress=Progress()), **(resource_overrides or {})},
         # A run must be one process. UI launches and backfills run the implicit asset job, which ignores a job's own

@@ -20,6 +20,7 @@
     ├── DagsterDatabaseError      Dagster's own database is unreachable or refuses
     ├── AnotherPullRunning        the advisory lock is held
     ├── AnotherPushRunning        the push's own lock is held
+    ├── AnotherScanRunning        the lock of the scan of notes is held
     ├── StagingIncomplete         a replay found that a staging table has lost rows
     ├── EntityFailed              one entity could not be pulled; the others went on
     │   ├── MassDeletion          more records vanished than a shop deletes in a day
@@ -315,6 +316,12 @@ class AnotherPullRunning(GazelleSyncError):
 
 class AnotherPushRunning(GazelleSyncError):
     """The push's lock is held: one push at a time."""
+
+    cause = "another_run"
+
+
+class AnotherScanRunning(GazelleSyncError):
+    """The lock of the scan of notes is held: one scan at a time."""
 
     cause = "another_run"
 

@@ -139,6 +139,13 @@ def _alert_addresses(value: object) -> object:
     return tuple(filter(None, urls))
 
 
+def _names(value: object) -> object:
+    """Names with commas between them."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Percent = Annotated[int, _within(0, 100)]
 Days = Annotated[int, _within(0, 36_500)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 PostgresAddress = Annotated[str, AfterValidator(_postgres_address)]
@@ -202,6 +209,20 @@ class Settings(BaseSettings):
     """What becomes of work that was done."""
     alert_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_alert_addresses)] = Field(default=(), repr=False)
     """Apprise addresses that alerts go to; none: alerts are in the log file and in `alert_log` only."""
+    maintenance_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_alert_addresses)] = Field(
+        default=(), repr=False
+    )
+    """Apprise addresses of the digest of maintenance alerts; none: those of `alert_urls`."""
+    maintenance_clients: Names = ()
+    """Tags or ids of the clients whose notes are scanned for maintenance alerts; none: all clients."""
+    maintenance_low_humidity_clients: Names = ()
+    """Tags or ids of the clients who want to know of any low humidity."""
+    humidity_high: Percent = 70
+    """From here on a reading alone says that it is too humid."""
+    humidity_critical_low: Percent = 29
+    """Down from here a reading alone says that it is too dry."""
+    humidity_low: Percent = 35
+    """Down from here it does for those clients."""
     ui_url: WebAddress = "http://127.0.0.1:3000"
     """Address of the Dagster UI, without a trailing slash: alerts link to runs there."""
 
@@ -304,7 +325,7 @@ class Settings(BaseSettings):
         urls = [url for url in (self.database_url, self.dagster_postgres_url) if url]
         passwords = [str(conninfo_to_dict(url).get("password") or "") for url in urls]
         passwords += [urlsplit(url).password or "" for url in urls]
-        alerts = [secret for url in self.alert_urls for secret in secrets_of_alert_url(url)]
+        alerts = [secret for url in (*self.alert_urls, *self.maintenance_urls) for secret in secrets_of_alert_url(url)]
         return tuple(s for s in (self.api_token, self.client_secret, *passwords, *alerts) if s)
 
 

@@ -29,6 +29,7 @@ from psycopg import sql
 
 from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
+from gazelle_sync.shop.maintenance.scan import scan
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.support.processes import AT_A_TERMINAL, Person, Processes, answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
@@ -282,6 +283,7 @@ def pulled_template(
     sandbox = as_invented(worker_sandbox)
     shop = Shop.on(databases.create(name, MIGRATED), sandbox, tmp_path_factory.mktemp("home"))
     shop.sync()
+    scan(shop.settings)  # its notes are read: what follows a pull has nothing left to do
     return name
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gazelle_sync.cli.alerts import alerts
 from gazelle_sync.cli.calendar import calendar
 from gazelle_sync.cli.frame import Commands, report_errors, services
 from gazelle_sync.cli.imports import import_files
@@ -85,10 +86,10 @@ def status(as_json: bool) -> None:
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
         rows, edits = read_status(settings), push_status(settings)
-        alerts = alerts_status(settings)
-        lights = [*(row.light for row in rows), alerts.light, edits.light]
+        incidents = alerts_status(settings)
+        lights = [*(row.light for row in rows), incidents.light, edits.light]
         if as_json:
-            found = [*(row.as_json() for row in rows), alerts_as_json(alerts), edits.as_json()]
+            found = [*(row.as_json() for row in rows), alerts_as_json(incidents), edits.as_json()]
             source = {"source": read_source(str(settings.database_url))}
             click.echo(json.dumps([source | one for one in found], indent=2))
         else:
@@ -148,7 +149,7 @@ def doctor() -> None:
         sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
-for command in (check, errors, metrics, report, push, conflicts, import_files, calendar, inventory, sandbox):
+for command in (check, errors, metrics, report, push, conflicts, import_files, alerts, calendar, inventory, sandbox):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -263,6 +263,21 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
     text = render_report(settings.language, report, partial(names_of, settings))
     return RunResult(run.succeeded and report.succeeded, text)
+
+
+def run_scan(settings: Settings, *, everything: bool = False) -> tuple[RunResult, dict[str, Any]]:
+    """Run the job `scan_maintenance`; what it did, in a sentence and in numbers."""
+    with _quietly():
+        from gazelle_sync.definitions import build_defs
+        from gazelle_sync.defs.shop.following import SAID
+        from gazelle_sync.defs.shop.maintenance import REPORTS, SCAN_JOB, scan_config
+
+        job = build_defs().resolve_job_def(SCAN_JOB)
+        run = _execute(settings, job, run_config=scan_config(everything=everything))
+    report = REPORTS.pop(run.run_id, None)
+    said = [SAID.pop(run.run_id, ""), *(f"✗ {reason}" for reason in run.reasons)]
+    text = "\n".join(line for line in said if line)
+    return RunResult(run.succeeded, text), asdict(report) if report is not None else {}
 
 
 @contextmanager

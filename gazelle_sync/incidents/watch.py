@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,14 +14,11 @@ from gazelle_sync.incidents.facts import TABLES_PRESENT, EndedRun, fact_question
 from gazelle_sync.incidents.messages import AlertText, describe, describe_recovery, worst
 from gazelle_sync.incidents.rules import COOL_DOWN, Assessment, Incident, assess
 from gazelle_sync.notifications import ledger
-from gazelle_sync.notifications.delivery import DeliveryFailed, Recipients, send
+from gazelle_sync.notifications.delivery import Recipients, deliver
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import Connection
 from gazelle_sync.warehouse.pool import borrow, together
-
-DELIVERY_S = 30.0
-"""Delivery stops after so long: a service that hangs must not hold up a sensor or a command."""
 
 log = get_logger("gazelle_sync.incidents")
 
@@ -58,7 +54,7 @@ def watch(settings: Settings, ended: EndedRun | None = None) -> WatchResult:
     recipients = Recipients(settings)
     try:
         opened, closed, is_due = _update_ledger(settings, url, ended, recipients)
-        sent, failed = _deliver(settings, url, recipients) if is_due else (0, 0)
+        sent, failed = deliver(settings, recipients) if is_due else (0, 0)
     except DatabaseError as error:
         outage.alert(settings, cause_of(error), recipients, at_once=ended is not None)
         return WatchResult()
@@ -159,22 +155,3 @@ def _close_ended(
 def _log(kind: str, rule: str, said: AlertText) -> None:
     """The log file has every alert, whether or not a recipient is set."""
     log.info(kind, rule=rule, title=said.title, text=said.text)
-
-
-def _deliver(settings: Settings, url: str, recipients: Recipients) -> tuple[int, int]:
-    """Send what is due, one message at a time; gives how many were delivered and how many were not."""
-    deadline = time.monotonic() + DELIVERY_S
-    sent = failed = 0
-    with borrow(url) as connection:
-        ledger.withdraw_for_others(connection, recipients.labels)
-        while time.monotonic() < deadline and (message := ledger.claim(connection, recipients.labels)):
-            try:
-                send(recipients.by_label[message.recipient], message, settings)
-            except DeliveryFailed as error:
-                ledger.mark_failed(connection, message, str(error), may_have_arrived=error.may_have_arrived)
-                log.warning("alert not delivered", recipient=message.recipient, reason=str(error))
-                failed += 1
-            else:
-                ledger.mark_sent(connection, message)
-                sent += 1
-    return sent, failed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,20 +16,27 @@ from typing import Any
 
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
+from gazelle_sync.notifications import ledger
 from gazelle_sync.notifications.ledger import Message
 from gazelle_sync.notifications.redaction import redact
+from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.pool import borrow
+
+log = get_logger("gazelle_sync.notifications")
 
 GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
 """Schemes with a host where other services have a token, which must not be shown."""
 
+DELIVERY_S = 30.0
+"""Delivery stops after so long: a service that hangs must not hold up a sensor or a command."""
 TIMEOUT_S = 60.0
 """Socket time-outs do not end a service that answers a byte at a time; a run must not wait for it for ever."""
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """One address of `GAZELLE_ALERT_URLS`.
+    """One address of `GAZELLE_ALERT_URLS` or of the shop's notices.
 
     Attributes:
         label: Its name in `alert_log`: the service, and the mail address or the host; no password, no token.
@@ -52,34 +60,44 @@ class DeliveryFailed(Exception):
 
 
 class Recipients:
-    """The recipients in `GAZELLE_ALERT_URLS`, looked up when first needed: Apprise is slow to load.
+    """The recipients of alerts and of the shop's notices, looked up when first needed: Apprise is slow to load.
 
     Args:
-        settings: With `alert_urls`.
+        settings: With `alert_urls`, and the addresses of the shop's notices.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._urls = settings.alert_urls
+        self._urls = tuple(dict.fromkeys((*settings.alert_urls, *settings.maintenance_urls)))
+        self._alert_urls = settings.alert_urls
 
     @cached_property
-    def by_label(self) -> dict[str, Recipient]:
-        """Label → recipient, in the order in which they are set."""
+    def _by_url(self) -> dict[str, list[Recipient]]:
+        """Address → its recipients, in the order in which they are set."""
         if not self._urls:
             return {}
-        found: dict[str, Recipient] = {}
+        found: dict[str, list[Recipient]] = {}
         seen: Counter[str] = Counter()
         with _apprise_log():
             for number, url in enumerate(self._urls, start=1):
                 for label, plugin in _split(_instantiate(url)) or [(f"address {number}", None)]:
                     seen[label] += 1
                     unique = label if seen[label] == 1 else f"{label} ({seen[label]})"
-                    found[unique] = Recipient(unique, plugin)
+                    found.setdefault(url, []).append(Recipient(unique, plugin))
         return found
 
     @property
+    def by_label(self) -> dict[str, Recipient]:
+        """Label → recipient, in the order in which they are set."""
+        return {recipient.label: recipient for of_one in self._by_url.values() for recipient in of_one}
+
+    @property
     def labels(self) -> list[str]:
-        """Their names in `alert_log`."""
-        return list(self.by_label)
+        """The names in `alert_log` of those who get alerts."""
+        return self.labels_of(self._alert_urls)
+
+    def labels_of(self, urls: Sequence[str]) -> list[str]:
+        """The names in `alert_log` of the recipients of some addresses."""
+        return [recipient.label for url in urls for recipient in self._by_url.get(url, [])]
 
 
 def send(recipient: Recipient, message: Message, settings: Settings) -> None:
@@ -100,7 +118,8 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
     say, body = translator(settings.language), message.text
     if message.was_interrupted:
         body += "\n" + say("(This may be a second copy: sending the first was interrupted.)")
-    kind = NotifyType.SUCCESS if message.kind == "recovery" else _notify_type(message.severity)
+    kinds = {"recovery": NotifyType.SUCCESS, "notice": NotifyType.INFO}
+    kind = kinds.get(message.kind) or _notify_type(message.severity)
     given = {"title": message.title, "body": body, "notify_type": kind, "body_format": NotifyFormat.TEXT}
     with _apprise_log() as said:
         try:
@@ -110,6 +129,30 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
             raise DeliveryFailed(reason, may_have_arrived=isinstance(error, TimeoutError)) from error
     if not taken:
         raise DeliveryFailed(redact("; ".join(said) or gettext("the service did not accept it"), settings.secrets))
+
+
+def deliver(settings: Settings, recipients: Recipients) -> tuple[int, int]:
+    """Send what is due, one message at a time; gives how many were delivered and how many were not.
+
+    Raises:
+        DatabaseError: The database cannot be reached.
+    """
+    deadline = time.monotonic() + DELIVERY_S
+    sent = failed = 0
+    labels = list(recipients.by_label)
+    with borrow(str(settings.database_url)) as connection:
+        ledger.withdraw_for_others(connection, labels)
+        while time.monotonic() < deadline and (message := ledger.claim(connection, labels)):
+            try:
+                send(recipients.by_label[message.recipient], message, settings)
+            except DeliveryFailed as error:
+                ledger.mark_failed(connection, message, str(error), may_have_arrived=error.may_have_arrived)
+                log.warning("message not delivered", recipient=message.recipient, reason=str(error))
+                failed += 1
+            else:
+                ledger.mark_sent(connection, message)
+                sent += 1
+    return sent, failed
 
 
 def _with_timeout(timeout_s: float, deliver: Callable[[], bool | None]) -> bool:

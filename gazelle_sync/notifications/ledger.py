@@ -54,7 +54,7 @@ class Message:
 
     Attributes:
         id: Its row.
-        kind: `alert` or `recovery`.
+        kind: `alert`, `recovery` or `notice`.
         severity: Of the incident.
         title: One line.
         text: The rest.
@@ -132,6 +132,25 @@ def write_alert(
             "occurrence": uuid.uuid4(), "rule": rule, "subjects": list(subjects), "severity": severity, "title": title,
             "text": text, "run_id": run_id, "recipients": list(recipients) or [LOG],
             "status": "pending" if recipients else "logged", "not_before": not_before,
+        },
+    )  # fmt: skip
+
+
+def write_notice(connection: Connection, *, rule: str, title: str, text: str, recipients: Sequence[str]) -> None:
+    """A message that is no incident, such as a digest: pending for each recipient, in the caller's transaction.
+
+    Args:
+        connection: In a transaction.
+        rule: What the message is.
+        title: One line.
+        text: The rest.
+        recipients: Labels; none: the message is logged.
+    """
+    connection.execute(
+        statement("notifications/notice_write"),
+        {
+            "occurrence": uuid.uuid4(), "rule": rule, "title": title, "text": text,
+            "recipients": list(recipients) or [LOG], "status": "pending" if recipients else "logged",
         },
     )  # fmt: skip
 

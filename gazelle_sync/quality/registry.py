@@ -10,7 +10,7 @@ import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.quality import calendar, conformance, edits, flow, integrity, inventory, timezone
+from gazelle_sync.quality import calendar, conformance, edits, flow, integrity, inventory, maintenance, timezone
 from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding
 
@@ -26,7 +26,7 @@ class Group:
     """Checks of one kind, which run together.
 
     Attributes:
-        name: `timezone`, `integrity`, `flow`, `conformance`, `push`, `inventory`, `calendar`.
+        name: `timezone`, `integrity`, `flow`, `conformance`, `push`, `inventory`, `maintenance`, `calendar`.
         asset: The asset at which the UI shows them.
         checks: In the order in which they are shown.
     """
@@ -46,8 +46,9 @@ PUSH = (
     Group("push", "sync_gazelle_logs", edits.CHECKS),
 )
 INVENTORY = Group("inventory", "inventory_stock", inventory.CHECKS)
+MAINTENANCE = Group("maintenance", "maintenance_alerts", maintenance.CHECKS)
 CALENDAR = Group("calendar", "notices", calendar.CHECKS)
-SHOP = (INVENTORY, CALENDAR)
+SHOP = (INVENTORY, MAINTENANCE, CALENDAR)
 """Of the shop's own work, which follows the pull."""
 
 GROUPS = (TIMEZONE, INTEGRITY, FLOW, CONFORMANCE, *PUSH, *SHOP)

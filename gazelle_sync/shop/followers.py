@@ -28,6 +28,7 @@ class Follower:
 
 FOLLOWERS = (
     Follower("follow_invoices", "inventory/due"),
+    Follower("scan_maintenance", "maintenance/due"),
     Follower("tell_technicians_of_visits", "calendar/notices_due"),
 )
 """In the order in which they run."""

@@ -20,7 +20,7 @@ from gazelle_sync.entities import ENTITIES, LATE, LOST
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.quality.finding import Finding
-from gazelle_sync.quality.registry import CHECKS, GROUPS, PUSH
+from gazelle_sync.quality.registry import CHECKS, GROUPS, PUSH, SHOP
 from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
 
@@ -62,7 +62,7 @@ def check_specs(definitions: dg.Definitions) -> list[dg.AssetCheckSpec]:
 def test_each_check_explains_itself_and_has_a_name_of_its_own(definitions: dg.Definitions) -> None:
     specs = check_specs(definitions)
     assert {spec.name for spec in specs} == set(CHECKS)
-    assert len(specs) == len(CHECKS) == 21 + 2 * len(PUSHABLES)
+    assert len(specs) == len(CHECKS) == 21 + 2 * len(PUSHABLES) + sum(len(group.checks) for group in SHOP)
     assert all(spec.description for spec in specs)
 
 
@@ -86,7 +86,8 @@ def test_a_tick_runs_what_it_can_pay_for_and_the_others_run_all(definitions: dg.
     assert checks_of(TICK) == cheap
     of_the_push = {check.name for group in PUSH for check in group.checks}
     assert checks_of(CHECK) == set(CHECKS)
-    assert checks_of(FULL) == set(CHECKS) - of_the_push, "edits that did not go fail no pull"
+    of_the_shop = {check.name for group in SHOP for check in group.checks}
+    assert checks_of(FULL) == set(CHECKS) - of_the_push - of_the_shop, "edits that did not go fail no pull"
     assert checks_of(PUSH_JOB) == of_the_push
     assert checks_of(REPLAY_JOB) == {check.name for check in GROUPS[0].checks}
     assert not any(name.startswith("conformance") for name in cheap), "a tick asks Gazelle for nothing more"
@@ -207,7 +208,7 @@ def test_a_full_run_looks_at_every_row_and_passes(
     result = run(definitions, instance, FULL, "deep")
     assert result.success
     found = evaluated(result)
-    assert set(found) == set(CHECKS) - {check.name for group in PUSH for check in group.checks}
+    assert set(found) == set(CHECKS) - {check.name for group in (*PUSH, *SHOP) for check in group.checks}
     assert all(evaluation.passed for evaluation in found.values()), found
     records = sum(named_shop.count(f"staging_{name}") for name in named_shop.watermarks() if name)
     assert found["integrity_production"].metadata["checked"].value == records

@@ -17,6 +17,8 @@ from gazelle_sync_tests.support.processes import Person
 
 RATE = "10"
 QUIET_TICK, BUSY_TICK = 40, 66
+SCAN = 16
+"""What follows a pull that brought notes has a bound of its own: they are read for maintenance alerts."""
 STATUS, CHECK = 16, 64
 
 
@@ -52,7 +54,7 @@ def test_a_tick_with_62_changes(counted: Counted) -> None:
     counted.trips_of("sync")
     counted.person.shop.admin.random_edits(clients=12, pianos=12, events=24, timeline=14)
     trips = counted.trips_of("sync")
-    assert sum(map(len, trips)) <= BUSY_TICK, said(trips)
+    assert sum(map(len, trips)) <= BUSY_TICK + SCAN, said(trips)
 
 
 def test_a_look_at_how_it_stands(counted: Counted) -> None:

@@ -8,7 +8,6 @@ without a pool, since the job `check` runs them too.
 import inspect
 import traceback
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
-from gazelle_sync.defs.sync.checks import check_specs, evaluation
+from gazelle_sync.defs.sync.checks import local_checks
 from gazelle_sync.defs.sync.columns import metadata_of
 from gazelle_sync.errors import GazelleSyncError, UnexpectedError, cause_of
 from gazelle_sync.i18n import gettext
@@ -25,8 +24,7 @@ from gazelle_sync.i18n.translator import Plural
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push.session import Push, PushReport
-from gazelle_sync.quality.context import CheckContext
-from gazelle_sync.quality.registry import CHECKS, PUSH, evaluate_all
+from gazelle_sync.quality.registry import PUSH
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import Settings
@@ -81,22 +79,7 @@ def edits_assets() -> dg.AssetsDefinition:
 
 def push_checks() -> dg.AssetChecksDefinition:
     """The checks at those assets: what did not go, what waits, what is in doubt."""
-
-    @dg.multi_asset_check(
-        name="push_checks", specs=[spec for group in PUSH for spec in check_specs(group)], can_subset=True
-    )
-    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = {key.name: key for key in context.selected_asset_check_keys}
-        named = Settings.load()
-        # An embedded server starts once in a process, and the push may have been where it did.
-        needed = embedded_services(named, api=False) if named.database_url is None else nullcontext(named)
-        with needed as settings:
-            log.configure_once(settings)
-            wanted = [CHECKS[name] for name in CHECKS if name in selected]
-            for check, finding in evaluate_all(wanted, CheckContext(settings, thorough=False, may_ask_gazelle=False)):
-                yield evaluation(selected[check.name], finding)
-
-    return checks
+    return local_checks("push_checks", PUSH)
 
 
 def _pushed(context: dg.AssetExecutionContext, config: PushConfig) -> tuple[PushReport, dict[str, dict[str, Any]]]:

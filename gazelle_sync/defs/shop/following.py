@@ -78,7 +78,7 @@ def follows_the_pull(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.Sens
         jobs=[job for job in jobs if job.name in names],
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the shop's own work on what a pull brought: consumption of invoices, notices of visits.",
+        description="Starts the shop's own work on what a pull brought: stock, maintenance alerts, notices of visits.",
     )
     def follow_the_pull(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with unexpected_errors_reported():

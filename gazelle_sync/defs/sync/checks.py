@@ -6,6 +6,7 @@ where one has failed, and they come last. One op for all: a step costs Dagster m
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.context import CheckContext
 from gazelle_sync.quality.finding import Finding, Severity
 from gazelle_sync.quality.registry import CHECKS, CONFORMANCE, FLOW, INTEGRITY, Group, evaluate_all
+from gazelle_sync.runtime import logs as log
+from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import Settings
 
 TABLE_GROUPS = (INTEGRITY, FLOW, CONFORMANCE)
@@ -45,6 +48,29 @@ def table_checks() -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         with pull.failures():
             yield from evaluations(context, pull, TABLE_GROUPS, {}, may_ask_gazelle=True)
+
+    return checks
+
+
+def local_checks(name: str, groups: Sequence[Group]) -> dg.AssetChecksDefinition:
+    """Checks that ask the shop's database alone, and are no part of a pull: an op of their own, without a pool.
+
+    Args:
+        name: Of the op.
+        groups: Which.
+    """
+
+    @dg.multi_asset_check(name=name, specs=[spec for group in groups for spec in check_specs(group)], can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        selected = {key.name: key for key in context.selected_asset_check_keys}
+        named = Settings.load()
+        # An embedded server starts once in a process, and the op before this one may have been where it did.
+        needed = embedded_services(named, api=False) if named.database_url is None else nullcontext(named)
+        with needed as settings:
+            log.configure_once(settings)
+            wanted = [CHECKS[name] for name in CHECKS if name in selected]
+            for check, finding in evaluate_all(wanted, CheckContext(settings, thorough=False, may_ask_gazelle=False)):
+                yield evaluation(selected[check.name], finding)
 
     return checks
 

@@ -1,0 +1,368 @@
+"""Reads the notes that are new or changed, and makes the alerts of their pianos again.
+
+Triggers mark what was written (`maintenance_unread`), whoever wrote it. A scan reads that, or everything: the first
+time, where the rules or the thresholds have changed, and after so large a change that the triggers no longer list it.
+What the notes say, the alerts that follow, and what was read are written in one transaction: a scan that is killed has
+done nothing, and the next one does it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from gazelle_sync.errors import AnotherScanRunning
+from gazelle_sync.i18n.translator import Message
+from gazelle_sync.montreal import montreal_day, within_calendar
+from gazelle_sync.settings import Settings
+from gazelle_sync.shop.maintenance.climate import Thresholds
+from gazelle_sync.shop.maintenance.history import Episode, Held, Remark, episodes_of
+from gazelle_sync.shop.maintenance.lexicon import version
+from gazelle_sync.shop.maintenance.reading import READING, Finding, findings_in
+from gazelle_sync.shop.maintenance.saying import CLIMATE
+from gazelle_sync.warehouse.connect import Connection, statement
+from gazelle_sync.warehouse.limits import long_statements
+from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
+from gazelle_sync.warehouse.settings_table import setting
+
+PAGE = 20_000
+WAIT_S = 900.0
+"""How long a scan waits for another one: reading a whole history takes a minute or so."""
+RULES_READ = "maintenance.rules"
+"""Setting: by which rules and thresholds the findings were made."""
+SCANNING: Question = "SELECT set_config('gazelle_sync.scanning', 'on', true)", None
+"""Tells the triggers of `maintenance_alerts` that no person writes."""
+Subject = tuple[str, str]
+"""A piano (or a client, where the note names no piano) and a kind."""
+OnProgress = Callable[[int], None]
+
+
+class ScanLock(PullLock):
+    """Context manager that holds the scan's advisory lock.
+
+    Raises:
+        AnotherScanRunning: Another scan was still running after the wait.
+    """
+
+    key = 0x6761_7A08
+    what = "scan"
+    busy = Message(
+        "Another scan of the notes is running and did not end within {seconds} s. Nothing was done. Try again when it "
+        "has ended."
+    )
+    refusal = AnotherScanRunning
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What a scan did.
+
+    Attributes:
+        is_whole: Whether it read everything.
+        notes: Notes and readings that it read.
+        opened: Alerts that are open now and were not.
+        suggested: Suggestions that are new.
+        resolved: Alerts that notes resolved.
+        withdrawn: Alerts whose note says it no more.
+    """
+
+    is_whole: bool = False
+    notes: int = 0
+    opened: int = 0
+    suggested: int = 0
+    resolved: int = 0
+    withdrawn: int = 0
+
+
+def scan(settings: Settings, *, everything: bool = False, on_progress: OnProgress | None = None) -> ScanReport:
+    """Read what is new, and bring the alerts up to date.
+
+    Args:
+        settings: With `database_url` filled in.
+        everything: Read all notes again, not only what is new.
+        on_progress: Called with the number of notes read so far.
+
+    Raises:
+        AnotherScanRunning: Another scan did not end in time.
+        DatabaseError: The database cannot be reached, or refuses.
+    """
+    url = str(settings.database_url)
+    migrate(url)
+    with ScanLock(url, wait_s=WAIT_S) as lock, borrow(url) as connection:
+        done = _Scan(settings, connection, everything=everything, on_progress=on_progress).run()
+        lock.assert_held()
+        return done
+
+
+class _Scan:
+    def __init__(
+        self, settings: Settings, connection: Connection, *, everything: bool, on_progress: OnProgress | None
+    ) -> None:
+        self.thresholds = thresholds_of(settings)
+        self.scope = {
+            "scope": list(settings.maintenance_clients), "low": list(settings.maintenance_low_humidity_clients),
+        }  # fmt: skip
+        self.rules = _rules_of(self.scope, self.thresholds)
+        self.connection = connection
+        self.everything = everything
+        self.on_progress = on_progress or (lambda _: None)
+        self.started_at = datetime.now(UTC)
+        self.notes = 0
+
+    def run(self) -> ScanReport:
+        unread, by_rules, [(self.started_at,)] = together(
+            self.connection,
+            (statement("maintenance/unread"), None),
+            ("SELECT value FROM system_settings WHERE key = %s", [RULES_READ]),
+            ("SELECT clock_timestamp()", None),
+        )
+        ids = sorted({source for _, source in unread if source is not None})
+        is_whole = self.everything or by_rules != [(self.rules,)] or any(source is None for _, source in unread)
+        if not unread and not is_whole:
+            return ScanReport()
+        if is_whole:
+            rows, subjects = self._of_everything(), None
+        else:
+            rows, subjects = self._of_some(ids)
+        return self._write(rows, subjects, ids if not is_whole else None, [key for key, _ in unread], is_whole=is_whole)
+
+    # Reading
+
+    def _of_everything(self) -> list[dict[str, Any]]:
+        """The findings of all notes and readings.
+
+        Most notes have an ordinary reading. Those are kept only where a reading has opened an alert that they may end.
+        """
+        found: list[dict[str, Any]] = []
+        normal: dict[str, list[tuple[str, str | None, str | None, datetime, str, float]]] = defaultdict(list)
+        for row in chain(self._pages(ids=None, subjects=None), self._measurements(ids=None, subjects=None)):
+            for one in self._findings(row):
+                if one["effect"] == "normal":
+                    place = (one["source_external_id"], one["client_external_id"], one["piano_external_id"])
+                    normal[_subject(one)].append((*place, one["observed_at"], one["words"], one["confidence"]))
+                else:
+                    found.append(one)
+        opened = {_subject(one) for one in found if one["is_reading"]}
+        for subject in opened & normal.keys():
+            found += [_normal(*one) for one in normal[subject]]
+        return found
+
+    def _of_some(self, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+        """The findings of some notes, and the pianos that they were or are about.
+
+        Where a reading opens an alert, a later ordinary one may have been read long ago: all of that piano are read.
+        """
+        given = {"ids": list(ids), "subjects": None, "after": 0, "page": len(ids) + 1, **self.scope}
+        notes, measured, before = together(
+            self.connection,
+            (statement("maintenance/notes"), given),
+            (statement("maintenance/measurements"), given),
+            (statement("maintenance/subjects"), given),
+        )
+        found = [one for row in chain(notes, measured) for one in self._findings(row)]
+        self._count(len(notes) + len(measured))
+        opened = sorted({_subject(one) for one in found if one["is_reading"] and one["effect"] == "opens"})
+        if opened:
+            again = chain(self._pages(ids=None, subjects=opened), self._measurements(ids=None, subjects=opened))
+            held = {one["source_external_id"] for one in found}
+            found += [
+                one for row in again if row[1] not in held for one in self._findings(row) if one["effect"] == "normal"
+            ]
+        subjects = {subject for (subject,) in before} | {_subject(one) for one in found} | set(ids)
+        return found, sorted(subjects)
+
+    def _pages(self, *, ids: Sequence[str] | None, subjects: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
+        after = 0
+        while True:
+            given = {"ids": ids, "subjects": subjects, "after": after, "page": PAGE, **self.scope}
+            _, rows = together(self.connection, long_statements(), (statement("maintenance/notes"), given))
+            yield from rows
+            self._count(len(rows))
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    def _measurements(self, *, ids: Sequence[str] | None, subjects: Sequence[str] | None) -> Rows:
+        given = {"ids": ids, "subjects": subjects, **self.scope}
+        rows = self.connection.execute(statement("maintenance/measurements"), given).fetchall()
+        self._count(len(rows))
+        return rows
+
+    def _count(self, more: int) -> None:
+        self.notes += more
+        self.on_progress(self.notes)
+
+    def _findings(self, row: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+        """The rows of `maintenance_findings` that a note or a measurement comes to."""
+        _, source, client, piano, at, text, humidity, asks_for_low = row
+        for one in findings_of_note(text, humidity, self.thresholds, asks_for_low=bool(asks_for_low)):
+            yield {
+                "source_external_id": source, "alert_type": one.kind, "effect": one.effect, "status": one.status,
+                "words": one.words, "clause": one.clause, "confidence": one.confidence, "is_reading": one.is_reading,
+                "client_external_id": client, "piano_external_id": piano, "observed_at": within_calendar(at),
+            }  # fmt: skip
+
+    # Writing
+
+    def _write(
+        self,
+        rows: list[dict[str, Any]],
+        subjects: list[str] | None,
+        ids: list[str] | None,
+        unread: list[int],
+        *,
+        is_whole: bool,
+    ) -> ScanReport:
+        again = None if ids is None else sorted({*ids, *(one["source_external_id"] for one in rows)})
+        given = {"subjects": subjects, "sources": again}
+        *_, remarks, alerts = together(
+            self.connection,
+            long_statements(),
+            SCANNING,
+            (statement("maintenance/findings_delete"), {"ids": again}),
+            (statement("maintenance/findings_write"), {"rows": _json(rows)}),
+            (statement("maintenance/findings_of"), given),
+            (statement("maintenance/alerts_of"), given),
+            ends=False,
+        )
+        try:
+            new, changed, counts = _alerts(remarks, alerts)
+            report = ScanReport(is_whole, self.notes, **counts)
+            counted = {
+                "started_at": self.started_at, "is_whole": is_whole, "notes": report.notes, "opened": report.opened,
+                "resolved": report.resolved, "withdrawn": report.withdrawn,
+            }  # fmt: skip
+            together(
+                self.connection,
+                (statement("maintenance/alerts_update"), {"rows": _json(changed)}),
+                (statement("maintenance/alerts_insert"), {"rows": _json(new)}),
+                (statement("maintenance/unread_delete"), {"ids": unread}),
+                (statement("maintenance/scan_note"), counted),
+                setting(RULES_READ, self.rules),
+                ("COMMIT", None),
+            )
+        except BaseException:
+            if not self.connection.closed:
+                self.connection.rollback()
+            raise
+        return report
+
+
+def _alerts(remarks: Rows, alerts: Rows) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
+    """Rows to insert, rows to change, and how many alerts were opened, resolved and withdrawn."""
+    said: dict[Subject, list[Remark]] = defaultdict(list)
+    told: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for row in remarks:
+        subject, kind, source, effect, status, is_reading, at = row[:7]
+        said[subject, kind].append(Remark(source, effect, status == "open", is_reading, at))
+        told[source, kind] = row
+    held: dict[Subject, list[Held]] = defaultdict(list)
+    rows: dict[int, tuple[Any, ...]] = {}
+    home = {(source, kind): (row[0], kind) for (source, kind), row in told.items()}
+    for row in alerts:
+        subject, kind, key, source, status, observed, decided_status, decided_at = row[:8]
+        # A note that was moved to another piano takes its alert along.
+        place = home.get((source, kind), (subject, kind))
+        held[place].append(Held(key, source, status, observed, decided_status, decided_at))
+        rows[key] = row
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    counts = dict.fromkeys(("opened", "suggested", "resolved", "withdrawn"), 0)
+    for place in said.keys() | held.keys():
+        for episode in episodes_of(said[place], held[place]):
+            is_held = rows[episode.held.id] if episode.held is not None else None
+            before = is_held[4] if is_held is not None else None
+            wanted = _row_of(episode, told.get((episode.source or "", place[1])), is_held)
+            if is_held is None:
+                new.append({"alert_type": place[1], "source_external_id": episode.source, **wanted})
+            elif _differs(wanted, is_held):
+                changed.append({"id": is_held[2], **wanted})
+            if before != episode.status:
+                name = "opened" if episode.status == "open" else episode.status
+                if name in counts:
+                    counts[name] += 1
+    return new, changed, counts
+
+
+def _row_of(episode: Episode, told: tuple[Any, ...] | None, row: tuple[Any, ...] | None) -> dict[str, Any]:
+    """The columns of an alert that follow from the notes."""
+    ended = {
+        "status": episode.status,
+        "resolved_date": episode.resolved_on if episode.status in ("resolved", "archived") else None,
+        "resolved_by_external_id": episode.resolved_by if episode.status in ("resolved", "archived") else None,
+    }
+    if told is not None and episode.source is not None:
+        return ended | {
+            "description": told[7], "confidence": told[8], "date_observation": montreal_day(told[6]),
+            "client_external_id": told[9], "piano_external_id": told[10],
+        }  # fmt: skip
+    assert row is not None  # noqa: S101 - an episode has a note, or a row, or both
+    return ended | {
+        "description": row[10], "confidence": row[11], "date_observation": row[5], "client_external_id": row[12],
+        "piano_external_id": row[13],
+    }  # fmt: skip
+
+
+def _differs(wanted: dict[str, Any], row: tuple[Any, ...]) -> bool:
+    resolved = (wanted["resolved_by_external_id"], wanted["resolved_date"])
+    is_own = wanted["status"] in ("resolved", "archived") and row[8] is None and resolved[0] is None
+    if is_own and wanted["status"] == row[4]:
+        resolved = (row[8], row[9])  # a person's own day of it
+        wanted["resolved_date"] = row[9]
+    confidence = None if row[11] is None else float(row[11])
+    now = (wanted["status"], *resolved, wanted["description"], wanted["date_observation"])
+    if now != (row[4], row[8], row[9], row[10], row[5]):
+        return True
+    mine = None if wanted["confidence"] is None else float(wanted["confidence"])
+    return (mine, wanted["client_external_id"], wanted["piano_external_id"]) != (confidence, row[12], row[13])
+
+
+def findings_of_note(
+    text: str | None, humidity: int | None, thresholds: Thresholds, *, asks_for_low: bool
+) -> list[Finding]:
+    """What a note says, or a measured humidity."""
+    if humidity is None:
+        return findings_in(text, thresholds, asks_for_low_humidity=asks_for_low)
+    is_out = thresholds.says(humidity, asks_for_low=asks_for_low)
+    if is_out is None:
+        return []
+    words = f"{humidity} %"
+    return [Finding(CLIMATE, "opens" if is_out else "normal", words, words, READING, is_reading=True)]
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The thresholds of readings."""
+    return Thresholds(settings.humidity_high, settings.humidity_critical_low, settings.humidity_low)
+
+
+def _normal(
+    source: str, client: str | None, piano: str | None, at: datetime, words: str, confidence: float
+) -> dict[str, Any]:
+    return {
+        "source_external_id": source, "alert_type": CLIMATE, "effect": "normal", "status": "open", "words": words,
+        "clause": words, "confidence": confidence, "is_reading": True, "client_external_id": client,
+        "piano_external_id": piano, "observed_at": at,
+    }  # fmt: skip
+
+
+def _subject(row: dict[str, Any]) -> str:
+    return str(row["piano_external_id"] or row["client_external_id"] or "")
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(rows).decode().replace("\\u0000", "")
+
+
+def _rules_of(scope: dict[str, list[str]], thresholds: Thresholds) -> str:
+    """Changes with the rules, the thresholds and the clients that are meant."""
+    said = repr((version(), sorted(scope["scope"]), sorted(scope["low"]), thresholds))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

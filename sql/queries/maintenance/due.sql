@@ -1,0 +1,2 @@
+-- Whether notes, readings or alerts were written since the last scan.
+SELECT EXISTS (SELECT FROM maintenance_unread)

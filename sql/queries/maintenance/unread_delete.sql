@@ -1,0 +1,2 @@
+-- What this scan has read.
+DELETE FROM maintenance_unread WHERE id = ANY (%(ids)s::bigint[])
