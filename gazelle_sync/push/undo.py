@@ -48,12 +48,14 @@ class Undo:
         work: The row, its record as it is compared and as it is now, and what came of it.
         left: What is still to be put back.
         undone: What was, and is not written down yet.
+        overtaken: What was put back while somebody edited the record: it is compared with that once more.
         doubts: What came to no answer.
     """
 
     work: Work
     left: list[Deed]
     undone: list[tuple[Deed, Remote]] = field(default_factory=list)
+    overtaken: list[Deed] = field(default_factory=list)
     doubts: list[tuple[Deed, Intent, str]] = field(default_factory=list)
 
 
@@ -151,7 +153,9 @@ class Undoing:
                 self._tell(one, deed, inverse.left)
             if inverse.payload is None or (deed.is_update and has(deed, work.current, inverse.payload)):
                 one.left.remove(deed)
-                if inverse.is_undone:
+                if inverse.is_undone and deed in one.overtaken:
+                    one.undone.append((deed, work.current))
+                elif inverse.is_undone:
                     self._note_gone(one, deed)
                 continue
             payload = {**inverse.payload, "undoes": deed.ids, "is_undone": inverse.is_undone}
@@ -192,6 +196,7 @@ class Undoing:
             work.was_overtaken = True
         work.changes.end(intent.log_id, "success", response=sent.response, before=before if edited else None)
         if work.was_overtaken and deed.is_update:
+            one.overtaken.append(deed)
             return
         one.left.remove(deed)
         work.outcome.sent.append(intent.action)

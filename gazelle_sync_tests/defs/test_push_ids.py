@@ -60,7 +60,7 @@ def test_of_what_is_not_sent_each_command_says_whether_it_is_unknown_hidden_or_a
 
     conflicts = runs("conflicts", "--piano", "pno_unknown", GAZELLE_LANG="fr")
     assert conflicts.returncode == 1
-    assert "aucune ligne n'en parle" in conflicts.stdout
+    assert "aucune ligne ne correspond" in conflicts.stdout
     assert runs("conflicts", "--piano", sent).returncode == 0
     (run_id,) = {row["run_id"] for row in office.shop.rows("sync_gazelle_logs") if row["piano_id"] == waiting}
     undone = runs("push", "--undo", f" {run_id} ", "--piano", sent)

@@ -183,6 +183,30 @@ def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
     assert_true(office, piano)
 
 
+def test_a_day_that_is_put_back_while_somebody_edits_the_piano_is_sent_again_when_it_is_entered_again(
+    office: Office, hook_push: HookPush
+) -> None:
+    """Found by the fault campaign: the base still said the day, so the same day was no change."""
+    piano = office.piano(tags=["GRAND"], manualLastService="2024-06-12")
+    run_id = office.pushed(piano, travail="Fait", completed_at=DONE_AT)
+    day = office.record(piano)["manualLastService"]
+    sent = []
+
+    def edited(*_: object) -> None:
+        sent.append(piano)
+        if len(sent) == 2:  # the text was taken back, and its day follows
+            office.shop.admin.edit("pianos", piano, tags=["GRAND", "NEUF"])
+
+    hook_push(before_send=edited)
+    assert office.undo(run_id).succeeded
+    hook_push(before_send=lambda *_: None)
+    assert office.record(piano)["manualLastService"] == "2024-06-12" != day
+    office.edit(piano, travail="Refait", completed_at=DONE_AT)
+    assert office.push().succeeded
+    assert office.record(piano)["manualLastService"] == day
+    assert_true(office, piano)
+
+
 def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
     office: Office, hook_push: HookPush
 ) -> None:
