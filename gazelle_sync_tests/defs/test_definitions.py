@@ -16,6 +16,7 @@ from gazelle_sync.defs.push.assets import LOG
 from gazelle_sync.defs.push.jobs import PUSH_JOB
 from gazelle_sync.defs.shop.calendar import AGENDA, NOTICES
 from gazelle_sync.defs.shop.inventory import MOVEMENTS, STOCK
+from gazelle_sync.defs.shop.maintenance import ALERTS
 from gazelle_sync.defs.sync.assets import CALENDAR
 from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
@@ -27,7 +28,7 @@ from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_
 from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
 
 EDITED = {*(pushable.table for pushable in PUSHABLES), LOG}
-OF_THE_SHOP = {MOVEMENTS, STOCK, NOTICES, AGENDA}
+OF_THE_SHOP = {MOVEMENTS, STOCK, ALERTS, NOTICES, AGENDA}
 """What the shop's own work makes, which has no days."""
 CONTROL_TABLES = {"external_id_mapping", "sync_logs", "gazelle_api"}
 """What no asset of ours makes: checks are shown there."""
