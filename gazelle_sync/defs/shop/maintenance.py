@@ -78,6 +78,7 @@ def maintenance_asset() -> dg.AssetsDefinition:
                 metadata={**metadata_of(ALERTS), **code_references(code)},
             )
         ],
+        can_subset=True,
     )
     def scan_notes(context: dg.AssetExecutionContext, config: ScanConfig) -> dg.MaterializeResult[None]:
         try:
