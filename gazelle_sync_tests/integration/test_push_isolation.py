@@ -157,7 +157,7 @@ def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeyp
 
 
 def test_a_row_that_somebody_left_locked_holds_up_only_itself(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PATIENCE", "100ms")
+    monkeypatch.setattr(store, "ROW_LOCK_WAIT", "100ms")
     held, good = office.piano(), office.piano(1)
     for piano in (held, good):
         office.edit(piano, notes="Accordé", status="top")
