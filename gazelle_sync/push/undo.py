@@ -77,6 +77,7 @@ class Undoing:
         self._language = language
         self._grace_s = grace_s
         self._history = History(())
+        self._due: set[int] = set()
 
     def undo(self, run_id: str, keys: Sequence[str] | None, *, waiting: Collection[str] = ()) -> list[Outcome]:
         """Take back everything that a run did.
@@ -90,6 +91,7 @@ class Undoing:
             RunAborted: Gazelle cannot be asked.
         """
         found = deeds(done_by(self._store.connection, self._pushable, run_id=run_id, keys=keys), self._pushable)
+        self._due = {log_id for deed in found for log_id in deed.ids}
         works: dict[tuple[str, str], Work] = {}
         for stage in range(3):
             rows: dict[tuple[str, str], list[Deed]] = {}
@@ -342,7 +344,7 @@ class Undoing:
         followers = []
         for one in undos:
             one.work.changes.undone += [log_id for deed, _ in one.undone for log_id in deed.ids]
-            followers.append(Follower(one.work.changes, one.undone))
+            followers.append(Follower(one.work.changes, one.undone, self._due))
             one.work.changes, one.undone = Changes(one.work.row), []
         refused = follow(self._store, self._history, followers)
         for one in undos:

@@ -33,10 +33,12 @@ class Follower:
     Attributes:
         changes: So far.
         undone: What of it was taken back, each with the record since.
+        due: Rows of the log that this undo takes back, now or later: what a text brought along goes after the text.
     """
 
     changes: Changes
     undone: list[tuple[Deed, Remote]] = field(default_factory=list)
+    due: Collection[int] = ()
 
 
 def follow(store: Store, history: History, followers: Sequence[Follower]) -> dict[str, psycopg.Error]:
@@ -65,7 +67,7 @@ def follow(store: Store, history: History, followers: Sequence[Follower]) -> dic
         ]  # fmt: skip
         if not edited:
             break
-        left = [Follower(Changes(one.changes.row), one.undone) for one in edited]  # they are compared anew
+        left = [Follower(Changes(one.changes.row), one.undone, one.due) for one in edited]  # they are compared anew
     return refused
 
 
@@ -78,7 +80,7 @@ def _prepare(one: Follower, rows: dict[str, Row], pushable: Pushable, history: H
         if deed.makes_record:
             changes.uncreated = deed.last.record
         elif row is not None and row.key == deed.last.record and pushable.record_key not in row.faults:
-            found, values = _as_gazelle_has_it(row, deed, now, pushable, history, but)
+            found, values = _as_gazelle_has_it(row, deed, now, pushable, history, but, one.due)
             settles |= found
             changes.follows |= values if may_follow else {}  # somebody keeps editing it: it is due
             changes.follows_clashes += [_lost(row, deed, column, value) for column, value in values.items()]
@@ -96,7 +98,13 @@ def _lost(row: Row, deed: Deed, column: str, value: JsonValue) -> Conflict:
 
 
 def _as_gazelle_has_it(
-    row: Row, deed: Deed, now: Remote, pushable: Pushable, history: History, but: Collection[int]
+    row: Row,
+    deed: Deed,
+    now: Remote,
+    pushable: Pushable,
+    history: History,
+    but: Collection[int],
+    due: Collection[int],
 ) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
     """What becomes base, and the columns that follow."""
     settles: dict[str, JsonValue] = {}
@@ -116,7 +124,7 @@ def _as_gazelle_has_it(
                 values[column] = follows
     for field_ in pushable.fields:
         if hasattr(field_, "said_with"):
-            settles |= field_.said_with(values, lambda fact: history.said(row.key, fact, but=but))
+            settles |= field_.said_with(values, lambda fact: history.said(row.key, fact, but={*but, *due}))
     return {fact: value.value if isinstance(value, Said) else value for fact, value in settles.items()}, values
 
 

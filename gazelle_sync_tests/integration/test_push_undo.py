@@ -207,6 +207,23 @@ def test_a_day_that_is_put_back_while_somebody_edits_the_piano_is_sent_again_whe
     assert_true(office, piano)
 
 
+def test_an_earlier_text_that_comes_back_brings_no_second_reading_while_the_later_one_is_in_doubt(
+    office: Office,
+) -> None:
+    """Found by the fault campaign: the base still held the reading of the text that was taken back."""
+    piano = office.piano()
+    office.pushed(piano, notes="Avant, 13°C 403 Hz")
+    run_id = office.pushed(piano, notes="Après, 20°C 410 Hz")
+    office.shop.admin.fault("reset", times=1, operation="deletePianoMeasurement")
+    assert office.undo(run_id).failed
+    assert office.row(piano)["notes"] == "Avant, 13°C 403 Hz"
+    office.shop.admin.clear_faults()
+    office.let_doubts_pass()
+    office.edit(piano, observations="Revu")
+    office.push()
+    assert sorted(measurement["a4Pitch"] for measurement in office.measurements(piano)) == [403, 410]
+
+
 def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
     office: Office, hook_push: HookPush
 ) -> None:
