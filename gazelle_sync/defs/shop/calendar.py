@@ -6,7 +6,6 @@ schedule asks the same at the hours of the daily lists.
 
 import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import dagster as dg
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.shop.following import SAID
 from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
-from gazelle_sync.defs.sync.checks import check_specs, evaluation
+from gazelle_sync.defs.sync.checks import local_checks
 from gazelle_sync.defs.sync.columns import metadata_of
 from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG
 from gazelle_sync.errors import GazelleSyncError
@@ -24,8 +23,7 @@ from gazelle_sync.i18n.translator import Plural, translator
 from gazelle_sync.montreal import MONTREAL, montreal_day
 from gazelle_sync.notifications.delivery import DeliveryFailed, Recipients, send
 from gazelle_sync.notifications.ledger import Message
-from gazelle_sync.quality.context import CheckContext
-from gazelle_sync.quality.registry import CALENDAR, CHECKS, evaluate_all
+from gazelle_sync.quality.registry import CALENDAR
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.runtime.logs import unexpected_errors_reported
@@ -93,19 +91,7 @@ def calendar_assets() -> dg.AssetsDefinition:
 
 def calendar_checks() -> dg.AssetChecksDefinition:
     """The checks at the notices."""
-
-    @dg.multi_asset_check(name="calendar_checks", specs=check_specs(CALENDAR), can_subset=True)
-    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = {key.name: key for key in context.selected_asset_check_keys}
-        named = Settings.load()
-        needed = embedded_services(named, api=False) if named.database_url is None else nullcontext(named)
-        with needed as settings:
-            log.configure_once(settings)
-            wanted = [CHECKS[name] for name in CHECKS if name in selected]
-            for check, finding in evaluate_all(wanted, CheckContext(settings, may_ask_gazelle=False)):
-                yield evaluation(selected[check.name], finding)
-
-    return checks
+    return local_checks("calendar_checks", [CALENDAR], thorough=True)
 
 
 def calendar_job(tags: Mapping[str, str]) -> "dg.UnresolvedAssetJobDefinition":

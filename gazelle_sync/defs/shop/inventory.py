@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
@@ -10,12 +9,11 @@ import dagster as dg
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.shop.following import SAID
 from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
-from gazelle_sync.defs.sync.checks import check_specs, evaluation
+from gazelle_sync.defs.sync.checks import local_checks
 from gazelle_sync.defs.sync.columns import metadata_of
 from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.quality.context import CheckContext
-from gazelle_sync.quality.registry import CHECKS, INVENTORY, evaluate_all
+from gazelle_sync.quality.registry import INVENTORY
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import Settings
@@ -65,19 +63,7 @@ def inventory_assets() -> dg.AssetsDefinition:
 
 def inventory_checks() -> dg.AssetChecksDefinition:
     """The checks at the stock."""
-
-    @dg.multi_asset_check(name="inventory_checks", specs=check_specs(INVENTORY), can_subset=True)
-    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = {key.name: key for key in context.selected_asset_check_keys}
-        named = Settings.load()
-        needed = embedded_services(named, api=False) if named.database_url is None else nullcontext(named)
-        with needed as settings:
-            log.configure_once(settings)
-            wanted = [CHECKS[name] for name in CHECKS if name in selected]
-            for check, finding in evaluate_all(wanted, CheckContext(settings, may_ask_gazelle=False)):
-                yield evaluation(selected[check.name], finding)
-
-    return checks
+    return local_checks("inventory_checks", [INVENTORY], thorough=True)
 
 
 def inventory_job(tags: Mapping[str, str]) -> "dg.UnresolvedAssetJobDefinition":

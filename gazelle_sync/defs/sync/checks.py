@@ -52,12 +52,13 @@ def table_checks() -> dg.AssetChecksDefinition:
     return checks
 
 
-def local_checks(name: str, groups: Sequence[Group]) -> dg.AssetChecksDefinition:
+def local_checks(name: str, groups: Sequence[Group], *, thorough: bool = False) -> dg.AssetChecksDefinition:
     """Checks that ask the shop's database alone, and are no part of a pull: an op of their own, without a pool.
 
     Args:
         name: Of the op.
         groups: Which.
+        thorough: Whether they read whole tables, and may take longer than the server lets a statement.
     """
 
     @dg.multi_asset_check(name=name, specs=[spec for group in groups for spec in check_specs(group)], can_subset=True)
@@ -69,7 +70,8 @@ def local_checks(name: str, groups: Sequence[Group]) -> dg.AssetChecksDefinition
         with needed as settings:
             log.configure_once(settings)
             wanted = [CHECKS[name] for name in CHECKS if name in selected]
-            for check, finding in evaluate_all(wanted, CheckContext(settings, thorough=False, may_ask_gazelle=False)):
+            asked = CheckContext(settings, thorough=thorough, may_ask_gazelle=False)
+            for check, finding in evaluate_all(wanted, asked):
                 yield evaluation(selected[check.name], finding)
 
     return checks
