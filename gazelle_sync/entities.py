@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gazelle_sync.i18n.translator import Message, Translator
-from gazelle_sync.reconcile import appointment, client, invoice, piano, product, timeline, user
+from gazelle_sync.reconcile import appointment, client, invoice, piano, product, tax, timeline, user
 from gazelle_sync.reconcile.pages import PageReader
 from gazelle_sync.reconcile.rows import ParentHints, Reconciler
 
@@ -30,7 +30,8 @@ class Strategy(enum.Enum):
     STAMPS = "stamps"
     """A connection whose nodes have `updatedAt`: compare stamps, hydrate what differs by id."""
     WHOLE_LIST = "whole list"
-    """A plain list with `updatedAt` and no by-id query (users, products): compare stamps, read the list again."""
+    """A plain list without by-id query (users, products, taxes): compare stamps and read the list again if they differ;
+    where its records have no `updatedAt`, read it each time and compare the bodies."""
     WINDOWED = "windowed"
     """A connection without `updatedAt` (the timeline): recent bodies and a count check."""
 
@@ -42,21 +43,21 @@ class Table:
     Attributes:
         name: Table name in schema `public`.
         columns: Every column that a reconciler may write, `external_id` first. Gazelle owns them, except `merged` ones.
+        description: One sentence, shown in the UI.
         merged: Column that both sides may edit → the column with Gazelle's last value (base of the three-way merge).
         owner: For a nested table, the column that holds the external id of the body it came in; None for the entity's
             own table.
         references: Foreign key column → the table it points to.
         dies_with: Of a nested table, the references whose record must exist for the row to exist (a visit's piano).
-        description: One sentence, shown in the UI.
     """
 
     name: str
     columns: tuple[str, ...]
+    description: str = ""
     merged: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
     dies_with: tuple[str, ...] = ()
-    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ class Entity:
     description: str = ""
 
     @property
+    def shortest_operation(self) -> str:
+        """The operation that reads every id with the least besides: the stamps, or bodies where there are none."""
+        return self.stamp_operation or self.page_operation
+
+    @property
     def staging_table(self) -> str:
         """Name of the table that holds the raw bodies."""
         return f"staging_{self.name}"
@@ -121,21 +127,6 @@ class Entity:
     def table(self) -> Table:
         """The entity's own production table (nested ones follow it in `tables`)."""
         return self.tables[0]
-
-    @property
-    def goes_with(self) -> tuple[tuple[str, ...], Entity] | None:
-        """The entity with which records of this one are deleted, and the path of its id in the body; or None."""
-        takers = {entity.name: entity for entity in ENTITIES if entity.takes_along}
-        return next(((path, takers[name]) for path, name in self.parents.items() if name in takers), None)
-
-    @property
-    def ancestors(self) -> list[Entity]:
-        """The entities whose records this one's name, directly or not, parents before children."""
-        names = set(self.parents.values())
-        for other in reversed(ENTITIES):
-            if other.name in names:
-                names |= set(other.parents.values())
-        return [other for other in ENTITIES if other.name in names and other is not self]
 
 
 USERS = Entity(
@@ -149,9 +140,7 @@ USERS = Entity(
     reconcile=user.reconcile_user,
     tables=(
         Table(
-            "gazelle_users",
-            user.COLUMNS,
-            description="The people of the shop who have a Gazelle login: technicians and office.",
+            "gazelle_users", user.COLUMNS, "The people of the shop who have a Gazelle login: technicians and office."
         ),
     ),
     description="Technicians and office staff, as Gazelle knows them.",
@@ -167,11 +156,7 @@ PRODUCTS = Entity(
     body_fragment="ProductBody",
     reconcile=product.reconcile_product,
     tables=(
-        Table(
-            "gazelle_products",
-            product.COLUMNS,
-            description="The shop's price list: services and parts, in French and English.",
-        ),
+        Table("gazelle_products", product.COLUMNS, "The shop's price list: services and parts, in French and English."),
     ),
     description="Services and parts that the shop sells, with their prices.",
 )
@@ -194,23 +179,23 @@ CLIENTS = Entity(
         Table(
             "gazelle_clients",
             client.CLIENT_COLUMNS,
+            "The shop's clients: people, schools, halls. Name, e-mail and city are the default contact's.",
             merged={"tags": "gazelle_tags"},
             references={"preferred_technician_external_id": "gazelle_users"},
-            description="The shop's clients: people, schools, halls. Name, e-mail and city are the default contact's.",
         ),
         Table(
             "gazelle_contacts",
             client.CONTACT_COLUMNS,
+            "Whom to write to or call at a client. Archived contacts are kept and marked.",
             owner="client_external_id",
             references={"client_external_id": "gazelle_clients"},
-            description="Whom to write to or call at a client. Archived contacts are kept and marked.",
         ),
         Table(
             "gazelle_locations",
             client.LOCATION_COLUMNS,
+            "Where a contact lives, works or gets its mail.",
             owner="client_external_id",
             references={"client_external_id": "gazelle_clients", "contact_external_id": "gazelle_contacts"},
-            description="Where a contact lives, works or gets its mail.",
         ),
     ),
     parents={("preferredTechnicianId",): "users"},
@@ -241,16 +226,16 @@ PIANOS = Entity(
         Table(
             "gazelle_pianos",
             piano.PIANO_COLUMNS,
+            "Every piano that the shop looks after, where it stands and when it is due.",
             merged={"tags": "gazelle_tags"},
             references={"client_external_id": "gazelle_clients"},
-            description="Every piano that the shop looks after, where it stands and when it is due.",
         ),
         Table(
             "gazelle_piano_measurements",
             piano.MEASUREMENT_COLUMNS,
+            "Humidity, temperature, pitch and key readings taken at a piano.",
             owner="piano_external_id",
             references={"piano_external_id": "gazelle_pianos"},
-            description="Humidity, temperature, pitch and key readings taken at a piano.",
         ),
     ),
     parents={("client", "id"): "clients"},
@@ -276,23 +261,30 @@ INVOICES = Entity(
         Table(
             "gazelle_invoices",
             invoice.INVOICE_COLUMNS,
+            "Invoices of every status, archived ones included, in dollars.",
             references={
                 "client_external_id": "gazelle_clients",
                 "contact_external_id": "gazelle_contacts",
                 "assigned_to_external_id": "gazelle_users",
             },
-            description="Invoices of every status, archived ones included, in dollars.",
         ),
         Table(
             "gazelle_invoice_items",
             invoice.ITEM_COLUMNS,
+            "The lines of an invoice, each with its taxes.",
             owner="invoice_external_id",
             references={
                 "invoice_external_id": "gazelle_invoices",
                 "piano_external_id": "gazelle_pianos",
                 "product_external_id": "gazelle_products",
             },
-            description="The lines of an invoice, each with its taxes.",
+        ),
+        Table(
+            "gazelle_invoice_payments",
+            invoice.PAYMENT_COLUMNS,
+            "What was paid on invoices, tips included, in dollars.",
+            owner="invoice_external_id",
+            references={"invoice_external_id": "gazelle_invoices"},
         ),
     ),
     parents={
@@ -301,9 +293,9 @@ INVOICES = Entity(
         ("allInvoiceItems", "nodes[]", "piano", "id"): "pianos",
         ("allInvoiceItems", "nodes[]", "masterServiceItem", "id"): "products",
     },
-    never_null=frozenset({"allInvoiceItems"}),
-    nested_operations={("allInvoiceItems",): "InvoiceItems"},
-    description="Invoices with their items.",
+    never_null=frozenset({"allInvoiceItems", "allInvoicePayments"}),
+    nested_operations={("allInvoiceItems",): "InvoiceItems", ("allInvoicePayments",): "InvoicePayments"},
+    description="Invoices with their items and payments.",
 )
 
 APPOINTMENTS = Entity(
@@ -324,21 +316,21 @@ APPOINTMENTS = Entity(
         Table(
             "gazelle_appointments",
             appointment.APPOINTMENT_COLUMNS,
+            "Visits, memos and personal blocks of the calendar. Times are UTC; "
+            "v_appointments_montreal shows them as the wall clock does.",
             references={
                 "client_external_id": "gazelle_clients",
                 "piano_external_id": "gazelle_pianos",
                 "technician_external_id": "gazelle_users",
             },
-            description="Visits, memos and personal blocks of the calendar. Times are UTC; "
-            "v_appointments_montreal shows them as the wall clock does.",
         ),
         Table(
             "gazelle_appointment_pianos",
             appointment.APPOINTMENT_PIANO_COLUMNS,
+            "Which pianos a visit is for, and whether each is to be tuned.",
             owner="appointment_external_id",
             references={"appointment_external_id": "gazelle_appointments", "piano_external_id": "gazelle_pianos"},
             dies_with=("piano_external_id",),
-            description="Which pianos a visit is for, and whether each is to be tuned.",
         ),
     ),
     parents={
@@ -365,13 +357,13 @@ TIMELINE = Entity(
         Table(
             "gazelle_timeline_entries",
             timeline.COLUMNS,
+            "Notes, services, e-mails and calls, in the order in which they happened.",
             references={
                 "client_external_id": "gazelle_clients",
                 "piano_external_id": "gazelle_pianos",
                 "user_external_id": "gazelle_users",
                 "invoice_external_id": "gazelle_invoices",
             },
-            description="Notes, services, e-mails and calls, in the order in which they happened.",
         ),
     ),
     parents={
@@ -384,7 +376,19 @@ TIMELINE = Entity(
     description="Everything noted, done or sent, for each client and piano, since 2016.",
 )
 
-ENTITIES: tuple[Entity, ...] = (USERS, PRODUCTS, CLIENTS, PIANOS, INVOICES, APPOINTMENTS, TIMELINE)
+TAXES = Entity(
+    name="taxes",
+    title=Message("Taxes"),
+    root="allTaxes",
+    strategy=Strategy.WHOLE_LIST,
+    page_operation="TaxesPage",
+    body_fragment="TaxBody",
+    reconcile=tax.reconcile_tax,
+    tables=(Table("gazelle_taxes", tax.COLUMNS, "The account's taxes, with the rates that invoices take."),),
+    description="The taxes of the account and their rates.",
+)
+
+ENTITIES: tuple[Entity, ...] = (USERS, PRODUCTS, CLIENTS, PIANOS, INVOICES, APPOINTMENTS, TIMELINE, TAXES)
 """In dependency order: a table's parents are filled by an entity before it, or by its own."""
 
 

@@ -49,7 +49,7 @@ class Cause(NamedTuple):
     """A kind of failure.
 
     Attributes:
-        code: Key of `incidents.messages.CAUSES`; `unknown` also for errors stored before causes existed.
+        code: Key of `incidents.causes.CAUSES`; `unknown` also for errors stored before causes existed.
         number: A count of records or an HTTP status that belongs to the cause, or None.
     """
 
@@ -380,6 +380,8 @@ def cause_of(error: BaseException) -> Cause:
         return Cause(error.cause, error.number)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Cause("disk")
+    if isinstance(error, MemoryError):
+        return Cause("memory_limit")
     return Cause("fault" if isinstance(error, Exception) else "stopped")
 
 

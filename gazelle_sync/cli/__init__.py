@@ -10,7 +10,7 @@ from gazelle_sync.i18n import STOPPED, language
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    """While not even `interrupts` is imported: the same as what it does."""
+    """As `runtime.signals.leave`, which is not imported yet."""
     import os
 
     os.write(2, f"{STOPPED[language()]}\n".encode())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gazelle_sync.cli.frame import report_errors, services
+from gazelle_sync.cli.frame import JSON, report_errors, services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 KINDS = ("housse", "alimentation", "reservoir", "environnement")
 IDS = click.argument("alert_ids", metavar="ID", type=int, nargs=-1, required=True)
-JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 WHO = click.option("--by", metavar="NAME", help="Who decides; the database's login where it is left out.")
 
 
@@ -96,7 +95,8 @@ def reopen(alert_ids: Sequence[int], by: str | None, as_json: bool) -> None:
     _decide(alert_ids, "open", by, as_json=as_json)
 
 
-@alerts.command()
+# A note may begin with a dash, and with any letter behind it.
+@alerts.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("text")
 @JSON
 def test(text: str, as_json: bool) -> None:

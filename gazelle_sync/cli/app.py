@@ -1,6 +1,6 @@
 """The commands of `gazelle-sync`: options, messages and exit status; no logic.
 
-Only this module prints and exits. What a command needs is imported when it runs, so that `--help` answers at once.
+Only this package prints and exits. What a command needs is imported when it runs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ import click
 
 from gazelle_sync.cli.alerts import alerts
 from gazelle_sync.cli.calendar import calendar
-from gazelle_sync.cli.frame import Commands, report_errors, services
+from gazelle_sync.cli.desk import desk
+from gazelle_sync.cli.fleet import fleet
+from gazelle_sync.cli.frame import JSON, Commands, report_errors, services
 from gazelle_sync.cli.imports import import_files
+from gazelle_sync.cli.init import init
 from gazelle_sync.cli.inventory import inventory
-from gazelle_sync.cli.monitoring import check, errors, metrics, report
+from gazelle_sync.cli.invoices import invoices
+from gazelle_sync.cli.monitoring import check, errors, metrics, report, verify
+from gazelle_sync.cli.notifications import notifications
+from gazelle_sync.cli.psql import psql
 from gazelle_sync.cli.push import conflicts, push
+from gazelle_sync.cli.records import history, show
 from gazelle_sync.cli.sandbox import sandbox
 from gazelle_sync.i18n.translator import translator
+from gazelle_sync.runtime import DESK_PORT
 from gazelle_sync.runtime.signals import unwind_when_stopped
 
 INCIDENTS_EVERY_S = 20.0
@@ -42,11 +50,17 @@ def main() -> None:
 def sync(full: bool, only: str | None, allow_deletes: bool) -> None:
     """Pull what changed: stage, reconcile, report. Exit status 0, or 1 with the reason."""
     from gazelle_sync.cli import runs as runner
+    from gazelle_sync.settings import Settings
 
+    with report_errors():
+        asked = Settings.load()
+        is_trial = asked.api_url is None and asked.database_url is None  # nothing was set: a person tries it
     with report_errors(), services(meanwhile=runner.load_dagster) as settings:
         entities = runner.entities_from(only)
         ended = runner.run_sync(settings, full=full, entities=entities, allow_deletes=allow_deletes)
         click.echo(ended.text)
+        if is_trial and ended.succeeded and runner.write_example_edits(settings):
+            click.echo(translator(settings.language)(runner.EXAMPLE_EDITS))
         sys.exit(0 if ended.succeeded else 1)
 
 
@@ -78,22 +92,23 @@ def replay(only: str | None, from_day: Any, to_day: Any, without_staging: str | 
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def status(as_json: bool) -> None:
     """Each entity on one line: last sync, age, rows, backlog, errors; and the push. Exit status 1 if red."""
-    from gazelle_sync.monitoring.status import alerts_as_json, alerts_status, push_status, read_status, render_status
+    from gazelle_sync.monitoring.status import alerts_as_json, read_situation
+    from gazelle_sync.monitoring.status_screen import render_status
     from gazelle_sync.warehouse.source import read_source
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
-        rows, edits = read_status(settings), push_status(settings)
-        incidents = alerts_status(settings)
+        situation = read_situation(settings)
+        rows, edits, incidents = situation.entities, situation.edits, situation.incidents
         lights = [*(row.light for row in rows), incidents.light, edits.light]
         if as_json:
-            found = [*(row.as_json() for row in rows), alerts_as_json(incidents), edits.as_json()]
+            found = [*(row.as_json() for row in rows), alerts_as_json(settings, incidents), edits.as_json()]
             source = {"source": read_source(str(settings.database_url))}
             click.echo(json.dumps([source | one for one in found], indent=2))
         else:
-            click.echo(render_status(settings, rows, edits))
+            click.echo(render_status(settings, situation))
         sys.exit(1 if "red" in lights else 0)
 
 
@@ -126,14 +141,17 @@ def migrate() -> None:
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the Dagster UI.")
-def up(port: int) -> None:
-    """Start the embedded parts and the Dagster UI, schedules and sensors on. Ctrl-C stops all of it."""
+@click.option("--desk-port", default=DESK_PORT, show_default=True, type=click.IntRange(0, 65535), help="Of the desk.")
+def up(port: int, desk_port: int) -> None:
+    """Start the embedded parts, the Dagster UI with schedules and sensors on, and the desk. Ctrl-C stops all of it."""
+    from gazelle_sync.cli.desk import desk_beside
     from gazelle_sync.incidents.watch import keep_watching
     from gazelle_sync.runtime.supervisor import run_ui
 
     with report_errors(), services() as settings:
         # Without the database, Dagster's daemon and its sensors stop: incidents are evaluated here as well.
-        sys.exit(run_ui(settings, port, beside=lambda stopped: keep_watching(settings, stopped, INCIDENTS_EVERY_S)))
+        tasks = [lambda stopped: keep_watching(settings, stopped, INCIDENTS_EVERY_S), desk_beside(settings, desk_port)]
+        sys.exit(run_ui(settings, port, beside=tasks))
 
 
 @main.command()
@@ -149,7 +167,28 @@ def doctor() -> None:
         sys.exit(0 if all(finding.passed for finding in findings) else 1)
 
 
-for command in (check, errors, metrics, report, push, conflicts, import_files, alerts, calendar, inventory, sandbox):
+for command in (
+    show,
+    history,
+    check,
+    verify,
+    errors,
+    metrics,
+    report,
+    push,
+    conflicts,
+    import_files,
+    alerts,
+    calendar,
+    inventory,
+    invoices,
+    desk,
+    fleet,
+    sandbox,
+    init,
+    notifications,
+    psql,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gazelle_sync.cli.frame import JSON, shop_connection, shop_database
+from gazelle_sync.errors import CommandRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Plural
 
@@ -24,7 +26,6 @@ TRAVEL = click.Choice(["DRIVING", "WALKING", "BICYCLING", "TRANSIT"])
 TYPE = click.Choice(["APPOINTMENT", "PERSONAL", "MEMO"])
 DURATION = click.IntRange(-(2**31), 2**31 - 1)
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 start_option = click.option("--start", metavar="TIME", help='By Montreal\'s clock: "2027-03-14 09:00".')
 fold_option = click.option(
     "--fold", type=click.Choice(["0", "1"]), help="Of a time that happens twice: 0 the first, 1 the second."
@@ -54,7 +55,7 @@ def calendar() -> None:
 @click.option("--type", "event_type", type=TYPE, default="APPOINTMENT", show_default=True, help="Kind of event.")
 @click.option("--all-day", is_flag=True, help="It lasts all day.")
 @force_option
-@as_json_option
+@JSON
 def new(
     client: str | None,
     technician: str | None,
@@ -94,7 +95,7 @@ def new(
 @technician_option
 @click.option("--future", is_flag=True, help="Of a recurring visit, this one and all after it.")
 @force_option
-@as_json_option
+@JSON
 def move(
     visit: str,
     start: str | None,
@@ -115,7 +116,7 @@ def move(
 @calendar.command()
 @click.argument("visit", metavar="VISIT")
 @click.option("--future", is_flag=True, help="Of a recurring visit, this one and all after it.")
-@as_json_option
+@JSON
 def cancel(visit: str, future: bool, as_json: bool) -> None:
     """Cancel a visit; a joint one with all its events. What Gazelle does not have yet is withdrawn."""
     _change(visit, "cancel", {}, as_json, future=future)
@@ -123,7 +124,7 @@ def cancel(visit: str, future: bool, as_json: bool) -> None:
 
 @calendar.command()
 @click.argument("visit", metavar="VISIT")
-@as_json_option
+@JSON
 def confirm(visit: str, as_json: bool) -> None:
     """Confirm a visit, without a message to the client."""
     _change(visit, "confirm", {}, as_json)
@@ -132,20 +133,20 @@ def confirm(visit: str, as_json: bool) -> None:
 @calendar.command()
 @click.argument("visit", metavar="VISIT")
 @click.option("--notes", help="For the service history of its pianos.")
-@as_json_option
+@JSON
 def complete(visit: str, notes: str | None, as_json: bool) -> None:
     """Mark a visit as done."""
     _change(visit, "complete", {"notes": notes}, as_json)
 
 
 @calendar.command()
-@as_json_option
+@JSON
 def check(as_json: bool) -> None:
     """What is wrong with each draft. Exit status 1 if something is."""
-    from gazelle_sync.shop.calendar.drafts import check_drafts
+    from gazelle_sync.push.pushables.appointment_checks import explain_drafts
 
     with _opened(as_json) as (connection, say):
-        found = check_drafts(connection, datetime.now(UTC))
+        found = explain_drafts(connection, datetime.now(UTC))
         if as_json:
             shown = [
                 {"draft_id": one.id, "problems": [problem.as_json(say) for problem in one.problems]} for one in found
@@ -162,11 +163,10 @@ def check(as_json: bool) -> None:
 
 @calendar.command()
 @click.option("--days", type=click.IntRange(1, 3650), help="Only of so many days from now on; unset: all.")
-@as_json_option
+@JSON
 def conflicts(days: int | None, as_json: bool) -> None:
     """Visits of one technician that overlap at Gazelle. Exit status 1 if there are any."""
-    from gazelle_sync.shop.calendar.agenda import spoken_instant
-    from gazelle_sync.shop.calendar.conflicts import overlaps
+    from gazelle_sync.shop.calendar.conflicts import overlaps, render_overlaps
 
     with _opened(as_json) as (connection, say):
         now = datetime.now(UTC)
@@ -174,25 +174,23 @@ def conflicts(days: int | None, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps([one.as_json() for one in found], indent=2))
         else:
-            for one in found:
-                at = spoken_instant(say, one.start_at)
-                click.echo(f"{at}: {one.technician}, {one.first}, {one.second}")
-            if not found:
-                click.echo(say("Nobody is in two places at once."))
+            click.echo(render_overlaps(say, found))
         sys.exit(1 if found else 0)
 
 
 @calendar.command()
 @technician_option
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="How many, from today on.")
-@as_json_option
+@JSON
 def agenda(technician: str | None, days: int, as_json: bool) -> None:
     """The coming days: who is where, how long it takes to get there, who has not confirmed."""
     from gazelle_sync.montreal import montreal_day
-    from gazelle_sync.shop.calendar.agenda import read_agenda, render_agenda
+    from gazelle_sync.shop.calendar.agenda import known_technician, read_agenda, render_agenda
 
     with _opened(as_json) as (connection, say):
         entries = read_agenda(connection, montreal_day(datetime.now(UTC)), days, technician)
+        if technician is not None and not entries:
+            known_technician(connection, technician)
         if as_json:
             click.echo(json.dumps([entry.as_json() for entry in entries], indent=2, ensure_ascii=False))
         else:
@@ -207,7 +205,13 @@ def export(technician: str, path: Path) -> None:
     from gazelle_sync.shop.calendar.feeds import export as export_calendar
 
     with _opened(as_json=False) as (connection, say):
-        path.write_bytes(export_calendar(connection, technician, datetime.now(UTC)))
+        text = export_calendar(connection, technician, datetime.now(UTC))
+        try:
+            path.write_bytes(text)
+        except OSError as error:
+            raise CommandRefused(
+                gettext("{path} cannot be written ({reason}).", path=path, reason=error.strerror)
+            ) from error
         click.echo(say("Written: {path}", path=path))
 
 
@@ -232,13 +236,10 @@ def feed(technician: str, revoke: bool) -> None:
 )
 def serve(port: int) -> None:
     """Serve the feeds to this machine's programs until Ctrl-C; a proxy in front of it adds encryption."""
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.runtime.signals import join_until_stopped
     from gazelle_sync.shop.calendar.feeds import serve_feeds
-    from gazelle_sync.warehouse.migrate import migrate
 
-    with report_errors(), services(api=False) as settings:
-        migrate(str(settings.database_url))
+    with shop_database() as settings:
         server, thread = serve_feeds(settings, port)
         url = f"http://127.0.0.1:{server.server_port}"
         click.echo(gettext("Feeds are at {url}. Ctrl-C stops it.", url=url))
@@ -251,9 +252,12 @@ def serve(port: int) -> None:
 @click.option("--language", type=click.Choice(["en", "fr"]), default="fr", show_default=True, help="Of the notices.")
 def contact(technician: str, address: str | None, language: str) -> None:
     """Say where a technician gets notices of visits."""
-    from gazelle_sync.shop.calendar.telling import forget_contact, set_contact
+    from gazelle_sync.notifications.notices import is_understood
+    from gazelle_sync.shop.calendar.notice_sending import forget_contact, set_contact
 
     with _opened(as_json=False) as (connection, say):
+        if address is not None and not is_understood(address):
+            raise CommandRefused(gettext("Apprise does not understand this address."))
         if address is None:
             forget_contact(connection, technician)
             click.echo(say("{id} gets no notices.", id=technician))
@@ -264,10 +268,10 @@ def contact(technician: str, address: str | None, language: str) -> None:
 
 @calendar.command()
 @click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="Of the last so many days.")
-@as_json_option
+@JSON
 def notices(days: int, as_json: bool) -> None:
     """What technicians were told, and what was not sent, and why."""
-    from gazelle_sync.shop.calendar.telling import read_notices, render_notices
+    from gazelle_sync.shop.calendar.notice_sending import read_notices, render_notices
 
     with _opened(as_json) as (connection, say):
         found = read_notices(connection, datetime.now(UTC) - timedelta(days=days))
@@ -277,15 +281,10 @@ def notices(days: int, as_json: bool) -> None:
 @contextmanager
 def _opened(as_json: bool) -> Iterator[tuple[Connection, Translator]]:
     """A connection to the shop's database, which is up to date, and the shop's language."""
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.i18n.translator import translator
-    from gazelle_sync.warehouse.migrate import migrate
-    from gazelle_sync.warehouse.pool import borrow
 
-    with report_errors(), services(api=False, for_machines=as_json) as settings:
-        migrate(str(settings.database_url))
-        with borrow(str(settings.database_url)) as connection:
-            yield connection, translator(settings.language)
+    with shop_connection(for_machines=as_json) as (settings, connection):
+        yield connection, translator(settings.language)
 
 
 def _instant(start: str | None, fold: str | None, as_json: bool) -> datetime | None:
@@ -328,12 +327,13 @@ def _change(
 
 def _stored(connection: Connection, say: Translator, ids: list[int], as_json: bool, *, force: bool) -> None:
     """Tell which drafts hold it, and what keeps them from being sent."""
+    from gazelle_sync.push.pushables.appointment_checks import check_drafts
     from gazelle_sync.runtime.logs import get_logger
-    from gazelle_sync.shop.calendar.drafts import check_drafts
 
-    if force:
-        get_logger("gazelle_sync.calendar").warning("sent in spite of conflicts", drafts=ids)
-    checked = {one.id: one for one in check_drafts(connection, datetime.now(UTC))}
+    checked = {one.id: one for one in check_drafts(connection, datetime.now(UTC)) if one.id in ids}
+    ignored = {one.id: [problem.about for problem in one.ignored] for one in checked.values() if one.ignored}
+    if force and ignored:
+        get_logger("gazelle_sync.calendar").warning("will be sent in spite of conflicts", drafts=ignored)
     if as_json:
         also = {"joint_ids": ids[1:]} if len(ids) > 1 else {}
         click.echo(json.dumps({"id": ids[0], **also}))

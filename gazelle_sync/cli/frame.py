@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from gazelle_sync.cli.languages import find_language, translate_click, translated
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.errors import CommandRefused, GazelleSyncError
 from gazelle_sync.i18n import STOPPED, gettext, language
 from gazelle_sync.runtime.signals import (
     interrupts_deferred,
@@ -23,6 +23,8 @@ from gazelle_sync.runtime.signals import (
     unwind_when_stopped,
 )
 
+JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
+"""The option of each command whose answer a program may read."""
 WRITERS = ("click.utils", "rich.console")
 
 translate_click()
@@ -81,6 +83,7 @@ def services(
     from gazelle_sync.warehouse.pool import keep_connections
     from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
+    _refuse_what_is_no_text()
     settings = Settings.load()
     try:
         log.configure(settings)
@@ -96,12 +99,52 @@ def services(
     thread = threading.Thread(target=meanwhile or (lambda: None), daemon=True)
     thread.start()
     unwind_when_stopped()
-    with embedded_services(settings, api=api) as running, keep_connections():
+    try:
+        with embedded_services(settings, api=api) as running, keep_connections():
+            with interrupts_deferred():
+                thread.join()
+            if is_sandbox(running, api=api):
+                click.secho(translator(running.language)(SANDBOX_NOTICE), fg="yellow", err=for_machines)
+            yield running
+    except GazelleSyncError:
         with interrupts_deferred():
-            thread.join()
-        if is_sandbox(running, api=api):
-            click.secho(translator(running.language)(SANDBOX_NOTICE), fg="yellow", err=for_machines)
-        yield running
+            thread.join()  # a process that ends while a thread imports what is written in C++ is aborted
+        raise
+
+
+@contextmanager
+def shop_database(
+    *, api: bool = False, for_machines: bool = False, meanwhile: Callable[[], None] | None = None
+) -> Iterator[Any]:
+    """The settings as `services` gives them, with errors reported and the shop's database up to date."""
+    from gazelle_sync.warehouse.migrate import migrate
+
+    with report_errors(), services(api=api, for_machines=for_machines, meanwhile=meanwhile) as settings:
+        migrate(str(settings.database_url))
+        yield settings
+
+
+@contextmanager
+def shop_connection(*, for_machines: bool = False) -> Iterator[tuple[Any, Any]]:
+    """The same, and a connection to that database."""
+    from gazelle_sync.warehouse.pool import borrow
+
+    with shop_database(for_machines=for_machines) as settings, borrow(str(settings.database_url)) as connection:
+        yield settings, connection
+
+
+def _refuse_what_is_no_text() -> None:
+    """Bytes that are no UTF-8, typed at a terminal with another encoding, cannot be stored; a file may be named so.
+
+    Raises:
+        CommandRefused: An argument that is no path holds some.
+    """
+    context = click.get_current_context(silent=True)
+    for value in context.params.values() if context else ():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and text != text.encode(errors="replace").decode():
+                said = ascii(text.encode(errors="surrogateescape"))[1:]
+                raise CommandRefused(gettext("{text} is not written in UTF-8.", text=said))
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from gazelle_sync.cli.frame import JSON, report_errors, services
+
 SOURCES = ["sqlite", "sqlserver", "gazelle", "school"]
 
 
@@ -19,24 +21,25 @@ SOURCES = ["sqlite", "sqlserver", "gazelle", "school"]
 @click.option("--source", type=click.Choice(SOURCES), help="Only files of this source.")
 @click.option("--report", metavar="FILE.html", type=click.Path(path_type=Path), help="Write the report as a page.")
 @click.option("--client", metavar="ID", help="Whose pianos a school's sheet is about.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def import_files(
     folder: Path, dry_run: bool, source: str | None, report: Path | None, client: str | None, as_json: bool
 ) -> None:
     """Import what an older system left as CSV files. Exit status 0, 2 if rows were rejected, 1 if nothing was done."""
-    from gazelle_sync.cli.frame import report_errors, services
-    from gazelle_sync.monitoring.report import write_page
+    from gazelle_sync.monitoring.report import check_place, write_page
     from gazelle_sync.shop.csv_import.report import render_html, render_text
     from gazelle_sync.shop.csv_import.session import Request, run_import
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
+        if report is not None:
+            check_place(report)
         request = Request(folder, source=source, client=client, is_dry_run=dry_run)
         with _bar() as progress:
             outcome = run_import(settings, request, progress=progress)
-        if report is not None:
-            write_page(render_html(outcome, settings.language), report)
         text = json.dumps(outcome.as_json(), indent=2, ensure_ascii=False) if as_json else None
         click.echo(text or render_text(outcome, settings.language))
+        if report is not None:
+            write_page(render_html(outcome, settings.language), report)
         sys.exit(outcome.exit_status)
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazelle_sync.cli.frame import JSON, shop_database
 from gazelle_sync.i18n import gettext
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from gazelle_sync.shop.inventory.consumption import Rule
     from gazelle_sync.shop.inventory.naming import Names
     from gazelle_sync.shop.inventory.rules import Rules
-    from gazelle_sync.shop.inventory.stock import Asked, Moved, Stockroom
+    from gazelle_sync.shop.inventory.stock import Moved, Selection, Stockroom
 
+NEW = 0
+"""The id of a material that is not in the shop's list: no row has it."""
 HUNDREDTH = Decimal("0.01")
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 TECHNICIAN = click.option("--technician", metavar="WHO", required=True, help="Whose stock: usr_… or a name.")
@@ -29,7 +33,6 @@ LOCATION = click.option("--location", default="main", show_default=True, help="W
 REASON = click.option("--reason", help="Why; kept with the movement.")
 BY = click.option("--by", "made_by", metavar="NAME", help="Who does it; else the database's login.")
 QUANTITY = click.option("--quantity", metavar="NUMBER", required=True, help="How much: 2, 2.5 or 2,5.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 ONLY_PRODUCT = click.option("--product", metavar="PRODUCT", help="Only this one, by SKU, id or name.")
 ONLY_TECHNICIAN = click.option("--technician", metavar="WHO", help="Only this person's: usr_… or a name.")
 
@@ -43,7 +46,7 @@ def inventory() -> None:
 @ONLY_PRODUCT
 @ONLY_TECHNICIAN
 @click.option("--low", is_flag=True, help="Only what is to be ordered, or below zero.")
-@AS_JSON
+@JSON
 def list_stock(product: str | None, technician: str | None, low: bool, as_json: bool) -> None:
     """Show what there is of each material, whose it is and where."""
     from gazelle_sync.shop.inventory.render import render_stock
@@ -66,7 +69,7 @@ def list_stock(product: str | None, technician: str | None, low: bool, as_json: 
 @click.option("--reorder-at", metavar="NUMBER", help="From which quantity down it is to be ordered; 0: never.")
 @REASON
 @BY
-@AS_JSON
+@JSON
 def count(
     product: str, technician: str, quantity: str, location: str, reorder_at: str | None, reason: str | None,
     made_by: str | None, as_json: bool,
@@ -79,7 +82,8 @@ def count(
         counted = quantity_of(quantity, least=Decimal(0))
         threshold = None if reorder_at is None else quantity_of(reorder_at, least=Decimal(0))
         asked = room.ask(product, technician)
-        moved = room.count([Count(asked.product_id, asked.people[0].id, location, counted, threshold)], reason)
+        stock = room.id_of(asked.material), asked.people[0].id, location
+        moved = room.count([Count(*stock, counted, threshold)], reason)
         _tell(settings, asked, moved, as_json=as_json)
 
 
@@ -90,7 +94,7 @@ def count(
 @LOCATION
 @REASON
 @BY
-@AS_JSON
+@JSON
 def purchase(
     product: str, technician: str, quantity: str, location: str, reason: str | None, made_by: str | None, as_json: bool
 ) -> None:
@@ -116,7 +120,7 @@ def purchase(
 @LOCATION
 @REASON
 @BY
-@AS_JSON
+@JSON
 def move(
     product: str, technician: str, quantity: str, kind: str, location: str, reason: str | None, made_by: str | None,
     as_json: bool,
@@ -144,7 +148,7 @@ def move(
 @click.option("--to-location", default="main", show_default=True, help="Where it will be.")
 @REASON
 @BY
-@AS_JSON
+@JSON
 def transfer(
     product: str, giver: str, taker: str, quantity: str, from_location: str, to_location: str, reason: str | None,
     made_by: str | None, as_json: bool,
@@ -164,7 +168,7 @@ def transfer(
 @ONLY_TECHNICIAN
 @click.option("--invoice", metavar="ID", help="Only of this invoice, by id or number.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="The newest so many.")
-@AS_JSON
+@JSON
 def history(product: str | None, technician: str | None, invoice: str | None, limit: int, as_json: bool) -> None:
     """Show what moved the stock, the newest first."""
     from gazelle_sync.shop.inventory.render import render_history
@@ -216,7 +220,7 @@ def import_counts(path: Path, dry_run: bool, reason: str | None, made_by: str | 
 
 
 @inventory.group(invoke_without_command=True)
-@AS_JSON
+@JSON
 @click.pass_context
 def rules(context: click.Context, as_json: bool) -> None:
     """What services use up: the rules by which invoices consume."""
@@ -251,12 +255,13 @@ def add(service: str, product: str, quantity: str, optional: bool, first_day: An
         amount = quantity_of(quantity, least=HUNDREDTH)
         _, names = known.read()
         used = known.service(names, service)
-        asked = Stockroom(settings).ask(product)
+        material = names.material(product, settings.language)
         day = first_day.date() if first_day else montreal_day(datetime.now(UTC))
-        rule = Rule(str(used.external_id), asked.product_id, amount, day, None, optional, asked.material.names)
+        rule = Rule(str(used.external_id), material.id or NEW, amount, day, None, optional, tuple(material.names))
         if dry_run:
             click.echo(render_dry_run(settings.language, known.dry_run(rule), names))
             return
+        rule = replace(rule, product_id=Stockroom(settings).id_of(material))
         known.add(rule)
         click.echo(render_rules(settings.language, [rule], known.read()[1]))
         _follow(settings)
@@ -270,13 +275,12 @@ def end(service: str, product: str, last_day: Any) -> None:
     """End a rule: what it took stays taken, later invoices take nothing."""
     from gazelle_sync.montreal import montreal_day
     from gazelle_sync.shop.inventory.render import render_rules
-    from gazelle_sync.shop.inventory.stock import Stockroom
 
     with _rules() as (settings, known):
         _, names = known.read()
-        used, asked = known.service(names, service), Stockroom(settings).ask(product)
+        used, material = known.service(names, service), names.material(product, settings.language)
         day = last_day.date() if last_day else montreal_day(datetime.now(UTC))
-        known.end(str(used.external_id), asked.product_id, day)
+        known.end(str(used.external_id), material.id or NEW, day)
         found, names = known.read()
         click.echo(render_rules(settings.language, found, names))
         _follow(settings)
@@ -320,7 +324,7 @@ def _only(
     return None if material is None else material.id or 0, person
 
 
-def _tell(settings: Settings, asked: Asked, moved: Sequence[Moved], *, as_json: bool) -> None:
+def _tell(settings: Settings, asked: Selection, moved: Sequence[Moved], *, as_json: bool) -> None:
     from gazelle_sync.shop.inventory.render import render_moved
     from gazelle_sync.shop.inventory.stock import number
 
@@ -339,12 +343,9 @@ def _tell(settings: Settings, asked: Asked, moved: Sequence[Moved], *, as_json: 
 @contextmanager
 def _room(made_by: str | None = None, *, as_json: bool = False) -> Iterator[tuple[Settings, Stockroom]]:
     """The settings and the stock, with the database up to date."""
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.shop.inventory.stock import Stockroom
-    from gazelle_sync.warehouse.migrate import migrate
 
-    with report_errors(), services(api=False, for_machines=as_json) as settings:
-        migrate(str(settings.database_url))
+    with shop_database(for_machines=as_json) as settings:
         yield settings, Stockroom(settings, made_by=made_by)
 
 

@@ -22,7 +22,6 @@ from gazelle_sync.i18n.translator import translator
 
 CLICK = (core, decorators, exceptions, formatting, parser, types)
 """The modules of click with messages for people; each has a `gettext` of its own."""
-PROJECT = Path(__file__).parents[2]
 VARIABLE = b"GAZELLE_LANG"
 
 C = TypeVar("C", bound=click.Command)
@@ -42,11 +41,17 @@ def find_language() -> None:
     if VARIABLE.decode() in os.environ:
         return
     with suppress(SettingsError, OSError):  # code that needs the settings reports what is wrong with the file
-        files = [folder / ".env" for folder in (Path.cwd(), PROJECT)]
+        files = [folder / ".env" for folder in (Path.cwd(), _own_folder())]
         if any(file.is_file() and VARIABLE in file.read_bytes() for file in files):
             from gazelle_sync.settings import load_dot_env
 
             load_dot_env()
+
+
+def _own_folder() -> Path:
+    """As `settings.OWN_FOLDER`, whose import takes too long here."""
+    project = Path(__file__).parents[2]
+    return project if (project / "sql").is_dir() else Path.home() / ".gazelle_sync"
 
 
 def translated(command: C) -> C:

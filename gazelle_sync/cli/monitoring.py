@@ -1,4 +1,4 @@
-"""`gazelle-sync check`, `errors`, `metrics` and `report`: the commands by which people and tools watch the sync."""
+"""`gazelle-sync check`, `verify`, `errors`, `metrics` and `report`: by which people and tools watch the sync."""
 
 from __future__ import annotations
 
@@ -8,26 +8,61 @@ from pathlib import Path
 
 import click
 
-from gazelle_sync.cli.frame import report_errors, services
+from gazelle_sync.cli.frame import JSON, report_errors, services, shop_database
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 
 
 @click.command()
 @click.option("--only", metavar="NAMES", help="Comma-separated names of checks.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def check(only: str | None, as_json: bool) -> None:
     """Look at everything: may the shop believe its tables? Exit status 1 if a check failed; warnings do not count."""
     from gazelle_sync.cli import runs as runner
-    from gazelle_sync.quality.finding import render_findings
+    from gazelle_sync.quality.finding import ids_in, render_findings
+    from gazelle_sync.warehouse.names import read_names
 
     with report_errors(), services(for_machines=as_json, meanwhile=runner.load_dagster) as settings:
         findings = runner.run_checks(settings, runner.checks_from(only))
         if as_json:
             click.echo(json.dumps([finding.as_json() for finding in findings], indent=2, ensure_ascii=False))
         else:
-            click.echo(render_findings(findings, settings.language))
+            names = read_names(settings, ids_in(findings))
+            click.echo(render_findings(findings, settings.language, names))
         sys.exit(1 if any(finding.is_failure for finding in findings) else 0)
+
+
+@click.command()
+@click.option("--only", metavar="ENTITIES", multiple=True, help="Comma-separated, or several times: clients,pianos,…")
+@click.option("--deep", is_flag=True, help="Read every body again, not a sample.")
+@JSON
+def verify(only: tuple[str, ...], deep: bool, as_json: bool) -> None:
+    """Prove that production equals the account, now: counts by day, stamps, bodies field by field.
+
+    It reads, and changes nothing. Exit status 1 if a row is wrong; what is newer at Gazelle than the last pull is
+    told apart.
+    """
+    from gazelle_sync.cli.runs import entities_from
+    from gazelle_sync.cli.summary import draw_progress
+    from gazelle_sync.pull.report import Progress
+    from gazelle_sync.quality.verify.render import as_json as verdict_as_json
+    from gazelle_sync.quality.verify.render import ids_in, render
+    from gazelle_sync.quality.verify.session import verify as verify_account
+    from gazelle_sync.warehouse.names import names_of
+    from gazelle_sync.warehouse.pool import borrow
+
+    with report_errors(), services(for_machines=as_json) as settings:
+        entities = entities_from(",".join(only) if only else None)
+        progress = Progress()
+        with draw_progress(progress, settings.language):
+            verdict = verify_account(settings, entities, deep=deep, progress=progress)
+        with borrow(str(settings.database_url)) as connection:
+            names = names_of(connection, ids_in(verdict), None if as_json else translator(settings.language))
+        if as_json:
+            click.echo(json.dumps(verdict_as_json(verdict, names), indent=2, ensure_ascii=False))
+        else:
+            click.echo(render(verdict, names, settings.language))
+        sys.exit(0 if verdict.holds else 1)
 
 
 @click.command()
@@ -35,15 +70,14 @@ def check(only: str | None, as_json: bool) -> None:
     "--show", "external_id", metavar="ID", help="One record: what Gazelle sent, and why it cannot be applied."
 )
 @click.option("--retry", is_flag=True, help="Apply them again, once the reconciler is corrected for example.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
     """Show the records in error, by reason. Exit status 0; of --retry, 1 if the run failed."""
     from gazelle_sync.monitoring import failures
-    from gazelle_sync.warehouse.migrate import migrate
+    from gazelle_sync.warehouse.names import read_names
 
     is_json = as_json or external_id is not None
-    with report_errors(), services(api=False, for_machines=is_json) as settings:
-        migrate(str(settings.database_url))
+    with shop_database(for_machines=is_json) as settings:
         say = translator(settings.language)
         if external_id is not None:
             click.echo(json.dumps(failures.show_record(settings, external_id), indent=2, ensure_ascii=False))
@@ -61,8 +95,11 @@ def errors(external_id: str | None, retry: bool, as_json: bool) -> None:
                 err=as_json,
             )
         reasons = failures.read_reasons(settings)
-        as_text = json.dumps([reason.as_json() for reason in reasons], indent=2, ensure_ascii=False)
-        click.echo(as_text if as_json else failures.render_reasons(settings.language, reasons))
+        if as_json:
+            click.echo(json.dumps([reason.as_json() for reason in reasons], indent=2, ensure_ascii=False))
+        else:
+            names = read_names(settings, failures.ids_shown(reasons))
+            click.echo(failures.render_reasons(settings.language, reasons, names))
         sys.exit(0 if succeeded else 1)
 
 

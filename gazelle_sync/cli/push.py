@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gazelle_sync.cli.frame import JSON, report_errors, services
 from gazelle_sync.i18n import gettext
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ ONLY = "Only this piano or product, by its id, serial number or name; may be giv
 @click.option("--piano", "--record", "pianos", metavar="ID", multiple=True, help=ONLY)
 @click.option("--status", "show_status", is_flag=True, help="What has not gone, and why. Sends nothing.")
 @click.option("--undo", metavar="RUN", help="Put back what a run changed at Gazelle.")
-def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | None) -> None:
+@click.option("--allow-deletes", is_flag=True, help="Also end the records of many rows that were deleted here, once.")
+def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | None, allow_deletes: bool) -> None:
     """Send what was edited here to Gazelle. Exit status 0, or 1 if something did not go."""
     from gazelle_sync.cli import runs as runner
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.pushable import record_id
 
     if show_status + dry_run + (undo is not None) > 1:
@@ -47,30 +48,30 @@ def push(dry_run: bool, pianos: tuple[str, ...], show_status: bool, undo: str | 
                 sys.exit(1 if is_refused else 0)
         else:
             is_refused = False
-        ended = runner.run_push(settings, keys=keys, undo=record_id(undo) if undo is not None else None)
+        run_id = record_id(undo) if undo is not None else None
+        ended = runner.run_push(settings, keys=keys, undo=run_id, allow_deletes=allow_deletes)
         click.echo(ended.text)
         sys.exit(0 if ended.succeeded and not is_refused else 1)
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@JSON
 @click.option("--piano", "--record", "pianos", metavar="ID", multiple=True, help=ONLY)
 @click.pass_context
 def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) -> None:
     """What both sides had changed: the later edit won, the other value is kept."""
     if context.invoked_subcommand is not None:
         return
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.conflicts import open_conflicts
-    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_conflicts
+    from gazelle_sync.warehouse.names import read_names
 
     with report_errors(), services(api=False, for_machines=as_json) as settings:
         keys = _ids(settings, pianos)
         found = open_conflicts(settings, keys)
         is_missing = bool(keys) and _tell_missing(settings, keys, err=as_json)
         text = json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False) if as_json else None
-        click.echo(text or render_conflicts(settings.language, found, partial(names_of, settings)))
+        click.echo(text or render_conflicts(settings.language, found, partial(read_names, settings)))
         sys.exit(1 if is_missing else 0)
 
 
@@ -79,13 +80,15 @@ def conflicts(context: click.Context, as_json: bool, pianos: tuple[str, ...]) ->
 @click.option("--take", type=click.Choice(["ours", "theirs"]), required=True, help="The side that counts.")
 def resolve(conflict_id: int, take: str) -> None:
     """Have the last word: the side taken becomes the row's value, and goes to Gazelle with the next push."""
-    from gazelle_sync.cli.frame import report_errors, services
     from gazelle_sync.push.conflicts import resolve as resolve_conflict
     from gazelle_sync.push.render import render_resolved
+    from gazelle_sync.warehouse.names import read_names
 
     with report_errors(), services(api=False) as settings:
         conflict, edited = resolve_conflict(settings, conflict_id, take)
-        click.echo(render_resolved(settings.language, conflict, take, edited=edited))
+        click.echo(
+            render_resolved(settings.language, conflict, take, edited=edited, names=partial(read_names, settings))
+        )
 
 
 def _ids(settings: Settings, given: Sequence[str]) -> list[str] | None:
@@ -106,9 +109,10 @@ def _asked_for(settings: Settings, keys: list[str], *, is_read_only: bool = Fals
     """
     from gazelle_sync.push.render import render_standing
     from gazelle_sync.push.status import read_standing
+    from gazelle_sync.warehouse.names import read_names
 
     found = read_standing(settings, keys)
-    for line in render_standing(settings.language, found):
+    for line in render_standing(settings.language, found, partial(read_names, settings)):
         click.echo(line)
     refused = ("missing",) if is_read_only else ("missing", "hidden")
     return [one.key for one in found if one.state == "due"], any(one.state in refused for one in found)
@@ -118,17 +122,18 @@ def _tell_missing(settings: Settings, keys: list[str] | None, *, err: bool) -> b
     """Tell which records have no row; whether there are any."""
     from gazelle_sync.push.render import render_standing
     from gazelle_sync.push.status import read_standing
+    from gazelle_sync.warehouse.names import read_names
 
     missing = [one for one in read_standing(settings, keys or []) if one.state == "missing"]
-    for line in render_standing(settings.language, missing):
+    for line in render_standing(settings.language, missing, partial(read_names, settings)):
         click.echo(line, err=err)
     return bool(missing)
 
 
 def _status(settings: Settings, keys: list[str] | None) -> int:
-    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_waiting
     from gazelle_sync.push.status import read_push, read_waiting
+    from gazelle_sync.warehouse.names import read_names
 
     found = read_waiting(settings, keys)
     last = read_push(settings, late=timedelta(0))
@@ -136,20 +141,20 @@ def _status(settings: Settings, keys: list[str] | None) -> int:
     if keys:
         _, is_refused = _asked_for(settings, keys, is_read_only=True)
     if found or last.failure is not None or not keys:
-        click.echo(render_waiting(settings.language, found, last.failure, partial(names_of, settings)))
+        click.echo(render_waiting(settings.language, found, last.failure, partial(read_names, settings)))
     return 1 if is_refused or last.failure is not None or any(row.error for row in found) else 0
 
 
 def _dry_run(settings: Settings, keys: list[str] | None) -> int:
-    from gazelle_sync.push.names import names_of
     from gazelle_sync.push.render import render_preview
     from gazelle_sync.push.session import preview
+    from gazelle_sync.warehouse.names import read_names
 
     is_refused = False
     if keys:
         keys, is_refused = _asked_for(settings, keys)
         if not keys:
             return 1 if is_refused else 0
-    text, all_well = render_preview(settings.language, preview(settings, keys=keys), partial(names_of, settings))
+    text, all_well = render_preview(settings.language, preview(settings, keys=keys), partial(read_names, settings))
     click.echo(text)
     return 0 if all_well and not is_refused else 1

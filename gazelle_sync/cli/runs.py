@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -14,12 +14,15 @@ from gazelle_sync.cli.summary import Summary, draw_progress
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError, SettingsError, cause_of
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.translator import Message
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.report import Progress
 from gazelle_sync.quality.finding import Finding, finding_lines
 from gazelle_sync.runtime.logs import get_logger
+from gazelle_sync.runtime.memory import give_back_memory
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
@@ -93,6 +96,17 @@ def run_sync(settings: Settings, *, full: bool, entities: list[str] | None, allo
         entities,
         with_staging=True,
     )
+
+
+EXAMPLE_EDITS = Message(
+    "The invented shop has edits that wait: `gazelle-sync push --dry-run` shows them, `gazelle-sync push` sends them."
+)
+
+
+def write_example_edits(settings: Settings) -> bool:
+    """Write edits that wait to be sent, once, into a sandbox's database without any; gives whether it did."""
+    with borrow(str(settings.database_url)) as connection:
+        return connection.execute(statement("cli/example_edits")).rowcount > 0
 
 
 def run_replay(
@@ -205,7 +219,8 @@ def _run(
         from gazelle_sync.defs.sync.resources import PullResource
 
         progress = Progress()
-        job = build_defs({"pull": PullResource(progress=progress)}).resolve_job_def(job_name)
+        definitions = build_defs({"pull": PullResource(progress=progress)})
+        job = definitions.resolve_job_def(job_name)
         selection = asset_keys(entities, with_staging=with_staging) if entities else None
         with draw_progress(progress, settings.language):
             run = _execute(settings, job, tags=tags, run_config=config, asset_selection=selection)
@@ -214,30 +229,57 @@ def _run(
     text = summary.render(settings.language, fallback=list(run.reasons))
     if failed := [finding for finding in findings if finding.is_failure]:
         text = "\n".join([text, *(line for finding in failed for line in finding_lines(finding, settings.language))])
-    followed = [_run_follower(settings, job) for job in due]
+    followed = _run_followers(settings, definitions, due)
     return RunResult(
         run.succeeded and not summary.failures and all(one.succeeded for one in followed),
         "\n".join([text, *(one.text for one in followed if one.text)]),
     )
 
 
-def _run_follower(settings: Settings, job_name: str) -> RunResult:
-    """Run what of the shop's own work waits for something that the pull brought; most pulls bring nothing of it."""
-    with _quietly():
-        from gazelle_sync.definitions import build_defs
-        from gazelle_sync.defs.shop.following import SAID
-        from gazelle_sync.defs.sync.checks import finding_of
+def _run_followers(settings: Settings, definitions: Any, due: Sequence[str]) -> list[RunResult]:
+    """Run what of the shop's own work waits for something that the pull brought; most pulls bring nothing of it.
 
-        job = build_defs().resolve_job_def(job_name)
-        run = _execute(settings, job, run_config=job.run_config or {})
+    One after the other, since two runs in one process could wait for each other for ever; what the search reads, it
+    reads beside them.
+    """
+    if not due:
+        return []
+    give_back_memory()
+    with _quietly():
+        from gazelle_sync.defs.shop import search
+
+        with search.words_read_beside(settings) if search.JOB in due else nullcontext():
+            return [_run_follower(settings, definitions, job) for job in due]
+
+
+def _run_follower(settings: Settings, definitions: Any, job_name: str) -> RunResult:
+    from gazelle_sync.defs.shop.following import SAID
+    from gazelle_sync.defs.sync.checks import finding_of
+
+    job = definitions.resolve_job_def(job_name)
+    run = _execute(settings, job, run_config=job.run_config or {})
     said = [SAID.pop(run.run_id, ""), *(f"✗ {reason}" for reason in run.reasons)]
     findings = [finding_of(evaluated) for evaluated in run.evaluations]
     said += [line for one in findings if one.is_failure for line in finding_lines(one, settings.language)]
     return RunResult(run.succeeded, "\n".join(line for line in said if line))
 
 
-def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) -> RunResult:
+def run_push(
+    settings: Settings,
+    *,
+    keys: list[str] | None,
+    undo: str | None,
+    tables: list[str] | None = None,
+    allow_deletes: bool = False,
+) -> RunResult:
     """Run the job `push_to_gazelle`.
+
+    Args:
+        settings: For the database and the API.
+        keys: Only these records or rows; None: all that are due.
+        undo: Put back what this run changed instead.
+        tables: Only of these tables of the shop; None: of all.
+        allow_deletes: Also end the records of many rows that were deleted here.
 
     Raises:
         SettingsError: `undo` names no run that could be put back.
@@ -246,9 +288,9 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
         from gazelle_sync.definitions import build_defs
         from gazelle_sync.defs.push.assets import REPORTS
         from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
-        from gazelle_sync.push.names import names_of
         from gazelle_sync.push.render import render_report
         from gazelle_sync.push.undo import assert_undoable
+        from gazelle_sync.warehouse.names import read_names
 
         if undo is not None:
             with _alert_if_start_fails(settings, PUSH_JOB):
@@ -256,12 +298,12 @@ def run_push(settings: Settings, *, keys: list[str] | None, undo: str | None) ->
                 with borrow(str(settings.database_url)) as connection:
                     assert_undoable(connection, undo, keys)
         job = build_defs().resolve_job_def(PUSH_JOB)
-        config = push_config(pianos=keys, at_once=True, undo=undo)
+        config = push_config(pianos=keys, at_once=True, undo=undo, tables=tables, allow_deletes=allow_deletes)
         run = _execute(settings, job, run_config=config)
     report = REPORTS.pop(run.run_id, None)
     if report is None:
         return RunResult(False, "\n".join(f"✗ {reason}" for reason in run.reasons))
-    text = render_report(settings.language, report, partial(names_of, settings))
+    text = render_report(settings.language, report, partial(read_names, settings))
     return RunResult(run.succeeded and report.succeeded, text)
 
 

@@ -22,7 +22,10 @@ from gazelle_sync.runtime.signals import unwind_when_stopped
     type=click.IntRange(0, 65535),
     help="Of the server; 0 takes any that is free.",
 )
-@click.option("--dialect", type=click.Choice(["published", "seed"]), default="published", show_default=True)
+@click.option(
+    "--dialect", type=click.Choice(["published", "seed", "live"]), default="published", show_default=True,
+    help="Which schema of Gazelle's is served.",
+)  # fmt: skip
 @click.option("--scale", default="seed", help="seed, shop, or a multiple of the seed's sizes.", show_default=True)
 @click.option("--timeline", type=int, help="Number of timeline entries, whatever the scale.")
 @click.option(
@@ -102,7 +105,7 @@ def delete(kind: str, record_id: str) -> None:
 
 @sandbox.command(name="list")
 @click.argument("kind")
-@click.option("--most", default=10, show_default=True)
+@click.option("--most", default=10, show_default=True, help="So many records.")
 def list_records(kind: str, most: int) -> None:
     """Show some records of a kind (clients, pianos, events, timeline, invoices, users, products)."""
     with _admin() as admin:
@@ -111,7 +114,7 @@ def list_records(kind: str, most: int) -> None:
 
 
 @sandbox.command()
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Another number makes other changes.")
 def day(seed: int) -> None:
     """Make the changes of an ordinary day: 5 clients, 2 pianos, 25 visits, 30 notes."""
     with _admin() as admin:

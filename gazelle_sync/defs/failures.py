@@ -5,6 +5,8 @@ The message of a failed step is for its page in the UI. Alerts use the cause, wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError
@@ -20,6 +22,14 @@ def failure_of(error: GazelleSyncError) -> dg.Failure:
     """The failure of a step, without secrets; Dagster does not try the step again."""
     metadata = {CODE: error.cause} | ({NUMBER: error.number} if error.number is not None else {})
     return dg.Failure(description=masked(str(error)), metadata=metadata, allow_retries=False)
+
+
+def together(failures: Sequence[dg.Failure]) -> dg.Failure:
+    """One failure of a step in which several things failed: it says each reason once; its cause is the first one's."""
+    if len(failures) == 1:
+        return failures[0]
+    said = dict.fromkeys(str(failure.description) for failure in failures)
+    return dg.Failure(description="\n".join(said), metadata=failures[0].metadata, allow_retries=False)
 
 
 def cause_of_event(event: dg.DagsterEvent) -> Cause:

@@ -19,6 +19,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from sqlalchemy.exc import DBAPIError
 
 from gazelle_sync.defs.incidents.sensors import CHECK_FAILED, PROCESS_TAG, ended_run
+from gazelle_sync.defs.location import UNNAMED_LOCATION, location_name, own_records
 from gazelle_sync.errors import DagsterDatabaseError, GazelleSyncError, first_line
 from gazelle_sync.i18n import gettext
 from gazelle_sync.incidents.facts import EndedRun
@@ -28,9 +29,17 @@ from gazelle_sync.warehouse.connect import CONNECT_TIMEOUT_S
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync.warehouse.pool import borrow
 
-CODE_LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("gazelle_sync"), SINGLETON_REPOSITORY_NAME)
-"""The code location of `workspace.yaml`, by its name alone. The UI lists a run under its job, and in the job's
-timeline, only when the run names the code location; `JobDefinition.execute_in_process` names none."""
+
+def code_location(name: str) -> RemoteRepositoryOrigin:
+    """A code location, by its name alone.
+
+    The UI lists a run under its job, and in the job's timeline, only when the run names the code location;
+    `JobDefinition.execute_in_process` names none.
+    """
+    return RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(name), SINGLETON_REPOSITORY_NAME)
+
+
+CODE_LOCATION = code_location(UNNAMED_LOCATION)
 NO_RETRIES = {"dagster/max_retries": "0"}
 """Dagster's daemon would retry a run that was stopped or killed: that is for the user of the command to decide."""
 
@@ -88,7 +97,7 @@ def execute(
                     run_config=run_config,
                     tags={**job.run_tags, **(tags or {}), **own, **NO_RETRIES},
                     asset_selection=frozenset(asset_selection) if asset_selection is not None else None,
-                    remote_job_origin=CODE_LOCATION.get_job_origin(job.name),
+                    remote_job_origin=code_location(location_name()).get_job_origin(job.name),
                 )
                 result = execute_run(InMemoryJob(job), created, instance)
         except KeyboardInterrupt:
@@ -161,7 +170,7 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 def _fail_orphaned_runs(instance: dg.DagsterInstance, settings: Settings) -> None:
     """Runs of this command whose process was killed would be shown as running for ever."""
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    started = [record.dagster_run for record in own_records(instance, statuses=[dg.DagsterRunStatus.STARTED])]
     orphaned = [run for run in started if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
     if orphaned and not pull_is_running(str(settings.database_url)):
         for run in orphaned:

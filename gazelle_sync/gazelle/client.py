@@ -54,7 +54,8 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.runtime.logs import get_logger, masked
-from gazelle_sync.settings import GRAPHQL_PATH, Settings
+from gazelle_sync.settings import Settings
+from gazelle_sync.settings.values import GRAPHQL_PATH
 
 ATTEMPTS = 4
 """Attempts for a read: one, and at most three retries."""

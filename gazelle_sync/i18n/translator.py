@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import gettext
 import re
-from datetime import date
+from datetime import date, time
+from decimal import Decimal
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,28 @@ _BEFORE_HIGH_SIGNS = re.compile(r" (?=[;!?])")
 
 Message = NewType("Message", str)
 """Marks a sentence that is declared at import and translated later: `make messages` finds it by this name."""
+
+
+DAY, DAY_OF_A_YEAR = Message("EEEE, MMMM d"), Message("EEEE, MMMM d, y")
+_NAMES = frozenset(
+    {
+        "draft",
+        "error",
+        "id",
+        "invoice",
+        "line",
+        "next",
+        "number",
+        "other",
+        "payment",
+        "port",
+        "process",
+        "status",
+        "value",
+    }
+)
+"""Places whose number is a name, or somebody's own text, and no count: it is written as it is."""
+_LEAST_GROUPED = 1000
 
 
 class Plural(NamedTuple):
@@ -56,11 +79,11 @@ class Translator:
             values: For the places; `count`, an int, chooses the form of a `Plural`.
         """
         if isinstance(message, str):
-            return self.text(message).format(**values)
+            return self.text(message).format(**self._written(values))
         count = values["count"]
         if not isinstance(count, int):
             raise TypeError(f"count is {count!r}, not a whole number")
-        return self.text_of_count(message.one, message.many, count).format(**{**values, "count": self.number(count)})
+        return self.text_of_count(message.one, message.many, count).format(**self._written(values))
 
     def text(self, message: str) -> str:
         """The translation of a sentence, with its places unfilled."""
@@ -69,6 +92,13 @@ class Translator:
     def text_of_count(self, one: str, many: str, count: int) -> str:
         """The form of a sentence for a number, its places open."""
         return self._catalogue.ngettext(one, many, count)
+
+    def _written(self, values: dict[str, object]) -> dict[str, object]:
+        """Values for places, whole numbers among them in groups of three digits where they count something."""
+        return {
+            name: self.number(value) if type(value) is int and name not in _NAMES and value >= _LEAST_GROUPED else value
+            for name, value in values.items()
+        }
 
     def number(self, value: int) -> str:
         """A whole number: `1,344`; in French `1 344`, with narrow no-break spaces."""
@@ -81,6 +111,15 @@ class Translator:
         from babel.numbers import format_decimal
 
         return format_decimal(value, format="#,##0.0", locale=self.language)
+
+    def exact(self, value: float | Decimal) -> str:
+        """A number with the decimals that it has: `12.50`, `12,50`."""
+        from babel.numbers import format_decimal
+
+        exponent = value.as_tuple().exponent if isinstance(value, Decimal) else None
+        if isinstance(exponent, int) and exponent < 0:
+            return format_decimal(value, format=f"#,##0.{'0' * -exponent}", locale=self.language)
+        return format_decimal(value, locale=self.language, decimal_quantization=False)
 
     def percentage(self, value: float) -> str:
         """A share with two decimals: `0.07%`, `0,07 %`."""
@@ -102,6 +141,21 @@ class Translator:
         if self.language == "fr" and day.day == 1:  # Babel's patterns have no ordinals
             pattern = pattern.replace("d", "d'er'")
         return format_date(day, pattern, locale=self.language)
+
+    def date(self, day: date, *, year: bool) -> str:
+        """A day with its weekday: `Tuesday, December 1`, `mardi 1er décembre 2026`.
+
+        Args:
+            day: A calendar day.
+            year: Whether the year is said as well.
+        """
+        return self.day(day, self.text(DAY_OF_A_YEAR if year else DAY))
+
+    def time(self, at: time) -> str:
+        """A time of day: `7:00`, `13:30`; in French `7 h`, `13 h 30`."""
+        if self.language != "fr":
+            return f"{at.hour}:{at.minute:02}"
+        return f"{at.hour}{NO_BREAK}h" + (f"{NO_BREAK}{at.minute:02}" if at.minute else "")
 
 
 @cache

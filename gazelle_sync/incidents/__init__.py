@@ -2,6 +2,7 @@
 
     facts.py      what the database says of runs, ages, errors and pushes
     rules.py      facts → assessments: what is wrong and what was evaluated (pure)
+    causes.py     why something failed, in a sentence
     messages.py   an assessment in French or English, without clients' data
     watch.py      runs these in the order in which a crash loses no alert
     outage.py     the one incident that the ledger cannot store: its own database is unreachable

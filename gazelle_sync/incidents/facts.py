@@ -19,9 +19,11 @@ RUNS_LOOKED_AT = 20
 HISTORY = 20
 TABLES_PRESENT = (
     "SELECT to_regclass('public.alert_log') IS NOT NULL, to_regclass('public.sync_gazelle_logs') IS NOT NULL, "
-    "to_regclass('public.inventory_problems') IS NOT NULL"
+    "to_regclass('public.inventory_problems') IS NOT NULL, EXISTS (SELECT FROM pg_catalog.pg_attribute "
+    "WHERE attrelid = to_regclass('public.alert_log') AND attname = 'details' AND NOT attisdropped)"
 )
-"""Whether the database has the alerts', the push's and the stock's tables: migrations may be pending."""
+"""Whether the database has the alerts', the push's and the stock's tables, and a place for what an alert's words are
+made of: migrations may be pending."""
 
 SECONDS_SINCE_FIRST_RUN = "SELECT extract(epoch FROM clock_timestamp() - min(started_at))::float8 FROM sync_logs"
 
@@ -193,6 +195,7 @@ class Facts:
         stock: What is wrong with the stock; None: this database has none.
         failed_pulls: Newest pulls with an error in `sync_logs`: the rule `failed_run` covers those.
         ended: The run that has just ended, or None.
+        pause: How much longer than 15 minutes the schedule leaves between two ticks.
     """
 
     failures: Mapping[str, Failure] = field(default_factory=dict)
@@ -203,6 +206,7 @@ class Facts:
     stock: StockFacts | None = None
     failed_pulls: frozenset[str] = frozenset()
     ended: EndedRun | None = None
+    pause: timedelta = timedelta(0)
 
 
 def fact_questions(*, has_push: bool, has_stock: bool) -> list[Question]:
@@ -229,13 +233,16 @@ def fact_questions(*, has_push: bool, has_stock: bool) -> list[Question]:
     ]
 
 
-def facts_in(answers: Sequence[Rows], ended: EndedRun | None, *, has_push: bool) -> Facts:
+def facts_in(
+    answers: Sequence[Rows], ended: EndedRun | None, *, has_push: bool, pause: timedelta = timedelta(0)
+) -> Facts:
     """The facts.
 
     Args:
         answers: To `fact_questions`.
         ended: The run that has just ended, or None.
         has_push: As `fact_questions` was told.
+        pause: How much longer than 15 minutes the schedule leaves between two ticks.
     """
     failures, health, runs, [(is_running,)], [(synced_for_s,)], failed_pulls, *rest = answers
     push, stock = (rest[:1], rest[1:]) if has_push else ([], rest)
@@ -252,6 +259,7 @@ def facts_in(answers: Sequence[Rows], ended: EndedRun | None, *, has_push: bool)
         stock=_stock(*stock) if stock else None,
         failed_pulls=frozenset(run_id for (run_id,) in failed_pulls),
         ended=ended,
+        pause=pause,
     )
 
 

@@ -6,76 +6,24 @@ An error's message may quote clients, so its cause is shown instead (`gazelle_sy
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from gazelle_sync.entities import ENTITIES, entity_name
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
+from gazelle_sync.incidents.causes import CAUSES
 from gazelle_sync.incidents.rules import Incident
-from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.montreal import spoken_instant
 from gazelle_sync.notifications.ledger import OpenIncident
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.quality.finding import Severity
 from gazelle_sync.settings import Settings
 from gazelle_sync.shop.inventory.render import quantity
-
-CAUSES = {
-    "mass_deletion": Message(
-        "{number} records or more are gone at Gazelle at once. Nothing was deleted here. Look at Gazelle; if they "
-        "really were deleted, `gazelle-sync status` shows the command that lets it through."
-    ),
-    "mass_emptying": Message(
-        "Gazelle sent empty tags for {number} records at once. They were set aside, nothing was emptied here. Look at "
-        "Gazelle; `gazelle-sync status` shows the command that lets it through."
-    ),
-    "mass_vanishing": Message(
-        "Gazelle leaves out {number} contacts, items or other parts of records at once. Those records were set aside, "
-        "nothing was removed here. Look at Gazelle; `gazelle-sync status` shows the command that lets it through."
-    ),
-    "wrong_account": Message(
-        "The database holds another account than the one that is set. Nothing was done. Check GAZELLE_API_URL and "
-        "GAZELLE_DATABASE_URL."
-    ),
-    "credentials": Message(
-        "Gazelle refuses the credentials, or there are none. Check GAZELLE_API_TOKEN, or authorize the OAuth "
-        "application again."
-    ),
-    "dagster_database": Message(
-        "Dagster's own database cannot be reached, or refuses. Check GAZELLE_DAGSTER_POSTGRES_URL and the room on its "
-        "disk."
-    ),
-    "disk": Message("A disk is full. Free some space; the next run does the rest."),
-    "rights": Message("PostgreSQL refuses the role that is set. Grant it gazelle_writer, or use the owner's."),
-    "database": Message(
-        "PostgreSQL cannot be reached or refuses. Check that the server runs and accepts connections from this machine."
-    ),
-    "another_run": Message("Another run was still going. If this lasts, `gazelle-sync status` shows which."),
-    "stopped": Message(
-        "The run was stopped or its process was killed. What it committed is kept; the next run does the rest."
-    ),
-    "unreachable": Message("Gazelle cannot be reached, or does not answer in time. Each run tries again."),
-    "http": Message(
-        "Gazelle answers with HTTP {number}. Each run tries again; `gazelle-sync doctor` shows whether the fault "
-        "is here."
-    ),
-    "staging": Message(
-        "The staging tables lost rows, so a replay would lose them too. Nothing was replayed. `gazelle-sync sync "
-        "--full` reads them again."
-    ),
-    "answered_errors": Message(
-        "Gazelle answers with errors. Each run tries again; the messages are on the run's page."
-    ),
-    "unreadable": Message("Gazelle's answer cannot be read (a proxy's page, or cut short). Each run tries again."),
-    "command": Message("A command was asked for something that makes no sense. What it printed says why."),
-    "settings": Message("A variable is missing or not valid. `gazelle-sync doctor` shows which."),
-    "fault": Message(
-        "gazelle_sync failed on something that it does not expect. What was done is kept; the log file says "
-        "where it happened."
-    ),
-    "unknown": Message("The cause is not known. The error is on the run's page and in the log file."),
-}
 
 MESSAGES: dict[str, tuple[Message | Plural, Message]] = {
     "failed_run": (
@@ -172,17 +120,13 @@ def describe(rule: str, incidents: Sequence[Incident], settings: Settings, now: 
         settings: For the language, the UI's address and the secrets to take out.
         now: Aware.
     """
-    say = translator(settings.language)
-    title, text = MESSAGES[rule]
-    first = incidents[0]
+    say, first = translator(settings.language), incidents[0]
     values = {
-        **first.details,
-        "names": _names(rule, incidents, say),
+        **_values(rule, incidents, say),
         "minutes": max((int(t.details.get("minutes", 0)) for t in incidents), default=0),
         "cause": _cause(first, say),
         "said": "\n".join(_said(incident, settings) for incident in incidents),
         "by_entity": _by_entity(first, say),
-        "product": first.details.get(f"product_{settings.language}", ""),
         "invoices": "\n".join(_invoices(incidents, say)),
         **{
             name: quantity(Decimal(str(first.details[name])), settings.language)
@@ -190,22 +134,86 @@ def describe(rule: str, incidents: Sequence[Incident], settings: Settings, now: 
             if name in first.details
         },
     }
-    if rule == "unfollowed_invoices":
-        values["count"] = len(incidents)
-    lines = [say(text, **values), say("Since {when} in Montreal.", when=_when(now))]
+    lines = [say(MESSAGES[rule][1], **values), say("Since {when} in Montreal.", when=spoken_instant(say, now))]
     if first.run_id:
         lines.append(say("The run: {link}", link=run_link(settings, first.run_id)))
-    return AlertText(f"{MARKS[worst(incidents)]} Gazelle: {say(title, **values)}", "\n".join(lines))
+    return AlertText(f"{MARKS[worst(incidents)]} {_whose(settings)}: {_title(rule, incidents, say)}", "\n".join(lines))
+
+
+def _title(rule: str, incidents: Sequence[Incident], say: Translator) -> str:
+    return say(MESSAGES[rule][0], **_values(rule, incidents, say))
+
+
+def _values(rule: str, incidents: Sequence[Incident], say: Translator) -> dict[str, Any]:
+    """What the places of a title are filled with."""
+    details = incidents[0].details
+    values = {**details, "names": _names(rule, incidents, say), "product": details.get(f"product_{say.language}", "")}
+    return values | ({"count": len(incidents)} if rule == "unfollowed_invoices" else {})
+
+
+def stored(incidents: Sequence[Incident]) -> list[dict[str, Any]]:
+    """What titles are made of, for the ledger; what a check said is left out, since it may quote rows."""
+    return [
+        {"subject": one.subject, "severity": one.severity, "details": {**one.details, "said": ""}} for one in incidents
+    ]
+
+
+NEXT = {
+    "failed_run": "gazelle-sync sync",
+    "stale_data": "gazelle-sync sync",
+    "failed_check": "gazelle-sync check --only {subjects}",
+    "many_errors": "gazelle-sync errors",
+    "failed_push": "gazelle-sync push --status",
+    "low_stock": "gazelle-sync inventory list --low",
+    "stock_below_zero": "gazelle-sync inventory count",
+    "database": "gazelle-sync doctor",
+}
+"""Rule → the command that shows more, or mends it; for others the run's page does."""
+
+
+def title_of(incident: OpenIncident, say: Translator) -> str:
+    """The title of an open incident in the reader's language; as it was told where the ledger lacks what it names."""
+    title = MESSAGES.get(incident.rule, (None,))[0]
+    if title is not None and incident.details:
+        with suppress(KeyError, TypeError, ValueError):  # another version may have stored other details
+            found = [Incident(one["subject"], one["severity"], details=one["details"]) for one in incident.details]
+            return _title(incident.rule, found, say)
+    if not isinstance(title, str) or set(re.findall(r"{(\w+)}", title)) - {"names"}:
+        return incident.title.partition(": ")[2] or incident.title
+    names = _subjects(incident)
+    if incident.rule not in OWN_NAMES:
+        names = [entity_name(say, name) for name in names]
+    return say(title, names=", ".join(names))
+
+
+def headline(incident: OpenIncident, settings: Settings) -> str:
+    """The first line of an open incident's message, in the reader's language."""
+    return f"{MARKS[incident.severity]} {_whose(settings)}: {title_of(incident, translator(settings.language))}"
+
+
+def next_step(incident: OpenIncident) -> str | None:
+    """The command that shows more of an open incident, or mends it."""
+    command = NEXT.get(incident.rule)
+    return command and command.format(subjects=",".join(_subjects(incident)))
+
+
+def _subjects(incident: OpenIncident) -> list[str]:
+    """What it is about, in order; a check by its own name (`asset:check` in the ledger), as `check --only` takes it."""
+    is_check = incident.rule == "failed_check"
+    return sorted({subject.rpartition(":")[2] if is_check else subject for subject in incident.subjects})
 
 
 def describe_recovery(occurrence: OpenIncident, settings: Settings, now: datetime) -> AlertText:
     """The message that an incident is over."""
     say = translator(settings.language)
-    told = occurrence.title.partition("Gazelle: ")[2] or occurrence.title
-    body = say(
-        "It began on {since} and ended on {until} (Montreal).", since=_when(occurrence.opened_at), until=_when(now)
-    )
-    return AlertText(f"{RECOVERED} Gazelle: " + say("Over: {title}", title=told), body)
+    since, until = spoken_instant(say, occurrence.opened_at), spoken_instant(say, now)
+    body = say("It began on {since} and ended on {until} (Montreal).", since=since, until=until)
+    return AlertText(f"{RECOVERED} {_whose(settings)}: " + say("Over: {title}", title=title_of(occurrence, say)), body)
+
+
+def _whose(settings: Settings) -> str:
+    """What every title begins with; where there are several shops, with the shop's name."""
+    return f"Gazelle ({settings.shop})" if settings.shop else "Gazelle"
 
 
 def worst(incidents: Sequence[Incident]) -> Severity:
@@ -248,7 +256,3 @@ def _invoices(incidents: Sequence[Incident], say: Translator) -> list[str]:
 def _by_entity(incident: Incident, say: Translator) -> str:
     counts = [(entity.name, incident.details[entity.name]) for entity in ENTITIES if entity.name in incident.details]
     return ", ".join(f"{entity_name(say, name)} {count}" for name, count in counts)
-
-
-def _when(instant: datetime) -> str:
-    return f"{instant.astimezone(MONTREAL):%Y-%m-%d %H:%M}"

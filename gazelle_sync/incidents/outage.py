@@ -127,7 +127,7 @@ def _send(settings: Settings, found: _Outage, recipient: Recipient, owed: _Deliv
 
 
 def _path(settings: Settings) -> Path:
-    return settings.home / "alerts" / "outage.json"
+    return settings.home / "alerts" / (settings.shop or "") / "outage.json"
 
 
 @contextmanager

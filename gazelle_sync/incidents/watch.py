@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from uuid import UUID
 
 from gazelle_sync.errors import DatabaseError, cause_of
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import TABLES_PRESENT, EndedRun, fact_questions, facts_in
-from gazelle_sync.incidents.messages import AlertText, describe, describe_recovery, worst
+from gazelle_sync.incidents.messages import AlertText, describe, describe_recovery, stored, worst
 from gazelle_sync.incidents.rules import COOL_DOWN, Assessment, Incident, assess
 from gazelle_sync.notifications import ledger
 from gazelle_sync.notifications.delivery import Recipients, deliver
@@ -85,7 +86,9 @@ def _update_ledger(
         How many incidents were opened, how many closed, and whether a message is due.
     """
     with borrow(url) as connection:
-        [[(has_ledger, has_push, has_stock)], _] = together(connection, (TABLES_PRESENT, None), ledger.LOCK, ends=False)
+        [[(has_ledger, has_push, has_stock, has_details)], _] = together(
+            connection, (TABLES_PRESENT, None), ledger.LOCK, ends=False
+        )
         if not has_ledger:
             return 0, 0, False
         outage.copy_to_ledger(settings, connection)
@@ -93,13 +96,19 @@ def _update_ledger(
         *found, are_open, [(is_due,)] = together(
             connection, *asked, ledger.open_incidents_query(), ledger.IS_ANYTHING_DUE
         )
-        assessments = assess(facts_in(found, ended, has_push=has_push))
+        assessments = assess(facts_in(found, ended, has_push=has_push, pause=settings.pause))
         known = ledger.open_incidents(are_open)
-        opened = sum(_open_new(settings, connection, one, known, recipients) for one in assessments)
+        opened = {
+            occurrence: incidents
+            for one in assessments
+            for occurrence, incidents in _open_new(settings, connection, one, known, recipients)
+        }
+        if opened and has_details:
+            ledger.write_details(connection, {one: stored(incidents) for one, incidents in opened.items()})
         closed = sum(_close_ended(settings, connection, one, known) for one in assessments)
         connection.commit()
     outage.delete_file(settings)
-    return opened, closed, bool(is_due or opened or closed)
+    return len(opened), closed, bool(is_due or opened or closed)
 
 
 def _open_new(
@@ -108,23 +117,21 @@ def _open_new(
     found: Assessment,
     known: Iterable[ledger.OpenIncident],
     recipients: Recipients,
-) -> int:
+) -> Iterator[tuple[UUID, list[Incident]]]:
     covered = {subject for one in known if one.rule == found.rule for subject in one.subjects}
     new = sorted((t for t in found.incidents if t.subject not in covered), key=lambda t: (t.cause, t.subject))
-    count = 0
     for _, group in groupby(new, key=lambda incident: incident.cause):
-        _open(settings, connection, found.rule, list(group), recipients)
-        count += 1
-    return count
+        incidents = list(group)
+        yield _open(settings, connection, found.rule, incidents, recipients), incidents
 
 
 def _open(
     settings: Settings, connection: Connection, rule: str, incidents: Sequence[Incident], recipients: Recipients
-) -> None:
+) -> UUID:
     said = describe(rule, incidents, settings, datetime.now(UTC))
     subjects = [incident.subject for incident in incidents]
     told_at = ledger.last_sent_within(connection, rule, subjects, COOL_DOWN[rule])
-    ledger.write_alert(
+    occurrence = ledger.write_alert(
         connection,
         rule=rule,
         subjects=subjects,
@@ -137,6 +144,7 @@ def _open(
     )
     if told_at is None:
         _log("alert", rule, said)
+    return occurrence
 
 
 def _close_ended(

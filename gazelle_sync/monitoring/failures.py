@@ -15,6 +15,7 @@ from gazelle_sync.i18n.translator import translator
 from gazelle_sync.quality.flow import error_kind
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import statement
+from gazelle_sync.warehouse.names import with_name
 from gazelle_sync.warehouse.pool import borrow
 
 IDS_SHOWN = 5
@@ -110,16 +111,22 @@ def set_pending(settings: Settings) -> list[str]:
     return concerned
 
 
-def render_reasons(language: str, reasons: list[Reason]) -> str:
-    """The list for a terminal: each reason with the number of records and the first ids."""
+def ids_shown(reasons: list[Reason]) -> list[str]:
+    """The ids that the list for a terminal shows, for their names."""
+    return [record.external_id for reason in reasons for record in reason.records[:IDS_SHOWN]]
+
+
+def render_reasons(language: str, reasons: list[Reason], names: dict[str, str] | None = None) -> str:
+    """The list for a terminal: each reason with the number of records, and the first of them with their names."""
     say = translator(language)
     if not reasons:
         return "✓ " + say("No record is in error.")
     lines = []
     for reason in reasons:
-        ids = [record.external_id for record in reason.records]
-        more = " " + say("… and {count} more", count=len(ids) - IDS_SHOWN) if len(ids) > IDS_SHOWN else ""
+        count = len(reason.records)
         aside = " " + say("(set aside: see docs/operations.md)") if reason.records[0].is_set_aside else ""
-        lines += [f"{len(ids):6}  {reason.entity}: {reason.text}{aside}", f"        {', '.join(ids[:IDS_SHOWN])}{more}"]
+        lines.append(f"{say.number(count):>6}  {reason.entity}: {reason.text}{aside}")
+        lines += [f"        {with_name(record.external_id, names or {})}" for record in reason.records[:IDS_SHOWN]]
+        lines += ["        " + say("… and {count} more", count=count - IDS_SHOWN)] if count > IDS_SHOWN else []
     lines.append(say("One of them: gazelle-sync errors --show ID. Another try: gazelle-sync errors --retry."))
     return "\n".join(lines)

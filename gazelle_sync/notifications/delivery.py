@@ -30,6 +30,8 @@ GENERIC = ("json", "jsons", "xml", "xmls", "form", "forms")
 
 DELIVERY_S = 30.0
 """Delivery stops after so long: a service that hangs must not hold up a sensor or a command."""
+UNCONNECTED = "Connection error while submitting email"
+"""Begins what Apprise says of a mail server that it did not reach, or that refused its password."""
 TIMEOUT_S = 60.0
 """Socket time-outs do not end a service that answers a byte at a time; a run must not wait for it for ever."""
 
@@ -128,7 +130,8 @@ def send(recipient: Recipient, message: Message, settings: Settings) -> None:
             reason = redact(f"{type(error).__name__}: {error}", settings.secrets)
             raise DeliveryFailed(reason, may_have_arrived=isinstance(error, TimeoutError)) from error
     if not taken:
-        raise DeliveryFailed(redact("; ".join(said) or gettext("the service did not accept it"), settings.secrets))
+        reason = redact("; ".join(said.warnings) or gettext("the service did not accept it"), settings.secrets)
+        raise DeliveryFailed(reason, may_have_arrived=said.is_without_answer)
 
 
 def deliver(settings: Settings, recipients: Recipients) -> tuple[int, int]:
@@ -216,23 +219,40 @@ def _only_to(plugin: Any, target: Any) -> Any:
 
 
 class _Listener(logging.Handler):
+    """What Apprise says: its warnings, and whether a service took the message and answered too late.
+
+    Only lines for its own developers tell what went wrong with a connection: a time-out while it was made, or after.
+    """
+
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
+        super().__init__(logging.DEBUG)
+        self.warnings: list[str] = []
+        self._has_timed_out = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.warnings.append(text)
+        elif "timed out" in text and "connect timeout" not in text:
+            self._has_timed_out = True
+
+    @property
+    def is_without_answer(self) -> bool:
+        """Whether no answer came to a message that was on its way."""
+        return self._has_timed_out and not any(UNCONNECTED in text for text in self.warnings)
 
 
 @contextmanager
-def _apprise_log() -> Iterator[list[str]]:
+def _apprise_log() -> Iterator[_Listener]:
     """What Apprise logs meanwhile; it goes nowhere else, since it may name an address with its token."""
     logger = logging.getLogger("apprise")
-    listener, propagated = _Listener(), logger.propagate
+    listener, propagated, level = _Listener(), logger.propagate, logger.level
     logger.addHandler(listener)
     logger.propagate = False
+    logger.setLevel(logging.DEBUG)
     try:
-        yield listener.said
+        yield listener
     finally:
         logger.removeHandler(listener)
         logger.propagate = propagated
+        logger.setLevel(level)

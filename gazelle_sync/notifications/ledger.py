@@ -7,10 +7,12 @@ message is claimed by the statement that marks it `sending`; no lock is held whi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
+
+from psycopg.types.json import Jsonb
 
 from gazelle_sync.quality.finding import Severity
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -37,6 +39,7 @@ class OpenIncident:
         title: Of its alert.
         opened_at: When it began, aware UTC.
         run_id: The run that showed it, or None.
+        details: What its title is made of, in any language; None where an earlier version stored it.
     """
 
     occurrence: uuid.UUID
@@ -46,6 +49,7 @@ class OpenIncident:
     title: str
     opened_at: datetime
     run_id: str | None
+    details: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def write_alert(
     run_id: str | None,
     recipients: Sequence[str],
     not_before: datetime | None = None,
-) -> None:
-    """Open an incident with a pending message for each recipient.
+) -> uuid.UUID:
+    """Open an incident with a pending message for each recipient, and give its id.
 
     Args:
         connection: Under `lock`.
@@ -126,14 +130,22 @@ def write_alert(
         recipients: Labels; none: the message is logged.
         not_before: When it may be sent; None: now.
     """
+    occurrence = uuid.uuid4()
     connection.execute(
         statement("notifications/open_write"),
         {
-            "occurrence": uuid.uuid4(), "rule": rule, "subjects": list(subjects), "severity": severity, "title": title,
+            "occurrence": occurrence, "rule": rule, "subjects": list(subjects), "severity": severity, "title": title,
             "text": text, "run_id": run_id, "recipients": list(recipients) or [LOG],
             "status": "pending" if recipients else "logged", "not_before": not_before,
         },
     )  # fmt: skip
+    return occurrence
+
+
+def write_details(connection: Connection, details: Mapping[uuid.UUID, Sequence[Mapping[str, Any]]]) -> None:
+    """Note what the sentences of new incidents are made of: incident → each trouble of it."""
+    given = {"occurrences": list(details), "details": [Jsonb(list(one)) for one in details.values()]}
+    connection.execute(statement("notifications/details_write"), given)
 
 
 def write_notice(connection: Connection, *, rule: str, title: str, text: str, recipients: Sequence[str]) -> None:
@@ -199,6 +211,7 @@ class LedgerStatus:
 
     Attributes:
         open: Rule and title of each open incident, oldest first.
+        incidents: The same, with all that is known of each.
         undelivered: Messages that could not be delivered, or are due and not sent.
         last_error: Why delivery of the newest of them failed.
         light: Red: an open incident is an error. Yellow: it is a warning, or a message is undelivered.
@@ -208,6 +221,7 @@ class LedgerStatus:
     undelivered: int = 0
     last_error: str | None = None
     light: Literal["green", "yellow", "red"] = "green"
+    incidents: tuple[OpenIncident, ...] = ()
 
 
 def read_ledger_status(connection: Connection) -> LedgerStatus:
@@ -229,4 +243,5 @@ def status_in(undelivered: Rows, are_open: Rows) -> LedgerStatus:
     light: Literal["green", "yellow", "red"] = "yellow" if found or count else "green"
     if any(one.severity == "error" for one in found):
         light = "red"
-    return LedgerStatus(tuple((one.rule, one.title) for one in found), count, last_error, light)
+    titles = tuple((one.rule, one.title) for one in found)
+    return LedgerStatus(titles, count, last_error, light, tuple(found))

@@ -215,7 +215,7 @@ class Applier:
         """Set aside what takes away more than people do, counted over the whole run and before its first batch."""
         found = guard.losses_of(connection, self._entity)
         # Within the run: parents that children bring along are applied after the others.
-        doubted, self._report.removed = found.judge(self._report.removed, confirmed)
+        doubted, self._report.removed = found.evaluate(self._report.removed, confirmed)
         if doubted:
             with connection.transaction():
                 allow_long_statements(connection)

@@ -157,12 +157,16 @@ def _batches(connection: Connection, entity: Entity) -> Iterator[tuple[list[_New
         staging=sql.Identifier(entity.staging_table), which=sql.SQL("true")
     )
     declare, fetch = cursor(name, query, BATCH)
+    close = (sql.SQL("CLOSE {}").format(sql.Identifier(name)), None)
     _, rows = together(connection, declare, fetch)
+    is_open = True
     while rows:
         batch = [_Newest(*row) for row in rows]
-        *held, rows = together(connection, *_held_rows(entity, batch), fetch)
+        is_open = len(batch) == BATCH  # a shorter one was the last
+        *held, rows = together(connection, *_held_rows(entity, batch), fetch if is_open else close)
         yield batch, held
-    connection.execute(sql.SQL("CLOSE {}").format(sql.Identifier(name)))
+    if is_open:
+        together(connection, close)
 
 
 def _batches_of(
@@ -227,7 +231,7 @@ def _rows_said(table: Table, page: Columns) -> dict[str, tuple[Any, ...]]:
 
 
 def _rows_held(table: Table, page: Columns, answer: Answer, owners: set[str]) -> dict[str, tuple[Any, ...]]:
-    places = {column: place for place, column in enumerate(_columns(table))}
+    places = {column: place for place, column in enumerate(columns_of(table))}
     pick = itemgetter(*(places[column] for column in page if column not in table.merged))
     external_id, owner, deleted_at = places["external_id"], places[table.owner or "external_id"], places["deleted_at"]
     return {row[external_id]: pick(row) for row in answer if row[deleted_at] is None and row[owner] in owners}
@@ -239,7 +243,7 @@ def _compare_rows(entity: Entity, applied: Sequence[_Newest], answers: Sequence[
     owners = {newest.external_id for newest in applied}
     for table, answer in zip(entity.tables, answers, strict=True):
         expected = _expected(table, reconciled)
-        rows = [dict(zip(_columns(table), row, strict=True)) for row in answer]
+        rows = [dict(zip(columns_of(table), row, strict=True)) for row in answer]
         held = {row["external_id"]: row for row in rows if row[table.owner or "external_id"] in owners}
         for external_id, (newest, values) in expected.items():
             _compare_row(table, newest, values, held.get(external_id), found)
@@ -304,7 +308,8 @@ def _compare_bare_tombstones(
             found.note(table, newest.external_id, Difference.MISSING)
 
 
-def _columns(table: Table) -> list[str]:
+def columns_of(table: Table) -> list[str]:
+    """The columns of a table that a comparison reads."""
     return list(dict.fromkeys([*table.columns, "deleted_at", "is_stub"]))
 
 
@@ -314,7 +319,7 @@ def _held_rows(entity: Entity, batch: Sequence[_Newest]) -> list[Question]:
     return [
         (
             sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%(ids)s) AND NOT starts_with(external_id, 'v4_')").format(
-                sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
+                sql.SQL(", ").join(map(sql.Identifier, columns_of(table))),
                 sql.Identifier(table.name),
                 sql.Identifier(table.owner or "external_id"),
             ),

@@ -15,6 +15,7 @@ from gazelle_sync.pull import load
 from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
 from gazelle_sync.pull.context import Mode, Run
 from gazelle_sync.pull.entity_threads import EntityThreads
+from gazelle_sync.pull.parents import ancestors_of
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import statement
@@ -57,7 +58,7 @@ class Conclusion:
             DatabaseError: The database went away.
         """
         run, name = self._run, entity.name
-        for parent in entity.ancestors:
+        for parent in ancestors_of(entity):
             self._apply_waiting(parent, run.reports.get(parent.name, EntityReport()))
         self._apply_pending(entity, report)
         if run.mode is Mode.BACKFILL:
@@ -108,7 +109,8 @@ class Conclusion:
         names, self._unmoved = sorted(self._unmoved), set()
         if names:
             with self._run.connections.use() as connection:
-                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock)
+                partial = [name for name in names if self._run.report(name).partial]
+                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock, partial)
 
     def finish_others(self) -> None:
         """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
@@ -120,7 +122,7 @@ class Conclusion:
             log.warning("the run could not be concluded", reason=str(error))
 
     def prune(self) -> None:
-        """Let go of superseded versions that are older than they are kept."""
+        """Delete superseded versions that are older than staging keeps them."""
         for entity in self._threads.entities:
             with self._run.connections.use() as connection, connection.transaction():
                 allow_long_statements(connection)

@@ -40,7 +40,7 @@ FULL = (Mode.NIGHTLY, Mode.DEEP)
 
 @dataclass(frozen=True)
 class Owners:
-    """The records that take an entity's records along (`Entity.goes_with`).
+    """The records that take an entity's records along (`Entity.takes_along`).
 
     Attributes:
         path: Path of their ids in the entity's bodies.

@@ -107,7 +107,7 @@ def deletion_limit(held: int) -> int:
 
 
 class DeletionGuard:
-    """Judges the records of one entity that Gazelle no longer lists.
+    """Decides about the records of one entity that Gazelle no longer lists.
 
     Args:
         pull: The entity's pull.
@@ -183,7 +183,7 @@ class DeletionGuard:
             self._pull.staging.write_tombstones(self._gone)
 
     def _by_owner(self, absent: Sequence[str]) -> tuple[list[str], list[str], int]:
-        """Those that count, those of deleted clients, and how many wait until a person has judged the clients."""
+        """Those that count, those of deleted clients, and how many wait for a decision about their clients."""
         owners = self._pull.owners() if absent else Owners()
         if owners.kept:
             return [], [], len(absent)

@@ -43,7 +43,7 @@ log = get_logger("gazelle_sync.pull")
 
 
 class EntityThreads:
-    """The threads that read the entities of one run, begun at once.
+    """The threads that read the entities of one run.
 
     Args:
         run: The run.
@@ -58,7 +58,10 @@ class EntityThreads:
         self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
         self.entities = entities
         self._staged: dict[str, Future[None]] = {}
-        for entity in entities:
+
+    def begin(self) -> None:
+        """Begin them all."""
+        for entity in self.entities:
             self._staged[entity.name] = self._pool.submit(self._stage, entity)
 
     def __contains__(self, name: str) -> bool:
@@ -187,9 +190,11 @@ class EntityThreads:
             self._bring_parents(parent_pull)
 
     def _owners(self, entity: Entity) -> Owners:
-        if entity.goes_with is None:
+        takers = {one.name: one for one in ENTITIES if one.takes_along}
+        path = next((path for path, name in entity.parents.items() if name in takers), None)
+        if path is None:
             return Owners()
-        path, owner = entity.goes_with
+        owner = takers[entity.parents[path]]
         self.wait(owner.name)
         query = sql.SQL(statement("pull/staging_deleted")).format(staging=sql.Identifier(owner.staging_table))
         with self._run.connections.use() as connection, connection.transaction():

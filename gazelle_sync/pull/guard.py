@@ -53,6 +53,12 @@ class Place:
         """The column or the table, for a person."""
         return self.column or self.table.name
 
+    def is_empty_in(self, rows: Rows) -> bool:
+        """Whether a body says that there is nothing here."""
+        if self.column:
+            return any(row.get(self.column) == [] for row in rows[self.table.name])
+        return rows.get(self.table.name) == []
+
     def passes(self, amount: int, held: int) -> bool:
         """Whether so much may be taken away in one run, of so many living rows: little, and not all there is."""
         is_all = amount >= max(held, WHOLE_LIST)
@@ -103,7 +109,7 @@ class Losses:
         listed = self.listed[loss.place.table.name]
         return {i for i in loss.ids if not any(record not in aside for record in listed.get(i, ()))}
 
-    def judge(self, removed: Mapping[str, int], confirmed: Collection[str]) -> tuple[list[Loss], dict[str, int]]:
+    def evaluate(self, removed: Mapping[str, int], confirmed: Collection[str]) -> tuple[list[Loss], dict[str, int]]:
         """Which losses must be set aside, and how much the others take away.
 
         Args:
@@ -183,6 +189,43 @@ def places_of(entity: Entity) -> list[Place]:
     """Where bodies of an entity can take something away."""
     places = [Place(entity.table, column) for column in entity.table.merged]
     return places + [Place(table) for table in entity.tables if table.owner is not None]
+
+
+def emptied_beside(connection: Connection, entity: Entity, losses: Sequence[Loss]) -> dict[str, str]:
+    """Records that lose nothing, and whose bodies came empty in the same places as those that would be set aside.
+
+    Of a new visit no pianos are held, so only the lists of others that came with it tell that its own may lack some.
+
+    Args:
+        connection: In no transaction that must not commit.
+        entity: Which.
+        losses: Of the bodies to set aside.
+
+    Returns:
+        External id → what came empty, for a person.
+    """
+    places = list(dict.fromkeys(loss.place for loss in losses))
+    if not places:
+        return {}
+    query = sql.SQL(statement("pull/staging_read_beside")).format(
+        staging=sql.Identifier(entity.staging_table), name=sql.Literal(entity.name)
+    )
+    parameters = {
+        "ids": list({loss.row_id for loss in losses}),
+        "losing": list({loss.external_id for loss in losses}),
+        "most": BODIES_AT_ONCE,
+    }
+    found: dict[str, str] = {}
+    after: str | None = ""
+    while after is not None:
+        _, batch = together(connection, long_statements(), (query, {**parameters, "after": after}))
+        for external_id, body in batch:
+            rows = rows_of(entity, body)
+            names = [place.name for place in places if rows is not None and place.is_empty_in(rows)]
+            if names:
+                found[external_id] = ", ".join(names)
+        after = batch[-1][0] if len(batch) == BODIES_AT_ONCE else None
+    return found
 
 
 def rows_of(entity: Entity, body: Any) -> Rows | None:

@@ -146,8 +146,8 @@ class HeldVersions:
 
     def held_among(self, ids: Sequence[str]) -> dict[str, Held]:
         """What is held of some records."""
-        if self._recent is not None:
-            return {external_id: self._recent[external_id] for external_id in ids if external_id in self._recent}
+        if (recent := self._recent) is not None:
+            return {external_id: held for external_id in ids if (held := recent.get(external_id)) is not None}
         if not ids:
             return {}
         return self._read_held("pull/staging_held_among", [list(ids)])
@@ -165,6 +165,10 @@ class HeldVersions:
         """Records that others name, of which there is neither a body nor a tombstone."""
         known = self._snapshot.unanswered
         return self._ids(UNANSWERED) if known is None else set(known)
+
+    def unreadable(self) -> set[str]:
+        """Records that an earlier run could not read, or not as they are: they must be read again."""
+        return self._ids("pull/unreadable_ids") if self._snapshot.has_unreadable else set()
 
     def unstaged(self) -> set[str]:
         """Living production rows of which staging holds no version: it lost them, or they were inserted by hand."""
@@ -188,9 +192,9 @@ class HeldVersions:
         """A first read into an empty table: a page can repeat the last ones and no others (cursors are offsets)."""
         if self._recent is None:
             return
-        recent = self._recent | fresh
-        surplus = len(recent) - RECENT
-        self._recent = dict(islice(recent.items(), surplus, None)) if surplus > 0 else recent
+        self._recent |= fresh
+        for external_id in list(islice(self._recent, max(0, len(self._recent) - RECENT))):
+            del self._recent[external_id]
 
     def _ids(self, name: LiteralString) -> set[str]:
         return {external_id for (external_id,) in self._ask(name, None)}

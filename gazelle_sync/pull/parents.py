@@ -11,9 +11,8 @@ from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
-from gazelle_sync.entities import Entity, Strategy
+from gazelle_sync.entities import ENTITIES, Entity, Strategy
 from gazelle_sync.pull.context import EntityPull
-from gazelle_sync.pull.versions import versions_of
 from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.pool import Connections, together
 
@@ -54,10 +53,10 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         return []
     if pull.entity.strategy is Strategy.WHOLE_LIST:
         records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
-        versions = versions_of(records, answer)
+        prepared = pull.staging.prepare(records, answer)
         # What this run has staged of the list since it began counts as held.
-        held = pull.staging.held_among([version.external_id for version in versions])
-        pull.staging.store(versions, records, answer, held)
+        held = pull.staging.held_among([version.external_id for version in prepared.versions])
+        pull.staging.store(prepared, answer, held)
         gone = [i for i in missing if i not in held]
         if gone and records and is_complete:
             pull.staging.write_tombstones(gone)
@@ -72,3 +71,12 @@ def bring_parents(pull: EntityPull, named: set[str]) -> list[str]:
         pull.failed.update(part.failed)
         problems += [f"{external_id}: {why}" for external_id, why in part.failed.items()]
     return problems
+
+
+def ancestors_of(entity: Entity) -> list[Entity]:
+    """The entities whose records those of one name, directly or not, parents before children."""
+    names = set(entity.parents.values())
+    for other in reversed(ENTITIES):
+        if other.name in names:
+            names |= set(other.parents.values())
+    return [other for other in ENTITIES if other.name in names and other is not entity]

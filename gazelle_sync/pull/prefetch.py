@@ -1,4 +1,4 @@
-"""Doing the next thing while the last one is still being finished."""
+"""Produces items on a thread of its own, ahead of whoever uses them: the next page is read while one is written."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from gazelle_sync.entities import Entity
 from gazelle_sync.errors import (
@@ -24,7 +24,6 @@ from gazelle_sync.i18n.translator import Message
 from gazelle_sync.pull.nested import NestedLists
 from gazelle_sync.pull.refusals import Refusals
 from gazelle_sync.pull.validation import CONNECTION, are_valid, duplicate_ids, missing_fields
-from gazelle_sync.pull.versions import Version, versions_of
 from gazelle_sync.runtime.logs import get_logger
 
 PAGE_SIZES = (500, 250, 200, 100, 50, 20, 10)
@@ -58,6 +57,17 @@ class Page:
     holes: int
     answer: Answer
     info: dict[str, Any]
+
+
+class Source(Protocol):
+    """One entity at Gazelle, for whoever reads it: a pull, or a verification."""
+
+    @property
+    def entity(self) -> Entity: ...  # noqa: D102
+    @property
+    def client(self) -> GazelleClient: ...  # noqa: D102
+    @property
+    def reader(self) -> Reader: ...  # noqa: D102
 
 
 class Reader:
@@ -179,7 +189,7 @@ class Reader:
             yield page
 
     def whole_list(self, operation: str) -> tuple[list[Any], Answer, bool]:
-        """Read a plain list (users, products).
+        """Read a plain list (users, products, taxes).
 
         Returns:
             The records that were given, the answer, and whether they are all there are: no null and no id twice.
@@ -346,12 +356,6 @@ class ByIds:
     gone: list[str]
     failed: dict[str, str]
     answer: Answer | None
-
-
-def with_versions(pages: Iterator[Page]) -> Iterator[tuple[Page, list[Version]]]:
-    """Pages with the versions that their records become: made ahead, while the page before is being written."""
-    for page in pages:
-        yield page, versions_of(page.nodes, page.answer)
 
 
 def page_of(operation: str, answer: Answer, root: str) -> Page:

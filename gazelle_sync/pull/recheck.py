@@ -3,6 +3,10 @@
 That repairs an answer that was damaged on its way. What stays is set aside; a later full run that reads the same by
 id confirms it, where the body that was set aside said the same lists to be the same, and where Gazelle shows in the
 same answers that it gives such lists at all.
+
+A new record holds nothing that its body could take away. Where such lists came empty, its own empty list is not
+believed either: it is read again too, and what stays empty beside bodies that are set aside is stored and named, and
+read again by the next run.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 from psycopg import sql
 
 from gazelle_sync.entities import Entity
+from gazelle_sync.i18n import gettext
 from gazelle_sync.pull import guard
 from gazelle_sync.pull.context import FULL, EntityPull
 from gazelle_sync.pull.read import IDS_PER_REQUEST
@@ -32,7 +37,7 @@ Lists = dict[str, dict[str, set[str]]]
 
 
 def read_losses_again(pull: EntityPull, found: guard.Losses, connections: Connections) -> set[str]:
-    """Read again what the guard would set aside, and stage what comes.
+    """Read again what the guard would set aside, and what came empty beside it, and stage what comes.
 
     Reading ends where a whole request changed nothing, but for what an earlier run set aside already.
 
@@ -48,13 +53,14 @@ def read_losses_again(pull: EntityPull, found: guard.Losses, connections: Connec
         ApiError: Gazelle cannot be asked.
     """
     entity = pull.entity
-    doubted, _ = found.judge({}, ())
+    doubted, _ = found.evaluate({}, ())
     if not doubted:
         return set()
     gone = _by_record(doubted)
     with connections.use() as connection:
         earlier = _set_aside_before(pull, connection, list(gone)) if pull.mode in FULL else {}
         controls = _controls(connection, entity, found, gone)
+        beside = list(guard.emptied_beside(connection, entity, doubted))
     log.warning("lists came emptied, reading their records again", entity=entity.name, records=len(gone))
     confirmed: set[str] = set()
     at_once = IDS_PER_REQUEST - len(controls)
@@ -67,7 +73,22 @@ def read_losses_again(pull: EntityPull, found: guard.Losses, connections: Connec
     for start in range(0, len(others), at_once):
         if not _read(pull, others[start : start + at_once], controls).changed:
             break
+    else:
+        for start in range(0, len(beside), at_once):
+            _read(pull, beside[start : start + at_once], controls)
+    _doubt_beside(pull, connections, confirmed)
     return confirmed
+
+
+def _doubt_beside(pull: EntityPull, connections: Connections, confirmed: set[str]) -> None:
+    """Let the next run read again what still comes empty beside bodies that will be set aside."""
+    with connections.use() as connection:
+        doubted, _ = guard.losses_of(connection, pull.entity).evaluate({}, confirmed)
+        emptied = guard.emptied_beside(connection, pull.entity, doubted)
+    for external_id, names in emptied.items():
+        pull.failed[external_id] = gettext(
+            "{names}: Gazelle sent nothing, as for the records that were set aside; it will be read again", names=names
+        )
 
 
 @dataclass

@@ -106,17 +106,17 @@ class Replay:
             migrate(self._url)
             self._lock.__enter__()
             self._runlog = RunLog(self._url, self._run_id, "replay", task_type="replay")
-            try:
-                with borrow(self._url) as connection:
-                    load.end_abandoned(connection, read_setting(connection, SETTING))
-                self._unstaged = {} if self._only_pending else self._count_unstaged()
-            except GazelleSyncError as error:
-                self._runlog.finish({}, None, error)
-                raise
         except BaseException:
             self._release()
             raise
-        log.info("replay began")
+        try:
+            with borrow(self._url) as connection:
+                load.end_abandoned(connection, read_setting(connection, SETTING))
+            self._unstaged = {} if self._only_pending else self._count_unstaged()
+            log.info("replay began")
+        except BaseException as error:  # a signal too: no row may say `running` of a run that has ended
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(

@@ -9,20 +9,23 @@ or the count falls back on reading them all.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gazelle_sync.entities import Strategy
+from gazelle_sync.entities import Entity, Strategy
 from gazelle_sync.errors import ApiError, CredentialsRefused
+from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.i18n import gettext
 from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.deletions import DeletionGuard, look_for_absent, put_away_nameless
 from gazelle_sync.pull.early_exit import early_exit
 from gazelle_sync.pull.held import Held
 from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED, with_versions
+from gazelle_sync.pull.read import IDS_PER_REQUEST, MOVED
 from gazelle_sync.pull.stamps import StampScan, sort_by, stamps_of, window_of
 from gazelle_sync.pull.validation import TRIES
+from gazelle_sync.pull.versions import versions_of
 from gazelle_sync.runtime.logs import get_logger
 
 BODIES_PER_PAGE = 250
@@ -90,12 +93,13 @@ def _scan_stamps(pull: EntityPull, held: dict[str, Held]) -> None:
         complete_scan = True
     else:
         complete_scan = False
+    again |= pull.staging.unreadable()
     changed = [i for i, stamp in seen.stamps.items() if _differs(held.get(i), stamp) or i in again]
     doubtful = again & held.keys() | {i for i in candidates if held[i].is_unsettled}
     unseen = [i for i in doubtful if held[i].is_living and i not in seen.stamps]
     unlisted = [i for i in unseen if held[i].is_unlisted]
     # The shortcut does not come to records that must be read again, but were changed before its watermark; nor does a
-    # window to those outside it that were set aside.
+    # window to those outside it.
     changed += [i for i in unseen if not held[i].is_unlisted and (i in again or not seen.is_complete)]
     back = [i for i in seen.stamps if i in held and held[i].is_unlisted and i not in changed]
     pull.staging.mark_listed(back, unlisted=False)
@@ -165,15 +169,17 @@ def _read_body_pages(pull: EntityPull, held: dict[str, Held], seen: StampScan, f
     torn: set[str] = set()
     variables = {**sort_by(pull, pull.entity.stable_sort), "first": min(BODIES_PER_PAGE, pull.reader.page_size)}
     pages = pull.reader.completed_pages(pull.entity.page_operation, variables)
-    for page, versions in prefetch(with_versions(pages)):
+    for page, prepared in prefetch((page, pull.staging.prepare(page.nodes, page.answer)) for page in pages):
         totals.add(page.total)
         holes = holes or page.holes > 0
         stamps = stamps_of(page.nodes)
         holes = holes or len(stamps) != len(page.nodes)
         seen.stamps.update(stamps)
-        pull.staging.store(versions, page.nodes, page.answer, held)
+        pull.staging.store(prepared, page.answer, held)
         torn.update(
-            v.external_id for v in versions if hashes.setdefault(v.external_id, v.content_hash) != v.content_hash
+            v.external_id
+            for v in prepared.versions
+            if hashes.setdefault(v.external_id, v.content_hash) != v.content_hash
         )
         fresh.update(stamps)
         fresh.difference_update(torn)
@@ -223,23 +229,24 @@ def _hydrate_by_pages(
 
 
 def _scan_whole_list(pull: EntityPull) -> None:
-    """Users and products: no pages, no by-id query; the list is read whole, and an empty one is taken for a fault."""
+    """Lists without pages and by-id query: they are read whole, and an empty one is taken for a fault."""
     pull.report.strategy = "whole list"
     held = pull.staging.held()
     living = {i for i, h in held.items() if h.is_living}
+    found = None
     if pull.mode is Mode.TICK and held and pull.watermark is not None:
-        assert pull.entity.stamp_operation is not None  # noqa: S101 - a whole list has one
-        records, _, _ = pull.reader.whole_list(pull.entity.stamp_operation)
-        stamps = stamps_of(records)
+        found = records, answer, _ = pull.reader.whole_list(pull.entity.shortest_operation)
         pull.report.stamped += len(records)
         pull.report.total = len(records)
-        if stamps.keys() == living and not any(_differs(held[i], stamp) for i, stamp in stamps.items()):
+        if _is_as_held(pull.entity, held, living, records, answer):
             return
     else:
         held |= _unstaged(pull)
         living = {i for i, h in held.items() if h.is_living}
         pull.verify(held.keys())
-    records, answer, is_complete = pull.reader.whole_list(pull.entity.page_operation)
+    if found is None or pull.entity.stamp_operation is not None:
+        found = pull.reader.whole_list(pull.entity.page_operation)
+    records, answer, is_complete = found
     pull.report.total = len(records)
     pull.staging.write(records, answer, held)
     seen = stamps_of(records)
@@ -260,3 +267,14 @@ def _scan_whole_list(pull: EntityPull) -> None:
     guard = DeletionGuard(pull, len(living), gone, sample=len(gone))
     guard.add(gone, looked_for=gone)
     guard.tombstone()
+
+
+def _is_as_held(
+    entity: Entity, held: dict[str, Held], living: set[str], records: Sequence[Any], answer: Answer
+) -> bool:
+    """Whether a list says what is held: by its stamps, or by its bodies where it has none."""
+    if entity.stamp_operation is None:
+        read = {version.external_id: version.content_hash for version in versions_of(records, answer)}
+        return read == {i: held[i].content_hash for i in living} and not any(held[i].is_missing for i in living)
+    stamps = stamps_of(records)
+    return stamps.keys() == living and not any(_differs(held[i], stamp) for i, stamp in stamps.items())

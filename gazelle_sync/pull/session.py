@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -27,8 +28,8 @@ from gazelle_sync.pull.context import FULL, Mode, Run
 from gazelle_sync.pull.entity_threads import EntityThreads
 from gazelle_sync.pull.features import SETTING as FEATURES_SETTING
 from gazelle_sync.pull.features import Features, features_of
-from gazelle_sync.pull.giving_way import HAS_IMPORTED, give_way
 from gazelle_sync.pull.held import read_snapshots
+from gazelle_sync.pull.imported_records import HAS_IMPORTED, replace_imported
 from gazelle_sync.pull.reading_order import ReadingOrder, newest_readings
 from gazelle_sync.pull.report import EntityReport, Progress
 from gazelle_sync.pull.runlog import RunLog
@@ -96,22 +97,26 @@ class Pull:
 
     def __enter__(self) -> Pull:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
-        try:
+        with ExitStack() as undo:  # also where a signal strikes: no row may say `running` of a run that has ended
+            undo.callback(self._release)
             migrate(self._connections.url)
             self._lock.__enter__()
             self._runlog = RunLog(self._connections.url, self.run_id, self._mode.value)
-            try:
-                self._run = self._prepared()
-            except GazelleSyncError as error:
-                self._runlog.finish({}, self.client, error)
-                raise
+            undo.push(self._note_failure)
+            self._run = self._prepared()
             self._threads = EntityThreads(self._run, self.entities)
+            undo.callback(self._threads.end)
+            undo.callback(self.client.stop)
             self._conclusion = Conclusion(self._run, self._threads, self._lock)
-        except BaseException:
-            self._release()
-            raise
-        log.info("pull began", mode=self._mode.value, entities=[e.name for e in self.entities])
+            self._threads.begin()
+            log.info("pull began", mode=self._mode.value, entities=[e.name for e in self.entities])
+            undo.pop_all()
         return self
+
+    def _note_failure(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._runlog.finish({}, self.client, error)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,7 +131,7 @@ class Pull:
             is_full = self._mode in FULL
             is_due = is_full or any(report.changed for report in self.reports.values())
             if error is None and is_due and self._has_imported:
-                self._give_way()
+                self._replace_imported()
             if is_full and error is None:
                 self._conclusion.prune()
             stored = self._run.order.to_store(), self._run.page_sizes.to_store()
@@ -135,13 +140,13 @@ class Pull:
         finally:
             self._release()
 
-    def _give_way(self) -> None:
-        """What an older system knew gives way to what came; where that fails, the next full run does it."""
+    def _replace_imported(self) -> None:
+        """Replace imported records that Gazelle has by now; where that fails, the next full run does it."""
         try:
             with self._connections.use() as connection:
-                give_way(connection)
+                replace_imported(connection)
         except GazelleSyncError as error:
-            log.warning("imported records could not give way", reason=str(error))
+            log.warning("imported records could not be replaced", reason=str(error))
 
     def _prepared(self) -> Run:
         with self._connections.use() as connection:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any, LiteralString
@@ -40,16 +42,51 @@ from gazelle_sync.warehouse.pool import Connections, Question, change
 
 WAITING_AT_ONCE = 1000
 LINES_AT_ONCE = 200
+FLUSHED_LATER: LiteralString = "SET LOCAL synchronous_commit = off"
+"""A page is not waited for until it is on the disk: the commit that moves the watermarks is, and all before it with it.
+What a server that crashes in between forgets, the next run reads again."""
 ROW_REFUSED = (DataError, IntegrityError, ProgramLimitExceeded)
 """PostgreSQL refuses what a row holds."""
 
 log = get_logger("gazelle_sync.pull")
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Bodies of one answer, and what is written of them.
+
+    Attributes:
+        bodies: As the API sent them.
+        versions: Of each of them.
+        lines: In a first load: their rows as lines of COPY; None: they are written by another method.
+    """
+
+    bodies: Sequence[Any]
+    versions: Sequence[Version]
+    lines: CopiedLines | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Bodies of one answer, held against what is held.
+
+    Attributes:
+        fresh: What is new or changed: external id → its version, its body, what was held of it.
+        same: Ids of what came as it is held.
+        missing: Those of them of which production lacks the row.
+        settled: Versions of those of which something beside the body differs.
+    """
+
+    fresh: dict[str, tuple[Version, Any, Held | None]] = field(default_factory=dict)
+    same: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    settled: list[Version] = field(default_factory=list)
+
+
 class Staging(HeldVersions):
     """Writes one entity's bodies and remembers what is held.
 
-    Safe to use by several threads of one entity; each method commits.
+    Several threads may store pages side by side, each inside `alone`; each method commits.
 
     Args:
         database: Connections, taken for a method each.
@@ -78,7 +115,8 @@ class Staging(HeldVersions):
         self._order = order
         self._report = report
         self._production = production
-        self._lock = threading.RLock()
+        self._lock = threading.Condition(threading.Lock())
+        self._at_work: set[str] = set()
         self._waiting = set() if waiting is None else waiting
         self.parents_named: dict[str, set[str]] = defaultdict(set)
         self.verification: Verification | None = None
@@ -102,34 +140,44 @@ class Staging(HeldVersions):
         Returns:
             Ids of the records that are new or changed.
         """
-        return self.store(versions_of(bodies, answer), bodies, answer, held, unlisted=unlisted)
+        return self.store(self.prepare(bodies, answer), answer, held, unlisted=unlisted)
 
-    def store(
-        self,
-        versions: Sequence[Version],
-        bodies: Sequence[Any],
-        answer: Answer,
-        held: dict[str, Held],
-        *,
-        unlisted: bool = False,
-    ) -> list[str]:
-        """The same for bodies whose versions are made already (beside the writing of the page before)."""
+    def prepare(self, bodies: Sequence[Any], answer: Answer) -> Prepared:
+        """What the bodies of one answer become, made beside the writing of the page before."""
+        lines = None if self._production is None else self._production.lines_of(bodies)
+        return Prepared(bodies, versions_of(bodies, answer), lines)
+
+    @contextmanager
+    def alone(self, ids: Collection[str]) -> Iterator[None]:
+        """A block in which no other thread compares or writes any of these records: of each, one version at a time."""
         with self._lock:
-            return self._store(versions, bodies, answer, held, unlisted=unlisted)
+            self._lock.wait_for(lambda: self._at_work.isdisjoint(ids))
+            self._at_work.update(ids)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work.difference_update(ids)
+                self._lock.notify_all()
 
-    def _store(
-        self,
-        versions: Sequence[Version],
-        bodies: Sequence[Any],
-        answer: Answer,
-        held: dict[str, Held],
-        *,
-        unlisted: bool,
-    ) -> list[str]:
-        fresh: dict[str, tuple[Version, Any, Held | None]] = {}
-        settled: list[Version] = []
-        same: list[str] = []
-        missing: list[str] = []
+    def store(self, prepared: Prepared, answer: Answer, held: dict[str, Held], *, unlisted: bool = False) -> list[str]:
+        """The same as `write` for what is prepared already."""
+        with self._lock:
+            found = self._compare(prepared, held, unlisted=unlisted)
+        if found.fresh:
+            self._insert(
+                {external_id: version for external_id, (version, _, _) in found.fresh.items()},
+                {external_id: body for external_id, (_, body, _) in found.fresh.items()},
+                prepared.lines if len(found.fresh) == len(prepared.bodies) else None,
+                unlisted=unlisted,
+            )
+        self._update_unchanged(found, answer, unlisted=unlisted)
+        return list(found.fresh)
+
+    def _compare(self, prepared: Prepared, held: dict[str, Held], *, unlisted: bool) -> Compared:
+        bodies, versions = prepared.bodies, prepared.versions
+        found = Compared()
+        fresh = found.fresh
         damaged = self._verify(versions, bodies, held)
         for version, body in zip(versions, bodies, strict=True):
             external_id = version.external_id
@@ -139,33 +187,26 @@ class Staging(HeldVersions):
                 version.stamp, version.content_hash, True, version.is_unsettled, unlisted, version.start
             )
             if before is not None and _is_same(before, version) and external_id not in damaged:
-                same.append(external_id)
+                found.same.append(external_id)
                 if before.is_missing:
-                    missing.append(external_id)
-                found = (version.stamp, version.is_unsettled, unlisted)
-                if (before.stamp, before.is_unsettled, before.is_unlisted) != found:
-                    settled.append(version)
+                    found.missing.append(external_id)
+                if (before.stamp, before.is_unsettled, before.is_unlisted) != (
+                    version.stamp, version.is_unsettled, unlisted,
+                ):  # fmt: skip
+                    found.settled.append(version)
                 continue
             fresh[external_id] = (version, body, before)
         self._note_parents([body for _, body, _ in fresh.values()])
         self._note_recent({external_id: held[external_id] for external_id in fresh})
-        self._report.fetched += len(fresh) + len(same)
-        if fresh:
-            self._insert(
-                {external_id: version for external_id, (version, _, _) in fresh.items()},
-                {external_id: body for external_id, (_, body, _) in fresh.items()},
-                unlisted=unlisted,
-            )
-        self._update_unchanged(same, missing, settled, answer, unlisted=unlisted)
-        return list(fresh)
+        self._report.fetched += len(fresh) + len(found.same)
+        return found
 
     def write_tombstones(self, ids: Sequence[str]) -> None:
         """Store that Gazelle has these records no more: a version whose body is JSON null."""
         if not ids:
             return
         self._report.deleted += len(ids)
-        with self._lock:
-            self._insert({external_id: tombstone(external_id) for external_id in ids}, None, unlisted=False)
+        self._insert({external_id: tombstone(external_id) for external_id in ids}, None, None, unlisted=False)
 
     def mark_listed(self, ids: Sequence[str], *, unlisted: bool) -> None:
         """Remember that records are absent from their list though they answer by id (or are back in it)."""
@@ -218,12 +259,19 @@ class Staging(HeldVersions):
             self.verification.doubt(same)
             return set()
 
-    def _insert(self, versions: dict[str, Version], bodies: Mapping[str, Any] | None, *, unlisted: bool) -> None:
+    def _insert(
+        self,
+        versions: dict[str, Version],
+        bodies: Mapping[str, Any] | None,
+        lines: CopiedLines | None,
+        *,
+        unlisted: bool,
+    ) -> None:
         """Stage versions of one answer, and write the rows of those that need not wait."""
         fetched_at = self._order.next()
         methods: Iterator[WriteMethod] = iter(())
         if self._production is not None and bodies is not None:
-            methods = self._production.methods(bodies, fetched_at)
+            methods = self._production.methods(bodies, fetched_at, lines)
         for method in chain(methods, [None]):
             try:
                 with self._database.use() as connection:
@@ -237,12 +285,13 @@ class Staging(HeldVersions):
                     entity=self.entity.name,
                     reason=str(error).strip(),
                 )
-        if done < len(versions):
-            self._waiting.add(self.entity.name)
-        self.is_empty = False
-        self._report.staged += len(versions)
-        self._report.processed += done
-        self._report.changed += changed
+        with self._lock:
+            if done < len(versions):
+                self._waiting.add(self.entity.name)
+            self.is_empty = False
+            self._report.staged += len(versions)
+            self._report.processed += done
+            self._report.changed += changed
 
     def _commit(
         self,
@@ -258,10 +307,12 @@ class Staging(HeldVersions):
             ready = method.ready(connection) if method else set()
             stored = columns_of(list(versions.values()), fetched_at, self.run_id, unlisted=unlisted, processed=ready)
             query = sql.SQL(statement("pull/staging_insert")).format(staging=self._table, columns=sql.SQL(COLUMNS))
-            _, *changed = change(connection, (query, stored), *(method.statements() if method else ()))
+            statements = method.statements() if method else ()
+            _, _, *changed = change(connection, (FLUSHED_LATER, None), (query, stored), *statements)
             return len(ready), sum(changed)
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table, sql.SQL(COLUMNS))
         with connection.transaction():
+            connection.execute(FLUSHED_LATER)
             with connection.cursor().copy(copy) as out:
                 lines = list(versions.values())
                 for start in range(0, len(lines), LINES_AT_ONCE):  # PostgreSQL reads these, we write the next
@@ -269,20 +320,18 @@ class Staging(HeldVersions):
                     out.write(copy_lines(part, fetched_at, self.run_id, unlisted=unlisted))
             return len(versions), method.copy(connection)
 
-    def _update_unchanged(
-        self, same: list[str], missing: list[str], settled: list[Version], answer: Answer, *, unlisted: bool
-    ) -> None:
+    def _update_unchanged(self, found: Compared, answer: Answer, *, unlisted: bool) -> None:
         """What Gazelle says again: a row may be gone here, what was set aside is refuted, a stamp may have moved."""
         stamps = {
-            "ids": [version.external_id for version in settled],
-            "stamps": [version.stamp for version in settled],
+            "ids": [version.external_id for version in found.settled],
+            "stamps": [version.stamp for version in found.settled],
             "settled_before": answer.not_before - STAMP_GRAIN,
             "unlisted": unlisted,
         }
         asked: list[tuple[bool, LiteralString, dict[str, Any]]] = [
-            (bool(missing), "pull/staging_requeue_missing", {"ids": missing}),
-            (bool(same) and self._snapshot.has_rejected, "pull/staging_drop_rejected", {"ids": same}),
-            (bool(settled), "pull/staging_mark_unchanged", stamps),
+            (bool(found.missing), "pull/staging_requeue_missing", {"ids": found.missing}),
+            (bool(found.same) and self._snapshot.has_rejected, "pull/staging_drop_rejected", {"ids": found.same}),
+            (bool(found.settled), "pull/staging_mark_unchanged", stamps),
         ]
         statements: list[Question] = [
             (sql.SQL(statement(name)).format(staging=self._table), parameters)
@@ -292,7 +341,7 @@ class Staging(HeldVersions):
         if statements:
             with self._database.use() as connection:
                 change(connection, *statements)
-        if missing:
+        if found.missing:
             self._waiting.add(self.entity.name)
 
     def _note_parents(self, bodies: Sequence[Any]) -> None:

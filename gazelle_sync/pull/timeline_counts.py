@@ -18,6 +18,7 @@ from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import LAST, midnight, montreal_day
 from gazelle_sync.pull.context import EntityPull
+from gazelle_sync.pull.read import Source
 
 RECENT_DAYS = 45
 """Technicians back-date their notes by two to four weeks. Of so many days, every tick compares the counts."""
@@ -71,7 +72,7 @@ def day_counts_in(operation: str, answer: Answer, days: Sequence[date]) -> DayCo
     return DayCounts(_count_in(operation, answer, "whole"), from_day)
 
 
-def ask_counts(pull: EntityPull, instants: Iterable[datetime | None]) -> dict[datetime | None, int]:
+def ask_counts(pull: Source, instants: Iterable[datetime | None]) -> dict[datetime | None, int]:
     """How many entries Gazelle has from each instant on (None: in all); too many counts for a request are split."""
     asked = list(instants)
     counts: dict[datetime | None, int] = {}

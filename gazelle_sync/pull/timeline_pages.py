@@ -9,7 +9,7 @@ from typing import Any
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.pull.context import EntityPull
-from gazelle_sync.pull.read import Page
+from gazelle_sync.pull.read import Page, Source
 from gazelle_sync.pull.timeline_counts import Segment, zulu
 from gazelle_sync.runtime.logs import get_logger
 
@@ -60,7 +60,7 @@ def read_segment(pull: EntityPull, segment: Segment) -> set[str]:
     return seen
 
 
-def pages_from_the_oldest(pull: EntityPull, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
+def pages_from_the_oldest(pull: Source, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
     """The pages of a segment, backwards from the far end of the list, which has the newest first.
 
     They end when the segment's count is reached, or with one that reaches beyond it. An entry that is added meanwhile
@@ -85,7 +85,7 @@ def pages_from_the_oldest(pull: EntityPull, segment: Segment) -> Iterator[tuple[
             return
 
 
-def pages_from_the_newest(pull: EntityPull, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
+def pages_from_the_newest(pull: Source, segment: Segment) -> Iterator[tuple[Page, set[str], bool]]:
     """The same from the newest entry on: whatever is newer than the segment is read too."""
     for page in pull.reader.pages(pull.entity.page_operation, since(segment.start)):
         yield page, *_place(page, segment)

@@ -20,11 +20,12 @@ from gazelle_sync.montreal import midnight, montreal_day
 from gazelle_sync.pull.context import EntityPull
 from gazelle_sync.pull.prefetch import prefetch
 from gazelle_sync.pull.read import Page
+from gazelle_sync.pull.stage import Prepared
 from gazelle_sync.pull.timeline_counts import COUNTS_PER_REQUEST, Segment, ask_counts
 from gazelle_sync.pull.timeline_held import SeenIds
 from gazelle_sync.pull.timeline_pages import pages_from_the_newest, pages_from_the_oldest
 from gazelle_sync.pull.validation import TRIES
-from gazelle_sync.pull.versions import Version, versions_of
+from gazelle_sync.pull.versions import Version
 from gazelle_sync.runtime.logs import get_logger
 
 SIDE_BY_SIDE = 4
@@ -153,8 +154,8 @@ class RangeReader:
         totals: set[int] = set()
         pages = self._pages(segment, from_newest=from_newest)
         # The next page is fetched while the last is written; from the oldest on, other segments' pages are.
-        for page, inside, versions in prefetch(pages) if from_newest else pages:
-            self._store(page, versions)
+        for page, inside, prepared in prefetch(pages) if from_newest else pages:
+            self._store(page, prepared)
             ids |= inside
             totals.add(page.total)
             holes += page.holes
@@ -164,18 +165,19 @@ class RangeReader:
             return holes, totals == {len(ids) + holes}
         return holes, len(ids) + holes == segment.count == self._counted_again(segment).count
 
-    def _pages(self, segment: Segment, *, from_newest: bool) -> Iterator[tuple[Page, set[str], list[Version]]]:
+    def _pages(self, segment: Segment, *, from_newest: bool) -> Iterator[tuple[Page, set[str], Prepared]]:
         """The pages of a segment, the ids of their entries that lie in it, and what is stored of their records."""
         pages = pages_from_the_newest if from_newest else pages_from_the_oldest
         for page, inside, _ in pages(self._pull, segment):
-            yield page, inside, versions_of(page.nodes, page.answer)
+            yield page, inside, self._pull.staging.prepare(page.nodes, page.answer)
 
-    def _store(self, page: Page, versions: list[Version]) -> None:
-        ids = [version.external_id for version in versions]
+    def _store(self, page: Page, prepared: Prepared) -> None:
+        ids = [version.external_id for version in prepared.versions]
+        with self._pull.staging.alone(set(ids)):
+            self._pull.staging.store(prepared, page.answer, self._pull.staging.held_among(ids))
         with self._writing:
-            self._pull.staging.store(versions, page.nodes, page.answer, self._pull.staging.held_among(ids))
             if self._seen is not None:
-                self._seen.add(version.external_id for version in versions if _is_named(version))
+                self._seen.add(version.external_id for version in prepared.versions if _is_named(version))
             self._nodes += len(page.nodes)
             self._pull.show_progress(self._nodes, None)
 

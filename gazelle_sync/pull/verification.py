@@ -72,7 +72,7 @@ class Verification:
             sql.SQL(staged).format(staging=sql.Identifier(entity.staging_table)),
             {"ids": list(same), "bodies": array_of([version for version, _ in same.values()])},
         )
-        rows = _rows_of(entity, same)
+        rows = row_questions(entity, [body for _, body in same.values()], list(same))
         of_staging, *of_tables = together(connection, bodies, *(rows or ()))
         damaged = {external_id for external_id, is_damaged in of_staging if is_damaged}
         self.damaged += len(damaged)
@@ -85,12 +85,18 @@ class Verification:
         return damaged
 
 
-def _rows_of(entity: Entity, same: Mapping[str, tuple[Version, Any]]) -> list[Question] | None:
-    """What compares the rows of the bodies; None where these are not alike, so that they are compared one by one."""
+def row_questions(entity: Entity, bodies: Sequence[Any], ids: list[str]) -> list[Question] | None:
+    """What finds the records whose rows are not as their bodies say; None where the bodies are not alike.
+
+    Args:
+        entity: Whose.
+        bodies: Of one page.
+        ids: Theirs.
+    """
     if entity.read_page is None:
         return None
     try:
-        return _of_tables(entity, entity.read_page([body for _, body in same.values()]), list(same))
+        return _of_tables(entity, entity.read_page(bodies), ids)
     except (Uneven, ReconcileError):
         return None
 

@@ -7,7 +7,7 @@ body that cannot be reconciled, one that names a record which is not here yet, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,14 +41,19 @@ class PageWriter:
         self.loads = loads
         self._is_far = is_far
 
-    def methods(self, bodies: Mapping[str, Any], read_at: datetime) -> Iterator[WriteMethod]:
+    def lines_of(self, bodies: Sequence[Any]) -> CopiedLines | None:
+        """Bodies as lines of COPY; None where they are written by another method."""
+        return CopiedLines.of(self._entity, bodies) if self.loads and not self._is_far else None
+
+    def methods(self, bodies: Mapping[str, Any], read_at: datetime, lines: CopiedLines | None) -> Iterator[WriteMethod]:
         """Methods to write some bodies, the cheapest first; where PostgreSQL refuses a row, the next is tried.
 
         Args:
             bodies: External id → body.
             read_at: When they were read, aware UTC.
+            lines: Of all of them, where they are made already.
         """
-        if self.loads and not self._is_far and (lines := CopiedLines.of(self._entity, bodies)):
+        if lines := lines or self.lines_of(list(bodies.values())):
             yield lines
         yield UpsertedRows(self._entity, bodies, read_at, loads=self.loads)
 
@@ -60,12 +65,11 @@ class CopiedLines:
         self._parts = parts
 
     @classmethod
-    def of(cls, entity: Entity, bodies: Mapping[str, Any]) -> CopiedLines | None:
+    def of(cls, entity: Entity, bodies: Sequence[Any]) -> CopiedLines | None:
         """None where the bodies are not all alike, or one cannot become rows."""
-        given = list(bodies.values())
         parts = []
-        for start in range(0, len(given), BODIES_AT_ONCE):
-            lines = page_lines(entity, given[start : start + BODIES_AT_ONCE])
+        for start in range(0, len(bodies), BODIES_AT_ONCE):
+            lines = page_lines(entity, bodies[start : start + BODIES_AT_ONCE])
             if lines is None:
                 return None
             parts.append(lines)

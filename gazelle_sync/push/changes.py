@@ -5,10 +5,11 @@ An intent is written before its request goes out, as `in_doubt`: a process that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -16,8 +17,10 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.gazelle.answers import storable
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.model import UNDO, Action, Conflict, JsonValue, Remote, Row, Values
+from gazelle_sync.push.model import Action, Conflict, Follow, JsonValue, Remote, Row, Values
 from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.text import same_text
+from gazelle_sync.push.transports.protocol import Sending
 from gazelle_sync.warehouse.pool import Question
 
 SENDING = "The request was about to be sent."
@@ -44,38 +47,38 @@ class Search:
 
 
 @dataclass
-class Intent:
-    """An action that is about to be sent.
+class Intent(Sending):
+    """An action that is about to be sent, or of which nobody knows whether it arrived.
 
     Attributes:
-        action: What.
-        remote: The record as it was planned for: what it replaces.
         search: How to look for it.
         log_id: Its row in the log, once it is written.
+        reason: Why no answer came.
+        wait_s: For so long it may still arrive, counted from when that was read; negative where that is over.
+        until: The instant at which that is over, aware; None: nobody noted it.
     """
 
-    action: Action
-    remote: Remote
-    search: Search = Search()
+    search: Search = field(default_factory=Search)
     log_id: int = 0
+    reason: str = ""
+    wait_s: float = 0.0
+    until: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Open:
-    """An action of which nobody knows whether it arrived.
+class Logged(NamedTuple):
+    """An action that was sent, as its row in the log tells: the columns of `open`, `of_run` and `history`.
 
     Attributes:
-        id: Of the log row.
+        id: Of the row in the log.
         local_id: The key of its row here.
         record: External id.
-        name: The action's name.
-        field: The local column that it came from.
-        payload: What was sent.
-        settles: What becomes base if it arrived.
-        search: How to look for it.
-        wait_s: For so long it may still arrive; negative where that is over.
-        until: The instant at which that is over, aware UTC; None: nobody noted it.
-        stamp: The record's stamp before it was sent, by Gazelle's clock.
+        name: Of the action.
+        field: The first local column that it settled.
+        request: What was sent, and how its result is told from what looks the same: see `_request`.
+        response: What Gazelle answered.
+        before: What it replaced.
+        later_run: The run that wrote the same later, if one did.
+        wait_s: See `Intent`; likewise `until`.
     """
 
     id: int
@@ -83,55 +86,76 @@ class Open:
     record: str
     name: str
     field: str
-    payload: Values
-    settles: Values
-    search: Search
-    wait_s: float
+    request: Mapping[str, Any]
+    response: Values = MappingProxyType({})
+    before: Values = MappingProxyType({})
+    later_run: str | None = None
+    wait_s: float = 0.0
     until: datetime | None = None
-    stamp: datetime | None = None
 
     @property
-    def is_undo(self) -> bool:
-        """Whether it puts back what another did."""
-        return self.name.startswith(UNDO)
+    def payload(self) -> Values:
+        """What was sent."""
+        return self.request.get("payload") or {}
+
+    @property
+    def base_updates(self) -> Values:
+        """Facts that become base if it arrived."""
+        return self.request.get("settles") or {}
+
+    @property
+    def search(self) -> Search:
+        """How its result is told from what looks the same."""
+        seen, since = tuple(self.request.get("seen") or ()), parse_instant(self.request.get("since"))
+        return Search(seen, self.request.get("same") or 0, since)
+
+    def as_intent(self) -> Intent:
+        """As it was when it was about to be sent."""
+        values = dict(self.before)
+        remote = Remote(self.record, values, parse_instant(values.pop("updated_at", None)))
+        action = Action(self.name, self.field, self.payload, self.base_updates, ())
+        return Intent(action, remote, self.search, self.id, wait_s=self.wait_s, until=self.until)
 
 
-@dataclass(frozen=True)
-class Said:
-    """What an action said of a fact.
-
-    Attributes:
-        payload: What was sent.
-        value: What became base.
-    """
+class Said(NamedTuple):
+    """What an action said of a fact: what was sent, and what became base."""
 
     payload: Values
     value: JsonValue
 
+    @property
+    def text(self) -> str | None:
+        """The text as it was written, where the action holds it."""
+        text = self.payload.get("text")
+        return str(text) if text and same_text(str(text), self.value) else self.value
 
-@dataclass(frozen=True)
-class History:
-    """What actions that are still at Gazelle said of records.
 
-    Attributes:
-        entries: Row of the log, external id, what was sent, what became base; the newest first.
+def said_of(
+    history: Iterable[Logged], record: str, fact: str, *, before_id: int | None = None, but: Collection[int] = ()
+) -> Said | None:
+    """What the newest action that is still at Gazelle says of a fact.
+
+    Args:
+        history: The newest first.
+        record: External id.
+        fact: Which.
+        before_id: Only of the actions before this row of the log.
+        but: Rows of the log that are being taken back.
     """
+    for one in history:
+        is_earlier = before_id is None or one.id < before_id
+        if one.record == record and fact in one.base_updates and one.id not in but and is_earlier:
+            return Said(one.payload, one.base_updates[fact])
+    return None
 
-    entries: Sequence[tuple[int, str, Values, Values]]
 
-    def said(self, record: str, fact: str, *, before_id: int | None = None, but: Collection[int] = ()) -> Said | None:
-        """What the newest of them says of a fact.
-
-        Args:
-            record: External id.
-            fact: Which.
-            before_id: Only of the actions before this row of the log.
-            but: Rows of the log that are being taken back.
-        """
-        for log_id, of, payload, settles in self.entries:
-            if of == record and fact in settles and log_id not in but and (before_id is None or log_id < before_id):
-                return Said(payload, settles[fact])
-        return None
+ORDER = (
+    "lock", "log_end", "undone", "note", "created", "uncreate", "conflict_record", "settle", "agree", "follow",
+    "finish", "fail", "forget", "look_again", "intent",
+)  # fmt: skip
+"""The statements of `sql/queries/push` that write: rows are locked first, what is to be sent comes last."""
+MARKS = {"created", "uncreate", "finish", "fail", "look_again", "follow"}
+"""Those of them that write into the shop's rows."""
 
 
 @dataclass
@@ -140,71 +164,93 @@ class Changes:
 
     Attributes:
         row: As it was loaded.
-        ends: What came of actions, as `log_end` takes it.
-        notes: Rows of the log for what was not sent.
-        clashes: What loses.
-        settles: Facts that become base.
-        undone: Rows of the log that were taken back.
+        given: Statement → what it is given about the row.
+        base_updates: Facts that become base.
         intents: What is about to be sent.
-        follows: Columns that take over Gazelle's value, if the row is still at its revision.
-        follows_settle: Facts that become base with them.
-        follows_clashes: What loses by that.
+        follow: What the row takes over, if it is still at its revision.
         created: External id of the record that was made for it.
-        uncreated: External id of the record that was made for it and has ended again.
-        finished: The record: Gazelle has everything that this revision says.
-        failed: Why it did not go.
-        is_outage: Nobody could have been served: the row waits no longer for that.
-        at_any_revision: The failure concerns the row whatever it says by now.
-        looks_again: Gazelle's side is another one than both agreed on: the next push compares them.
-        is_forgotten: The row was deleted here, and nothing more is to be done about it.
     """
 
     row: Row
-    ends: list[dict[str, JsonValue]] = field(default_factory=list)
-    notes: list[dict[str, JsonValue]] = field(default_factory=list)
-    clashes: list[Conflict] = field(default_factory=list)
-    settles: dict[str, JsonValue] = field(default_factory=dict)
-    undone: list[int] = field(default_factory=list)
+    given: dict[str, list[dict[str, JsonValue]]] = field(default_factory=dict)
+    base_updates: dict[str, JsonValue] = field(default_factory=dict)
     intents: list[Intent] = field(default_factory=list)
-    follows: dict[str, JsonValue] = field(default_factory=dict)
-    follows_settle: dict[str, JsonValue] = field(default_factory=dict)
-    follows_clashes: list[Conflict] = field(default_factory=list)
+    follow: Follow = field(default_factory=Follow)
     created: str | None = None
-    uncreated: str | None = None
-    finished: Remote | None = None
-    failed: str | None = None
-    is_outage: bool = False
-    at_any_revision: bool = False
-    looks_again: bool = False
-    is_forgotten: bool = False
 
-    @property
-    def touches_row(self) -> bool:
-        """Whether something is written into the shop's row."""
-        return bool(self.follows or self.finished or self.failed or self.created or self.uncreated or self.looks_again)
+    def add(self, statement: str, **values: JsonValue) -> None:
+        """Give a statement something about the row, beside what it knows of every row."""
+        self.given.setdefault(statement, []).append(values)
 
     def end(
-        self,
-        log_id: int,
-        status: str,
-        reason: str | None = None,
-        *,
-        response: Values | None = None,
-        before: Remote | None = None,
-        grace_s: float | None = None,
-    ) -> None:
+        self, log_id: int, status: str, reason: str | None = None, *,
+        response: Values | None = None, before: Remote | None = None, grace_s: float | None = None,
+    ) -> None:  # fmt: skip
         """What came of an action; `before`: what it replaced, where that is not what was read."""
-        self.ends.append(
-            {
-                "id": log_id, "status": status, "reason": reason, "grace_s": grace_s,
-                "response": dict(response) if response is not None else None,
-                "before": before.as_before() if before is not None else None,
-            }
+        self.add(
+            "log_end", id=log_id, status=status, reason=reason, grace_s=grace_s,
+            response=None if response is None else dict(response), before=before.as_before() if before else None,
         )  # fmt: skip
 
     def note(self, action: str, column: str, status: str, reason: str, key: str | None = None) -> None:
         """A row of the log for something that was not sent (`error`, `skipped`)."""
-        self.notes.append({"action": action, "field": column, "status": status, "reason": reason, "key": key})
+        self.add("note", action=action, field=column, status=status, reason=reason, key=key)
+
+    def lose(self, clashes: Iterable[Conflict]) -> None:
+        """What gave way, whatever the row says by now."""
+        for clash in clashes:
+            self.add("conflict_record", **vars(clash), revision=None)
+
+    def make(self, record: str) -> None:
+        """A record was made for the row, which names it from now on."""
+        self.created = record
+        self.add("created", record=record)
+
+    def fail(self, reason: str, *, is_outage: bool = False, at_any_revision: bool = False) -> None:
+        """The row did not go. An outage is nobody's fault: it waits no longer for that.
+
+        Args:
+            reason: In words a person can act on.
+            is_outage: Whether nobody could have been served.
+            at_any_revision: Whether that concerns the row whatever it says by now.
+        """
+        revision = {"revision": None} if at_any_revision else {}
+        self.add("fail", reason=reason, is_outage=is_outage, **revision)
+
+    def without_marks(self) -> Changes:
+        """Only what is known of the record and of what was sent."""
+        given = {name: each for name, each in self.given.items() if name not in {*MARKS, "forget"}}
+        return Changes(self.row, given, self.base_updates)
+
+    def has_marks(self) -> bool:
+        """Whether something is written into the shop's row."""
+        return bool(self.follow.values or MARKS & self.given.keys())
+
+    def statements(self) -> dict[str, list[dict[str, JsonValue]]]:
+        """Statement → what it is given about the row, all of it."""
+        row = self.row
+        about = {"local_id": row.local_id, "record": row.name, "revision": row.revision}
+        of_record = self.created or row.key or None
+        given = {name: [about | one for one in each] for name, each in self.given.items()}
+        lost: list[tuple[Conflict, int | None]] = []
+        if self.follow.values:
+            lost += [(clash, row.revision) for clash in self.follow.clashes]
+            given["follow"] = [about | {"follows": storable(self.follow.values)[0]}]
+        for name, facts, revision in (
+            ("settle", self.base_updates, None),
+            ("agree", self.follow.base_updates, row.revision),
+        ):
+            if facts:
+                given[name] = [about | {"record": of_record, "settles": facts, "revision": revision}]
+        lost += [(clash, None) for intent in self.intents for clash in intent.action.clashes]
+        for clash, at in lost:
+            given.setdefault("conflict_record", []).append(about | vars(clash) | {"revision": at})
+        for one in given.get("finish", ()):
+            one["record"] = of_record
+        if self.has_marks():
+            given["lock"] = [about]
+        given["intent"] = [about | _request(intent) for intent in self.intents]
+        return given
 
 
 @dataclass
@@ -214,7 +260,7 @@ class Written:
     Attributes:
         bases: Local id → the row's new base.
         followed: Local ids of the rows that took over Gazelle's values.
-        until: Row of the log → until when its request may still arrive, aware UTC.
+        until: Row of the log → until when its request may still arrive, aware.
         refused: Local id → why nothing could be written about a row.
     """
 
@@ -225,123 +271,41 @@ class Written:
 
 
 def statements(changes: Sequence[Changes], pushable: Pushable, *, run_id: str, grace_s: float) -> dict[str, Question]:
-    """The statements that write changes down: rows are locked first, what is to be sent comes last."""
-    query = pushable.query
-    intents = [(one, intent) for one in changes for intent in one.intents]
-    marked = [one for one in changes if one.touches_row]
-    parts: list[tuple[str, str, list[Any]]] = [
-        ("lock", "lock", [one.row.local_id for one in marked]),
-        ("ends", "log_end", [end for one in changes for end in one.ends]),
-        ("undone", "undone", [log_id for one in changes for log_id in one.undone]),
-        ("notes", "note", [{**_named(one.row), **note} for one in changes for note in one.notes]),
-        ("created", "created", [{"local_id": o.row.local_id, "record": o.created} for o in marked if o.created]),
-        ("uncreated", "uncreate", [{"local_id": o.row.local_id, "record": o.uncreated} for o in marked if o.uncreated]),
-        ("clashes", "conflict_record", _clashes(changes)),
-        ("settled", "settle", _settled(changes)),
-        ("agreed", "settle", _settled(changes, by_following=True)),
-        *((f"follow {n}", "", [one]) for n, one in enumerate(marked) if one.follows),
-        ("finished", "finish", [_finished(one, pushable) for one in marked if one.finished]),
-        ("failed", "fail", [_failed(one) for one in marked if one.failed]),
-        (
-            "forgotten", "forget",
-            [{"local_id": o.row.local_id, "revision": o.row.revision} for o in changes if o.is_forgotten],
-        ),
-        ("again", "look_again", [one.row.local_id for one in marked if one.looks_again]),
-        ("intents", "intent", _requests(intents)),
-    ]  # fmt: skip
-    about = {
-        "entity": pushable.entity.name, "run_id": run_id, "sending": SENDING, "grace_s": grace_s,
-    }  # fmt: skip
-    return {
-        name: (query(statement), {**about, "given": as_json(given)}) if statement else _follow(given[0], pushable)
-        for name, statement, given in parts
-        if given
-    }
+    """The statements that write changes down, in their order."""
+    of_rows = [one.statements() for one in changes]
+    about = {"entity": pushable.entity.name, "run_id": run_id, "sending": SENDING, "grace_s": grace_s}
+    questions: dict[str, Question] = {}
+    for name in ORDER:
+        given = [one for of_row in of_rows for one in of_row.get(name, ())]
+        if name == "follow":
+            questions |= {f"follow {n}": _follow(one, pushable) for n, one in enumerate(given)}
+        elif given:
+            placed = [one | {"place": place} for place, one in enumerate(given)]
+            query = pushable.query("settle" if name == "agree" else name)
+            questions[name] = query, {**about, "given": as_json(placed)}
+    return questions
 
 
-def _follow(one: Changes, pushable: Pushable) -> Question:
-    clean, _ = storable(dict(one.follows))
-    names = {f"new_{n}": column for n, column in enumerate(clean)}
+def _follow(given: Mapping[str, Any], pushable: Pushable) -> Question:
+    """Columns have types of their own, so each row that follows has its own statement."""
+    names = {f"new_{n}": column for n, column in enumerate(given["follows"])}
     assignments = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(name)) for name, column in names.items()
     )
-    given = {name: clean[column] for name, column in names.items()}
+    values = {name: given["follows"][column] for name, column in names.items()}
     query = pushable.query("follow", assignments=assignments)
-    return query, {**given, "id": one.row.local_id, "revision": one.row.revision}
+    return query, {**values, "id": given["local_id"], "revision": given["revision"]}
 
 
-def as_requested(request: Mapping[str, Any] | None) -> tuple[Values, Values, Search]:
-    """What a row of the log sent, what becomes base by it, and how its result is told from what looks the same."""
-    said = request or {}
-    search = Search(tuple(said.get("seen") or ()), said.get("same") or 0, parse_instant(said.get("since")))
-    return said.get("payload") or {}, said.get("settles") or {}, search
-
-
-def _named(row: Row) -> dict[str, JsonValue]:
-    return {"local_id": row.local_id, "record": row.name}
-
-
-def _clashes(changes: Sequence[Changes]) -> list[dict[str, JsonValue]]:
-    found = []
-    for one in changes:
-        with_revision = [(clash, one.row.revision if one.follows else None) for clash in one.follows_clashes]
-        lost = [(clash, None) for intent in one.intents for clash in intent.action.clashes]
-        for clash, revision in [*((clash, None) for clash in one.clashes), *with_revision, *lost]:
-            found.append(
-                {
-                    **_named(one.row), "field": clash.field, "base": clash.base, "ours": clash.ours,
-                    "theirs": clash.theirs, "winner": clash.winner, "key": clash.key, "revision": revision,
-                }
-            )  # fmt: skip
-    return found
-
-
-def _settled(changes: Sequence[Changes], *, by_following: bool = False) -> list[dict[str, JsonValue]]:
-    return [
-        {
-            "local_id": one.row.local_id, "record": one.created or one.row.key or None, "settles": settles,
-            "revision": one.row.revision if by_following else None,
-        }
-        for one in changes
-        if (settles := one.follows_settle if by_following else one.settles)
-    ]  # fmt: skip
-
-
-def _finished(one: Changes, pushable: Pushable) -> dict[str, JsonValue]:
-    remote = one.finished or Remote("")
-    seen = {
-        **pushable.kind.kept(remote, pushable.fields),
-        "updated_at": remote.updated_at.isoformat() if remote.updated_at else None,
-    }
+def _request(intent: Intent) -> dict[str, JsonValue]:
+    action, search = intent.action, intent.search
     return {
-        "local_id": one.row.local_id, "record": one.created or one.row.key or None, "revision": one.row.revision,
-        "remote": seen, "holds": pushable.kind.holds(remote),
+        "action": action.name, "field": action.field, "key": action.key, "before": intent.remote.as_before(),
+        "request": {
+            "payload": dict(action.payload), "settles": dict(action.base_updates), "seen": list(search.seen),
+            "same": search.same, "shared": action.shared, "since": search.since.isoformat() if search.since else None,
+        },
     }  # fmt: skip
-
-
-def _failed(one: Changes) -> dict[str, JsonValue]:
-    return {
-        "local_id": one.row.local_id, "reason": one.failed, "is_outage": one.is_outage,
-        "revision": None if one.at_any_revision else one.row.revision,
-    }  # fmt: skip
-
-
-def _requests(intents: Sequence[tuple[Changes, Intent]]) -> list[dict[str, JsonValue]]:
-    return [
-        {
-            "place": place, **_named(one.row), "action": intent.action.name, "field": intent.action.field,
-            "key": intent.action.key, "before": intent.remote.as_before(),
-            "request": {
-                "payload": dict(intent.action.payload),
-                "settles": dict(intent.action.settles),
-                "seen": list(intent.search.seen),
-                "same": intent.search.same,
-                "shared": intent.action.shared,
-                "since": intent.search.since.isoformat() if intent.search.since else None,
-            },
-        }
-        for place, (one, intent) in enumerate(intents)
-    ]  # fmt: skip
 
 
 def as_json(value: Any) -> Jsonb:

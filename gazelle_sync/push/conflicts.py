@@ -10,12 +10,14 @@ from typing import Any
 from psycopg import sql
 
 from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.i18n import gettext
-from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.i18n import gettext, language
+from gazelle_sync.i18n.translator import translator
+from gazelle_sync.montreal import spoken_instant
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
-from gazelle_sync.warehouse.connect import Connection, connect, database_errors, statement
+from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.migrate import migrate
+from gazelle_sync.warehouse.pool import borrow
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def open_conflicts(settings: Settings, keys: Sequence[str] | None = None) -> lis
     """The conflicts of which nobody has taken a side; `keys`: only of these records."""
     url = str(settings.database_url)
     migrate(url)
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection:
         return [Conflict(*row) for row in connection.execute(statement("push/conflicts_open"), {"keys": keys})]
 
 
@@ -75,29 +77,43 @@ def resolve(settings: Settings, conflict_id: int, take: str) -> tuple[Conflict, 
     """
     url = str(settings.database_url)
     migrate(url)
-    with database_errors(), connect(url) as connection:
+    with borrow(url) as connection, connection.transaction():
         found = connection.execute(statement("push/conflict_read"), {"id": conflict_id}).fetchone()
         if found is None:
             raise GazelleSyncError(
                 gettext("There is no conflict {id}: `gazelle-sync conflicts` lists them.", id=conflict_id)
             )
-        *values, resolved_at = found
+        *values, resolved_at, table, local_id = found
         conflict = Conflict(*values)
         if resolved_at is not None:
-            when = f"{resolved_at:%Y-%m-%d %H:%M}"
-            raise GazelleSyncError(gettext("Conflict {id} was resolved on {when} UTC.", id=conflict_id, when=when))
+            when = spoken_instant(translator(language()), resolved_at)
+            raise GazelleSyncError(
+                gettext("Conflict {id} was resolved on {when} (Montreal).", id=conflict_id, when=when)
+            )
         edited = take != conflict.winner
         if edited:
-            _edit(connection, conflict, conflict.ours if take == "ours" else conflict.theirs)
+            _edit(connection, conflict, table, local_id, conflict.ours if take == "ours" else conflict.theirs)
         connection.execute(statement("push/conflict_resolve"), {"id": conflict_id, "taken": take})
     return conflict, edited
 
 
-def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None:
-    """Write a value into the local row as a person would: the trigger marks it."""
-    pushable = _pushable(conflict)
+def _edit(
+    connection: Connection, conflict: Conflict, table: str | None, local_id: str | None, value: str | None
+) -> None:
+    """Write a value into the local row as a person would: the trigger marks it.
+
+    Another program's conflict may name no table: then it is the first that pushes this field of its entity.
+    """
+    of_entity = [one for one in PUSHABLES if one.entity.name == conflict.entity and table in (None, one.table)]
+    pushable = next((one for one in of_entity if conflict.field in one.columns), None)
+    if pushable is None:
+        field = f"{conflict.entity}.{conflict.field}"
+        raise GazelleSyncError(
+            gettext("Conflict {id} speaks of {field}, which is not pushed.", id=conflict.id, field=field)
+        )
     query = pushable.query("edit", column=sql.Identifier(conflict.field))
-    if connection.execute(query, {"value": value, "record": conflict.external_id}).rowcount == 0:
+    given = {"value": value, "record": conflict.external_id, "local_id": local_id}
+    if connection.execute(query, given).rowcount == 0:
         raise GazelleSyncError(
             gettext(
                 "The row of {id} is gone from {table}: there is nothing to write into. Nothing was done.",
@@ -105,13 +121,3 @@ def _edit(connection: Connection, conflict: Conflict, value: str | None) -> None
                 table=pushable.table,
             )
         )
-
-
-def _pushable(conflict: Conflict) -> Pushable:
-    for pushable in PUSHABLES:
-        if pushable.entity.name == conflict.entity and conflict.field in pushable.columns:
-            return pushable
-    field = f"{conflict.entity}.{conflict.field}"
-    raise GazelleSyncError(
-        gettext("Conflict {id} speaks of {field}, which is not pushed.", id=conflict.id, field=field)
-    )

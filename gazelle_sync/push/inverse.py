@@ -6,48 +6,14 @@ Compared field by field with what was written: what somebody changed since stays
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from typing import cast
 
-from gazelle_sync.push.changes import Search
-from gazelle_sync.push.fields import Written
+from gazelle_sync.push.changes import Logged
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
 from gazelle_sync.push.plan import value_text
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Update
-
-
-@dataclass(frozen=True)
-class Done:
-    """An action that a run did, as the log tells.
-
-    Attributes:
-        id: Of its row in the log.
-        local_id: The key of its row here.
-        record: External id.
-        name: Of the action.
-        field: The first local column that it settled.
-        payload: What was sent.
-        settles: Facts that became base.
-        search: How its result is told from what looks the same.
-        response: What Gazelle answered.
-        before: What it replaced.
-        later_run: The run that wrote the same later, if one did.
-    """
-
-    id: int
-    local_id: str
-    record: str
-    name: str
-    field: str | None
-    payload: Values
-    settles: Values
-    search: Search
-    response: Values
-    before: Values
-    later_run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,16 +25,16 @@ class Deed:
         operation: What they came to.
     """
 
-    done: tuple[Done, ...]
+    done: tuple[Logged, ...]
     operation: Operation
 
     @property
-    def first(self) -> Done:
+    def first(self) -> Logged:
         """It knows what was there before the run."""
         return self.done[0]
 
     @property
-    def last(self) -> Done:
+    def last(self) -> Logged:
         """It knows what the run left there."""
         return self.done[-1]
 
@@ -111,24 +77,18 @@ class Inverse:
     shown: tuple[str, str] = ("", "")
 
 
-def deeds(found: Iterable[Done], pushable: Pushable) -> list[Deed]:
-    """What a run did, in the order in which it is put back: texts before what depends on them, else the last first."""
+def deeds(found: Iterable[Logged], pushable: Pushable) -> list[Deed]:
+    """What a run did, the last first."""
     operations = pushable.kind.operations
-    kept: dict[tuple[str, str, int], list[Done]] = {}
+    kept: dict[tuple[str, str, int], list[Logged]] = {}
     for one in sorted(found, key=lambda done: done.id):
         operation = operations[one.name]
         if isinstance(operation, Create) and operation.makes_record:  # the log knows it by its row: it had no id yet
-            one = replace(one, record=operation.made_id(one.response) or str(one.response.get("found")))
+            one = one._replace(record=operation.made_id(one.response) or str(one.response.get("found")))
         is_update = isinstance(operation, Update)
         kept.setdefault((one.record, one.name, 0 if is_update else one.id), []).append(one)
-    each = [Deed(tuple(done), operations[done[0].name]) for done in kept.values()]
-    each.sort(key=lambda deed: (deed.last.record, deed.last.name in pushable.dependents, -deed.last.id))
-    return [deed for _, of_record in groupby(each, key=lambda deed: deed.last.record) for deed in of_record]
-
-
-def writing(pushable: Pushable, attribute: str) -> list[Written]:
-    """The fields of a declaration that write an attribute."""
-    return [cast("Written", one) for one in pushable.fields if getattr(one, "attribute", None) == attribute]
+    found_deeds = [Deed(tuple(done), operations[done[0].name]) for done in kept.values()]
+    return sorted(found_deeds, key=lambda deed: (deed.last.record, -deed.last.id))
 
 
 def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
@@ -144,63 +104,24 @@ def inverse_of(deed: Deed, now: Remote, pushable: Pushable) -> Inverse:
         return Inverse(None, "has_ended", is_undone=False)
     if isinstance(operation, Create):
         return _deletion(deed.last, operation, now)
-    held = _value(operation, now, pushable)
+    held = operation.value_in(now.values)
     value, left = held, "later_run" if deed.last.later_run is not None else None
     if left is None:
-        before = deed.first.before.get(operation.attribute, _empty(operation, pushable))
-        for one in writing(pushable, operation.attribute):
+        before = deed.first.before.get(operation.attribute, operation.empty)
+        for one in pushable.writing(operation.attribute):
             value, is_left = one.restored(now.id, value, deed.last.payload.get(operation.said_as), before)
             left = "changed_since" if is_left else left
-    return Inverse(
-        {operation.said_as: value},
-        left,
-        left is None or value != held,
-        (value_text(held, but=value), value_text(value, but=held)),
-    )
+    shown = value_text(held, but=value), value_text(value, but=held)
+    return Inverse({operation.said_as: value}, left, left is None or value != held, shown)
 
 
-def has(deed: Deed, now: Remote, payload: Values) -> bool:
-    """Whether a record already says what an update would write."""
-    return isinstance(deed.operation, Update) and deed.operation.has(now, payload)
-
-
-def has_arrived(deed: Deed, payload: Values, now: Remote | None, pushable: Pushable) -> bool:
-    """Whether what puts a deed back was done at Gazelle.
-
-    Args:
-        deed: What was done.
-        payload: What was sent to put it back.
-        now: The record; None: Gazelle has none.
-        pushable: The declaration.
-    """
-    if now is None:
-        return False
-    operation = deed.operation
-    if isinstance(operation, Ending):
-        return False
-    if isinstance(operation, Create):
-        return _deletion(deed.last, operation, now).left == "gone"  # still there: it was not deleted
-    held = _value(operation, now, pushable)
-    fields = writing(pushable, operation.attribute)
-    return all(one.has_same(now.id, held, payload.get(operation.said_as)) for one in fields)
-
-
-def _value(operation: Update, now: Remote, pushable: Pushable) -> JsonValue:
-    value = now.get(operation.attribute)
-    return _empty(operation, pushable) if value is None else value
-
-
-def _empty(operation: Update, pushable: Pushable) -> JsonValue:
-    return pushable.attributes[operation.attribute].empty
-
-
-def _deletion(done: Done, operation: Create, now: Remote) -> Inverse:
+def _deletion(done: Logged, operation: Create, now: Remote) -> Inverse:
     if operation.deletion is None:
         return Inverse(None, "no_deletion", is_undone=False)
     if operation.makes_record:
         if operation.deletion.has_ended(now):
             return Inverse(None, "gone")
-        if not operation.same(now.values, done.payload):
+        if not operation.same(now.values, done.payload) or not operation.deletion.may_end(now):
             return Inverse(None, "changed_since", is_undone=False)
         return Inverse({"id": now.id}, shown=(now.id, ""))
     made_id, found = operation.made_id(done.response), done.response.get("found")
@@ -217,7 +138,7 @@ def _deletion(done: Done, operation: Create, now: Remote) -> Inverse:
     return Inverse({"id": made_id}, shown=(str(done.payload.get("text") or done.payload.get("taken_on") or ""), ""))
 
 
-def _item(done: Done, operation: Create, now: Remote, made_id: str | None, found: JsonValue) -> Item | None:
+def _item(done: Logged, operation: Create, now: Remote, made_id: str | None, found: JsonValue) -> Item | None:
     """What belongs to the record and stands for what was made: by its id, or else by what it says."""
     items = now.items.get(operation.collection, ())
     for item in items:

@@ -18,6 +18,13 @@ MESSAGES = {
         "This row has no {column}: nobody can tell which record at Gazelle it speaks of. Fill it in, or delete the row."
     ),
     "no_price": Message("{value!r} is no price: write an amount in dollars, 0 or more, such as 125.00."),
+    "no_day": Message("{value!r} is no day: write one such as 2026-11-20."),
+    "no_number": Message("{value!r} is no whole number."),
+    "no_list": Message("{value!r} is no list of texts."),
+    "earlier_doubt": Message(
+        "An earlier change of the same visit ({action}) was sent, and no answer came: it may still arrive until "
+        "{until} (Montreal). The push after that sends this one."
+    ),
     "archived": Message(
         "Gazelle has archived {id}, and takes no changes of it until it is restored there. Restore it, or put back "
         "what the row said."
@@ -27,6 +34,14 @@ MESSAGES = {
         "in a row of its own."
     ),
     "no_parent": Message("The record that this one belongs to is not at Gazelle yet: once it is, this one goes too."),
+    "parent_taken_back": Message(
+        "The record that this one belongs to was taken back, and is not made again by itself. If it is wanted after "
+        "all, edit its row, and both go; if not, delete this row."
+    ),
+    "parent_gone": Message(
+        "The row that this one belongs to is not here, so its record cannot be made: name another one in {column}, put "
+        "that row back, or delete this one."
+    ),
     "emptied_tags": Message(
         "Gazelle shows no tags at all for this piano, though it had {known}. That may be a fault of the API, so "
         "nothing is written over it: the status goes once a pull has seen the same (gazelle-sync sync)."
@@ -34,6 +49,11 @@ MESSAGES = {
     "emptied_notes": Message(
         "Gazelle shows empty notes for this piano, though there was text. That may be a fault of the API, so nothing "
         "is written over it: observations go once a pull has seen the same (gazelle-sync sync)."
+    ),
+    "many_deletions": Message(
+        "{count} of {rows} rows of {table} were deleted here, so many that it may be a slip: their records stay at "
+        "Gazelle until a person decides. If it was meant, `gazelle-sync push --allow-deletes` ends them; if not, put "
+        "the rows back."
     ),
     "no_record": Message(
         "Gazelle has no {what} {id}. If it was deleted there, delete this row; if the id is mistyped, correct it."
@@ -47,13 +67,13 @@ MESSAGES = {
         "{reason} It is not known whether Gazelle took it ({action}), and it may still arrive: in doubt until {until} "
         "(Montreal). The push after that looks for it there before it is sent again."
     ),
-    "still_in_doubt": Message(
-        "No answer came ({action}). Gazelle does not have it yet, and it may still arrive: in doubt until {until} "
-        "(Montreal). The push after that looks for it there before it is sent again."
-    ),
     "shared_doubt": Message(
         "A visit of that day for another piano of this client may still arrive at Gazelle: in doubt until {until} "
         "(Montreal). The push after that sends {action}."
+    ),
+    "payment_doubt": Message(
+        "Another payment of this invoice may still arrive at Gazelle: in doubt until {until} (Montreal). The push "
+        "after that sends {action}, if so much is still due."
     ),
     "forbidden": Message(
         "Gazelle, or a firewall in front of it, forbids {action}, and lets others through: {reason} Perhaps a word in "
@@ -96,7 +116,7 @@ def say(language: str, key: str, **values: object) -> str:
 
     Args:
         language: `en` or `fr`.
-        key: Which.
+        key: Which; what only one kind of record says is the sentence itself.
         values: What it names.
     """
-    return translator(language)(MESSAGES[key], **values)
+    return translator(language)(MESSAGES.get(key, key), **values)

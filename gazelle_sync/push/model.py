@@ -35,13 +35,15 @@ class Row:
         revision: Another one with every edit; none is used twice.
         base: What both sides last agreed on; None: the row was never sent.
         attempts: How often sending it has failed in a row.
-        seen: What Gazelle's record was when the row was edited, if a pull had read it: base of columns never sent.
-        pulled: What the last pull saw of the record, if one did, and not before our own last push.
+        edit_snapshot: What Gazelle's record was when the row was edited, if a pull had read it: base of columns that
+            were never sent.
+        last_pull: What the last pull saw of the record, if one did, and not before our own last push.
         faults: Column → why nothing of this row can be sent: a key of `messages.MESSAGES`, and what the column holds.
         edited_at: When the edit arrived, by the database's clock: what was later is told by it. None: `updated_at`.
         local_id: The key of the row in its table.
         parent: External id of the record that its own is made under; None: there is none, or not yet.
         is_deleted: Whether it was deleted here: only its state is left, and its record is to end.
+        remark: What a person should know about whatever is sent of it.
     """
 
     key: str
@@ -51,13 +53,14 @@ class Row:
     revision: int = 1
     base: Base | None = None
     attempts: int = 0
-    seen: Values | None = None
-    pulled: Values | None = None
+    edit_snapshot: Values | None = None
+    last_pull: Values | None = None
     faults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     edited_at: datetime | None = None
     local_id: str = ""
     parent: str | None = None
     is_deleted: bool = False
+    remark: str | None = None
 
     def generation(self, fact: str) -> int:
         """Another number each time that a fact was agreed on: the same words said again later are another action."""
@@ -144,21 +147,21 @@ class Action:
         name: As the log and the transport know it (`update_tags`, `add_comment`).
         field: The local column that it comes from.
         payload: What is sent, in terms of both transports.
-        settles: Facts that become base once Gazelle has it.
+        base_updates: Facts that become base once Gazelle has it.
         identity: What makes it this action: row, name, what is said, and the generation of its fact.
         is_create: Whether sending it twice makes two.
         after: Field whose action must have succeeded first.
         clashes: What loses by it.
         shown: Before and after, for a diff.
         remark: What a person should know about it beyond that.
-        shared: What an action for another record may make as well (a client's visit of a day): while one that came to
-            no answer may still arrive, no other is sent.
+        shared: What an action of another row concerns as well (a client's visit of a day, what is due of an invoice):
+            while one that came to no answer may still arrive, no other is sent.
     """
 
     name: str
     field: str
     payload: Values
-    settles: Values
+    base_updates: Values
     identity: tuple[JsonValue, ...]
     is_create: bool = False
     after: str | None = None
@@ -174,35 +177,51 @@ class Action:
 
 
 @dataclass
+class Follow:
+    """What a row takes over from Gazelle.
+
+    Attributes:
+        values: Local column → the value that Gazelle's side won with, or changed alone.
+        base_updates: Facts that become base with them.
+        clashes: What loses by it.
+    """
+
+    values: dict[str, JsonValue] = field(default_factory=dict)
+    base_updates: dict[str, JsonValue] = field(default_factory=dict)
+    clashes: list[Conflict] = field(default_factory=list)
+
+
+@dataclass
 class Plan:
     """What is to be done about one row.
 
     Attributes:
         actions: To send, in order.
-        settles: Facts that both sides agree on without anything being sent.
-        follows: Local column → the value that Gazelle's side won with, or changed alone.
-        follows_settle: Facts that become base with them.
-        clashes: What loses where Gazelle's side wins.
+        base_updates: Facts that both sides agree on without anything being sent.
+        follow: What the row takes over.
+        clashes: What has lost to a write of ours already.
         problems: Field → why it cannot be sent, in words a person can act on.
+        goes_on: Whether something else is to be done once Gazelle has this: it is planned in the same run.
+        adopts: External id of the record that the row had made already, though nobody here knows it.
     """
 
     actions: list[Action] = field(default_factory=list)
-    settles: dict[str, JsonValue] = field(default_factory=dict)
-    follows: dict[str, JsonValue] = field(default_factory=dict)
-    follows_settle: dict[str, JsonValue] = field(default_factory=dict)
+    base_updates: dict[str, JsonValue] = field(default_factory=dict)
+    follow: Follow = field(default_factory=Follow)
     clashes: list[Conflict] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
+    adopts: str | None = None
+
+    @property
+    def follows(self) -> dict[str, JsonValue]:
+        """Local column → the value that the row takes over."""
+        return self.follow.values
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is to be done at all."""
         return not (self.actions or self.follows or self.problems)
-
-    def has_found(self, update: Action) -> bool:
-        """Whether an update that was sent before this plan was made has arrived: nothing of it is left to do."""
-        if any(planned.name == update.name for planned in self.actions) or update.field not in self.settles:
-            return False
-        return bool(self.settles[update.field] == update.settles.get(update.field))
 
 
 @dataclass

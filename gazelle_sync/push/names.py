@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.i18n import gettext
@@ -10,23 +10,10 @@ from gazelle_sync.i18n.translator import Message
 from gazelle_sync.push.pushable import record_id
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.names import with_name
 from gazelle_sync.warehouse.pool import borrow, together
 
 SEVERAL = Message("{text} may be {records}: name the one that is meant by its id.")
-
-
-def names_of(settings: Settings, keys: Iterable[str]) -> dict[str, str]:
-    """External id → what people call the record, where a pull has read it.
-
-    Raises:
-        DatabaseError: The database cannot be reached.
-    """
-    asked = sorted(set(keys))
-    if not asked:
-        return {}
-    with borrow(str(settings.database_url)) as connection:
-        found = together(connection, *((pushable.query("names"), {"keys": asked}) for pushable in PUSHABLES))
-    return {key: name for rows in found for key, name in rows if name}
 
 
 def ids_of(settings: Settings, given: Sequence[str]) -> list[str] | None:
@@ -53,12 +40,7 @@ def ids_of(settings: Settings, given: Sequence[str]) -> list[str] | None:
         by_id: dict[str, str] = {key: name for part in rows[::2] for key, name in part}
         by_name: dict[str, str] = {key: name for part in rows[1::2] for key, name in part}
         if len(by_name) > 1 and not by_id:
-            records = ", ".join(named(key, by_name) for key in by_name)
+            records = ", ".join(with_name(key, by_name) for key in by_name)
             raise SettingsError(gettext(SEVERAL, text=text, records=records))
         found.append(text if by_id or not by_name else next(iter(by_name)))
     return found or None
-
-
-def named(key: str, names: dict[str, str]) -> str:
-    """An id with what people call the record."""
-    return f"{key} ({names[key]})" if names.get(key) else key

@@ -17,7 +17,7 @@ from gazelle_sync.warehouse.connect import Connection, statement
 KEY = "push_not_before"
 PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(days=1)
-LOOK_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 10.0
 
 
 def note(connection: Connection, error: BaseException | None) -> None:
@@ -46,13 +46,13 @@ def left(connection: Connection) -> timedelta | None:
     return min(until - row[1], LONGEST_PAUSE) if until is not None else timedelta(0)
 
 
-def look(settings: Settings) -> ApiError | None:
+def probe(settings: Settings) -> ApiError | None:
     """Ask Gazelle once for something small; why it does not answer, or None.
 
     Raises:
         GazelleSyncError: There are no credentials to ask with.
     """
-    client = client_for(settings.replace(timeout_s=min(settings.timeout_s, LOOK_TIMEOUT_S)))
+    client = client_for(settings.replace(timeout_s=min(settings.timeout_s, PROBE_TIMEOUT_S)))
     try:
         client.read_account(attempts=1)
     except ApiError as error:

@@ -6,7 +6,6 @@ later edit wins and the other value is told (`Conflict`), never thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Protocol
 
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Action, Base, Conflict, JsonValue, Plan, Remote, Row, key_of
+from gazelle_sync.push.model import Action, Base, Conflict, JsonValue, Plan, Remote, Row, Values, key_of
 from gazelle_sync.push.text import plain
 
 NOISE = timedelta(seconds=2)
@@ -28,28 +27,14 @@ class Field(Protocol):
 
     def plan(self, draft: Draft) -> None:
         """Add to the draft what is to be done."""
-        ...
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute of a record that fields write.
-
-    Attributes:
-        action: Name of the action that writes it.
-        said_as: What the action's payload calls it.
-        empty: What it is where Gazelle has nothing.
-    """
-
-    action: str
-    said_as: str
-    empty: JsonValue = None
 
 
 @dataclass
-class _Update:
+class Writing:
+    """What becomes base once an attribute is sent, and what loses by it."""
+
     column: str
-    settles: dict[str, JsonValue] = field(default_factory=dict)
+    base_updates: dict[str, JsonValue] = field(default_factory=dict)
     clashes: list[Conflict] = field(default_factory=list)
     after: str | None = None
 
@@ -66,7 +51,7 @@ class Draft:
         language: Of the problems.
         plan: What is decided so far.
         values: Gazelle's attributes as they should be.
-        updates: Attribute → what its being sent settles, and what loses by it.
+        updates: Attribute → what becomes base once it is sent, and what loses by it.
     """
 
     source: str
@@ -76,7 +61,7 @@ class Draft:
     language: str = "en"
     plan: Plan = field(default_factory=Plan)
     values: dict[str, JsonValue] = field(default_factory=dict)
-    updates: dict[str, _Update] = field(default_factory=dict)
+    updates: dict[str, Writing] = field(default_factory=dict)
 
     @cached_property
     def base(self) -> Base:
@@ -96,30 +81,54 @@ class Draft:
         """What makes an action this one."""
         return self.source, self.row.name, name, said, fact, self.row.generation(fact)
 
+    def create(
+        self, name: str, column: str, payload: Values, base_updates: Values, *said: JsonValue, shown: str,
+        remark: str | None = None, shared: str | None = None,
+    ) -> None:  # fmt: skip
+        """Add an action that makes something; `said` tells it from others of its name and fact. See `Action`."""
+        identity = self.identity(name, column, *said)
+        action = Action(
+            name, column, payload, base_updates, identity, True, shown=("", shown), remark=remark, shared=shared
+        )
+        self.plan.actions.append(action)
+
     def problem(self, column: str, key: str, **values: object) -> None:
         """Say why a column cannot be sent."""
         self.plan.problems[column] = say(self.language, key, column=column, **values)
 
-    def settled_by(
+    def updates_base(
         self, attribute: str, column: str, value: JsonValue, clash: Conflict | None = None, *, after: str | None = None
     ) -> None:
-        """Sending an attribute settles a fact; `after`: a field whose action must have succeeded first."""
-        update = self.updates.setdefault(attribute, _Update(column, after=after))
-        update.settles[column] = value
+        """A fact becomes base once the attribute is sent; `after`: a field whose action must have succeeded first."""
+        update = self.updates.setdefault(attribute, Writing(column, after=after))
+        update.base_updates[column] = value
         if clash is not None:
             update.clashes.append(clash)
 
 
-def written(base: Base | None, before: datetime | None, after: datetime | None) -> dict[str, JsonValue]:
+def written(
+    base: Base | None, before: datetime | None, after: datetime | None, said: Values | None = None
+) -> dict[str, JsonValue]:
     """The fact that a write of ours gave a record its stamp.
 
     Args:
         base: Of the row.
         before: The record's stamp just before, by Gazelle's clock.
         after: Its stamp since.
+        said: Column → what we wrote, where rows are changes of a record: the next of them is compared with it.
     """
     theirs = last_of_theirs(base or {}, before)
-    return {WRITTEN: {name: at.isoformat() if at else None for name, at in (("stamp", after), ("theirs", theirs))}}
+    fact: dict[str, JsonValue] = {
+        name: at.isoformat() if at else None for name, at in (("stamp", after), ("theirs", theirs))
+    }
+    ours = (base or {}).get(WRITTEN)
+    earlier = (ours.get("said") if isinstance(ours, dict) else None) or {}
+    if earlier or said is not None:
+        fact["said"] = {
+            **earlier,
+            **{name: {"value": value, "at": fact["stamp"]} for name, value in (said or {}).items()},
+        }
+    return {WRITTEN: fact}
 
 
 def last_of_theirs(base: Base, stamp: datetime | None) -> datetime | None:
@@ -128,47 +137,6 @@ def last_of_theirs(base: Base, stamp: datetime | None) -> datetime | None:
     if stamp is None or not isinstance(ours, dict) or parse_instant(ours.get("stamp")) != stamp:
         return stamp
     return parse_instant(ours.get("theirs"))
-
-
-def make_plan(
-    source: str,
-    fields: Sequence[Field],
-    attributes: Mapping[str, Attribute],
-    row: Row,
-    remote: Remote,
-    *,
-    current: Remote | None = None,
-    api_ahead: timedelta = timedelta(0),
-    language: str = "en",
-) -> Plan:
-    """What is to be done about one row.
-
-    Args:
-        source: The local table.
-        fields: Of the declaration.
-        attributes: Of the declaration.
-        row: Local.
-        remote: Gazelle's record, as it is compared.
-        current: Gazelle's record as it is right now, where somebody edited it between a read and a write: `remote` is
-            then the state that our write replaced. None: `remote`.
-        api_ahead: How far Gazelle's clock is ahead of the database's.
-        language: Of the problems, `en` or `fr`.
-    """
-    draft = Draft(source, row, remote, api_ahead, language, values=dict(remote.values))
-    if row.faults:
-        for column, (why, held) in row.faults.items():
-            draft.plan.problems[column] = say(language, why, column=column, value=held[:60])
-        return draft.plan
-    for one in fields:
-        if row.key or getattr(one, "makes_record", False):
-            one.plan(draft)
-    first: list[Action] = []
-    for name, attribute in attributes.items():
-        found = _update(draft, name, attribute, current or remote)
-        if found is not None:
-            (draft.plan.actions if found.after else first).append(found)
-    draft.plan.actions[:0] = first
-    return draft.plan
 
 
 def merge(
@@ -184,10 +152,9 @@ def merge(
     if ours == base or (theirs != base and theirs is not None and not draft.ours_is_newer):
         lost = ours != base or not theirs
         clash = _clash(draft, column, base, ours, theirs, "theirs") if lost else None
-        draft.plan.follows[column] = theirs
-        draft.plan.follows_settle[column] = theirs
+        draft.plan.follow.values[column] = draft.plan.follow.base_updates[column] = theirs
         if clash is not None:
-            draft.plan.clashes.append(clash)
+            draft.plan.follow.clashes.append(clash)
         return theirs, clash
     return ours, _clash(draft, column, base, ours, theirs, "ours") if theirs != base and theirs is not None else None
 
@@ -195,30 +162,6 @@ def merge(
 def _clash(draft: Draft, column: str, base: str | None, ours: str | None, theirs: str | None, winner: str) -> Conflict:
     key = key_of(*draft.identity("clash", column, plain(base), plain(ours), plain(theirs), winner))
     return Conflict(column, base, ours, theirs, winner, key)
-
-
-def _update(draft: Draft, name: str, attribute: Attribute, current: Remote) -> Action | None:
-    """The action that makes an attribute what it should be; None where it is that."""
-    update = draft.updates.get(name)
-    wanted = attribute.empty if (value := draft.values.get(name)) is None else value
-    held = attribute.empty if (value := current.get(name)) is None else value
-    if wanted == held:
-        if update is not None:
-            draft.plan.settles |= update.settles
-            draft.plan.clashes += update.clashes  # our write has replaced theirs already
-        return None
-    update = update or _Update(name)
-    payload = {attribute.said_as: wanted}
-    return Action(
-        name=attribute.action,
-        field=update.column,
-        payload=payload,
-        settles=update.settles,
-        identity=draft.identity(attribute.action, update.column, payload),
-        after=update.after,
-        clashes=tuple(update.clashes),
-        shown=(value_text(held, but=wanted), value_text(wanted, but=held)),
-    )
 
 
 def value_text(value: JsonValue, *, but: JsonValue = None) -> str:

@@ -1,8 +1,9 @@
-"""A row of a shop's table, as it is read: whatever the types of its columns and whatever it holds."""
+"""The shop's rows as PostgreSQL gives them: as text, since a value that no program can hold must stop no other row."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -14,16 +15,20 @@ NOON = timedelta(hours=12)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def row_of(values: tuple[Any, ...], pushable: Pushable) -> Row:
-    """The row in what `sql/queries/push/load.sql` gives of it."""
+def read_row(values: Sequence[Any], pushable: Pushable) -> Row:
+    """A row.
+
+    Args:
+        values: What `sql/queries/push/load.sql` gives of it.
+        pushable: Its table.
+    """
     (
-        local_id, key, updated_at, arrived_at, updated_by, revision, base, attempts, seen, pulled, parent, *columns
+        local_id, key, updated_at, arrived_at, updated_by, revision, base, attempts, edit_snapshot, last_pull, parent,
+        *columns,
     ) = values  # fmt: skip
     texts = dict(zip(pushable.columns, columns, strict=True))
-    said = {name: (texts[name], MONTREAL) for name in pushable.instants} | {
-        "updated_at": (updated_at, UTC),
-        "edited_at": (arrived_at, UTC),
-    }
+    said: dict[str, tuple[str | None, tzinfo]] = {name: (texts[name], MONTREAL) for name in pushable.instants}
+    said |= {"updated_at": (updated_at, UTC), "edited_at": (arrived_at, UTC)}
     instants: dict[str, datetime | None] = {}
     faults = {}
     for name, (text, zone) in said.items():
@@ -32,22 +37,12 @@ def row_of(values: tuple[Any, ...], pushable: Pushable) -> Row:
         except (ValueError, OverflowError):
             faults[name] = ("no_instant", str(text))
     edited_at = instants.pop("edited_at", None)
-    dated = instants.pop("updated_at", None) or edited_at
+    dated = instants.pop("updated_at", None) or edited_at  # where it is a fault, nothing of the row is sent
+    agreed, instant = base if isinstance(base, dict) else None, dated or datetime.now(UTC)
     return Row(
-        key=key or "",
-        values=texts | instants,
-        updated_at=dated or datetime.now(UTC),  # where it is a fault, nothing of the row is sent
-        updated_by=updated_by,
-        revision=revision,
-        base=base if isinstance(base, dict) else None,
-        attempts=attempts,
-        seen=seen,
-        pulled=pulled,
-        faults=faults,
-        edited_at=edited_at,
-        local_id=local_id,
-        parent=parent,
-    )
+        key or "", texts | instants, instant, updated_by, revision, agreed, attempts, edit_snapshot, last_pull, faults,
+        edited_at, local_id, parent,
+    )  # fmt: skip
 
 
 def _instant(text: str | None, zone: tzinfo) -> datetime | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from types import TracebackType
+from typing import TypeVar
 
 import structlog
 from psycopg.types.json import Jsonb
@@ -24,23 +28,23 @@ from gazelle_sync.gazelle.client import client_for
 from gazelle_sync.gazelle.page_sizes import SETTING as PAGE_SIZES_SETTING
 from gazelle_sync.gazelle.page_sizes import PageSizes
 from gazelle_sync.push import outage
-from gazelle_sync.push.doubts import Doubts
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Outcome, Plan, Row
-from gazelle_sync.push.pushable import Pushable, record_id
+from gazelle_sync.push.model import WHOLE, Outcome, Plan, Row
+from gazelle_sync.push.pushable import Pushable, Verdict, record_id
 from gazelle_sync.push.pushables import pushables
+from gazelle_sync.push.recording import RunAborted
+from gazelle_sync.push.restored import settings_and_restore
 from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports import transport_for
-from gazelle_sync.push.undo import Undoing, assert_undoable, touched
+from gazelle_sync.push.transports.graphql import GraphqlTransport
+from gazelle_sync.push.undo import Undo, assert_undoable, touched
 from gazelle_sync.push.wave import Wave
-from gazelle_sync.push.work import RunAborted
 from gazelle_sync.runtime.logs import describe_error, get_logger
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.lock import WAIT_S, PushLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.pool import borrow, keep_connections
-from gazelle_sync.warehouse.settings_table import read_setting, read_settings
+from gazelle_sync.warehouse.pool import Rows, borrow, keep_connections, together
 from gazelle_sync.warehouse.source import SOURCE_SETTING, refuse_mixing
 
 WAVE = 50
@@ -49,6 +53,9 @@ WORKERS, ROWS_AT_ONCE = 4, 25
 """Where actions go one by one: so many rows at a time side by side, read by so many."""
 
 log = get_logger("gazelle_sync.push")
+W = TypeVar("W", bound=Wave)
+Begun = tuple[Sequence[Rows], timedelta]
+"""What a run begins with of one table, and how far the database's clock is ahead: see `Store.begin`."""
 
 
 @dataclass
@@ -87,14 +94,17 @@ class PushReport:
         return self.stopped is None and not self.failed
 
 
+@dataclass
 class Push:
     """Context manager around one push.
 
-    Args:
+    Attributes:
         settings: With `api_url` and `database_url` filled in.
         keys: Only these records; None: all that are due.
+        tables: Only rows of these tables; None: of all.
         at_once: Also rows whose next try lies ahead (somebody asked for it).
-        run_id: Of the Dagster run.
+        allow_deletes: Also end the records of many rows that were deleted here.
+        run_id: Of the Dagster run; where none is given, one is made up.
         lock_wait_s: How long to wait for another push.
         grace_s: How long a request whose process died may still be at work at Gazelle; None: `timeout_s`, as long as
             one that came to no answer.
@@ -105,30 +115,28 @@ class Push:
         DatabaseError: The database cannot be reached.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        keys: Sequence[str] | None = None,
-        at_once: bool = False,
-        run_id: str | None = None,
-        lock_wait_s: float = WAIT_S,
-        grace_s: float | None = None,
-    ) -> None:
+    settings: Settings
+    _: KW_ONLY
+    keys: Sequence[str] | None = None
+    tables: Sequence[str] | None = None
+    at_once: bool = False
+    allow_deletes: bool = False
+    run_id: str = ""
+    lock_wait_s: float = WAIT_S
+    grace_s: float | None = None
+
+    def __post_init__(self) -> None:
+        settings = self.settings
         if settings.database_url is None or settings.api_url is None:
             raise ValueError("settings must name the database and the API (see gazelle_sync.runtime.embedded)")
-        self._settings = settings
         self._url = settings.database_url
-        self._keys = [record_id(key) for key in keys] if keys is not None else None
-        self._at_once = at_once
-        self.run_id = run_id or str(uuid.uuid4())
-        self._grace_s = settings.timeout_s if grace_s is None else grace_s
-        self._lock = PushLock(self._url, wait_s=lock_wait_s)
-        self._stack = ExitStack()
-        self._stopped = threading.Event()
+        self._keys = [record_id(key) for key in self.keys] if self.keys is not None else None
+        self.run_id = self.run_id or str(uuid.uuid4())
+        self._grace_s = settings.timeout_s if self.grace_s is None else self.grace_s
+        self._lock = PushLock(self._url, wait_s=self.lock_wait_s)
+        self._stack, self._stopped = ExitStack(), threading.Event()
         self._stopped_by: BaseException | None = None
-        self.report = PushReport()
-        self.client = client_for(settings)
+        self.report, self.client = PushReport(), client_for(settings)
 
     def __enter__(self) -> Push:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
@@ -136,10 +144,10 @@ class Push:
             self._stack.enter_context(keep_connections())
             migrate(self._url)
             with borrow(self._url) as connection:
-                stored = read_settings(connection)
-            refuse_mixing(stored.get(SOURCE_SETTING), str(self._settings.api_url))
+                stored, self._restored_at = settings_and_restore(connection)
+            refuse_mixing(stored.get(SOURCE_SETTING), str(self.settings.api_url))
             self._was_outage = outage.KEY in stored
-            self._page_sizes = PageSizes(self.client.url, self._settings.page_size, stored.get(PAGE_SIZES_SETTING))
+            self._page_sizes = PageSizes(self.client.url, self.settings.page_size, stored.get(PAGE_SIZES_SETTING))
             self.client.pushed_size.recall(self._page_sizes)
             self.client.document_size.recall(self._page_sizes)
             self._lock.__enter__()
@@ -168,8 +176,14 @@ class Push:
         Raises:
             DatabaseError: The database went away; what was sent is looked for by the next run.
         """
-        for pushable in pushables(self._settings):
-            self._push(pushable)
+        tables = [one for one in pushables(self.settings) if self.tables is None or one.table in self.tables]
+        begun: dict[str, Begun] = {}
+        for place, pushable in enumerate(tables):
+            begun = begun or self._begin(tables[place:])
+            outcomes = len(self.report.outcomes)
+            self._push(pushable, begun.pop(pushable.table))
+            if len(self.report.outcomes) > outcomes:
+                begun.clear()  # what is made under its rows may be due by now
         if self.report.stopped is not None or self._was_outage:
             with borrow(self._url) as connection:
                 if self.report.stopped is None:
@@ -186,55 +200,63 @@ class Push:
             SettingsError: It changed nothing that could be put back.
             DatabaseError: The database went away.
         """
-        settings = self._settings.replace(push_transport="graphql", push_service="comment")
+        settings = self.settings.replace(push_transport="graphql", push_service="comment")
         with borrow(self._url) as connection:
             assert_undoable(connection, run_id, self._keys)
         for pushable in reversed(pushables(settings)):  # what was made under a record goes before it
             if self._stopped.is_set():
                 break
-            with self._wave(pushable, settings) as wave:
-                undoing, doubts = self._parts(wave)
+            with self._over(Undo, pushable, settings) as undo:
                 try:
-                    waiting = doubts.resolve(touched(wave.store.connection, pushable, run_id, self._keys))
+                    waiting = undo.resolve(undo.store.open(touched(undo.store, run_id, self._keys)))
                     self.report.outcomes += waiting
                     keys = {outcome.key for outcome in waiting}
-                    self.report.outcomes += undoing.undo(run_id, self._keys, waiting=keys)
+                    self.report.outcomes += undo.undo(run_id, self._keys, waiting=keys)
                 except RunAborted as stop:
                     self._stop(stop)
         return self.report
 
-    def _push(self, pushable: Pushable) -> None:
-        with self._wave(pushable) as wave:
-            store = wave.store
-            opens, nameless, due = store.begin(self._keys, at_once=self._at_once)
-            if self._stopped.is_set():  # while another table was pushed
-                self._give_up(store, due)
-                return
-            try:
-                waiting = self._parts(wave)[1].resolve(self._keys, opens) if opens else []
-            except RunAborted as stop:
-                self._stop(stop)
-                self._give_up(store, due)
-                return
-            if opens:
-                due = store.due(self._keys, at_once=self._at_once)
-            self.report.outcomes += [*waiting, *self._nameless(store, nameless)]
-            unknown = {outcome.local_id for outcome in waiting}
-            ids = [one for one in due if one not in unknown]
-            if wave.transport.is_batched:
-                waves = [ids[start : start + WAVE] for start in range(0, len(ids), WAVE)]
-                left = self._beside([partial(self._waves, wave, waves)] if waves else [])
-            else:
-                workers = (
-                    1 if pushable.creates else WORKERS
-                )  # of two records that say the same, whose is whose is known
+    def _begin(self, tables: Sequence[Pushable]) -> dict[str, Begun]:
+        """What is to be done about some tables, asked in one round trip."""
+        with borrow(self._url) as connection:
+            asked = [Store(connection, one).first_questions(self._keys, at_once=self.at_once) for one in tables]
+            [(now,)], *answers = together(connection, ("SELECT clock_timestamp()", None), *chain.from_iterable(asked))
+            ahead = now - datetime.now(UTC)
+        found = iter(answers)
+        return {one.table: ([next(found) for _ in of_it], ahead) for one, of_it in zip(tables, asked, strict=True)}
+
+    def _push(self, pushable: Pushable, begun: Begun) -> None:
+        with self._over(Undo, pushable, self.settings) as undo:
+            store, waiting = undo.store, list[Outcome]()
+            opens, due = store.begin(*begun)
+            if opens and not self._stopped.is_set():
+                try:
+                    waiting = undo.resolve(opens)
+                    due = store.due(self._keys, at_once=self.at_once)
+                except RunAborted as stop:
+                    self._stop(stop)
+            self.report.outcomes += waiting
+            for outcome in waiting:
+                due.pop(outcome.local_id, None)
+            ids, staying = store.sort_out(due, allow_deletes=self.allow_deletes or self.keys is not None)
+            for kept in staying:
+                store.fail(kept.untold, kept.reason, is_outage=kept.is_outage)
+                self.report.outcomes += [
+                    Outcome(one, failed={WHOLE: kept.reason}, local_id=one) for one in kept.told_as
+                ]
+            if undo.transport.is_batched:
+                wave = self._steps(Wave, store, undo.transport)
+                left = self._beside([partial(self._waves, wave, ids)] if ids else [], 1)
+            else:  # of two records that say the same, whose is whose is known
+                workers = 1 if pushable.creates else WORKERS
                 size = max(1, min(ROWS_AT_ONCE, -(-len(ids) // workers)))
                 chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
-                left = self._beside([partial(self._chunk, pushable, chunk) for chunk in chunks], workers)
+                verdicts = store.verdicts
+                left = self._beside([partial(self._chunk, pushable, chunk, verdicts) for chunk in chunks], workers)
             if self.report.stopped is not None:
                 self._give_up(store, left)
 
-    def _beside(self, jobs: Sequence[Callable[[], list[str]]], workers: int = 1) -> list[str]:
+    def _beside(self, jobs: Sequence[Callable[[], list[str]]], workers: int) -> list[str]:
         """Deliver rows on threads of their own; gives those that were not come to.
 
         Whoever stops the push interrupts the main thread: no request is broken off in the middle, its answer is written
@@ -253,32 +275,32 @@ class Push:
         structlog.contextvars.bind_contextvars(run_id=self.run_id)
         return job()
 
-    def _chunk(self, pushable: Pushable, ids: list[str]) -> list[str]:
-        with self._wave(pushable) as wave:
-            return self._waves(wave, [ids])
+    def _chunk(self, pushable: Pushable, ids: list[str], verdicts: Mapping[str, Verdict]) -> list[str]:
+        with self._over(Wave, pushable, self.settings) as wave:
+            wave.store.verdicts = dict(verdicts)
+            return self._waves(wave, ids)
 
-    def _waves(self, wave: Wave, waves: Sequence[list[str]]) -> list[str]:
-        """Deliver rows, wave after wave; gives those that it did not come to."""
+    def _waves(self, wave: Wave, ids: list[str]) -> list[str]:
+        """Deliver rows, wave after wave; gives those that it did not come to.
+
+        Of several changes of one record a wave takes the first: the others go after the last wave.
+        """
         left: list[str] = []
-        for ids in waves:
+        queue = deque(ids[start : start + WAVE] for start in range(0, len(ids), WAVE))
+        while queue:
+            part = queue.popleft()
             if self._stopped.is_set():
-                left += ids
+                left += part
                 continue
-            outcomes, untouched, stop = wave.deliver(ids)
+            outcomes, untouched, stop = wave.deliver(part)
             self.report.outcomes += outcomes
-            left += untouched
             if stop is not None:
                 self._stop(stop)
+            if outcomes and untouched and not self._stopped.is_set():
+                queue.append(untouched)
+            else:
+                left += untouched
         return left
-
-    def _nameless(self, store: Store, ids: Sequence[str]) -> list[Outcome]:
-        """Rows of which nobody can tell which record they speak of."""
-        key = store.pushable.record_key
-        if self._keys is not None or not ids:
-            return []
-        reason = say(self._settings.language, "nameless", column=key)
-        store.fail(ids, reason)
-        return [Outcome(f"({key}: NULL)", failed={key: reason})]
 
     def _stop(self, stop: RunAborted) -> None:
         """The run ends here; where several threads met the same outage, the first one counts."""
@@ -290,20 +312,17 @@ class Push:
     def _give_up(self, store: Store, ids: list[str]) -> None:
         """What a run that stopped did not come to waits for the next run."""
         self.report.left += len(ids)
-        store.fail(ids, say(self._settings.language, "unreachable", reason=str(self.report.stopped)), is_outage=True)
+        store.fail(ids, say(self.settings.language, "unreachable", reason=str(self.report.stopped)), is_outage=True)
 
     @contextmanager
-    def _wave(self, pushable: Pushable, settings: Settings | None = None) -> Iterator[Wave]:
-        settings = settings or self._settings
+    def _over(self, kind: type[W], pushable: Pushable, settings: Settings) -> Iterator[W]:
         with borrow(self._url) as connection:
-            transport = transport_for(settings, self.client, pushable.kind)
-            store = Store(connection, pushable, self.run_id, self._grace_s)
-            yield Wave(store, transport, settings, before_send=self._lock.assert_held, is_stopped=self._stopped.is_set)
+            store = Store(connection, pushable, self.run_id, self._grace_s, settings.language)
+            yield self._steps(kind, store, transport_for(settings, self.client, pushable.kind))
 
-    def _parts(self, wave: Wave) -> tuple[Undoing, Doubts]:
-        language = self._settings.language
-        undoing = Undoing(wave, run_id=self.run_id, language=language, grace_s=self._grace_s)
-        return undoing, Doubts(wave, undoing, language=language)
+    def _steps(self, kind: type[W], store: Store, transport: GraphqlTransport) -> W:
+        doubt_s = self._grace_s if issubclass(kind, Undo) else self.settings.timeout_s
+        return kind(store, transport, doubt_s, self._lock.assert_held, self._stopped.is_set, self._restored_at)
 
     def _write_log(self, error: BaseException | None) -> None:
         """One row of `sync_logs`, written at the end; of a push that dies, only its open actions are found."""
@@ -315,20 +334,15 @@ class Push:
             "left": self.report.left, "requests": self.client.requests, "bytes": self.client.bytes,
             **({"cause": cause.code, "cause_number": cause.number} if reason else {}),
         }  # fmt: skip
+        row = {
+            "run_id": self.run_id, "mode": self.settings.push_transport, "duration_s": self.report.seconds,
+            "status": "error" if reason else "warning" if self.report.failed else "success",
+            "stats": Jsonb(stats), "error_message": reason,
+        }  # fmt: skip
         with borrow(self._url) as connection:
             self.client.pushed_size.remember(self._page_sizes, connection)
             self.client.document_size.remember(self._page_sizes, connection)
-            connection.execute(
-                statement("push/runlog"),
-                {
-                    "run_id": self.run_id,
-                    "mode": self._settings.push_transport,
-                    "status": "error" if reason else "warning" if self.report.failed else "success",
-                    "duration_s": self.report.seconds,
-                    "stats": Jsonb(stats),
-                    "error_message": reason,
-                },
-            )
+            connection.execute(statement("push/runlog"), row)
 
     def _close(self) -> None:
         self.client.close()
@@ -336,7 +350,7 @@ class Push:
         structlog.contextvars.unbind_contextvars("run_id")
 
 
-def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple[Row, Plan | None, str]]:
+def preview(settings: Settings, *, keys: list[str] | None) -> Iterator[tuple[Row, Plan | None, str]]:
     """What a push would do now: row, plan, and why there is none. Reads only, here and at Gazelle; takes no lock.
 
     Raises:
@@ -345,12 +359,20 @@ def preview(settings: Settings, *, keys: Sequence[str] | None) -> Iterator[tuple
     client = client_for(settings)
     try:
         with borrow(str(settings.database_url)) as connection:
-            refuse_mixing(read_setting(connection, SOURCE_SETTING), str(settings.api_url))
+            stored, restored_at = settings_and_restore(connection, writes=False)
+            refuse_mixing(stored.get(SOURCE_SETTING), str(settings.api_url))
             for pushable in pushables(settings):
-                wave = Wave(Store(connection, pushable), transport_for(settings, client, pushable.kind), settings)
-                due = wave.store.due(keys, at_once=True)
-                for start in range(0, len(due), WAVE):
-                    yield from wave.preview(due[start : start + WAVE])
+                store = Store(connection, pushable, language=settings.language)
+                transport = transport_for(settings, client, pushable.kind)
+                wave = Wave(store, transport, restored_at=restored_at)
+                due = store.due(keys, at_once=True)
+                ids, staying = store.sort_out(due, allow_deletes=keys is not None)
+                for start in range(0, len(ids), WAVE):
+                    yield from wave.preview(ids[start : start + WAVE])
+                for kept in staying:
+                    rows = {row.local_id: row for row in store.load(kept.told_as)}
+                    for one in kept.told_as:
+                        yield rows.get(one, Row("", {}, datetime.now(UTC), local_id=one)), None, kept.reason
     except RunAborted as stop:
         raise GazelleSyncError(str(stop), cause=cause_of(stop.__cause__ or stop)) from stop
     finally:

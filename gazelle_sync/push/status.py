@@ -11,7 +11,7 @@ from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push.store import Store
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
 
 
 @dataclass(frozen=True)
@@ -81,34 +81,22 @@ def read_push(settings: Settings, *, late: timedelta) -> PushStatus:
     Raises:
         DatabaseError: The database cannot be reached.
     """
-    found = PushStatus()
     with borrow(str(settings.database_url)) as connection:
-        for pushable in PUSHABLES:
-            row = connection.execute(pushable.query("status_push"), {"late": late}).fetchone()
-            if row is not None:
-                found = _added(found, *row)
-    return found
+        return push_in(together(connection, *push_questions(late)))
 
 
-def _added(
-    so_far: PushStatus,
-    status: str | None,
-    started_at: datetime | None,
-    age_s: float | None,
-    reason: str | None,
-    *counts: Any,
-) -> PushStatus:
-    """The last run is the same for all tables; their rows add up."""
-    rows, backlog, errors, is_late = counts
-    return PushStatus(
-        last_sync_at=started_at.astimezone(UTC) if started_at else None,
-        age_s=None if age_s is None else round(age_s, 1),
-        rows=so_far.rows + rows,
-        backlog=so_far.backlog + backlog,
-        errors=so_far.errors + errors,
-        failure=(reason or "…") if status == "error" else None,
-        is_late=so_far.is_late or is_late,
-    )
+def push_questions(late: timedelta) -> list[Question]:
+    """The queries for `push_in`; so long an edit may wait."""
+    return [(one.query("status_push"), {"late": late}) for one in PUSHABLES]
+
+
+def push_in(answers: Sequence[Rows]) -> PushStatus:
+    """How the push stands, from the rows of `push_questions`."""
+    (status, started_at, age_s, reason), *_ = [row[:4] for [row] in answers]  # the last run is the same for all tables
+    rows, backlog, errors, is_late = map(sum, zip(*(row[4:] for [row] in answers), strict=True))
+    last_sync_at, age_s = started_at.astimezone(UTC) if started_at else None, None if age_s is None else round(age_s, 1)
+    failure = (reason or "…") if status == "error" else None
+    return PushStatus(last_sync_at, age_s, rows, backlog, errors, failure, bool(is_late))
 
 
 @dataclass(frozen=True)
@@ -127,7 +115,7 @@ class Standing:
     since: datetime | None = None
 
 
-def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
+def read_standing(settings: Settings, keys: list[str]) -> list[Standing]:
     """What a push of some records comes to, before it: in the order in which they were asked for."""
     url = str(settings.database_url)
     migrate(url)
@@ -135,8 +123,9 @@ def read_standing(settings: Settings, keys: Sequence[str]) -> list[Standing]:
     with borrow(url) as connection:
         for pushable in PUSHABLES:
             store = Store(connection, pushable)
-            due = store.due_records(keys) | {one.record for one in store.open(keys)}
-            for key, is_hidden, since in store.record_states(keys):
+            due = {record or one for one, record in store.due(keys, at_once=True).items()}
+            due |= {one.record for one in store.open(keys)}
+            for key, is_hidden, since in connection.execute(pushable.query("standing"), {"keys": keys}):
                 state: Literal["hidden", "due", "sent"] = "hidden" if is_hidden else "due" if key in due else "sent"
                 found[key] = Standing(key, state, since.astimezone(UTC) if since else None)
     return [found.get(key, Standing(key, "missing")) for key in dict.fromkeys(keys)]
@@ -151,11 +140,22 @@ def read_waiting(settings: Settings, keys: Sequence[str] | None = None) -> list[
     """
     url = str(settings.database_url)
     migrate(url)
-    found: list[Waiting] = []
     with borrow(url) as connection:
-        for pushable in PUSHABLES:
-            given = {"keys": keys, "nameless": pushable.creates or pushable.refuses_nameless}
-            for local_id, key, *row in connection.execute(pushable.query("waiting"), given):
-                name = f"({pushable.key}: NULL)" if pushable.refuses_nameless else local_id
-                found.append(Waiting(key if key is not None else name, *row))
+        return waiting_in(together(connection, *waiting_questions(keys)))
+
+
+def waiting_questions(keys: Sequence[str] | None = None) -> list[Question]:
+    """The queries for `waiting_in`; `keys`: only these records."""
+    return [
+        (one.query("waiting"), {"keys": keys, "nameless": one.creates or one.refuses_nameless}) for one in PUSHABLES
+    ]
+
+
+def waiting_in(answers: Sequence[Rows]) -> list[Waiting]:
+    """The rows that wait, from the rows of `waiting_questions`."""
+    found: list[Waiting] = []
+    for pushable, rows in zip(PUSHABLES, answers, strict=True):
+        for local_id, key, *row in rows:
+            name = f"({pushable.key}: NULL)" if pushable.refuses_nameless else local_id
+            found.append(Waiting(key if key is not None else name, *row))
     return found

@@ -7,104 +7,162 @@ that people edit says so first (`gazelle_sync.pushing`), or the triggers would t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.changes import SENDING, Changes, History, Open, Written, as_json, as_requested, statements
+from gazelle_sync.push.changes import SENDING, Changes, Logged, Written, as_json, statements
+from gazelle_sync.push.messages import say
 from gazelle_sync.push.model import Action, Row
-from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.rows import row_of
+from gazelle_sync.push.pushable import Pushable, Verdict
+from gazelle_sync.push.pushables import PUSHABLES
+from gazelle_sync.push.rows import read_row
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, affects_every_row
-from gazelle_sync.warehouse.pool import Question, together
+from gazelle_sync.warehouse.pool import Question, Rows, together
 
 log = get_logger("gazelle_sync.push")
 
+MOST_DELETIONS, MOST_DELETED = 10, 0.02
+"""So many rows, or that share of a table, are deleted without a question; see `Store.kept`."""
 ROW_LOCK_WAIT = "5s"
 """For so long a row that somebody else holds is waited for."""
 
 
+class Kept(NamedTuple):
+    """Rows that stay here, for one reason.
+
+    Attributes:
+        reason: Why.
+        ids: Local ids.
+        untold: Those of them that do not say so yet.
+        told_as: How they are told of: one by one, or as one.
+        is_outage: Whether that is no failure of theirs: they are looked at again with each push.
+    """
+
+    reason: str
+    ids: Sequence[str]
+    untold: Sequence[str]
+    told_as: Sequence[str]
+    is_outage: bool = False
+
+
+@dataclass
 class Store:
     """Reads and writes over one connection, about one table.
 
     Attributes:
-        clock_ahead: How far the database's clock is ahead of this machine's, once a run has begun.
-
-    Args:
         connection: Autocommit, and nobody else's meanwhile.
         pushable: The table.
         run_id: Of the Dagster run.
         grace_s: How long a request may still be at work at Gazelle whose process died.
+        language: Of what rows are told, `en` or `fr`.
+        verdicts: Local id → what is said of a row by what is known here, once `sort_out` was asked.
     """
 
-    def __init__(self, connection: Connection, pushable: Pushable, run_id: str = "", grace_s: float = 0.0) -> None:
-        self.connection = connection
-        self.pushable = pushable
-        self.clock_ahead: timedelta | None = None
-        self._run_id = run_id
-        self._grace_s = grace_s
+    connection: Connection
+    pushable: Pushable
+    run_id: str = ""
+    grace_s: float = 0.0
+    language: str = "en"
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    @cached_property
+    def clock_ahead(self) -> timedelta:
+        """How far the database's clock is ahead of this machine's."""
+        now: datetime
+        [(now,)] = self.connection.execute("SELECT clock_timestamp()")
+        return now - datetime.now(UTC)
 
     # ---- which rows
 
-    def due(self, keys: Sequence[str] | None = None, *, at_once: bool = False) -> list[str]:
-        """Local ids of the rows that are due, the oldest edit first.
+    def due(self, keys: list[str] | None = None, *, at_once: bool = False) -> dict[str, str | None]:
+        """Local id of each row that is due → the external id that it names, the oldest edit first.
 
         Args:
             keys: External or local ids; None: all.
             at_once: Also those whose next try lies ahead.
         """
-        found = self.connection.execute(*self.due_question(keys, at_once=at_once))
-        return list(dict.fromkeys(local_id for local_id, _ in found))
+        return dict(self.connection.execute(*self.due_question(keys, at_once=at_once)).fetchall())
 
-    def begin(self, keys: Sequence[str] | None, *, at_once: bool) -> tuple[list[Open], list[str], list[str]]:
-        """What a run begins with, in one round trip: what is in doubt, local ids of nameless rows, and of due ones.
+    def first_questions(self, keys: list[str] | None, *, at_once: bool) -> list[Question]:
+        """What a run asks of a table first, for `begin`. Rows that wait and have no state get one."""
+        opens = self.pushable.query("open"), {"keys": keys}
+        return [(self.pushable.query("adopt"), None), opens, self.due_question(keys, at_once=at_once)]
 
-        Rows that wait and have no state get one.
+    def begin(self, answers: Sequence[Rows], clock_ahead: timedelta) -> tuple[list[Logged], dict[str, str | None]]:
+        """What a run begins with: what is in doubt, and the rows that are due.
+
+        Args:
+            answers: To `first_questions`.
+            clock_ahead: How far the database's clock is ahead of this machine's.
         """
-        given = {"keys": list(keys) if keys is not None else None}
-        [(now,)], _, opens, nameless, due = together(
-            self.connection,
-            ("SELECT clock_timestamp()", None),
-            (self.pushable.query("adopt"), None),
-            (self.pushable.query("open"), given),
-            (self.pushable.query("nameless"), {"at_once": at_once}),
-            self.due_question(keys, at_once=at_once),
-        )
-        self.clock_ahead = now - datetime.now(UTC)
-        named = [one for (one,) in nameless] if self.pushable.refuses_nameless else []
-        return [_open(*row) for row in opens], named, list(dict.fromkeys(one for one, _ in due))
+        _, opens, due = answers
+        self.clock_ahead = clock_ahead
+        return [Logged(*row) for row in opens], dict(due)
 
-    def due_records(self, keys: Sequence[str]) -> set[str]:
-        """External ids of the rows that are due, whenever their next try is."""
-        return {record or one for one, record in self.connection.execute(*self.due_question(keys, at_once=True))}
-
-    def due_question(self, keys: Sequence[str] | None, *, at_once: bool, limit: int | None = None) -> Question:
+    def due_question(self, keys: list[str] | None, *, at_once: bool, limit: int | None = None) -> Question:
         """The statement of `due`, to be asked with others."""
-        given = {
-            "keys": list(keys) if keys is not None else None, "at_once": at_once, "limit": limit,
-            "creates": self.pushable.creates,
-        }  # fmt: skip
-        return self.pushable.query("due"), given
+        nameless = self.pushable.creates or self.pushable.refuses_nameless
+        return self.pushable.query("due"), {"keys": keys, "at_once": at_once, "limit": limit, "nameless": nameless}
 
-    def is_due(self) -> bool:
-        """Whether there is anything to do, be it only to say what is wrong with a row that names no record."""
-        if self.connection.execute(*self.due_question(None, at_once=False, limit=1)).fetchone() is not None:
-            return True
-        return bool(self.pushable.refuses_nameless and self.nameless(at_once=False))
+    def sort_out(self, due: Mapping[str, str | None], *, allow_deletes: bool) -> tuple[list[str], list[Kept]]:
+        """Local ids of the rows that go, and the rows that stay here.
 
-    def nameless(self, *, at_once: bool) -> list[str]:
-        """Local ids of rows of which nobody can tell which record they speak of."""
-        return [one for (one,) in self.connection.execute(self.pushable.query("nameless"), {"at_once": at_once})]
+        Args:
+            due: What `due` gave. What is known here keeps some of them (`_verdicts`), and those of which nobody can
+                tell which record they speak of. Deletions stay until a person says that they were meant, where they are
+                more than a person deletes: ten, or one in fifty of the rows that are at Gazelle. That is perhaps a slip
+                (a DELETE without WHERE), which would end every record of the table there.
+            allow_deletes: Whether somebody has said so.
+        """
+        pushable, found = self.pushable, list[Kept]()
+        nameless = [one for one, record in due.items() if record is None and pushable.refuses_nameless]
+        if nameless:
+            reason = say(self.language, "nameless", column=pushable.record_key)
+            found.append(Kept(reason, nameless, nameless, [f"({pushable.record_key}: NULL)"]))
+        self.verdicts = self._verdicts(list(due)) if due else {}
+        ids: dict[str, list[str]] = {}
+        for one, verdict in self.verdicts.items():
+            if verdict.reason is not None:
+                ids.setdefault(verdict.reason, []).append(one)
+        for reason, each in ids.items():
+            untold = [one for one in each if not self.verdicts[one].is_told]
+            found.append(Kept(reason, each, untold, each, is_outage=True))
+        if pushable.on_delete is not None and due and not allow_deletes:
+            [(deleted, rows)] = self.connection.execute(pushable.query("deletions"))
+            if len(deleted) > max(MOST_DELETIONS, MOST_DELETED * rows):
+                reason = say(self.language, "many_deletions", count=len(deleted), rows=rows, table=pushable.table)
+                found.append(Kept(reason, deleted, sorted(deleted), [f"({pushable.table})"]))
+        staying = {one for kept in found for one in kept.ids}
+        return [one for one in due if one not in staying], found
 
-    def record_states(self, keys: Sequence[str]) -> list[tuple[str, bool, datetime | None]]:
-        """Of records that have a row: external id, whether it is hidden, and since when Gazelle has what it says."""
-        return list(self.connection.execute(self.pushable.query("standing"), {"keys": list(keys)}))
+    def _verdicts(self, due: Sequence[str]) -> dict[str, Verdict]:
+        """What is said of rows by what is known here: the gate's, and that no row makes the record above a new one."""
+        pushable, said = self.pushable, dict[str, Verdict]()
+        if pushable.gate is not None:
+            found = pushable.gate(self.connection, self.language)
+            said = {one: found[one] for one in due if one in found}
+        if pushable.parent is not None:
+            parent = next(one for one in PUSHABLES if one.table == pushable.parent[0])
+            rows = self.connection.execute(
+                pushable.query("orphans", parents=parent.query("parents")), {"ids": list(due)}
+            )
+            for one, is_taken_back, told in rows:
+                key = "parent_taken_back" if is_taken_back else "parent_gone"
+                reason = say(self.language, key, column=pushable.parent[1])
+                said[one] = Verdict(reason, told == reason)
+        return said
+
+    def has_news(self, due: Mapping[str, str | None]) -> bool:
+        """Whether some of the rows that are due go, or do not say yet why they stay."""
+        going, found = self.sort_out(due, allow_deletes=True)
+        return bool(going) or any(kept.untold for kept in found)
 
     def load(self, ids: Sequence[str]) -> list[Row]:
         """Rows by local id, in that order; of those that were deleted here, what is left of them, if anything is."""
@@ -123,10 +181,12 @@ class Store:
             for local_id, record, deleted_at, revision, attempts in deleted
         }
         for is_twin, *values in loaded:
-            row = row_of(tuple(values), self.pushable)
-            found[row.local_id] = (
-                replace(row, faults={self.pushable.record_key: ("twins", row.key)}) if is_twin else row
-            )
+            row = read_row(values, self.pushable)
+            if is_twin:
+                row = replace(row, faults={self.pushable.record_key: ("twins", row.key)})
+            if (verdict := self.verdicts.get(row.local_id)) and verdict.remark:
+                row = replace(row, remark=verdict.remark)
+            found[row.local_id] = row
         return [found[one] for one in dict.fromkeys(ids) if one in found]
 
     def named(self, records: Sequence[str]) -> set[str]:
@@ -139,8 +199,8 @@ class Store:
         """Key of a create → since when the same edit is at Gazelle (its row was deleted here, and came back)."""
         asked = [
             {
-                "key": action.key, "record": row.name, "action": action.name, "settles": dict(action.settles),
-                "is_first": not any(row.generation(fact) for fact in action.settles),
+                "key": action.key, "record": row.name, "action": action.name, "settles": dict(action.base_updates),
+                "is_first": not any(row.generation(fact) for fact in action.base_updates),
             }
             for row, action in actions
             if action.is_create
@@ -156,19 +216,29 @@ class Store:
         """
         if not shared:
             return []
-        given = {"shared": list(shared), "run_id": self._run_id, "sending": SENDING}
-        found = self.connection.execute(self.pushable.query("shared_doubt"), given)
-        return [(what, record, until.astimezone(UTC)) for what, record, until in found]
+        given = {"shared": list(shared), "run_id": self.run_id, "sending": SENDING}
+        return self.connection.execute(self.pushable.query("shared_doubt"), given).fetchall()
 
-    def open(self, keys: Sequence[str] | None) -> list[Open]:
+    def open(self, keys: list[str] | None) -> list[Logged]:
         """What earlier runs left in doubt; the caller holds the push's lock, so none of it is under way."""
-        given = {"keys": list(keys) if keys is not None else None}
-        return [_open(*row) for row in self.connection.execute(self.pushable.query("open"), given)]
+        return [Logged(*row) for row in self.connection.execute(self.pushable.query("open"), {"keys": keys})]
 
-    def history(self, records: Sequence[str]) -> History:
-        """What actions that are still at Gazelle said of records (external ids)."""
+    def history(self, records: Sequence[str]) -> list[Logged]:
+        """What actions that are still at Gazelle said of records (external ids), the newest first."""
         found = self.connection.execute(self.pushable.query("history"), {"records": list(records)})
-        return History([(log_id, record, *as_requested(request)[:2]) for log_id, record, request in found])
+        return [Logged(*row) for row in found]
+
+    def done_by(
+        self,
+        run_id: str | None = None,
+        *,
+        ids: list[int] | None = None,
+        keys: list[str] | None = None,
+        statuses: Sequence[str] = ("success",),
+    ) -> list[Logged]:
+        """What a run did, or some rows of the log say, and nobody took back; the last first."""
+        given = {"run_id": run_id, "statuses": list(statuses), "ids": ids, "keys": keys}
+        return [Logged(*row) for row in self.connection.execute(self.pushable.query("of_run"), given)]
 
     def parents(self, ids: Sequence[str]) -> set[str]:
         """Which of some rows (local ids) have rows under them whose records are there; this table is that of those."""
@@ -189,7 +259,8 @@ class Store:
         try:
             self._write(changes, written)
         except psycopg.Error as error:
-            self._roll_back()
+            if not self.connection.closed:
+                self.connection.rollback()
             if affects_every_row(error):
                 raise
             if len(changes) == 1:
@@ -206,41 +277,32 @@ class Store:
 
     def fail(self, ids: Sequence[str], reason: str, *, is_outage: bool = False) -> None:
         """Say in rows why they did not go, whatever they say by now; a row that refuses even that stops no other."""
-        rows = [Row("", {}, datetime.now(UTC), local_id=one) for one in ids]
-        self.refuse([Changes(row, failed=reason, is_outage=is_outage, at_any_revision=True) for row in rows])
-
-    def refuse(self, changes: Sequence[Changes]) -> None:
-        """As `write`, where a row that refuses to be marked is only told to the log file."""
+        changes = [Changes(Row("", {}, datetime.now(UTC), local_id=one)) for one in ids]
+        for one in changes:
+            one.fail(reason, is_outage=is_outage, at_any_revision=True)
         for local_id, error in self.write(changes).refused.items():
             log.warning("a row refuses to be marked", record=local_id, reason=error.diag.message_primary)
 
     def _write(self, changes: Sequence[Changes], written: Written) -> None:
         intents = [(one, intent) for one in changes for intent in one.intents]
-        questions = statements(changes, self.pushable, run_id=self._run_id, grace_s=self._grace_s)
+        questions = statements(changes, self.pushable, run_id=self.run_id, grace_s=self.grace_s)
         if not questions:
             return
-        is_pushing = any(one.follows or one.created or one.uncreated for one in changes)
+        is_pushing = any(one.follow.values or {"created", "uncreate"} & one.given.keys() for one in changes)
         text = "SELECT set_config('lock_timeout', %s, true), set_config('gazelle_sync.pushing', %s, true)"
         begin: Question = (text, [ROW_LOCK_WAIT, "on" if is_pushing else "off"])
         _, *answers = together(self.connection, begin, *questions.values())
         found = dict(zip(questions, answers, strict=True))
-        for (_, intent), (log_id,) in zip(intents, sorted(found.get("intents", [])), strict=True):
+        for (_, intent), (log_id,) in zip(intents, sorted(found.get("intent", [])), strict=True):
             intent.log_id = log_id
-        written.bases |= dict([*found.get("settled", []), *found.get("agreed", [])])
-        written.until |= {log_id: until.astimezone(UTC) for log_id, until in found.get("ends", []) if until}
+        written.bases |= dict([*found.get("settle", []), *found.get("agree", [])])
+        written.until |= {log_id: until for log_id, until in found.get("log_end", []) if until}
         written.followed |= {one for name, rows in found.items() if name.startswith("follow ") for (one,) in rows}
 
-    def _roll_back(self) -> None:
-        if not self.connection.closed:
-            self.connection.rollback()
 
-
-def _open(
-    log_id: int, local_id: str | None, record: str, name: str, column: str | None, request: Any, wait_s: float | None,
-    until: datetime | None, stamp: str | None,
-) -> Open:  # fmt: skip
-    ends = until.astimezone(UTC) if until else None
-    return Open(
-        log_id, local_id or record, record, name, column or "", *as_requested(request), wait_s or 0.0, ends,
-        parse_instant(stamp),
-    )  # fmt: skip
+def is_due(connection: Connection, *tables: Pushable) -> bool:
+    """Whether there is anything to do about some tables, be it only to say what is wrong with a row."""
+    stores = [Store(connection, one) for one in tables]
+    limits = [None if one.gate or one.parent else 1 for one in tables]  # of the others, any row will do
+    asked = [one.due_question(None, at_once=False, limit=limit) for one, limit in zip(stores, limits, strict=True)]
+    return any(store.has_news(dict(due)) for store, due in zip(stores, together(connection, *asked), strict=True))

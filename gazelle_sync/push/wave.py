@@ -6,68 +6,26 @@ stops only that row, but for what concerns every row (`RunAborted`).
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gazelle_sync.errors import (
-    ApiError,
-    RequestRefused,
-    WriteRefused,
-)
+from gazelle_sync.errors import ApiError, RequestRefused, WriteRefused
 from gazelle_sync.push.changes import Intent, Search
+from gazelle_sync.push.doubts import Doubts
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Remote, Row, Values
-from gazelle_sync.push.recording import Recorder
-from gazelle_sync.push.store import Store
+from gazelle_sync.push.model import WHOLE, Action, Outcome, Plan, Row
+from gazelle_sync.push.recording import RunAborted, Work
+from gazelle_sync.push.restored import unknown_items
 from gazelle_sync.push.transports.graphql import ends_run
-from gazelle_sync.push.transports.protocol import (
-    Create,
-    Ending,
-    NotSent,
-    Read,
-    Result,
-    Sending,
-    Sent,
-    Transport,
-    Wanted,
-)
-from gazelle_sync.push.work import DOUBT_WAIT_S, Doubt, RunAborted, Work, montreal_time
-from gazelle_sync.runtime.logs import get_logger
-from gazelle_sync.settings import Settings
+from gazelle_sync.push.transports.protocol import Create, Ending, NotSent, Result, Sent, Update
 
 ROUNDS = 3
 """How often a row is planned anew within a run, because Gazelle changed meanwhile or did not answer."""
-LOOK_EVERY_S = 0.5
-
-log = get_logger("gazelle_sync.push")
 
 
-class Wave(Recorder):
-    """Brings rows of one table to Gazelle.
-
-    Args:
-        store: Of that table.
-        transport: Of its kind of record.
-        settings: For the language and the time-out: so long a request that came to no answer may still be at work.
-        before_send: Called before each request: it raises where nothing may be sent any more.
-        is_stopped: Whether no further row may be begun.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        transport: Transport,
-        settings: Settings,
-        *,
-        before_send: Callable[[], None] = lambda: None,
-        is_stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        super().__init__(store, transport, settings.language)
-        self._timeout_s = settings.timeout_s
-        self.before_send = before_send
-        self._is_stopped = is_stopped
+class Wave(Doubts):
+    """Brings rows of one table to Gazelle."""
 
     # ---- the whole
 
@@ -83,24 +41,49 @@ class Wave(Recorder):
         Raises:
             DatabaseError: The database went away.
         """
-        works = [Work.of(row) for row in self.store.load(ids)]
+        rows, later = self._in_turn(self.store.load(ids))
+        works = [Work.of(row) for row in rows]
         for work in works:
             work.is_over = work.row.is_deleted and not work.row.key  # it never made a record
+        self._wait_for_doubts(works)
         stop: RunAborted | None = None
         try:
             self._read(works)
             for work in works:
                 self._alone(work, self._remember_seen)
             for part in [works] if self.transport.is_batched else [[work] for work in works]:
-                if self._is_stopped():
+                if self.is_stopped():
                     break
                 self._rounds(part)
         except RunAborted as aborted:
             stop = aborted
-        left = self._untouched(works, stop)
+        left = [*self._untouched(works, stop), *later]
         done = [work for work in works if work.row.local_id not in left]
         self._end(done)
         return [work.outcome for work in done], left, stop
+
+    def _in_turn(self, rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+        """The rows that go together, and local ids of those that go later: see `Pushable.turn`."""
+        begun = set[str]()
+        first, later = list[Row](), list[str]()
+        for row in rows:
+            if (turn := self.pushable.turn(row)) in begun:
+                later.append(row.local_id)
+            else:
+                first.append(row)
+                begun |= {turn} if turn else set()
+        return first, later
+
+    def _wait_for_doubts(self, works: Sequence[Work]) -> None:
+        """While a change of a record may still arrive, no other of that record is sent."""
+        keys = [work.row.key for work in works if work.row.key]
+        if not self.pushable.are_changes or not keys:
+            return
+        doubts = {one.record: one for one in self.store.open(keys)}
+        for work in works:
+            if (doubt := doubts.get(work.row.key)) is not None and doubt.local_id != work.row.local_id:
+                reason = self._say("earlier_doubt", doubt.as_intent().action, until=doubt.until)
+                work.fail(WHOLE, reason, is_over=True)
 
     def _untouched(self, works: Sequence[Work], stop: RunAborted | None) -> list[str]:
         """The rows of a wave that broke off about which nothing was done; of the others it is told."""
@@ -123,7 +106,8 @@ class Wave(Recorder):
             self._plan(active)
             self._carry_out([work for work in active if not work.is_over])
             for work in active:
-                work.is_over = work.is_over or not work.needs_plan
+                goes_on = work.plan.goes_on and not work.outcome.failed
+                work.is_over = work.is_over or not (work.needs_plan or goes_on)
         for work in works:
             if not work.is_over:
                 work.fail(WHOLE, say(self.language, "keeps_changing"), is_over=True)
@@ -135,7 +119,7 @@ class Wave(Recorder):
             RunAborted: Gazelle cannot be asked.
         """
         works = [Work.of(row) for row in self.store.load(ids)]
-        self._read(works, writes=False)
+        self._read(works)
         found: list[tuple[Row, Plan | None, str]] = []
         readable = [work for work in works if not work.is_over]
         for work in readable:
@@ -143,7 +127,11 @@ class Wave(Recorder):
             work.plan = self._planned(work)
         sent = self.store.sent_before((work.row, action) for work in readable for action in work.plan.actions)
         for work in works:
-            work.plan.actions = [action for action in work.plan.actions if action.key not in sent]
+            work.plan.actions = [
+                action
+                for action in work.plan.actions
+                if action.key not in sent and not self._there_before(work, action)
+            ]
             reason = work.outcome.failed.get(WHOLE, "")
             found.append((work.row, None if work.is_over else work.plan, reason))
         return found
@@ -161,15 +149,11 @@ class Wave(Recorder):
         self._read([work for work in works if work.is_unsure and not work.is_over])
         for work in works:
             self._alone(work, self._plan_one)
-        if not self.transport.is_batched:  # what is written over is read just before
-            stale = [
-                work for work in works
-                if not work.is_over and not work.is_fresh and not all(one.is_create for one in work.plan.actions)
-            ]  # fmt: skip
-            self._read(stale)
-            for work in stale:
-                self._alone(work, self._plan_one)
-                work.is_fresh = True
+        stale = [work for work in works if not work.is_over and not work.is_fresh and self._writes_over(work)]
+        self._read(stale)  # just before
+        for work in stale:
+            self._alone(work, self._plan_one)
+            work.is_fresh = True
         works = [work for work in works if not work.is_over]
         sent = self.store.sent_before((work.row, action) for work in works for action in work.plan.actions)
         shared = {one.shared for work in works for one in work.plan.actions if one.shared}
@@ -177,15 +161,28 @@ class Wave(Recorder):
         for work in works:
             self._queue(work, sent, doubts)
 
+    def _writes_over(self, work: Work) -> bool:
+        """Whether its answers will not tell what is written over."""
+        if not self.transport.is_batched:
+            return not all(one.is_create for one in work.plan.actions)
+        operations = [self.operation(one) for one in work.plan.actions]
+        return any(isinstance(one, Update) and one.field is None for one in operations)
+
     def _plan_one(self, work: Work) -> None:
         work.plan = self._planned(work)
         work.needs_plan = work.was_overtaken = False
 
     def _queue(self, work: Work, sent: dict[str, datetime], doubts: Sequence[tuple[str, str, datetime]]) -> None:
         """What of a plan needs no request, and what is to be sent."""
-        work.changes.settles |= work.plan.settles
-        work.changes.clashes += [clash for clash in work.plan.clashes if clash.winner == "ours"]
+        work.changes.base_updates |= work.plan.base_updates
+        work.changes.lose(work.plan.clashes)
         work.queue = []
+        if (made := work.plan.adopts) is not None:  # it is compared with the row once that is written down
+            work.changes.make(made)
+            work.changes.note("adopt", WHOLE, "skipped", say(self.language, "arrived"))
+            work.row = replace(work.row, key=made)
+            work.needs_plan = work.is_unsure = True
+            return
         for column, reason in work.plan.problems.items():
             if column not in work.outcome.failed:
                 work.fail(column, reason)
@@ -194,16 +191,11 @@ class Wave(Recorder):
             if (when := sent.get(action.key)) is not None:  # its row was deleted here, and came back
                 reason = say(self.language, "already_sent", when=f"{when:%Y-%m-%d %H:%M} UTC")
                 work.changes.note(action.name, action.field, "skipped", reason, action.key)
-                work.changes.settles |= action.settles
+                work.changes.base_updates |= action.base_updates
                 continue
-            others = [
-                until for what, record, until in doubts if what == action.shared and record != work.row.name
-            ]  # fmt: skip
+            others = [until for what, name, until in doubts if what == action.shared and name != work.row.name]
             if others and action.shared:
-                named = self.pushable.action_name(self.language, action.name)
-                work.fail(
-                    action.field, say(self.language, "shared_doubt", action=named, until=montreal_time(max(others)))
-                )
+                work.fail(action.field, self._say(self.pushable.shared_doubt, action, until=max(others)))
                 continue
             work.queue.append(action)
 
@@ -212,24 +204,43 @@ class Wave(Recorder):
     def _carry_out(self, works: Sequence[Work]) -> None:
         """Send what the plans say, what depends on something else after that."""
         while batch := [(work, self._intent(work, one)) for work in works for one in self._sendable(work)]:
-            for work, intent in batch:
-                work.changes.intents.append(intent)
             self._flush(works)
-            batch = [(work, intent) for work, intent in batch if not work.is_over]
+            batch = [(work, one) for work, one in batch if not work.is_over and not self._adopt(work, one)]
             if not batch:
                 continue
             self.before_send()
-            results = self.transport.send([Sending(intent.action, intent.remote) for _, intent in batch])
+            results = self.transport.send([intent for _, intent in batch])
             stop = next((result for result in results if isinstance(result, ApiError) and ends_run(result)), None)
             for (work, intent), result in zip(batch, results, strict=True):
-                self._judge(work, intent, result, stop)
+                self._note_result(work, intent, result, stop)
             self._settle_doubts(works)
             if stop is not None:
                 self._flush(works)
                 raise RunAborted(str(stop)) from stop
 
+    def _adopt(self, work: Work, intent: Intent) -> bool:
+        """Take for sent what was, after the backup that the database was restored from."""
+        found = self._there_before(work, intent.action)
+        if found is None:
+            return False
+        self._adopted.add(found)
+        self._confirm(work, intent, Sent({"found": found}, created_id=found))
+        return True
+
+    def _there_before(self, work: Work, action: Action) -> str | None:
+        """The id of what an action is to make, if an edit from before a restore has made it already."""
+        operation = self.operation(action)
+        edited_at = work.row.edited_at or work.row.updated_at
+        if self.restored_at is None or edited_at >= self.restored_at or not isinstance(operation, Create):
+            return None
+        ids = set(self.found(operation, work.compared, action.payload)) - self._adopted
+        items = [item for item in operation.found(work.compared, action.payload) if item.id in ids]
+        return next(iter(unknown_items(self.store.connection, work.row.name, items)), None) if items else None
+
     def _intent(self, work: Work, action: Action) -> Intent:
-        return Intent(action, work.current, self._search(work, action))
+        intent = Intent(action, work.current, self._search(work, action))
+        work.changes.intents.append(intent)
+        return intent
 
     def _sendable(self, work: Work) -> list[Action]:
         """What can go now: what depends on nothing that waits, and looks like nothing that goes along."""
@@ -249,25 +260,29 @@ class Wave(Recorder):
 
     def _look_alike(self, one: Action, other: Action) -> bool:
         """Whether what two creates make could be taken for each other."""
-        mine, theirs = self._operation(one), self._operation(other)
+        mine, theirs = self.operation(one), self.operation(other)
         if not isinstance(mine, Create) or not isinstance(theirs, Create) or mine.collection != theirs.collection:
             return False
-        return (one.payload.keys() == other.payload.keys() and mine.same(one.payload, other.payload)) or (
-            "text" in one.payload and "text" in other.payload and mine.same(one.payload, other.payload)
-        )
+        are_alike = one.payload.keys() == other.payload.keys() or ("text" in one.payload and "text" in other.payload)
+        return are_alike and mine.same(one.payload, other.payload)
 
     def _search(self, work: Work, action: Action) -> Search:
         """How to tell this action's result from what looks the same already."""
-        operation = self._operation(action)
+        operation = self.operation(action)
         if not isinstance(operation, Create):
             return Search()
         seen = [item.id for item in operation.found(work.compared, action.payload)]
         same = sum(self._look_alike(action, made) for made in work.made)
         return Search(tuple(seen), same, work.since if operation.is_dated else None)
 
-    def _judge(self, work: Work, intent: Intent, result: Result, stop: ApiError | None) -> None:
+    def _note_result(self, work: Work, intent: Intent, result: Result, stop: ApiError | None) -> None:
         """Take down what came of an action."""
         action, changes = intent.action, work.changes
+        if isinstance(result, WriteRefused) and result.is_missing and isinstance(self.operation(action), Ending):
+            if work.row.is_deleted:
+                changes.end(intent.log_id, "skipped", result.reason)
+                return
+            result = Sent()  # gone already is as good
         if isinstance(result, Sent):
             self._confirm(work, intent, result)
         elif isinstance(result, RequestRefused):
@@ -278,82 +293,5 @@ class Wave(Recorder):
         elif isinstance(result, NotSent) or ends_run(result):
             changes.end(intent.log_id, "error", self._say("failed", action, str(stop or result)))
         else:
-            work.doubts.append(Doubt(intent, str(result)))
-
-    # ---- in doubt
-
-    def _settle_doubts(self, works: Sequence[Work]) -> None:
-        """What came to no answer is looked for at once. That it is not there proves nothing while it may still arrive.
-
-        It stays in doubt for so long, its row says until when, and a later push looks again before anything is sent.
-        What other rows came to is written down first: to look for something takes seconds.
-        """
-        doubtful = [work for work in works if work.doubts]
-        if not doubtful:
-            return
-        for work in doubtful:
-            for doubt in work.doubts:
-                reason = self._say("no_answer", doubt.intent.action, doubt.reason)
-                work.changes.end(doubt.intent.log_id, "in_doubt", reason, grace_s=self._timeout_s)
-        until = self._flush(works).until
-        for work in doubtful:
-            for doubt in work.doubts:
-                ends = until.get(doubt.intent.log_id)
-                doubt.message = self._say("in_doubt", doubt.intent.action, doubt.reason, until=ends)
-        left = [work for work in doubtful if not work.is_over]
-        deadline = time.monotonic() + (self._timeout_s if self._timeout_s <= DOUBT_WAIT_S else 0.0)
-        while left := self._look_up(left):
-            if time.monotonic() >= deadline:
-                break
-            time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
-        for work in doubtful:
-            for doubt in work.doubts:
-                work.fail(doubt.intent.action.field, doubt.message, is_over=True)
-            work.doubts.clear()
-            work.needs_plan = work.is_unsure = not work.is_over
-
-    def _look_up(self, works: Sequence[Work]) -> list[Work]:
-        """Confirm what arrived; gives the rows of which something that was made may still arrive."""
-        wanted = {work.row.local_id: Wanted(work.row.key, work.since, work.row.parent) for work in works}
-        try:
-            reads = self.ask(list(wanted.values()), is_look_up=True)
-        except RunAborted as stop:
-            log.info("what came to no answer cannot be looked for", reason=str(stop))
-            return list(works)
-        for work in works:
-            self._alone(work, lambda work: self._look(work, reads.get(wanted[work.row.local_id])))
-        waiting = [work for work in works if any(doubt.intent.action.is_create for doubt in work.doubts)]
-        return [work for work in waiting if not work.is_over]
-
-    def found(self, operation: Create, remote: Remote, payload: Values) -> list[str]:
-        """Ids of what a create may have made: a record that another row names is not this row's."""
-        ids = [item.id for item in operation.found(remote, payload)]
-        if not operation.makes_record or not ids:
-            return ids
-        others = self._made | self.store.named(ids)
-        return [one for one in ids if one not in others]
-
-    def _look(self, work: Work, read: Read) -> None:
-        """Confirm what arrived."""
-        for doubt in list(work.doubts):
-            action, operation = doubt.intent.action, self._operation(doubt.intent.action)
-            if isinstance(operation, Ending) and not isinstance(read, ApiError):
-                if read is not None and not operation.has_ended(read):
-                    continue
-                self._confirm(work, doubt.intent, Sent({"found": work.row.key}))
-            elif not isinstance(read, Remote):
-                continue
-            elif isinstance(operation, Create):
-                found = doubt.intent.search.arrived(self.found(operation, read, action.payload))
-                if found is None:
-                    continue
-                self._confirm(work, doubt.intent, Sent({"found": found}, created_id=found))
-            else:
-                plan = self.pushable.plan(work.row, read, api_ahead=self._api_ahead, language=self.language)
-                if not plan.has_found(action):
-                    continue
-                stamp = doubt.intent.remote.updated_at
-                arrived = Sent({"found": read.id}, after=read, before=replace(doubt.intent.remote, updated_at=stamp))
-                work.current = doubt.intent.remote
-                self._confirm(work, doubt.intent, arrived)
-            work.doubts.remove(doubt)
+            intent.reason = str(result)
+            work.doubts.append(intent)

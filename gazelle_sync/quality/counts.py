@@ -147,10 +147,9 @@ def _total(client: GazelleClient, entity: Entity) -> int:
         answer = client.execute("TimelineCount", documents.TIMELINE_COUNT)
         return int(answer.data[entity.root]["totalCount"])
     reader = Reader(client, entity, 1)
-    assert entity.stamp_operation is not None  # noqa: S101 - whatever is not windowed has stamps
     if entity.strategy is Strategy.WHOLE_LIST:
-        return len(reader.whole_list(entity.stamp_operation)[0])
-    return reader.page(entity.stamp_operation, _sorted(entity)).total
+        return len(reader.whole_list(entity.shortest_operation)[0])
+    return reader.page(entity.shortest_operation, _sorted(entity)).total
 
 
 def _lost(context: CheckContext, client: GazelleClient, entity: Entity) -> list[str] | None:
@@ -172,12 +171,11 @@ def _lost(context: CheckContext, client: GazelleClient, entity: Entity) -> list[
 
 def _stamps(context: CheckContext, client: GazelleClient, entity: Entity) -> Iterator[tuple[str, datetime | None]]:
     reader = Reader(client, entity, context.settings.page_size)
-    assert entity.stamp_operation is not None  # noqa: S101 - whatever is not windowed has stamps
     nodes: list[Any] = []
     if entity.strategy is Strategy.WHOLE_LIST:
-        nodes = reader.whole_list(entity.stamp_operation)[0]
+        nodes = reader.whole_list(entity.shortest_operation)[0]
     else:
-        for page in reader.pages(entity.stamp_operation, _sorted(entity)):
+        for page in reader.pages(entity.shortest_operation, _sorted(entity)):
             nodes += page.nodes
     for node in nodes:
         if isinstance(node, dict) and isinstance(node.get("id"), str):

@@ -1,4 +1,4 @@
-"""Whether what is edited here reaches Gazelle: what did not go, what waits, and what may have arrived or not."""
+"""Whether what is edited here reaches Gazelle: what did not go, what waits, what is held, what may not have arrived."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ DOUBTS = Plural(
     "{count} actions were sent, and nobody has found out whether they arrived.",
 )
 ASK_AGAIN = Message("The next push looks for it at Gazelle: `gazelle-sync push`.")
+NOT_HELD = Message("No draft of an invoice is held.")
+HELD = Plural(
+    "{count} draft is held: Gazelle computes other sums than the check.",
+    "{count} drafts are held: Gazelle computes other sums than the check.",
+)
+LOOK_AT = Message("`gazelle-sync invoices show` says both sums. Correct the draft, and send it again.")
 
 
 def evaluate_errors(pushable: Pushable, context: CheckContext, check: str) -> Finding:
@@ -77,6 +83,17 @@ def evaluate_doubts(context: CheckContext, check: str) -> Finding:
     )
 
 
+def evaluate_held(context: CheckContext, check: str) -> Finding:
+    """No draft is held."""
+    rows = context.rows("quality/invoices_held")
+    numbers = {"checked": 1, "held": len(rows)}
+    if not rows:
+        return Finding(check, True, context.say(NOT_HELD), numbers=numbers)
+    summary, advice = context.say(HELD, count=len(rows)), context.say(LOOK_AT)
+    examples = first_few(f"{draft}: {ours} / {theirs}" for draft, ours, theirs in rows)
+    return Finding(check, False, summary, "warning", advice, examples=examples, numbers=numbers)
+
+
 def _severity(minutes: float) -> Severity:
     return "error" if minutes > LOST_MINUTES else "warning"
 
@@ -96,7 +113,7 @@ def _lookup(pushable: Pushable) -> Lookup:
 
 def checks_of(pushable: Pushable) -> tuple[Check, ...]:
     """The checks of one table of edits."""
-    name = pushable.entity.name
+    name = pushable.called or pushable.entity.name
     return (
         Check(
             f"push_{name}_errors",
@@ -121,5 +138,13 @@ CHECKS = (
         Message("Of everything that was sent it is known whether it arrived."),
         evaluate_doubts,
         lookups=lambda _: [lookup("quality/push_doubts")],
+    ),
+)
+INVOICE_DRAFTS = (
+    Check(
+        "push_invoices_held",
+        Message("No draft of an invoice is held because Gazelle computes other sums."),
+        evaluate_held,
+        lookups=lambda _: [lookup("quality/invoices_held", None)],
     ),
 )

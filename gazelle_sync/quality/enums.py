@@ -22,6 +22,11 @@ ENUMS: Mapping[str, frozenset[str]] = {
         "InvoiceStatus": "DRAFT OPEN OVERDUE PAID DELETED CANCELED",
         "InvoiceItemType": "LABOR_FIXED_RATE LABOR_HOURLY EXPENSE MILEAGE OTHER LEGACY_GROUP",
         "MasterServiceItemType": "LABOR_FIXED_RATE LABOR_HOURLY EXPENSE MILEAGE OTHER",
+        "InvoicePaymentSource": "MANUAL STRIPE QUICKBOOKS_ONLINE",
+        "InvoicePaymentStatus": "CANCELED DISPUTED FAILED PROCESSING REFUNDED SUCCEEDED REQUIRES_PAYMENT_METHOD "
+        "REQUIRES_CONFIRMATION REQUIRES_ACTION REQUIRES_CAPTURE",
+        "InvoicePaymentType": "CASH CHECK CREDIT_CARD DEBIT_CARD ACH ELECTRONIC_FUNDS_TRANSFER OTHER PAYPAL SEPA VENMO "
+        "ZELLE BANCONTACT EPS GIROPAY IDEAL SOFORT P24",
         "EventType": "APPOINTMENT PERSONAL MEMO SYNCED",
         "EventStatus": "ACTIVE CANCELED NO_SHOW COMPLETE",
         "SchedulerTravelMode": "DRIVING WALKING BICYCLING TRANSIT",
@@ -45,6 +50,9 @@ COLUMNS: Mapping[tuple[str, str], str] = {
     ("gazelle_pianos", "type"): "PianoType",
     ("gazelle_invoices", "status"): "InvoiceStatus",
     ("gazelle_invoice_items", "item_type"): "InvoiceItemType",
+    ("gazelle_invoice_payments", "source"): "InvoicePaymentSource",
+    ("gazelle_invoice_payments", "status"): "InvoicePaymentStatus",
+    ("gazelle_invoice_payments", "type"): "InvoicePaymentType",
     ("gazelle_appointments", "event_type"): "EventType",
     ("gazelle_appointments", "status"): "EventStatus",
     ("gazelle_appointments", "travel_mode"): "SchedulerTravelMode",

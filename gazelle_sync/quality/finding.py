@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any, Literal
 
 from gazelle_sync.i18n.translator import Plural, translator
+from gazelle_sync.warehouse.names import ids_within, with_names
 
 WIDTH = 100
 SHOWN = 10
@@ -60,17 +61,27 @@ def first_few(examples: Iterable[str]) -> tuple[str, ...]:
     return tuple(example for example, _ in zip(examples, range(SHOWN), strict=False))
 
 
-def render_findings(findings: Sequence[Finding], language: str) -> str:
+def ids_in(findings: Iterable[Finding]) -> list[str]:
+    """What may be the ids of records in the examples of some findings, for their names."""
+    return ids_within(example for finding in findings if not finding.passed for example in finding.examples)
+
+
+def render_findings(findings: Sequence[Finding], language: str, names: dict[str, str] | None = None) -> str:
     """A round of checks as text for a terminal: each finding, then how many passed and failed.
 
     Checks that did not pass for one and the same reason (a table that is empty) stand together above it.
+
+    Args:
+        findings: Of the round.
+        language: The reader's.
+        names: Id of a record → what people call it, which is written beside it.
     """
     say = translator(language)
-    alike: dict[tuple[object, ...], list[Finding]] = {}
+    by_result: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
-        same = (finding.severity, finding.summary, finding.advice, finding.examples)
-        alike.setdefault((finding.check,) if finding.passed else same, []).append(finding)
-    lines = [line for group in alike.values() for line in _lines(group, language)]
+        result = (finding.severity, finding.summary, finding.advice, finding.examples)
+        by_result.setdefault((finding.check,) if finding.passed else result, []).append(finding)
+    lines = [line for group in by_result.values() for line in _lines(group, language, names or {})]
     failed = sum(finding.is_failure for finding in findings)
     passed = sum(finding.passed for finding in findings)
     warned = len(findings) - failed - passed
@@ -83,21 +94,21 @@ def render_findings(findings: Sequence[Finding], language: str) -> str:
     return "\n".join([*lines, say(text, failed=failed, warned=warned, count=passed)])
 
 
-def finding_lines(finding: Finding, language: str) -> Iterator[str]:
+def finding_lines(finding: Finding, language: str, names: dict[str, str] | None = None) -> Iterator[str]:
     """The lines of one finding: mark and name, summary, examples, advice."""
-    yield from _lines([finding], language)
+    yield from _lines([finding], language, names or {})
 
 
-def _lines(alike: Sequence[Finding], language: str) -> Iterator[str]:
+def _lines(findings: Sequence[Finding], language: str, names: dict[str, str]) -> Iterator[str]:
     """The lines of findings that differ by their check alone."""
     say = translator(language)
-    finding = alike[0]
+    finding = findings[0]
     mark = "✓" if finding.passed else "✗" if finding.is_failure else "⚠"
-    yield from (f"{mark} {one.check}" for one in alike)
+    yield from (f"{mark} {one.check}" for one in findings)
     yield from _block(finding.summary)
     if finding.examples:
         yield from _block(say("for example:"))
-        yield from (f"      {example}" for example in finding.examples)
+        yield from (f"      {with_names(example, names)}" for example in finding.examples)
     if finding.advice:
         yield from _block("→ " + say("what to do:") + f" {finding.advice}")
 

@@ -14,7 +14,6 @@ from gazelle_sync.quality.context import Check, CheckContext, lookup, warning
 from gazelle_sync.quality.finding import Finding, Severity, first_few
 
 ALL = [entity.name for entity in ENTITIES]
-LATE_MINUTES, LOST_MINUTES = LATE.total_seconds() / 60, LOST.total_seconds() / 60
 ERRORS_AN_HOUR = 10
 """More errors an hour than this are an incident: the shop asked for it (2025-12-29)."""
 ERROR_RATE = 0.02
@@ -49,7 +48,7 @@ STALE = Message("Not read for too long: {what}.")
 NEVER = Message("{name} never")
 MINUTES = Message("{name} {minutes} min")
 START_IT = Message(
-    "A tick comes every 15 minutes: is `gazelle-sync up` running? `gazelle-sync status` says what fails, "
+    "Ticks come by GAZELLE_TICK_SCHEDULE: is `gazelle-sync up` running? `gazelle-sync status` says what fails, "
     "`gazelle-sync doctor` why."
 )
 MOVING = Message("Every watermark moved with its last successful run.")
@@ -83,6 +82,12 @@ _RECORD = re.compile(rf"^(?:{'|'.join(ALL)}) \S+: ")
 """How an error's message begins: the entity and the id of the record."""
 
 
+def _limits(context: CheckContext) -> tuple[float, float]:
+    """From how many minutes on something is late, and lost: a rarer tick adds what it leaves between two."""
+    pause = context.settings.pause
+    return (LATE + pause).total_seconds() / 60, (LOST + pause).total_seconds() / 60
+
+
 def evaluate_backlog(context: CheckContext, check: str) -> Finding:
     """Nothing waits longer than a tick, which applies what it stages."""
     if (nothing := _no_run(context, check)) is not None:
@@ -95,9 +100,10 @@ def evaluate_backlog(context: CheckContext, check: str) -> Finding:
         return Finding(check, True, context.say(NOTHING_WAITS), numbers=numbers)
     what = ", ".join(f"{context.name(entity)} {waiting}" for entity, waiting, _ in rows)
     summary = context.say(WAITS, count=count, what=what, minutes=round(oldest))
-    if oldest <= LATE_MINUTES:
+    late, lost = _limits(context)
+    if oldest <= late:
         return Finding(check, True, summary, numbers=numbers)
-    severity: Severity = "error" if oldest > LOST_MINUTES else "warning"
+    severity: Severity = "error" if oldest > lost else "warning"
     advice = context.say(APPLY)
     return Finding(check, passed=False, severity=severity, summary=summary, advice=advice, numbers=numbers)
 
@@ -141,16 +147,17 @@ def evaluate_age(context: CheckContext, check: str) -> Finding:
     for name, report in context.reports.items():
         if report.failure is None and report.total is not None:
             ages[name] = 0
-    old = {name: ages[name] for name in ALL if ages[name] is None or ages[name] > LATE_MINUTES}
+    late, lost = _limits(context)
+    old = {name: ages[name] for name in ALL if ages[name] is None or ages[name] > late}
     oldest = max((float(age) for age in ages.values() if age is not None), default=0.0)
     numbers = {"checked": len(ALL), "late": len(old), "oldest poll (min)": round(oldest, 1)}
     if not old:
-        return Finding(check, True, context.say(FRESH, minutes=round(LATE_MINUTES)), numbers=numbers)
+        return Finding(check, True, context.say(FRESH, minutes=round(late)), numbers=numbers)
     what = [
         context.say(NEVER if age is None else MINUTES, name=context.name(name), minutes=round(age or 0))
         for name, age in old.items()
     ]
-    is_lost = any(age is None or age > LOST_MINUTES for age in old.values())
+    is_lost = any(age is None or age > lost for age in old.values())
     return Finding(
         check,
         passed=False,
@@ -173,7 +180,7 @@ def evaluate_watermark(context: CheckContext, check: str) -> Finding:
             wrong.append(context.say(UNREADABLE_MARK, name=name))
         elif instant is not None and instant > datetime.now(UTC) + AHEAD:
             wrong.append(context.say(FUTURE_MARK, name=name, value=value))
-        elif runs >= RUNS_WITHOUT_MOVE and (age is None or age > LATE_MINUTES):
+        elif runs >= RUNS_WITHOUT_MOVE and (age is None or age > _limits(context)[0]):
             wrong.append(context.say(STUCK_MARK, name=name, value=value or "—", runs=runs))
     numbers = {"checked": len(ALL), "stuck": len(wrong)}
     if not wrong:

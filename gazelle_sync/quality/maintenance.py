@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazelle_sync.i18n.translator import Message, Plural
+from gazelle_sync.i18n.translator import Message, Plural, translator
+from gazelle_sync.montreal import spoken_day, spoken_instant
 from gazelle_sync.quality.context import Check, CheckContext, Lookup, lookup
 from gazelle_sync.quality.finding import Finding, first_few
 from gazelle_sync.shop.maintenance.scan import findings_of_note, thresholds_of
@@ -14,7 +15,9 @@ NOT_SAID = Plural(
     "{count} open alert has a note that says it no more, or that is gone.",
     "{count} open alerts have notes that say it no more, or that are gone.",
 )
-READ = Message("What was written is read: {notes} notes and readings in the last 14 days, the last scan at {last} UTC.")
+READ = Message(
+    "What was written is read: {notes} notes and readings in the last 14 days, the last scan on {last} (Montreal)."
+)
 NEVER = Message("Nothing was written that would have to be read.")
 UNREAD = Plural(
     "Notes came on {count} day, and no scan has read them ({days}).",
@@ -48,10 +51,12 @@ def evaluate_read(context: CheckContext, check: str) -> Finding:
     [(days, notes, last)] = context.rows("quality/maintenance_unread")
     numbers = {"checked": notes, "days": len(days)}
     if not days:
-        at = None if last is None else f"{last:%Y-%m-%d %H:%M}"
+        at = None if last is None else spoken_instant(translator(context.language), last)
         said = context.say(NEVER) if at is None else context.say(READ, notes=notes, last=at)
         return Finding(check, True, said, numbers=numbers)
-    summary = context.say(UNREAD, count=len(days), days=", ".join(map(str, days[:3])))
+    summary = context.say(
+        UNREAD, count=len(days), days=", ".join(spoken_day(translator(context.language), day) for day in days[:3])
+    )
     return Finding(check, False, summary, "warning", context.say(SCAN), numbers=numbers)
 
 

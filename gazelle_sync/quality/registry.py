@@ -10,7 +10,16 @@ import psycopg
 
 from gazelle_sync.errors import GazelleSyncError, first_line
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.quality import calendar, conformance, edits, flow, integrity, inventory, maintenance, timezone
+from gazelle_sync.quality import (
+    calendar,
+    conformance,
+    edits,
+    flow,
+    integrity,
+    inventory,
+    maintenance,
+    timezone,
+)
 from gazelle_sync.quality.context import Check, CheckContext
 from gazelle_sync.quality.finding import Finding
 
@@ -43,6 +52,7 @@ FLOW = Group("flow", "sync_logs", flow.CHECKS)
 CONFORMANCE = Group("conformance", "gazelle_api", conformance.CHECKS)
 PUSH = (
     *(Group("push", table, checks) for table, checks in edits.EDITS.items()),
+    Group("push", "invoice_drafts", edits.INVOICE_DRAFTS),
     Group("push", "sync_gazelle_logs", edits.CHECKS),
 )
 INVENTORY = Group("inventory", "inventory_stock", inventory.CHECKS)

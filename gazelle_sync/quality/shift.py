@@ -15,8 +15,8 @@ from datetime import date, datetime, timedelta
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
-from gazelle_sync.i18n.translator import Message
-from gazelle_sync.montreal import clock_changes, montreal_day, montreal_offset
+from gazelle_sync.i18n.translator import Message, Translator
+from gazelle_sync.montreal import clock_changes, montreal_day, montreal_offset, spoken_day
 
 LEAST_ALIKE = 2
 """So many rows that are wrong in the same way are a pattern; a single one may be somebody's edit."""
@@ -84,11 +84,14 @@ class Pair:
         """Whether the two differ."""
         return self.found != self.expected
 
-    def __str__(self) -> str:
-        expected = f"{self.external_id}: {self.expected:%Y-%m-%d %H:%M}"
-        if self.found is None:
-            return f"{expected} → —"
-        return f"{expected} → {self.found:%Y-%m-%d %H:%M} ({signed_hours(self.found - self.expected)})"
+    def shown(self, say: Translator) -> str:
+        """Both wall clocks, and how far apart they are: for a person."""
+        expected, found = (
+            None if at is None else f"{spoken_day(say, at.date())}, {say.time(at.time())}"
+            for at in (self.expected, self.found)
+        )
+        apart = "" if self.found is None else f" ({signed_hours(self.found - self.expected)})"
+        return f"{self.external_id}: {expected} → {found or '—'}{apart}"
 
 
 class Pattern(NamedTuple):

@@ -117,7 +117,8 @@ def evaluate_instants(context: CheckContext, check: str) -> Finding:
     ]
     if unstaged:
         parts.append(context.say(UNSTAGED, count=len(unstaged)))
-    lines = [str(pair) for patterns in diagnoses.values() for pattern in patterns for pair in pattern.pairs[:3]]
+    say = translator(context.language)
+    lines = [pair.shown(say) for patterns in diagnoses.values() for pattern in patterns for pair in pattern.pairs[:3]]
     off = max(map(rows_off, diagnoses.values()))
     numbers = {"checked": total, "off": off, "without body": len(unstaged)}
     examples = first_few([*dict.fromkeys(lines), *unstaged])
@@ -169,7 +170,8 @@ def evaluate_view(context: CheckContext, check: str) -> Finding:
         summary = context.say(VIEW_RIGHT, total=total, edges=len(edges))
         return Finding(check, True, summary, numbers=numbers)
     summary = context.say(VIEW_OFF, what="; ".join(parts))
-    examples = first_few([*(str(pair) for pattern in worst for pair in pattern.pairs[:5]), *map(str, foreign)])
+    told = [*(pair for pattern in worst for pair in pattern.pairs[:5]), *foreign]
+    examples = first_few(pair.shown(translator(context.language)) for pair in told)
     return Finding(check, False, summary, "error", context.say(FIX_VIEW), examples, numbers)
 
 
@@ -199,7 +201,7 @@ def evaluate_reference(context: CheckContext, check: str) -> Finding:
         return Finding(check, True, context.say(REFERENCE_RIGHT, total=len(pairs), **seasons), numbers=numbers)
     what = _describe(context, patterns, len(pairs))
     summary = context.say(REFERENCE_OFF, count=off, total=len(pairs), what=what)
-    examples = first_few(str(pair) for pair in pairs if pair.is_off)
+    examples = first_few(pair.shown(translator(context.language)) for pair in pairs if pair.is_off)
     return Finding(check, False, summary, "error", context.say(LOOK_IN_GAZELLE), examples, numbers)
 
 
@@ -216,7 +218,9 @@ def evaluate_titles(context: CheckContext, check: str) -> Finding:
             continue
         announcing += 1
         if not said.agrees(shown):
-            line = context.say(ANNOUNCED_SHOWN, id=external_id, said=said, shown=shown.isoformat("minutes"))
+            line = context.say(
+                ANNOUNCED_SHOWN, id=external_id, said=said, shown=translator(context.language).time(shown)
+            )
             off.append((line, said.off_by(shown)))
     numbers = {"checked": total, "announcing": announcing, "off": len(off)}
     if not off:

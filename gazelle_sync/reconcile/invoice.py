@@ -1,4 +1,4 @@
-"""Invoices and their items."""
+"""Invoices, their items and their payments."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from gazelle_sync.reconcile.rows import (
     day_in_montreal,
     hundredths,
     identity,
+    instant,
     integer,
     list_of_records,
     named,
@@ -72,12 +73,27 @@ ITEM: FieldMap = (
     ("taxes", "taxes", list_of_records),
 )
 
+# A payment has no updatedAt.
+PAYMENT: FieldMap = (
+    ("gazelle_created_at", "createdAt", instant),
+    # What was paid in all: the tip is a part of it.
+    ("amount", "amount", hundredths),
+    ("tip", "tipTotal", hundredths),
+    ("type", "type", text),
+    ("status", "status", text),
+    ("paid_at", "paidAt", instant),
+    ("notes", "notes", text),
+    ("source", "paymentSource", text),
+    ("failure_reason", "failureReason", text),
+)
+
 INVOICE_COLUMNS = ("external_id", *columns(INVOICE), "tags")
 ITEM_COLUMNS = ("external_id", "invoice_external_id", *columns(ITEM))
+PAYMENT_COLUMNS = ("external_id", "invoice_external_id", *columns(PAYMENT))
 
 
 def reconcile_invoice(body: Body) -> Rows:
-    """One invoice and its items."""
+    """One invoice, its items and its payments."""
     external_id = identity(body)
     invoice = read(body, INVOICE, external_id=external_id)
     if body.get("tags") is not None:  # null is a fault of the moment (see rows.tags)
@@ -86,6 +102,9 @@ def reconcile_invoice(body: Body) -> Rows:
     items = nodes(body, "allInvoiceItems")
     if items is not None:
         rows["gazelle_invoice_items"] = _items(external_id, items)
+    payments = nodes(body, "allInvoicePayments")
+    if payments is not None:
+        rows["gazelle_invoice_payments"] = _payments(external_id, payments)
     return rows
 
 
@@ -93,10 +112,13 @@ def invoice_page(bodies: Sequence[Body]) -> dict[str, Columns]:
     """The same for a page."""
     ids = ids_of(bodies)
     items, owners = flat(connections(bodies, "allInvoiceItems"), ids)
+    payments, payers = flat(connections(bodies, "allInvoicePayments"), ids)
     tags = tags_page(bodies)["tags"]
     return {
         "gazelle_invoices": keys(external_id=ids) | read_page(bodies, INVOICE) | {"tags": tags},
         "gazelle_invoice_items": keys(external_id=ids_of(items), invoice_external_id=owners) | read_page(items, ITEM),
+        "gazelle_invoice_payments": keys(external_id=ids_of(payments), invoice_external_id=payers)
+        | read_page(payments, PAYMENT),
     }
 
 
@@ -125,4 +147,15 @@ def _items(invoice_external_id: str, items: list[Body]) -> list[Values]:
             if external_id in found:  # two items without id that claim the same place are still two items
                 external_id = f"{external_id}.{index}"
         found[external_id] = {"external_id": external_id, "invoice_external_id": invoice_external_id, **values}
+    return list(found.values())
+
+
+def _payments(invoice_external_id: str, payments: list[Body]) -> list[Values]:
+    found: dict[str, Values] = {}
+    for index, payment in enumerate(payments):
+        with within("allInvoicePayments", index):
+            external_id = identity(payment)
+            found[external_id] = read(
+                payment, PAYMENT, external_id=external_id, invoice_external_id=invoice_external_id
+            )
     return list(found.values())

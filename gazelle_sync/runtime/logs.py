@@ -47,12 +47,13 @@ def get_logger(name: str) -> Any:
     return structlog.stdlib.get_logger(name)
 
 
-def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> Path:
+def configure(settings: Settings, *, terminal_level: int = logging.WARNING, file_level: int = logging.INFO) -> Path:
     """Send log lines to the terminal (standard error) and to `<home>/logs/gazelle_sync-<begin>-<pid>.log`.
 
     Args:
         settings: For the home and the secrets to mask.
-        terminal_level: Least level shown in the terminal; the file takes INFO and over.
+        terminal_level: Least level shown in the terminal.
+        file_level: Least level written to the file, which is made with its first line.
 
     Returns:
         The file's path.
@@ -75,7 +76,7 @@ def configure(settings: Settings, *, terminal_level: int = logging.WARNING) -> P
     )
     file = logging.handlers.RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
     file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer(ensure_ascii=False)))
-    file.setLevel(logging.INFO)
+    file.setLevel(file_level)
     terminal = logging.StreamHandler(sys.stderr)
     plain = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     terminal.setFormatter(_formatter(shared, plain))

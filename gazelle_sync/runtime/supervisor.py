@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -29,7 +29,7 @@ import click
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Translator, translator
-from gazelle_sync.settings import PROJECT_ROOT, Settings, ui_file
+from gazelle_sync.settings import FILES, PROJECT_ROOT, Settings, ui_file
 
 HOST = "127.0.0.1"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,7 +39,7 @@ SERVICES_END_S = 15.0
 RUNS_END_S = 15.0
 """How long a run in progress may take to record that it was interrupted."""
 BESIDE_ENDS_S = 2.0
-"""How long the task beside the UI may take to end after its event is set."""
+"""How long the tasks beside the UI may take to end after their event is set."""
 LINE_LENGTH = 300
 WATCH_EVERY_S = 0.25
 CODE_SERVER_ASKED_EVERY_S = 5.0
@@ -61,13 +61,13 @@ class _CodeServerGone(Exception):
     """The webserver cannot reach the code server."""
 
 
-def run_ui(settings: Settings, port: int, *, beside: Callable[[threading.Event], None] | None = None) -> int:
+def run_ui(settings: Settings, port: int, *, beside: Sequence[Callable[[threading.Event], None]] = ()) -> int:
     """Run the UI until Ctrl-C or SIGTERM, and stop all of it.
 
     Args:
         settings: Of `embedded.embedded_services`, which has also filled in the environment.
         port: Of the UI, on loopback.
-        beside: Runs on a thread meanwhile, until its event is set: for what must go on when Dagster does not work.
+        beside: Each runs on a thread meanwhile, until its event is set: what must go on when Dagster does not work.
 
     Returns:
         0 when it was stopped, 1 when a process ended by itself (the code server: more often than it is restarted).
@@ -127,15 +127,18 @@ def _locked(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _running_beside(task: Callable[[threading.Event], None] | None) -> Iterator[None]:
+def _running_beside(tasks: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
     stopped = threading.Event()
-    thread = threading.Thread(target=task or threading.Event.wait, args=(stopped,), name="beside the UI", daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=task, args=(stopped,), name="beside the UI", daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopped.set()
-        thread.join(BESIDE_ENDS_S)
+        deadline = time.monotonic() + BESIDE_ENDS_S
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _watch(guard: subprocess.Popen[str], port: int, log: IO[str], asked: list[int], say: Translator) -> int:
@@ -190,7 +193,7 @@ def _important(log: IO[str]) -> Iterator[str]:
 def _guarded(settings: Settings, port: int, log: Path) -> Iterator[subprocess.Popen[str]]:
     """Dagster under a guard; when the block ends, all its processes have ended."""
     command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
-    command += ["--workspace", str(PROJECT_ROOT / "workspace.yaml")]
+    command += ["--workspace", str(FILES / "workspace.yaml")]
     # The working directory changes, so what is relative to ours must be said in full, and `.env` was read: another one
     # may lie where Dagster runs.
     environment = os.environ | {

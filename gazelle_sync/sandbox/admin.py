@@ -76,6 +76,11 @@ class SandboxAdmin:
         found: list[Record] = self._call("dump", kind)
         return found
 
+    def ids(self, kind: str) -> list[str]:
+        """The id of every record of a kind, in the order of creation."""
+        found: list[str] = self._call("ids", kind)
+        return found
+
     # ---- edits, as users make them
 
     def edit(self, kind: str, record_id: str, *, touch: bool | str = True, **values: Json) -> Record:

@@ -1,4 +1,4 @@
-"""Products in groups, and invoices for them.
+"""Products in groups, and invoices for them with their payments.
 
 Money is in cents, quantities in hundredths, rates in thousandths of a percent.
 """
@@ -59,7 +59,7 @@ def invoice(draw: Draw, number: int) -> Record:
     status = draw.random.choices(("PAID", "OPEN", "OVERDUE", "DRAFT", "CANCELED"), (86, 6, 4, 2, 2))[0]
     paid = sub_total + taxes if status == "PAID" else 0
     own_id = draw.id("inv")
-    return {
+    made = {
         "id": own_id,
         "number": number,
         "clientId": piano["clientId"],
@@ -87,20 +87,46 @@ def invoice(draw: Draw, number: int) -> Record:
         "createdAt": created,
         "updatedAt": None if number % 997 == 3 else draw.ago(draw.random.uniform(1, days)),
     }
+    return made | {"payments": [_payment(made, paid)] if paid else []}
+
+
+def _payment(invoice: Record, paid: int) -> Record:
+    """The one payment of a paid invoice; nothing of it is drawn, so that what else is invented stays the same."""
+    paid_at = invoice["updatedAt"] or invoice["createdAt"]
+    return {
+        "id": invoice["id"].replace("inv_", "pay_"),
+        "amount": paid,
+        "tipTotal": 0,
+        "type": ("CHECK", "ELECTRONIC_FUNDS_TRANSFER", "CASH", "CREDIT_CARD")[invoice["number"] % 4],
+        "status": "SUCCEEDED",
+        "paymentSource": "MANUAL",
+        "paidAt": paid_at,
+        "notes": None,
+        "isStripePayment": False,
+        "isSyncedToQuickbooksOnline": False,
+        "createdAt": paid_at,
+    }
+
+
+def half_up(number: int, divisor: int) -> int:
+    """A quotient as Gazelle rounds it: to the nearest whole number, and a half away from zero."""
+    quotient, rest = divmod(abs(number), divisor)
+    rounded = quotient + (2 * rest >= divisor)
+    return rounded if number >= 0 else -rounded
 
 
 def _invoice_item(draw: Draw, place: int, piano: Record, created: str) -> Record:
     product = draw.random.choice(draw.made["products"])
     # Quantities are in hundredths; two and a half hours of an hourly rate are 250.
     quantity = draw.random.choice((100, 100, 100, 150, 200, 250))
-    sub_total = round(product["amount"] * quantity / 100)
+    sub_total = half_up(product["amount"] * quantity, 100)
     taxes = [
         {
             "id": draw.id("iit"),
             "taxId": tax["id"],
             "name": tax["name"],
             "rate": tax["rate"],
-            "total": round(sub_total * tax["rate"] / 100_000),
+            "total": half_up(sub_total * tax["rate"], 100_000),
         }
         for tax in (draw.made["taxes"] if product["isTaxable"] else ())
     ]

@@ -25,7 +25,7 @@ _LISTS = {
     "contacts": ("emails", "phones", "locations", "addresses"),
     "pianos": ("tags",),
     "events": ("pianos",),
-    "invoices": ("items", "tags"),
+    "invoices": ("items", "payments", "tags"),
 }
 
 
@@ -75,6 +75,9 @@ class _Commands:
 
     def dump(self, kind: str) -> list[Record]:
         return list(self._store.records(_known(kind)))
+
+    def ids(self, kind: str) -> list[str]:
+        return self._store.ids(_known(kind))
 
     def edit(self, kind: str, record_id: str, *, touch: bool | str = True, **values: Json) -> Record:
         record = self._found(kind, record_id) | values

@@ -31,29 +31,35 @@ from graphql import (
 
 from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.faults import Fault, carried_out, striking_alias
+from gazelle_sync.sandbox.invoices import INVOICE_MUTATIONS
 from gazelle_sync.sandbox.mutations import MUTATIONS, Writer, problem
 from gazelle_sync.sandbox.pages import Page, Refused
 from gazelle_sync.sandbox.plan import Plan, PlannedExecution, Plans, Request, field_resolver
 from gazelle_sync.sandbox.resolvers import KIND_OF_TYPE
 from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync.sandbox.store import Store
+from gazelle_sync.sandbox.visits import VISIT_MUTATIONS
 
 SCHEMA_PATH = Path(__file__).with_name("schema.graphql")
 _SORTS = "ClientSort|PianoSort|EventSort|InvoiceSort"
 STAMP_FIELDS = {"id", "updatedAt", "__typename"}
+_MUTATIONS = MUTATIONS | VISIT_MUTATIONS | INVOICE_MUTATIONS
 _REMEMBERED = 256
 """Documents. Clients repeat a few: these are parsed and validated once."""
 
 
 def schema_text(dialect: str) -> str:
-    """The type definitions of a dialect: `published`, or the older `seed`.
+    """The type definitions of a dialect: `published`, the older `seed`, or `live`.
 
     `schema.graphql` holds the published part that the project uses. Nothing is added to it by hand: `seed` is that text
-    with a sort by `UPDATED_AT` and a filter `startGte`.
+    with a sort by `UPDATED_AT` and a filter `startGte`; `live`, with `taxPricingMode`, which production has since.
     """
     published = SCHEMA_PATH.read_text(encoding="utf-8")
     if dialect == "published":
         return published
+    if dialect == "live":
+        mode = "type PrivateInvoice {\n  taxPricingMode: String\n"
+        return published.replace("type PrivateInvoice {\n", mode, 1)
     text = re.sub(
         rf"^enum ({_SORTS}) {{$", r"\g<0>\n  UPDATED_AT_ASC\n  UPDATED_AT_DESC", published, flags=re.MULTILINE
     )
@@ -198,7 +204,7 @@ class Engine:
         if self._settings.mutation_error:
             return _refused(self._settings.mutation_error)
         with self._store.transaction():
-            return MUTATIONS[name](self._writer, **arguments)
+            return _MUTATIONS[name](self._writer, **arguments)
 
 
 def _refusal(message: str, name: str = "") -> Served:

@@ -68,11 +68,10 @@ def _select(store: Store, kind: str, filters: dict[str, Json], sorts: list[str])
     found = list(store.records(kind))
     if kind == "events":
         found = [event for event in found if event.get("status") != "CANCELED"]
-        for name, value in filters.items():
-            if value is None:
-                continue
-            passes = _EVENT_FILTERS[name](value)
-            found = [event for event in found if passes(event)]
+    for name, value in filters.items():
+        if value is not None:
+            passes = _FILTERS[kind][name](value)
+            found = [record for record in found if passes(record)]
     found.sort(key=lambda record: str(record["id"]))
     for sort in reversed(sorts):
         name, _, direction = sort.rpartition("_")
@@ -124,18 +123,46 @@ def _montreal_midnight(day: str, days_later: int = 0) -> str:
     return datetime(wanted.year, wanted.month, wanted.day, tzinfo=MONTREAL).astimezone(UTC).strftime(INSTANT)
 
 
-def _starts_from(instant: str) -> Callable[[Record], bool]:
-    return lambda event: (event.get("start") or "") >= instant
+_Filter = Callable[[Json], Callable[[Record], bool]]
 
 
-def _starts_before(instant: str) -> Callable[[Record], bool]:
-    return lambda event: "" < (event.get("start") or "") < instant
+def _from(field: str, instant: str) -> Callable[[Record], bool]:
+    return lambda record: (record.get(field) or "") >= instant
 
 
-_EVENT_FILTERS: dict[str, Callable[[Json], Callable[[Record], bool]]] = {
-    "startGte": lambda value: _starts_from(utc(value)),
-    "dateGet": lambda day: _starts_from(_montreal_midnight(day)),
-    "dateLet": lambda day: _starts_before(_montreal_midnight(day, 1)),
-    "clientId": lambda ids: lambda event: event.get("clientId") in ids,
-    "search": lambda text: lambda event: _contains(text, event, "title", "notes"),
+def _before(field: str, instant: str) -> Callable[[Record], bool]:
+    return lambda record: "" < (record.get(field) or "") < instant
+
+
+def _since_day(field: str) -> _Filter:
+    return lambda day: _from(field, _montreal_midnight(day))
+
+
+def _until_day(field: str) -> _Filter:
+    return lambda day: _before(field, _montreal_midnight(day, 1))
+
+
+def _one_of(field: str) -> _Filter:
+    return lambda ids: lambda record: record.get(field) in ids
+
+
+def _with_text(*fields: str) -> _Filter:
+    return lambda text: lambda record: _contains(text, record, *fields)
+
+
+_FILTERS: dict[str, dict[str, _Filter]] = {
+    "events": {
+        "startGte": lambda value: _from("start", utc(value)),
+        "dateGet": _since_day("start"),
+        "dateLet": _until_day("start"),
+        "clientId": _one_of("clientId"),
+        "userId": _one_of("userId"),
+        "search": _with_text("title", "notes"),
+    },
+    "invoices": {
+        "clientId": lambda client_id: _one_of("clientId")([client_id]),
+        "invoiceDateGet": _since_day("createdAt"),
+        "invoiceDateLet": _until_day("createdAt"),
+        "search": _with_text("notes", "topNotes"),
+    },
 }

@@ -1,17 +1,16 @@
 """What the API's mutations do, with the behaviour that surprises their callers.
 
-`updatePiano` replaces the tags, `updateEvent` replaces the event, `updateMasterServiceItem` replaces a text in all its
-languages, a create that comes twice makes two, and what is wrong with the input comes back as `mutationErrors` with
-HTTP 200. An edit moves the record's own `updatedAt`, never its parent's.
+`updatePiano` replaces the tags, `updateMasterServiceItem` replaces a text in all its languages, a create that comes
+twice makes two, and what is wrong with the input comes back as `mutationErrors` with HTTP 200. An edit moves the
+record's own `updatedAt`, never its parent's. Those of events and invoices have modules of their own (`visits`,
+`invoices`).
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 
-from gazelle_sync.montreal import MONTREAL
 from gazelle_sync.sandbox.encoding import Json, Record
 from gazelle_sync.sandbox.listing import utc
 from gazelle_sync.sandbox.settings import Settings
@@ -87,16 +86,19 @@ def problem(field_name: str, *messages: str, kind: str = "VALIDATION") -> Record
     return {"fieldName": field_name, "key": field_name, "messages": list(messages), "type": kind}
 
 
-def _done(**payload: Json) -> Record:
+def done(**payload: Json) -> Record:
+    """The payload of a mutation that was carried out."""
     return payload | {"mutationErrors": []}
 
 
-def _failed(*problems: Record) -> Record:
+def failed(*problems: Record) -> Record:
+    """The payload of one that was not."""
     return {"mutationErrors": list(problems)}
 
 
-def _missing(kind: str, record_id: str) -> Record:
-    return _failed(problem("id", f"No {kind} has the id {record_id!r}", kind="NOT_FOUND"))
+def missing(kind: str, record_id: str) -> Record:
+    """The payload of one whose record is not there."""
+    return failed(problem("id", f"No {kind} has the id {record_id!r}", kind="NOT_FOUND"))
 
 
 def _without_reference(values: Record) -> Record:
@@ -106,24 +108,24 @@ def _without_reference(values: Record) -> Record:
 def _update_piano(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002  the API's own names
     piano = writer.store.get("pianos", id)
     if piano is None:
-        return _missing("piano", id)
+        return missing("piano", id)
     values = _without_reference(input)
     client_id = values.get("clientId", piano.get("clientId"))
     if client_id != piano.get("clientId") and writer.store.get("clients", client_id) is None:
-        return _failed(problem("clientId", "Client does not exist"))
+        return failed(problem("clientId", "Client does not exist"))
     values["tags"] = values.get("tags", piano["tags"]) or []
     if values.get("manualLastService"):
         values["calculatedLastService"] = max(values["manualLastService"], piano.get("eventLastService") or "")
-    return _done(piano=writer.edit("pianos", piano, values))
+    return done(piano=writer.edit("pianos", piano, values))
 
 
 def _update_client(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
     client = writer.store.get("clients", id)
     if client is None:
-        return _missing("client", id)
+        return missing("client", id)
     values = _without_reference(input)
     values["tags"] = values.get("tags", client["tags"]) or []
-    return _done(client=writer.edit("clients", client, values))
+    return done(client=writer.edit("clients", client, values))
 
 
 def _create(kind: str, name: str, prefix: str, defaults: Record) -> Callable[..., Record]:
@@ -132,12 +134,12 @@ def _create(kind: str, name: str, prefix: str, defaults: Record) -> Callable[...
     def create(writer: Writer, input: Record, id: str | None = None) -> Record:  # noqa: A002
         values = defaults | _without_reference(input)
         if writer.store.get(kind, id) is not None:
-            return _failed(problem("id", "has already been taken"))
+            return failed(problem("id", "has already been taken"))
         if kind == "pianos" and writer.store.get("clients", values.get("clientId")) is None:
-            return _failed(problem("clientId", "Client does not exist"))
+            return failed(problem("clientId", "Client does not exist"))
         now = writer.settings.now()
         own = {"id": id or writer.new_id(prefix), "createdAt": now, "updatedAt": now}
-        return _done(**{name: writer.store.put(kind, values | own)})
+        return done(**{name: writer.store.put(kind, values | own)})
 
     return create
 
@@ -145,7 +147,7 @@ def _create(kind: str, name: str, prefix: str, defaults: Record) -> Callable[...
 def _update_product(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
     product = writer.store.get("products", id)
     if product is None:
-        return _missing("service", id)
+        return missing("service", id)
     values = _without_reference(input)
     wrong = []
     if "name" in values and not any((text or "").strip() for text in (values["name"] or {}).values()):
@@ -154,142 +156,11 @@ def _update_product(writer: Writer, id: str, input: Record) -> Record:  # noqa: 
         wrong.append(problem("amount", "must be greater than or equal to 0"))
     if "masterServiceGroupId" in values and writer.store.get("product_groups", values["masterServiceGroupId"]) is None:
         wrong.append(problem("masterServiceGroupId", "Group does not exist"))
-    return _failed(*wrong) if wrong else _done(masterServiceItem=writer.edit("products", product, values))
+    return failed(*wrong) if wrong else done(masterServiceItem=writer.edit("products", product, values))
 
 
-def _event_from(writer: Writer, values: Record) -> tuple[Record, list[Record]]:
-    """The stored form of an event's input, and what is wrong with it."""
-    wrong = []
-    event = EVENT_DEFAULTS | {name: value for name, value in values.items() if name not in _EVENT_NOT_STORED}
-    user = writer.store.get("users", values.get("userId"))
-    if user is None or not user["isSchedulable"]:
-        wrong.append(problem("userId", "User must be schedulable"))
-    if not values.get("start"):
-        wrong.append(problem("start", "can't be blank"))
-    else:
-        event["start"] = utc(values["start"])
-    if values.get("clientId") and writer.store.get("clients", values["clientId"]) is None:
-        wrong.append(problem("clientId", "Client does not exist"))
-    event["pianos"] = [
-        {"pianoId": row["pianoId"], "isTuning": bool(row.get("isTuning"))} for row in values.get("pianos") or ()
-    ]
-    unknown = [row["pianoId"] for row in event["pianos"] if writer.store.get("pianos", row["pianoId"]) is None]
-    wrong += [problem("pianos", f"Piano {piano_id!r} does not exist") for piano_id in unknown]
-    return event, wrong
-
-
-_EVENT_NOT_STORED = {
-    "errorReferenceId",
-    "client",
-    "isConfirmationEmailWanted",
-    "confirmationEmailSubject",
-    "confirmationEmailMessage",
-    "recurrenceChangeType",
-    "schedulerV2SearchId",
-    "availabilityId",
-}
-
-
-_EVENT_INPUT = {
-    *("status", "confirmedAt", "start", "timezone", "duration", "buffer", "title", "notes", "type", "location"),
-    *("isAllDay", "clientId", "userId", "pianos", "travelMode", "recurrenceType", "recurrenceWeekdays"),
-    *("recurrenceWeeks", "recurrenceDates", "recurrenceInterval", "recurrenceEndingType"),
-    *("recurrenceEndingOccurrences", "recurrenceEndingDate"),
-}
-
-
-def _create_event(writer: Writer, input: Record) -> Record:  # noqa: A002
-    event, wrong = _event_from(writer, input)
-    if wrong:
-        return _failed(*wrong)
-    now = writer.settings.now()
-    own = {"id": writer.new_id("evt"), "createdAt": now, "updatedAt": now, "createdById": writer.actor_id()}
-    return _done(event=writer.store.put("events", event | own))
-
-
-def _update_event(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
-    old = writer.store.get("events", id)
-    if old is None:
-        return _missing("event", id)
-    event, wrong = _event_from(writer, input)
-    if wrong:
-        return _failed(*wrong)
-    # What no input can say stays; all the rest is what the input says, or the default.
-    own = {name: value for name, value in old.items() if name not in _EVENT_INPUT}
-    return _done(event=writer.edit("events", event, own))
-
-
-def _cancel_event(writer: Writer, eventId: str) -> Record:  # noqa: N803
-    event = writer.store.get("events", eventId)
-    if event is None:
-        return _missing("event", eventId)
-    return _done(event=writer.edit("events", event, {"status": "CANCELED"}))
-
-
-def _complete_event(writer: Writer, eventId: str, input: Record | None = None) -> Record:  # noqa: A002, N803
-    event = writer.store.get("events", eventId)
-    if event is None:
-        return _missing("event", eventId)
-    values = input or {"resultType": "COMPLETE"}
-    notes = values.get("serviceHistoryNotes") or []
-    measurements = values.get("pianoMeasurements") or []
-    wrong = [
-        found
-        for row in (*notes, *measurements)
-        if (found := _unfit_piano(writer, row.get("pianoId"), "serviceHistoryNotes")) is not None
-    ]
-    if wrong:
-        return _failed(*wrong)
-    for row in notes:
-        _enter_service(writer, event, row["pianoId"], row["notes"])
-    for row in measurements:
-        _create_piano_measurement(writer, row)
-    if values.get("clientTimelineComment") and event.get("clientId"):
-        writer.entry(
-            "USER_COMMENT",
-            writer.settings.now(),
-            clientId=event["clientId"],
-            summary="Commentaire",
-            comment=values["clientTimelineComment"],
-        )
-    _note_client(writer, event, values)
-    status = {"COMPLETE": "COMPLETE", "NO_SHOW": "NO_SHOW", "CANCELED": "CANCELED"}.get(
-        values["resultType"], "COMPLETE"
-    )
-    return _done(event=writer.edit("events", event, {"status": status}))
-
-
-def _note_client(writer: Writer, event: Record, values: Record) -> None:
-    client = writer.store.get("clients", event.get("clientId"))
-    notes = {"personalNotes": values.get("clientPersonalNotes"), "preferenceNotes": values.get("clientPreferenceNotes")}
-    given = {name: value for name, value in notes.items() if value is not None}
-    if client is not None and given:
-        writer.edit("clients", client, given)
-
-
-def _enter_service(writer: Writer, event: Record, piano_id: str, notes: str) -> None:
-    piano = writer.store.get("pianos", piano_id)
-    if piano is None:
-        return
-    start = event.get("start") or writer.settings.now()
-    # A service is dated by the day it was done in Montreal.
-    day = datetime.fromisoformat(start).astimezone(MONTREAL).date().isoformat()
-    writer.entry(
-        "SERVICE_ENTRY_MANUAL",
-        start,
-        clientId=event.get("clientId") or piano.get("clientId"),
-        pianoId=piano_id,
-        appointmentId=event["id"],
-        userId=event.get("userId"),
-        summary="Service",
-        comment=notes,
-    )
-    last = max(day, piano.get("eventLastService") or "")
-    calculated = max(last, piano.get("manualLastService") or "")
-    writer.edit("pianos", piano, {"eventLastService": last, "calculatedLastService": calculated})
-
-
-def _unfit_piano(writer: Writer, piano_id: str | None, field_name: str) -> Record | None:
+def unfit_piano(writer: Writer, piano_id: str | None, field_name: str) -> Record | None:
+    """Why a piano takes no service entries; None: it does."""
     piano = writer.store.get("pianos", piano_id)
     if piano is None:
         return problem(field_name, f"Piano {piano_id!r} does not exist", kind="NOT_FOUND")
@@ -301,13 +172,13 @@ def _unfit_piano(writer: Writer, piano_id: str | None, field_name: str) -> Recor
 def create_client_log(writer: Writer, clientId: str, input: Record, pianoId: str | None = None) -> Record:  # noqa: A002, N803
     """A comment on a client or a piano: a log and its entry in the timeline."""
     if writer.store.get("clients", clientId) is None:
-        return _failed(problem("clientId", "Client does not exist", kind="NOT_FOUND"))
+        return failed(problem("clientId", "Client does not exist", kind="NOT_FOUND"))
     if pianoId is not None:
-        wrong = _unfit_piano(writer, pianoId, "pianoId")
+        wrong = unfit_piano(writer, pianoId, "pianoId")
         if wrong is not None:
-            return _failed(wrong)
+            return failed(wrong)
     if not (input.get("comment") or "").strip():
-        return _failed(problem("comment", "can't be blank"))
+        return failed(problem("comment", "can't be blank"))
     now = writer.settings.now()
     created_at = utc(input["createdAt"]) if input.get("createdAt") else now
     log = {
@@ -334,39 +205,40 @@ def create_client_log(writer: Writer, clientId: str, input: Record, pianoId: str
         summary="Commentaire",
         comment=input["comment"],
     )
-    return _done(clientLog=log)
+    return done(clientLog=log)
 
 
 def _update_client_log(writer: Writer, id: str, clientId: str, input: Record) -> Record:  # noqa: A002, N803
     log = writer.store.get("client_logs", id)
     if log is None or log["clientId"] != clientId:
-        return _missing("client log", id)
+        return missing("client log", id)
     values = {name: value for name, value in input.items() if value is not None}
     for entry in writer.store.children("timeline", "clientLogId", id):
         writer.store.put("timeline", entry | {"comment": values.get("comment", entry.get("comment"))})
-    return _done(clientLog=writer.edit("client_logs", log, values))
+    return done(clientLog=writer.edit("client_logs", log, values))
 
 
-def _create_piano_measurement(writer: Writer, input: Record) -> Record:  # noqa: A002
-    wrong = _unfit_piano(writer, input.get("pianoId"), "pianoId")
+def create_piano_measurement(writer: Writer, input: Record) -> Record:  # noqa: A002
+    """A measurement, of today where it says no day."""
+    wrong = unfit_piano(writer, input.get("pianoId"), "pianoId")
     if wrong is not None:
-        return _failed(wrong)
+        return failed(wrong)
     now = writer.settings.now()
     own = {"id": writer.new_id("msr"), "createdAt": now, "updatedAt": now}
     dated = {"takenOn": writer.settings.today()} | _without_reference(input)
-    return _done(pianoMeasurement=writer.store.put("measurements", dated | own))
+    return done(pianoMeasurement=writer.store.put("measurements", dated | own))
 
 
 def _update_piano_measurement(writer: Writer, id: str, input: Record) -> Record:  # noqa: A002
     measurement = writer.store.get("measurements", id)
     if measurement is None:
-        return _missing("piano measurement", id)
-    return _done(pianoMeasurement=writer.edit("measurements", measurement, _without_reference(input)))
+        return missing("piano measurement", id)
+    return done(pianoMeasurement=writer.edit("measurements", measurement, _without_reference(input)))
 
 
 def _deletion(kind: str) -> Callable[..., Record]:
     def delete(writer: Writer, id: str, **_: Json) -> Record:  # noqa: A002
-        return _done(isDeleted=True) if writer.delete(kind, id) else _missing(kind, id)
+        return done(isDeleted=True) if writer.delete(kind, id) else missing(kind, id)
 
     return delete
 
@@ -377,15 +249,11 @@ MUTATIONS: dict[str, Callable[..., Record]] = {
     "updateClient": _update_client,
     "createClient": _create("clients", "client", "cli", {"status": "NEW", "tags": []}),
     "updateMasterServiceItem": _update_product,
-    "createEvent": _create_event,
-    "updateEvent": _update_event,
-    "cancelEvent": _cancel_event,
-    "completeEvent": _complete_event,
     "deleteEvent": _deletion("events"),
     "createClientLog": create_client_log,
     "updateClientLog": _update_client_log,
     "deleteClientLog": _deletion("client_logs"),
-    "createPianoMeasurement": _create_piano_measurement,
+    "createPianoMeasurement": create_piano_measurement,
     "updatePianoMeasurement": _update_piano_measurement,
     "deletePianoMeasurement": _deletion("measurements"),
     "deletePiano": _deletion("pianos"),

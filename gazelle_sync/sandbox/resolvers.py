@@ -145,4 +145,5 @@ RESOLVERS: dict[tuple[str, str], Resolver] = {
     ("PrivateEvent", "allEventPianos"): _event_pianos,
     ("PrivateTimelineEntry", "estimate"): _of_one_field("id", "estimateId"),
     ("PrivateInvoice", "allInvoiceItems"): _nested("items"),
+    ("PrivateInvoice", "allInvoicePayments"): _nested("payments"),
 }

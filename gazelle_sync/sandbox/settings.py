@@ -31,7 +31,7 @@ class Settings:
     """Settings of a running sandbox.
 
     Attributes:
-        dialect: `published`, or `seed` with the sorts and filters of an older API.
+        dialect: `published`, `seed` with the sorts and filters of an older API, or `live` with `taxPricingMode`.
         rate_per_s: Requests answered in any second; the next gets 429. 0 is no limit.
         latency_ms: Wait before each request is looked at.
         field_ms: Wait before the answer, for each root field of the request.
@@ -42,6 +42,7 @@ class Settings:
         max_root_fields: A request with more root fields is refused with a GraphQL error. 0 is no limit.
         refusal_status: HTTP status of that refusal: 200, as Rails' GraphQL answers, or 400 or 413.
         page_size_limit: A larger `first` or `last` is refused with a GraphQL error. 0 is no limit.
+        invoice_cents_off: Added to the tax of every invoice that is made or changed: a server that rounds otherwise.
         mutation_error: Where not empty, mutations do nothing but say this in `mutationErrors`.
     """
 
@@ -56,6 +57,7 @@ class Settings:
     max_root_fields: int = 0
     refusal_status: int = 200
     page_size_limit: int = 0
+    invoice_cents_off: int = 0
     mutation_error: str = ""
 
     def now_s(self) -> float:
@@ -81,8 +83,8 @@ class Settings:
             if name not in self.as_record():
                 choices = ", ".join(self.as_record())
                 raise Refused(Message("No setting is called {name}. There are: {choices}."), name=name, choices=choices)
-            if name == "dialect" and value not in ("published", "seed"):
-                raise Refused(Message("The dialect is published or seed, not {value}."), value=value)
+            if name == "dialect" and value not in ("published", "seed", "live"):
+                raise Refused(Message("The dialect is published, seed or live, not {value}."), value=value)
             setattr(self, name, type(getattr(self, name))(value))
         return self.as_record()
 

@@ -30,6 +30,7 @@ FOLLOWERS = (
     Follower("follow_invoices", "inventory/due"),
     Follower("scan_maintenance", "maintenance/due"),
     Follower("tell_technicians_of_visits", "calendar/notices_due"),
+    Follower("index_search", "search/due"),
 )
 """In the order in which they run."""
 

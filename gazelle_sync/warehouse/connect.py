@@ -21,13 +21,16 @@ from psycopg.types.json import set_json_loads
 from gazelle_sync.errors import DatabaseError, DatabaseFull, RoleRefused, first_line
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.settings import PROJECT_ROOT
+from gazelle_sync.settings import FILES
 from gazelle_sync.warehouse.calendar_ends import clamp_to_calendar
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-SQL_ROOT = PROJECT_ROOT / "sql"
+SQL_ROOT = FILES / "sql"
 CONNECT_TIMEOUT_S = 10
+KEEPALIVE_S = 20
+"""After so many seconds without a word the system asks whether the server is still there: what lies between forgets a
+connection of which it hears nothing."""
 
 set_json_loads(msgspec.json.decode)
 
@@ -122,6 +125,8 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
             prepare_threshold=None,
             client_encoding="utf8",  # names have accents, and the database's own setting may be another
             connect_timeout=CONNECT_TIMEOUT_S,
+            keepalives_idle=KEEPALIVE_S,
+            keepalives_interval=KEEPALIVE_S,
             application_name="gazelle_sync",
         )
     clamp_to_calendar(connection)
@@ -136,6 +141,13 @@ def database_errors() -> Iterator[None]:
     except AFFECTING_EVERY_ROW as error:
         raised, advice = next((raised, text) for kinds, raised, text in ADVICE if isinstance(error, kinds))
         raise raised(gettext(advice, said=first_line(error))) from error
+
+
+def read_all_statements() -> None:
+    """Read every statement of `sql/queries`, for processes that are forked from this one."""
+    folder = SQL_ROOT / "queries"
+    for path in folder.rglob("*.sql"):
+        statement(path.relative_to(folder).with_suffix("").as_posix())
 
 
 @cache

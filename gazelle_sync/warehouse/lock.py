@@ -18,7 +18,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import database_errors, statement
-from gazelle_sync.warehouse.pool import borrow, take, together
+from gazelle_sync.warehouse.pool import Question, borrow, take, together
 
 log = get_logger("gazelle_sync.warehouse")
 
@@ -144,4 +144,9 @@ def push_is_running(url: str) -> bool:
 
 def _is_held(url: str, key: int) -> bool:
     with borrow(url) as connection:
-        return connection.execute(statement("warehouse/lock_is_held"), [key]).fetchone() == (True,)
+        return together(connection, is_held(key)) == [[(True,)]]
+
+
+def is_held(key: int = PULL_LOCK) -> Question:
+    """The query whether some process holds a lock now."""
+    return statement("warehouse/lock_is_held"), [key]

@@ -7,7 +7,9 @@ transaction-mode pooler refuses. A transaction-level advisory lock has neither p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
@@ -37,6 +39,31 @@ RECORD = "INSERT INTO public.schema_migrations (name) VALUES ({}) {}"
 RECORDED = "SELECT name FROM public.schema_migrations"
 MIGRATION_LOCK = 0x6761_7A01
 """Key of the advisory lock that lets only one process migrate at a time."""
+ASK_AGAIN_S = 60.0
+_up_to_date: dict[str, float] = {}
+_rememberers = 0
+
+
+@contextmanager
+def schema_remembered() -> Iterator[None]:
+    """Until the last of these blocks ends, a database that is up to date is asked about it once a minute.
+
+    For a process that lives long and answers many small questions: where the database is far away, each of them would
+    begin with a round trip.
+    """
+    global _rememberers  # as of the connections: one memory a process
+    _rememberers += 1
+    try:
+        yield
+    finally:
+        _rememberers -= 1
+        if not _rememberers:
+            _up_to_date.clear()
+
+
+def forget_schema(url: str) -> None:
+    """Ask again: a statement was refused, so something of the database may be gone."""
+    _up_to_date.pop(url, None)
 
 
 def migrate(url: str) -> list[str]:
@@ -49,16 +76,19 @@ def migrate(url: str) -> list[str]:
         DatabaseError: The database cannot be reached or refuses; the migrations before the refused one stay applied.
         RowsHidden: Row-level security hides rows of our tables from this role. Every run begins here, so none goes on.
     """
+    if _is_remembered(url):
+        return []
     with borrow(url) as connection:
         missing = _missing(connection)
         if not missing:
+            _remember(url)
             return []
         _assert_utf8(connection)
         roles = _data_api_roles(connection)
         applied = [] if roles else _apply_together(connection, missing)
         applied += [path.name for path in missing[len(applied) :] if _apply(connection, path, roles)]
-        if roles and (doors := public_grants(connection)):
-            log.warning("tables are open to the public", advice=describe_public_grants(doors, translator("en")))
+        if roles and (grants := public_grants(connection)):
+            log.warning("tables are open to the public", advice=describe_public_grants(grants, translator("en")))
     return applied
 
 
@@ -211,8 +241,22 @@ def pending(url: str) -> list[str]:
         DatabaseError: The database cannot be reached.
         RowsHidden: Row-level security hides rows of our tables from this role.
     """
+    if _is_remembered(url):
+        return []
     with borrow(url) as connection:
-        return [path.name for path in _missing(connection)]
+        missing = [path.name for path in _missing(connection)]
+    if not missing:
+        _remember(url)
+    return missing
+
+
+def _is_remembered(url: str) -> bool:
+    return time.monotonic() - _up_to_date.get(url, -ASK_AGAIN_S) < ASK_AGAIN_S
+
+
+def _remember(url: str) -> None:
+    if _rememberers:
+        _up_to_date[url] = time.monotonic()
 
 
 def migration_files() -> list[Path]:

@@ -6,6 +6,7 @@ keeps those that one part of it is done with for the next, and what can be asked
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 import time
@@ -23,6 +24,9 @@ from gazelle_sync.warehouse.connect import Connection, connect, database_errors
 IDLE_S = 30.0
 """What was idle for longer, something on the way may have forgotten."""
 
+CUT_STATES = ("57P01", "57P02", "57P05", "08003", "08006")
+"""What a server says as it ends a connection, and what a client says of one that is gone."""
+
 Rows = list[tuple[Any, ...]]
 Question = tuple[LiteralString | bytes | sql.SQL | sql.Composed, Mapping[str, Any] | Sequence[Any] | None]
 """A statement and its parameters."""
@@ -39,20 +43,37 @@ class Lookup:
 
 _lock = threading.Lock()
 _idle: dict[str, list[tuple[Connection, float]]] = {}
+_of_the_parent: list[dict[str, list[tuple[Connection, float]]]] = []
 _keepers = 0
+_idle_s = IDLE_S
+
+
+def _leave_to_the_parent() -> None:
+    """In a forked process: what was idle is the parent's, which goes on using it; it is not closed here either."""
+    _of_the_parent.append(dict(_idle))
+    _idle.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 @contextmanager
-def keep_connections() -> Iterator[None]:
-    """Until the last of these blocks ends, a borrowed connection stays open for the next borrower."""
-    global _keepers  # one pool a process
+def keep_connections(idle_s: float = IDLE_S) -> Iterator[None]:
+    """Until the last of these blocks ends, a borrowed connection stays open for the next borrower.
+
+    Args:
+        idle_s: For so long; the longest that a block asks for counts.
+    """
+    global _keepers, _idle_s  # one pool a process
     with _lock:
         _keepers += 1
+        _idle_s = max(_idle_s, idle_s)
     try:
         yield
     finally:
         with _lock:
             _keepers -= 1
+            _idle_s = _idle_s if _keepers else IDLE_S
             left = [] if _keepers else [connection for kept in _idle.values() for connection, _ in kept]
             if left:
                 _idle.clear()
@@ -91,7 +112,7 @@ def take(url: str) -> Connection:
         if found is None:
             return connect(url, autocommit=True)
         connection, since = found
-        if time.monotonic() - since < IDLE_S and _is_quiet(connection):
+        if time.monotonic() - since < _idle_s and _is_quiet(connection):
             return connection
         connection.close()
 
@@ -212,6 +233,13 @@ def _send(connection: Connection, questions: Sequence[Question], begin: LiteralS
             connection.rollback()
         raise
     return cursors
+
+
+def was_cut(error: BaseException | None) -> bool:
+    """Whether an error says that a connection that stood was cut; another one may well be had."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate in CUT_STATES or (error.sqlstate is None and not str(error).startswith("connection"))
 
 
 def _is_quiet(connection: Connection) -> bool:

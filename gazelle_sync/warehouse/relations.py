@@ -13,7 +13,7 @@ from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Question, Rows
 
 EDITS = "vincent_dindy_piano_updates"
-PUSHED = (EDITS, "shop_products")
+PUSHED = (EDITS, "shop_products", "invoice_drafts", "invoice_draft_payments", "appointment_drafts")
 """The tables of which edits go to Gazelle, each with two triggers (`gazelle.push_table`)."""
 MIGRATIONS = "schema_migrations"
 DATA_API_ROLES = ("anon", "authenticated")
@@ -40,7 +40,6 @@ CONTROL_TABLES = (
     "maintenance_findings",
     "maintenance_unread",
     "maintenance_scans",
-    "appointment_drafts",
     "technician_contacts",
     "notices",
     "notice_views",
@@ -48,11 +47,19 @@ CONTROL_TABLES = (
     "calendar_feeds",
     "inventory_unread",
     "inventory_problems",
+    "search_entries",
+    "search_unread",
+    "desk_people",
+    "desk_logins",
+    "desk_changes",
+    "sync_tokens",
+    "invoice_draft_items",
+    "cash_told",
 )
 VIEWS = (
     "external_id_mapping", "v_appointments_montreal", "v_sync_dashboard", "v_sync_errors", "v_sync_health",
     "v_piano_history", "v_maintenance_open", "v_maintenance_suggested", "v_maintenance_resolved",
-    "v_maintenance_archived", "v_calendar_busy", "v_agenda",
+    "v_maintenance_archived", "v_calendar_busy", "v_agenda", "v_visits_to_tell",
     *(f"gazelle.{name.removeprefix('gazelle_')}" for name in PRODUCTION),
 )  # fmt: skip
 TABLES = (*STAGING, *PRODUCTION, *CONTROL_TABLES, MIGRATIONS)

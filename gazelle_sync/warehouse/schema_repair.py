@@ -53,7 +53,7 @@ TRIGGERS = [
     ),
     *((name, "inventory_stock") for name in ("gazelle_guard_stock", "gazelle_guard_truncate")),
     *((name, "maintenance_alerts") for name in ("gazelle_keep_alert", "gazelle_note_alert")),
-    ("gazelle_keep_draft", "appointment_drafts"),
+    *((name, "appointment_drafts") for name in ("gazelle_keep_draft", "gazelle_cancel_following")),
     *(
         (f"gazelle_unconsumed_{event}", table)
         for table in ("gazelle_invoices", "gazelle_invoice_items")
@@ -61,13 +61,36 @@ TRIGGERS = [
     ),
     *(("gazelle_unconsumed", table) for table in ("consumption_rules", "shop_products")),
     ("gazelle_merge_product", "shop_products"),
+    *(
+        (f"gazelle_unsearched_{event}", table)
+        for table in (
+            "gazelle_pianos",
+            "gazelle_clients",
+            "gazelle_contacts",
+            "gazelle_invoices",
+            "gazelle_timeline_entries",
+            EDITS,
+        )
+        for event in ("insert", "update", "delete", "truncate")
+    ),
+    *((name, "invoice_draft_items") for name in ("gazelle_take_draft", "gazelle_copy_lines")),
+    *(
+        (name, "invoice_drafts")
+        for name in ("gazelle_uncheck", "gazelle_new_draft", "gazelle_follow_lines", "gazelle_release_payments")
+    ),
+    ("gazelle_name_invoice", "invoice_draft_payments"),
 ]
-"""Name and table of those that keep counts, what is to be read, the state of what is pushed, stock and alerts."""
-PRODUCT_KEYS = (
-    *((name, "shop_product_id") for name in ("inventory_stock", "inventory_movements", "consumption_rules")),
-    ("shop_products", "merged_into"),
+"""Name and table of those that keep counts, what is to be read, the state of what is pushed, stock, alerts, drafts."""
+SHOP_KEYS = (
+    *(
+        (name, "shop_product_id", "shop_products")
+        for name in ("inventory_stock", "inventory_movements", "consumption_rules")
+    ),
+    ("shop_products", "merged_into", "shop_products"),
+    ("invoice_draft_items", "draft_id", "invoice_drafts"),
+    ("invoice_draft_payments", "draft_id", "invoice_drafts"),
 )
-"""Table and column of the foreign keys to shop_products."""
+"""Table, column and parent of the foreign keys among the shop's own tables."""
 UNIQUE = f"a unique index on {EDITS}.gazelle_id"
 KINDS = {
     "the trigger ": Message("the trigger {name}"),
@@ -121,7 +144,7 @@ def missing_objects(connection: Connection) -> list[str]:
     """
     wanted = [*STAGING, *PRODUCTION, *CONTROL_TABLES, *VIEWS]
     keys = [(table.name, *key) for entity in ENTITIES for table in entity.tables for key in table.references.items()]
-    keys += [(name, column, "shop_products") for name, column in PRODUCT_KEYS]
+    keys += SHOP_KEYS
     tables, columns, parents = (list(part) for part in zip(*keys, strict=True))
     parameters = {"tables": tables, "columns": columns, "parents": parents, "indexes": _indexes()}
     names, relations = (list(part) for part in zip(*TRIGGERS, strict=True))
@@ -173,7 +196,7 @@ def validate_keys(connection: Connection) -> None:
     """
     connection.commit()
     for table, name in connection.execute(
-        statement("warehouse/unvalidated_keys"), {"tables": [*PRODUCTION, *dict(PRODUCT_KEYS)]}
+        statement("warehouse/unvalidated_keys"), {"tables": [*PRODUCTION, *(name for name, _, _ in SHOP_KEYS)]}
     ).fetchall():
         query = sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name))
         try:

@@ -54,19 +54,32 @@ def watermarks_in(settings: Mapping[str, str]) -> dict[str, datetime]:
 
 
 def move_watermark(
-    connection: Connection, entities: Sequence[str], instant: datetime, all_entities: Sequence[str], lock: PullLock
+    connection: Connection,
+    entities: Sequence[str],
+    instant: datetime,
+    all_entities: Sequence[str],
+    lock: PullLock,
+    partial: Sequence[str] = (),
 ) -> None:
     """Set the watermarks of some entities, and `last_sync_date` to the oldest of all once each entity has one.
 
     Call it when the entities' rows are committed: a process that dies in between leaves the old watermarks, and the
     next run reads the same changes again. Only one call at a time: two at once do not see each other's.
 
+    Args:
+        connection: Of `borrow`.
+        entities: Names.
+        instant: Start of the pull, aware.
+        all_entities: The names of all.
+        lock: The pull's.
+        partial: Those of `entities` whose list did not come whole: whoever concludes something of it waits.
+
     Raises:
         DatabaseError: The lock was lost, so another pull may have begun. Nothing was set.
     """
     parameters = {
-        "entities": list(entities), "all": list(all_entities), "lock": lock.key, "holder": lock.holder,
-        "value": instant.astimezone(UTC).isoformat(timespec="seconds"),
+        "entities": list(entities), "partial": list(partial), "all": list(all_entities), "lock": lock.key,
+        "holder": lock.holder, "value": instant.astimezone(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     if connection.execute(statement("warehouse/watermark_move"), parameters).fetchone() != (True,):
         raise lock.lost()

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from gazelle_sync_tests.benchmarks import (
+    desk,
     far,
     first_pull,
     history,
@@ -48,6 +49,7 @@ FULL: dict[str, tuple[Benchmark, int]] = {
     "plan": (push.planning, 5),
     "delay": (push.delay, 1),
     "trips": (far.trips, 3),
+    "desk": (desk.desk, 1),
 }
 """Name → what is measured, and how often (the median counts). The slow ones are measured less often, and say so."""
 
@@ -63,6 +65,7 @@ QUICK: dict[str, tuple[Benchmark, int]] = {name: (benchmark, 1) for name, (bench
     "push": (partial(push.budget, rows=50), 1),
     "waves": (partial(push.waves, rows=50), 1),
     "delay": (partial(push.delay, edits=2), 1),
+    "desk": (partial(desk.desk, seconds=10.0), 1),
 }
 """The same once each and smaller, to see that everything runs; its figures prove nothing."""
 

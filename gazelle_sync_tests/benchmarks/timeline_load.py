@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
-from gazelle_sync.entities import TIMELINE
+from gazelle_sync.entities import ENTITIES, TIMELINE
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull import load
 from gazelle_sync.pull.held import Snapshot
-from gazelle_sync.pull.prefetch import prefetch
-from gazelle_sync.pull.read import Page, with_versions
+from gazelle_sync.pull.read import Page
 from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import Staging
+from gazelle_sync.pull.timeline_segments import SIDE_BY_SIDE
 from gazelle_sync.pull.write import PageWriter
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.pool import Connections, keep_connections
@@ -59,25 +61,27 @@ EMPTY = Snapshot(is_empty=True, waits=False, has_rejected=False, has_unreadable=
 
 
 def load_ours(where: Server, pages: Pages) -> Loaded:
-    """A first load as a pull makes it: each page staged and written in one transaction, keys and indexes at the end.
+    """A first load as a pull makes it: all tables are loaded side by side, pages of the timeline are made ready and
+    written by as many threads as read its segments, keys and indexes are made at the end.
 
     Raises:
         RuntimeError: Not every entry arrived.
     """
     database = new_shop_database(where)
     url = where.url(database)
-    pages.make_parents(url)
     order = ReadingOrder(datetime.now(UTC))
     connections = Connections(url)
     with keep_connections():
-        begun, processor_s = time.perf_counter(), where.processor_s()
         with connections.use() as connection:
-            loads = load.begin(connection, [TIMELINE]) == {TIMELINE.name}
+            loads = load.begin(connection, ENTITIES) == {entity.name for entity in ENTITIES}
+        pages.make_parents(url)
+        with connections.use() as connection:
+            for entity in ENTITIES[: ENTITIES.index(TIMELINE)]:
+                load.end(connection, entity)
+        begun, processor_s = time.perf_counter(), where.processor_s()
         writer = PageWriter(TIMELINE, loads=loads)
         staging = Staging(connections, TIMELINE, "benchmark", order, EntityReport(), writer, EMPTY)
-        for page, versions in prefetch(with_versions(_pages(pages))):
-            ids = [version.external_id for version in versions]
-            staging.store(versions, page.nodes, page.answer, staging.held_among(ids))
+        _store(staging, _pages(pages))
         staged = time.perf_counter()
         with connections.use() as connection:
             load.end(connection, TIMELINE)
@@ -85,6 +89,26 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
     _check(url, pages)
     where.drop(database)
     return Loaded(staged - begun, applied - staged, processor_s)
+
+
+def _store(staging: Staging, pages: Iterator[Page]) -> None:
+    """Stage and write pages, each by the next thread that is free."""
+    taking = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with taking:
+                page = next(pages, None)
+            if page is None:
+                return
+            prepared = staging.prepare(page.nodes, page.answer)
+            ids = [version.external_id for version in prepared.versions]
+            with staging.alone(set(ids)):
+                staging.store(prepared, page.answer, staging.held_among(ids))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for worker in [pool.submit(work) for _ in range(SIDE_BY_SIDE)]:
+            worker.result()
 
 
 def _pages(pages: Pages) -> Iterator[Page]:

@@ -11,6 +11,8 @@ import pytest
 import structlog
 
 from gazelle_sync.definitions import build_defs
+from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.dagster_storage import dagster_on
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -26,8 +28,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="module")
-def _reused_instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+def _reused_instance(databases: Databases, dagster_template: str) -> Iterator[dg.DagsterInstance]:
+    with databases.temporary(dagster_template) as url, dagster_on(url) as instance:
         yield instance
 
 

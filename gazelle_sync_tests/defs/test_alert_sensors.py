@@ -12,7 +12,7 @@ from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.failures import failure_of
 from gazelle_sync.defs.incidents.sensors import alert_sensors, ended_run
 from gazelle_sync.errors import Cause, DatabaseFull
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.receivers import HOOK_TOKEN, PASSWORD, Webhook, mail_server, webhook
 from gazelle_sync_tests.support.shop import Shop
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -9,9 +10,11 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.shop import following
-from gazelle_sync.defs.shop.calendar import JOB, deliver
-from gazelle_sync.shop.calendar.telling import NotDelivered
+from gazelle_sync.defs.shop.calendar import JOB
+from gazelle_sync.notifications.notices import send_to_address
+from gazelle_sync.shop.calendar.notice_sending import NotDelivered
 from gazelle_sync_tests.support.evaluating import look_at
+from gazelle_sync_tests.support.receivers import mail_server
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -54,8 +57,25 @@ def test_a_visit_that_a_pull_brings_is_asked_about(
 def test_an_address_that_nobody_understands_or_answers_is_said(shop: Shop) -> None:
     for address in ("nonsense://", "json://127.0.0.1:1/"):
         with pytest.raises(NotDelivered) as caught:
-            deliver(shop.settings, address, "Visite", "Accord")
+            send_to_address(shop.settings, address, "Visite", "Accord")
         assert not caught.value.may_have_arrived
+
+
+def test_a_mail_server_that_answers_after_the_time_out_may_have_taken_it(shop: Shop) -> None:
+    with mail_server() as server:
+        server.waits_s = 1.0
+        with pytest.raises(NotDelivered) as caught:
+            send_to_address(shop.settings, f"{server.url()}&cto=0.3&rto=0.3", "Visite", "Accord")
+        assert caught.value.may_have_arrived
+        assert len(server.letters) == 1
+
+
+def test_a_mail_server_that_cannot_be_reached_has_taken_nothing(shop: Shop) -> None:
+    with socket.create_server(("localhost", 0), backlog=1) as silent:  # it takes a connection and says nothing
+        address = f"mailto://robot:x@localhost:{silent.getsockname()[1]}?from=a@b.example&to=c@d.example&mode=insecure"
+        with pytest.raises(NotDelivered) as caught:
+            send_to_address(shop.settings, f"{address}&cto=0.3&rto=0.3", "Visite", "Accord")
+    assert not caught.value.may_have_arrived
 
 
 def test_what_a_person_should_look_at_is_a_warning(shop: Shop) -> None:

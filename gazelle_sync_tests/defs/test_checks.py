@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ from gazelle_sync.montreal import montreal_day
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.quality.registry import CHECKS, GROUPS, PUSH, SHOP
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.shop import Shop
 
 MOVE = """UPDATE gazelle_appointments SET start_at = start_at + interval '5 hours',
@@ -62,7 +63,7 @@ def check_specs(definitions: dg.Definitions) -> list[dg.AssetCheckSpec]:
 def test_each_check_explains_itself_and_has_a_name_of_its_own(definitions: dg.Definitions) -> None:
     specs = check_specs(definitions)
     assert {spec.name for spec in specs} == set(CHECKS)
-    assert len(specs) == len(CHECKS) == 21 + 2 * len(PUSHABLES) + sum(len(group.checks) for group in SHOP)
+    assert len(specs) == len(CHECKS) == 22 + 2 * len(PUSHABLES) + sum(len(group.checks) for group in SHOP)
     assert all(spec.description for spec in specs)
 
 
@@ -100,8 +101,10 @@ def test_only_what_comes_from_gazelle_has_a_freshness_policy(definitions: dg.Def
         for spec in (assets.specs if isinstance(assets, dg.AssetsDefinition) else [assets])
         if isinstance(spec, dg.AssetSpec)
     }
-    of_the_shop = 5  # two of the stock, maintenance alerts, notices, the agenda
-    assert len(policies) == 24 + len(PUSHABLES) + of_the_shop
+    of_the_entities = sum(1 + len(entity.tables) for entity in ENTITIES)
+    others = 5  # the calendar's view, three control tables, the log of the push
+    of_the_shop = 6  # two of the stock, maintenance alerts, notices, the agenda, the search
+    assert len(policies) == of_the_entities + others + len(PUSHABLES) + of_the_shop
     fresh = {name: policy for name, policy in policies.items() if policy is not None}
     assert set(fresh) == {entity.staging_table for entity in ENTITIES}
     assert set(fresh.values()) == {dg.FreshnessPolicy.time_window(fail_window=LOST, warn_window=LATE)}
@@ -134,7 +137,7 @@ def test_a_finding_survives_its_evaluation(finding: Finding) -> None:
 # ---- runs
 
 
-def test_a_tick_evaluates_its_checks_and_vouches_for_the_calendar(
+def test_a_tick_evaluates_its_checks_and_materializes_the_calendar(
     named_shop: Shop, definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     named_shop.admin.random_edits(clients=2, pianos=2, events=2, timeline=2)
@@ -247,6 +250,10 @@ def test_check_only_looks_at_what_it_names_and_fails_with_status_1(person: Perso
     ended = person.runs("check", "--only", "timezone_instants,flow_errors", GAZELLE_LANG="fr")
     assert ended.returncode == 1
     assert "✗ timezone_instants" in ended.stdout
+    [shown, *_] = re.findall(r"(evt_\w+) \((.*)\): \w+ \d+", ended.stdout)
+    visit = person.shop.row("gazelle_appointments", shown[0])
+    assert (visit["title"] or "") in shown[1], "every id has its name beside it"
+    assert not re.search(r"\d{4}-\d\d-\d\d", ended.stdout), "days are French words"
     assert "UTC pris pour l'heure locale" in " ".join(ended.stdout.split())
     assert "✓ flow_errors" in ended.stdout
     assert "integrity" not in ended.stdout

@@ -17,7 +17,7 @@ import pytest
 
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
 
 PROGRAM = str(Path(sys.executable).with_name("gazelle-sync"))
 SECRET = "a-word-that-nobody-may-read"
@@ -294,14 +294,15 @@ def test_status_is_red_while_a_failed_check_lasts(person: Person) -> None:
     assert person.runs(*only).returncode == 1
     told = person.runs("status")
     assert told.returncode == 1
-    assert "✗ Gazelle: " in told.stdout
+    assert "✗ Check failed: integrity_production" in told.stdout
+    assert f"`gazelle-sync {' '.join(only)}`" in told.stdout
     assert "All is well" not in told.stdout
     as_json = person.runs("status", "--json")
     assert as_json.returncode == 1
     *entities, alerts, push = json.loads(as_json.stdout)
     assert {row["light"] for row in (*entities, push)} == {"green"}
     assert (alerts["entity"], alerts["light"], alerts["errors"]) == ("alerts", "red", 1)
-    assert alerts["failure"] in told.stdout
+    assert alerts["failure"] == "✗ Gazelle: Check failed: integrity_production"
     person.shop.replay()
     assert person.runs(*only).returncode == 0
     assert person.runs("status").returncode == 0

@@ -10,7 +10,8 @@ from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.in_process import CODE_LOCATION
 from gazelle_sync.defs.sync.jobs import asset_keys
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.dagster_storage import dagster_on
 
 LABEL = ".dagster/repository"
 """By this tag the UI finds the runs of a job."""
@@ -30,8 +31,7 @@ def test_the_code_location_is_the_one_of_the_workspace() -> None:
 def test_runs_of_the_command_line_are_listed_under_their_jobs(person: Person) -> None:
     assert person.runs("sync", "--only", "users").returncode == 0
     assert person.runs("push").returncode == 0
-    overrides = {"storage": {"postgres": {"postgres_url": person.dagster_database}}}
-    with dg.instance_for_test(overrides=overrides) as instance:
+    with dagster_on(person.dagster_database) as instance:
         tick = listed_runs(instance, "tick")[0]
         push = listed_runs(instance, "push_to_gazelle")[0]
     assert tick.status is push.status is dg.DagsterRunStatus.SUCCESS

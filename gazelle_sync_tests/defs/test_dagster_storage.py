@@ -1,11 +1,6 @@
-"""Dagster's own storage in PostgreSQL: what a tick leaves there, what is removed at night, what a hung run holds."""
+"""Dagster's own storage in PostgreSQL: what a tick leaves there, and what is removed at night."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +14,13 @@ from psycopg import sql
 from gazelle_sync.defs.retention import PRUNE, Pruned, prune
 from gazelle_sync.defs.sync.jobs import check_keys, run_config
 from gazelle_sync.defs.sync.partitions import range_tags
-from gazelle_sync.defs.sync.resources import POOL, TICK
+from gazelle_sync.defs.sync.resources import TICK
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.montreal import montreal_day
-from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync_tests.conftest import Databases
 from gazelle_sync_tests.defs.test_services import services
 from gazelle_sync_tests.defs.test_up import wait_for
+from gazelle_sync_tests.support.dagster_storage import dagster_on
 from gazelle_sync_tests.support.shop import Shop
 
 MOST_EVENTS = 120
@@ -39,15 +34,14 @@ LONG_AGO = timedelta(days=40)
 
 
 @pytest.fixture(scope="module")
-def storage(databases: Databases) -> Iterator[str]:
-    with databases.temporary("template1") as url:
+def storage(databases: Databases, dagster_template: str) -> Iterator[str]:
+    with databases.temporary(dagster_template) as url:
         yield url
 
 
 @pytest.fixture
 def instance(storage: str) -> Iterator[dg.DagsterInstance]:
-    overrides = {"storage": {"postgres": {"postgres_url": storage}}}
-    with dg.instance_for_test(overrides=overrides) as instance:
+    with dagster_on(storage) as instance:
         yield instance
         instance.wipe()
 
@@ -266,97 +260,7 @@ def test_the_nightly_job_prunes_ticks_by_the_setting(
     assert instance.get_run_by_id(old) is None
     assert instance.get_run_by_id(newest) is not None
     assert status(instance, keys, check_keys()) == before
-    assert value(storage, "SELECT count(*) FROM event_logs WHERE run_id = %s", newest) == 20 + 11
-
-
-HANGING = f"""
-import signal, time
-import dagster as dg
-
-@dg.op(pool={POOL!r})
-def hangs():
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-    while True:
-        try:
-            time.sleep(600)
-        except BaseException:
-            pass
-
-@dg.op(pool={POOL!r})
-def works():
-    pass
-
-@dg.job(tags={{"dagster/max_runtime": "1"}})
-def hang():
-    hangs()
-
-@dg.job
-def work():
-    works()
-
-defs = dg.Definitions(jobs=[hang, work], executor=dg.in_process_executor)
-"""
-
-
-def test_a_run_that_hangs_is_ended_and_lets_go_of_the_pool(storage: str, tmp_path: Path) -> None:
-    """With a real daemon, the project's dagster.yaml and a process that ignores signals."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (tmp_path / "hanging.py").write_text(HANGING)
-    ours = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
-    quick = ours.replace("run_monitoring:\n", "run_monitoring:\n  poll_interval_seconds: 1\n")
-    assert quick != ours
-    (home / "dagster.yaml").write_text(quick + f"\nstorage:\n  postgres:\n    postgres_url: {storage}\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GAZELLE_", "DAGSTER_"))}
-    environment |= {"DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    tools = Path(sys.executable).parent
-
-    def launch(job: str) -> None:
-        command = [str(tools / "dagster"), "job", "launch", "-f", "hanging.py", "-j", job]
-        subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
-
-    with (tmp_path / "daemon.log").open("w") as log:
-        daemon = subprocess.Popen(
-            [tools / "dagster-daemon", "run", "-f", "hanging.py"],
-            env=environment,
-            cwd=tmp_path,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        launch("hang")
-        launch("work")
-        assert wait_for(lambda: ended(storage, "work"), 120), (tmp_path / "daemon.log").read_text()
-        assert ended(storage, "hang") == "FAILURE"
-        assert ended(storage, "work") == "SUCCESS"
-        order = "SELECT h.end_time <= w.start_time FROM runs AS h, runs AS w"
-        where = " WHERE h.pipeline_name = 'hang' AND w.pipeline_name = 'work'"
-        assert value(storage, order + where), "one run of the pool at a time: the second had waited"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(daemon.pid, signal.SIGKILL)
-        for number in processes_of(home):
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        daemon.wait()
-
-
-def ended(storage: str, job: str) -> str | None:
-    """How the run of a job ended; None: it has not."""
-    query = "SELECT max(status) FROM runs WHERE pipeline_name = %s AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')"
-    status: str | None = value(storage, query, job)
-    return status
-
-
-def processes_of(home: Path) -> list[int]:
-    """Living processes whose Dagster home this is."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and f"DAGSTER_HOME={home}".encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-    return found
+    assert value(storage, "SELECT count(*) FROM event_logs WHERE run_id = %s", newest) == 23 + 11
 
 
 def test_it_is_pruned_every_night(definitions: dg.Definitions) -> None:

@@ -17,8 +17,9 @@ from gazelle_sync.defs.push.jobs import PUSH_JOB
 from gazelle_sync.defs.shop.calendar import AGENDA, NOTICES
 from gazelle_sync.defs.shop.inventory import MOVEMENTS, STOCK
 from gazelle_sync.defs.shop.maintenance import ALERTS
+from gazelle_sync.defs.shop.search import ENTRIES
 from gazelle_sync.defs.sync.assets import CALENDAR
-from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES
+from gazelle_sync.defs.sync.columns import DICTIONARY, TYPES, shared_section
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, NIGHTLY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.push.pushables import PUSHABLES
@@ -28,7 +29,7 @@ from gazelle_sync_tests.support.columns import PAGE, page, read_columns, tables_
 from gazelle_sync_tests.support.graph import SNAPSHOT, drawn
 
 EDITED = {*(pushable.table for pushable in PUSHABLES), LOG}
-OF_THE_SHOP = {MOVEMENTS, STOCK, ALERTS, NOTICES, AGENDA}
+OF_THE_SHOP = {MOVEMENTS, STOCK, ALERTS, NOTICES, AGENDA, ENTRIES}
 """What the shop's own work makes, which has no days."""
 CONTROL_TABLES = {"external_id_mapping", "sync_logs", "gazelle_api"}
 """What no asset of ours makes: checks are shown there."""
@@ -59,30 +60,46 @@ VARIABLES = sorted(Settings.variables().values())
 
 LOADER = """
 import gc, os, sys
-import gazelle_sync.definitions
+
+read = set()
+
+class Watched(type(os.environ)):
+    def __getitem__(self, name):
+        read.add(name)
+        return super().__getitem__(name)
+
+def load():
+    from gazelle_sync.definitions import defs
+    defs.get_repository_def().get_all_jobs()
+    return len(defs.resolve_all_asset_keys()) == int(sys.argv[1])
+
+os.environ.__class__ = Watched
+assert load()
 for name in [name for name in sys.modules if name.startswith("gazelle_sync")]:
     del sys.modules[name]  # what others made is imported once; each variable has a process that imports what is ours
 gc.freeze()
-for variable in sys.argv[2:]:
+for wrong in (sys.argv[2:], *([name] for name in sys.argv[2:] if name in read)):
     child = os.fork()
     if child == 0:
-        os.environ[variable] = "ceci n'est pas\u00a0une valeur"
-        from gazelle_sync.definitions import defs
-        defs.get_repository_def().get_all_jobs()
-        os._exit(0 if len(defs.resolve_all_asset_keys()) == int(sys.argv[1]) else 1)
-    if os.waitpid(child, 0)[1] != 0:
-        print(variable)
+        os.environ.update(dict.fromkeys(wrong, "ceci n'est pas\u00a0une valeur"))
+        os._exit(0 if load() else 1)
+    print(*wrong if os.waitpid(child, 0)[1] == 0 else ["not with", *wrong])
 """
 
 
 def test_the_definitions_load_with_any_variable_set_wrongly(tmp_path: Path) -> None:
+    """All at once, and each alone that is read by its name while they load: no other can stop them."""
     assert len(VARIABLES) >= 20
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LOADER, str(len(build_defs().resolve_all_asset_keys())), *VARIABLES],
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+    assert ended.returncode == 0, ended.stderr
+    at_once, *alone = ended.stdout.splitlines()
+    assert at_once.split() == VARIABLES, ended.stderr
+    assert set(alone) <= set(VARIABLES), ended.stderr
+    assert {"GAZELLE_LANG", "GAZELLE_SHOP", "GAZELLE_API_URL", "GAZELLE_TICK_SCHEDULE"} <= set(alone)
 
 
 def test_the_definitions_load_with_an_env_file_that_nobody_can_read(tmp_path: Path) -> None:
@@ -132,7 +149,7 @@ def test_every_column_is_described_once_and_nothing_else_is(definitions: dg.Defi
         for column in schema.columns:
             assert column.description, f"{table}.{column.name} has no sentence in {DICTIONARY.name}"
             assert column.description.endswith("."), f"{table}.{column.name}"
-            section = table if column.name in sections.get(table, {}) else f"{table.partition('_')[0]}_*"
+            section = table if column.name in sections.get(table, {}) else shared_section(table)
             used.add((section, column.name))
     assert used == {(section, name) for section, columns in sections.items() for name in columns}
 

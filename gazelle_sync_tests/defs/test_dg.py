@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gazelle_sync.settings import PROJECT_ROOT
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
 
 DG = str(Path(sys.executable).with_name("dg"))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.distance import FAR_S
-from gazelle_sync_tests.support.processes import Person
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 
 RATE = 10
 
@@ -23,7 +23,7 @@ def far_person(person: Person) -> Iterator[Person]:
 @pytest.mark.slow("three commands, each statement of which waits for a distant database")
 def test_sync_push_and_check_end_in_success_and_keep_the_budget_of_requests(far_person: Person) -> None:
     shop, rate = far_person.shop, {"GAZELLE_RATE_PER_S": str(RATE), "GAZELLE_TIMEOUT_S": "30"}
-    office = Office(shop)
+    office = EditedShop(shop)
     shop.admin.random_edits(clients=5, pianos=4, events=6, timeline=8)
     shop.admin.reset_stats()
     synced = far_person.runs("sync", **rate)
@@ -44,7 +44,7 @@ def test_sync_push_and_check_end_in_success_and_keep_the_budget_of_requests(far_
 def test_two_commands_at_once_send_no_more_than_the_budget_in_any_second(far_person: Person) -> None:
     """A pull of everything and a push, which share it by way of the database."""
     shop, rate = far_person.shop, {"GAZELLE_RATE_PER_S": str(RATE), "GAZELLE_TIMEOUT_S": "30"}
-    office = Office(shop)
+    office = EditedShop(shop)
     pianos = [office.piano(place) for place in range(6)]
     for piano in pianos:
         office.edit(piano, notes=f"Note de {piano}", status="top")

@@ -22,8 +22,8 @@ from gazelle_sync.runtime import signals
 from gazelle_sync.settings import PROJECT_ROOT
 from gazelle_sync.warehouse.lock import pull_is_running
 from gazelle_sync_tests.faults.servers import new_home
-from gazelle_sync_tests.support.processes import Person
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.pushing import EditedShop
 
 SLOW_MS = 400
 PATIENCE_S = 60
@@ -67,7 +67,7 @@ def test_a_sync_that_is_stopped_while_it_stages(person: Person, number: signal.S
 
 
 def test_a_push_that_is_stopped_while_it_sends(person: Person) -> None:
-    office = Office(person.shop)
+    office = EditedShop(person.shop)
     pianos = [office.piano(place) for place in range(5)]
     for piano in pianos:
         office.edit(piano, notes=f"Accord {piano}, 21°C")

@@ -10,17 +10,19 @@ import pytest
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.shop import following
 from gazelle_sync.defs.shop.inventory import JOB
+from gazelle_sync.shop.followers import FOLLOWERS
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
-from gazelle_sync_tests.support.processes import Person
 from gazelle_sync_tests.support.shop import Shop
 from gazelle_sync_tests.support.stocking import Stockroom
 
 
 def asked(shop: Shop, instance: dg.DagsterInstance) -> list[str]:
-    """What the sensor says of the job: its name, or why not; nothing where nothing waits for it."""
-    found = following.evaluate(instance, shop.settings)
-    said = [str(one.job_name if isinstance(one, dg.RunRequest) else one.skip_message) for one in found]
-    return [one for one in said if JOB in one]
+    """The job, where the sensor asks for it."""
+    found = list(following.evaluate(instance, shop.settings))
+    assert len({type(one) for one in found}) == 1, "Dagster takes runs, or one reason"
+    assert isinstance(found[0], dg.RunRequest) or len(found) == 1
+    return [JOB for one in found if isinstance(one, dg.RunRequest) and one.job_name == JOB]
 
 
 @pytest.fixture
@@ -41,14 +43,20 @@ def test_the_sensor_asks_for_a_run_only_when_invoices_wait(
     assert asked(shop, instance) == [JOB]
     job = build_defs().resolve_job_def(JOB)
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    assert "is about to do it" in asked(shop, instance)[0]
+    assert asked(shop, instance) == []
+    assert "is about to do it" in str(following.held_back(instance, JOB))
+    for follower in FOLLOWERS:
+        busy = build_defs().resolve_job_def(follower.job)
+        instance.create_run_for_job(busy, status=dg.DagsterRunStatus.STARTED)
+    assert asked(shop, instance) == [], "all are under way: one reason that names each"
 
 
 def test_a_run_that_failed_is_tried_again_after_some_minutes(
     stockroom: Stockroom, felt: int, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.create_run_for_job(build_defs().resolve_job_def(JOB), status=dg.DagsterRunStatus.FAILURE)
-    assert "failed" in asked(stockroom.shop, instance)[0]
+    assert asked(stockroom.shop, instance) == []
+    assert "failed" in str(following.held_back(instance, JOB))
     monkeypatch.setattr(following, "AFTER_A_FAILURE", following.AFTER_A_FAILURE * 0)
     assert asked(stockroom.shop, instance) == [JOB]
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from gazelle_sync.defs.sync.assets import LISTS
 from gazelle_sync.defs.sync.jobs import asset_keys, run_config
 from gazelle_sync.defs.sync.partitions import range_tags
 from gazelle_sync.defs.sync.resources import FULL, REPLAY_JOB, SCHEDULE_TAG, TICK
@@ -72,7 +73,7 @@ def tables_of(*entities: str) -> set[str]:
 def test_a_first_tick_makes_production_equal_to_the_api(named_new_shop: Shop, runner: Runner) -> None:
     result = runner.run()
     assert result.success
-    assert len(materialized(result)) == 20
+    assert len(materialized(result)) == 23
     named_new_shop.assert_equals_api()
     log = named_new_shop.last_log()
     assert (log["run_id"], log["mode"], log["status"]) == (result.run_id, "tick", "success")
@@ -217,6 +218,20 @@ def test_a_failed_staging_asset_fails_what_hangs_on_it_and_nothing_else(named_sh
     named_shop.admin.clear_faults()
     assert runner.run().success
     named_shop.assert_equals_api()
+
+
+def test_lists_that_share_a_step_fail_each_for_itself(named_shop: Shop, runner: Runner) -> None:
+    for operation in ("allUsers", "allTaxes"):
+        named_shop.admin.fault("status", code=404, times=0, operation=operation)
+    result = runner.run()
+    [failed] = result.get_step_failure_events()
+    assert failed.step_key == LISTS
+    said = str(failed.step_failure_data.error)
+    assert "UsersStamps" in said
+    assert "TaxesPage" in said
+    assert {e.staging_table for e in ENTITIES} - materialized(result) == {"staging_users", "staging_taxes"}
+    assert tables_of("products", "clients") <= materialized(result)
+    named_shop.admin.clear_faults()
 
 
 def test_a_mass_deletion_fails_the_entity_with_the_flag_in_its_message(named_shop: Shop, runner: Runner) -> None:

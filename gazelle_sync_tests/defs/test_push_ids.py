@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from gazelle_sync_tests.support.processes import Person
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.pushing import EditedShop
 
 PASTED = ("{} ", "\u00a0{}", "{}\n", "\t{}\u200b")
 
 
 @pytest.mark.parametrize("pasted", PASTED)
-def test_an_id_that_was_pasted_with_blanks_into_a_row_speaks_of_its_piano(office: Office, pasted: str) -> None:
+def test_an_id_that_was_pasted_with_blanks_into_a_row_speaks_of_its_piano(office: EditedShop, pasted: str) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(pasted.format(piano), status="normal", notes="Accordé")
     report = office.push(keys=[f" {piano}\u00a0"])
@@ -28,7 +28,7 @@ def test_an_id_that_was_pasted_with_blanks_into_a_row_speaks_of_its_piano(office
 
 
 def test_of_what_is_not_sent_each_command_says_whether_it_is_unknown_hidden_or_at_gazelle_already(
-    office: Office, person: Person
+    office: EditedShop, person: Person
 ) -> None:
     runs = replace(person, shop=office.shop).runs
     sent, hidden, waiting = office.piano(0), office.piano(1), office.piano(2)

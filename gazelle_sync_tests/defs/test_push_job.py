@@ -12,6 +12,7 @@ import pytest
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync.defs.incidents.sensors import ended_run
+from gazelle_sync.defs.push import sensors
 from gazelle_sync.defs.push.assets import POOL
 from gazelle_sync.defs.push.jobs import PUSH_JOB, push_config
 from gazelle_sync.defs.push.sensors import evaluate, push_every_hour, push_when_edited
@@ -25,20 +26,20 @@ from gazelle_sync.quality.registry import CHECKS
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PushLock
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.processes import Person
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 
 @pytest.fixture
-def office(new_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Office:
+def office(new_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> EditedShop:
     """A shop, and an environment that names it, as a daemon's does."""
     for name, value in new_shop.environment().items():
         monkeypatch.setenv(name, value)
-    return Office(new_shop)
+    return EditedShop(new_shop)
 
 
-def asked(office: Office, instance: dg.DagsterInstance) -> str:
+def asked(office: EditedShop, instance: dg.DagsterInstance) -> str:
     """What the sensor says: `run`, or why not."""
     found = evaluate(instance, office.shop.settings)
     return "run" if isinstance(found, dg.RunRequest) else str(found.skip_message)
@@ -54,7 +55,7 @@ def test_the_sensor_and_the_schedule_are_on_and_look_at_least_twice_a_minute() -
     assert pools == {"send_edits": POOL, "push_checks": None}, "a long pull must not hold an edit back"
 
 
-def test_the_sensor_asks_for_a_run_only_when_a_row_is_due(office: Office, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_asks_for_a_run_only_when_a_row_is_due(office: EditedShop, instance: dg.DagsterInstance) -> None:
     assert "every edit" in asked(office, instance)
     office.edit("pno_nowhere", status="top")
     assert asked(office, instance) == "run"
@@ -71,15 +72,15 @@ IDLE = (
 
 
 def test_after_an_outage_the_sensor_starts_a_run_only_once_gazelle_answers(
-    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    office: EditedShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, idle = outage.look, []
+    probe, idle = outage.probe, []
 
-    def look_and_count(settings: Settings) -> ApiError | None:
+    def probe_and_count(settings: Settings) -> ApiError | None:
         idle.append(office.shop.value(IDLE, 0))
-        return look(settings)
+        return probe(settings)
 
-    monkeypatch.setattr(outage, "look", look_and_count)
+    monkeypatch.setattr(outage, "probe", probe_and_count)
     office.edit(office.piano(), notes="Accordé")
     office.shop.admin.fault("status", code=503, times=0)
     assert office.push(at_once=False).stopped
@@ -104,7 +105,7 @@ def test_after_an_outage_the_sensor_starts_a_run_only_once_gazelle_answers(
     assert idle == [0, 0, 0], "no transaction is open while Gazelle is asked"
 
 
-def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: Office, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: EditedShop, instance: dg.DagsterInstance) -> None:
     office.edit(office.piano(), notes="Accordé")
     with PushLock(office.shop.url, wait_s=0):
         assert "one at a time" in asked(office, instance)
@@ -112,7 +113,21 @@ def test_the_sensor_waits_while_a_push_runs_or_is_about_to(office: Office, insta
     assert "about to push" in asked(office, instance)
 
 
-def test_the_sensor_says_what_it_lacks(office: Office, instance: dg.DagsterInstance, databases: Databases) -> None:
+def test_a_run_whose_process_died_holds_up_edits_for_two_minutes_at_most(
+    office: EditedShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster does not see that a run's process was killed: its run stays as it was."""
+    office.edit(office.piano(), notes="Accordé")
+    run = instance.create_run_for_job(build_defs().resolve_job_def(PUSH_JOB), run_config=push_config(at_once=True))
+    instance.report_dagster_event(
+        dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, PUSH_JOB, message="begun"), run_id=run.run_id
+    )
+    assert "about to push" in asked(office, instance)
+    monkeypatch.setattr(sensors, "LONGEST_WAY", timedelta(seconds=-1))
+    assert asked(office, instance) == "run"
+
+
+def test_the_sensor_says_what_it_lacks(office: EditedShop, instance: dg.DagsterInstance, databases: Databases) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     for url, said in ((None, "no database"), (nowhere, "cannot be asked")):
         found = evaluate(instance, office.shop.settings.replace(database_url=url))
@@ -123,7 +138,7 @@ def test_the_sensor_says_what_it_lacks(office: Office, instance: dg.DagsterInsta
         assert isinstance(found, dg.SkipReason)
 
 
-def test_the_button_in_the_ui_pushes_and_tells_numbers_only(office: Office, instance: dg.DagsterInstance) -> None:
+def test_the_button_in_the_ui_pushes_and_tells_numbers_only(office: EditedShop, instance: dg.DagsterInstance) -> None:
     piano = office.piano(tags=["TOP"])
     office.edit(piano, status="normal", notes="Chez Madame Tremblay")
     office.edit("pno_nowhere", status="top")
@@ -145,7 +160,7 @@ def test_the_button_in_the_ui_pushes_and_tells_numbers_only(office: Office, inst
 
 
 def test_a_push_that_cannot_reach_gazelle_fails_its_run(
-    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    office: EditedShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office.edit(office.piano(), notes="Accordé")
     monkeypatch.setenv("GAZELLE_API_TOKEN", "wrong")
@@ -156,7 +171,7 @@ def test_a_push_that_cannot_reach_gazelle_fails_its_run(
 
 @pytest.mark.parametrize("how", ["dies", "stops"])
 def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
-    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, how: str
+    office: EditedShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     def push_once() -> None:
         job = build_defs().resolve_job_def(PUSH_JOB)
@@ -185,7 +200,7 @@ def test_a_push_that_fails_is_told_and_shown_until_one_succeeds(
     assert push_status(office.shop.settings).light == "green"
 
 
-def test_a_person_pushes_looks_and_decides_from_the_command_line(office: Office, person: Person) -> None:
+def test_a_person_pushes_looks_and_decides_from_the_command_line(office: EditedShop, person: Person) -> None:
     runs = replace(person, shop=office.shop).runs
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="problematic")
@@ -233,7 +248,7 @@ def checked(instance: dg.DagsterInstance, run_id: str) -> dict[str, tuple[bool, 
 
 
 def test_the_run_warns_of_a_row_in_error_and_fails_for_many(
-    office: Office, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    office: EditedShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAZELLE_DAGSTER_POSTGRES_URL", office.shop.url)  # nothing is to be started
 
@@ -259,7 +274,7 @@ def test_the_run_warns_of_a_row_in_error_and_fails_for_many(
 
 
 def test_the_tables_of_edits_and_the_log_are_assets_with_their_numbers(
-    office: Office, instance: dg.DagsterInstance
+    office: EditedShop, instance: dg.DagsterInstance
 ) -> None:
     office.edit(office.piano(), status="normal")
     ended = build_defs().resolve_job_def(PUSH_JOB).execute_in_process(instance=instance)
@@ -273,7 +288,7 @@ def test_the_tables_of_edits_and_the_log_are_assets_with_their_numbers(
     assert (log["dagster/row_count"], log["sent"], log["failed"]) == (1, 1, 0)
 
 
-def test_what_waits_and_what_is_in_doubt_for_long_is_warned_of_and_fails_at_last(office: Office) -> None:
+def test_what_waits_and_what_is_in_doubt_for_long_is_warned_of_and_fails_at_last(office: EditedShop) -> None:
     def found(name: str) -> tuple[bool, str]:
         finding = CHECKS[name].evaluate(CheckContext(office.shop.settings, thorough=False), name)
         return finding.passed, finding.severity

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.distance import COUNTED_S, DelayProxy, far_away
-from gazelle_sync_tests.support.processes import Person
 
 RATE = "10"
 QUIET_TICK, BUSY_TICK = 40, 66
@@ -32,7 +32,7 @@ class Counted:
     def trips_of(self, *arguments: str) -> list[list[str]]:
         """The round trips of a command, by connection."""
         self.far.round_trips()
-        ran = self.person.runs(*arguments, GAZELLE_DATABASE_URL=self.far.url, GAZELLE_RATE_PER_S=RATE)
+        ran = self.person.runs_alone(*arguments, GAZELLE_DATABASE_URL=self.far.url, GAZELLE_RATE_PER_S=RATE)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return self.far.round_trips()
 

@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from gazelle_sync.defs.incidents.sensors import PROCESS_TAG
+from gazelle_sync.defs.push.jobs import PUSH_JOB
 from gazelle_sync.defs.sync.jobs import run_config
 from gazelle_sync.defs.sync.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from gazelle_sync.defs.sync.resources import DEEP, FULL, MODE_TAG, NIGHTLY, TICK
-from gazelle_sync.defs.sync.sensors import AGAIN_TAG, broken_off
+from gazelle_sync.defs.sync.schedules import SCHEDULED_TAG
+from gazelle_sync.defs.sync.sensors import AGAIN_TAG, broken_off, end_lost_runs
 from gazelle_sync.montreal import montreal_day
-from gazelle_sync.warehouse.lock import PullLock
+from gazelle_sync.warehouse.lock import PullLock, PushLock
 from gazelle_sync_tests.support.shop import Shop
 
 MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
@@ -109,6 +112,60 @@ def test_while_a_run_is_about_to_start_the_tick_is_skipped_with_a_reason(
     skipped = evaluate(definitions, instance, "tick_every_15_minutes")
     assert isinstance(skipped, dg.SkipReason)
     assert run.run_id[:8] in str(skipped.skip_message)
+
+
+@pytest.mark.usefixtures("named_shop")
+def test_a_tick_that_a_daemon_made_before_it_was_killed_is_started_by_the_next_daemon(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """It asks the schedule again, and would find its own run in the way."""
+    due = datetime.now(UTC).replace(second=0, microsecond=0)
+    instance.create_run_for_job(
+        definitions.resolve_job_def(TICK), status=dg.DagsterRunStatus.NOT_STARTED, tags={SCHEDULED_TAG: due.isoformat()}
+    )
+    assert isinstance(evaluate(definitions, instance, "tick_every_15_minutes", due), dg.RunRequest)
+    later = due + timedelta(minutes=15)
+    assert isinstance(evaluate(definitions, instance, "tick_every_15_minutes", later), dg.SkipReason)
+
+
+def started(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, tags: dict[str, str] | None = None
+) -> dg.DagsterRun:
+    run = instance.create_run_for_job(
+        definitions.resolve_job_def(job),
+        status=dg.DagsterRunStatus.STARTING,
+        tags={"gazelle_sync/test": job, **(tags or {})},
+    )
+    begins = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, job, message="begun")
+    instance.report_dagster_event(begins, run_id=run.run_id)
+    return run
+
+
+def test_a_run_whose_process_was_killed_is_ended_so_that_none_waits_for_it(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    """With a killed code server its runs die; the launcher does not notice, and a tick held its pool for hours."""
+    runs = {job: started(definitions, instance, job) for job in (TICK, PUSH_JOB, NIGHTLY)}
+    of_a_command = started(definitions, instance, TICK, {PROCESS_TAG: "elsewhere:1"})
+
+    def ended(after: timedelta) -> set[str]:
+        end_lost_runs(instance, named_shop.settings, datetime.now(UTC) + after)
+        return {job for job, run in runs.items() if instance.get_run_by_id(run.run_id).status.value == "FAILURE"}  # type: ignore[union-attr]
+
+    assert ended(timedelta(minutes=2)) == set(), "it may be silent for a while"
+    with PullLock(named_shop.url, wait_s=0), PushLock(named_shop.url, wait_s=0):
+        assert ended(timedelta(hours=1)) == set(), "somebody is at work"
+    assert ended(timedelta(minutes=5)) == {TICK, PUSH_JOB}
+    assert ended(timedelta(minutes=40)) == {TICK, PUSH_JOB, NIGHTLY}
+    command = instance.get_run_by_id(of_a_command.run_id)
+    assert command is not None
+    assert command.status is dg.DagsterRunStatus.STARTED, "the command line ends its own"
+    gone = named_shop.settings.replace(database_url="postgresql://127.0.0.1:1/gone")
+    another = started(definitions, instance, TICK)
+    end_lost_runs(instance, gone, datetime.now(UTC) + timedelta(hours=1))
+    found = instance.get_run_by_id(another.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.STARTED, "nobody can say whether it works"
 
 
 def test_an_unreachable_database_does_not_break_the_schedule(

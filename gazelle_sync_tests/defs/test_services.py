@@ -78,10 +78,13 @@ class Services:
         return process
 
     def code_server(self) -> subprocess.Popen[str]:
-        place = ["--host", "127.0.0.1", "--port", str(self.port)]
-        where = ["-m", "gazelle_sync.definitions", "--location-name", "gazelle_sync"]
+        return self.code_server_at(self.port, "gazelle_sync")
+
+    def code_server_at(self, port: int, location: str) -> subprocess.Popen[str]:
+        place = ["--host", "127.0.0.1", "--port", str(port)]
+        where = ["-m", "gazelle_sync.definitions", "--location-name", location]
         process = self.start("code.log", *DAGSTER, "code-server", "start", *where, *place)
-        check = [*DAGSTER, "api", "grpc-health-check", "--host", "127.0.0.1", "--port", str(self.port)]
+        check = [*DAGSTER, "api", "grpc-health-check", *place]
         assert wait_for(lambda: subprocess.run(check, capture_output=True, check=False).returncode == 0, 90)
         return process
 

@@ -79,7 +79,7 @@ class Up:
         self.output = output
         with output.open("w") as lines:
             self.process = subprocess.Popen(
-                [*COMMAND, "up", "--port", str(self.port)],
+                [*COMMAND, "up", "--port", str(self.port), "--desk-port", "0"],
                 env=environment(home) | variables,
                 stdout=lines,
                 stderr=subprocess.STDOUT,
@@ -144,6 +144,9 @@ def test_the_ui_runs_with_its_schedules_on_and_one_sigterm_to_the_parent_alone_e
     schedules = answer["data"]["repositoriesOrError"]["nodes"][0]["schedules"]
     assert {schedule["scheduleState"]["status"] for schedule in schedules} == {"RUNNING"}
     assert len(processes_of(up.home)) > 5
+    assert wait_for(lambda: "The desk is at" in up.text, 30), up.text
+    desk = re.findall(r"The desk is at (\S+)", up.text)[0]
+    assert httpx.get(f"{desk}/search", params={"q": "a"}, timeout=30).status_code == 200
     up.process.terminate()
     assert up.process.wait(40) == 0, up.text
     # The sandbox ends by itself, a moment after the last who used it.

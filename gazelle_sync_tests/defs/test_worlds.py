@@ -11,12 +11,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gazelle_sync.definitions import SOURCE_TAG, build_defs
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.defs.location import SHOP_TAG, SOURCE_TAG, own_records
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.monitoring.report import render_report
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import PROJECT_ROOT, Settings
-from gazelle_sync_tests.support.processes import Person
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.shop import Shop
 
 REAL = "https://gazelleapp.io"
@@ -79,10 +80,10 @@ def test_a_database_without_an_api_is_refused_unless_the_sandbox_is_asked_for_by
     assert "✗ parts: GAZELLE_DATABASE_URL is set and GAZELLE_API_URL is not" in told.stdout
     assert "✓ rights" in told.stdout, "the rest is looked at all the same"
     assert not (person.shop.settings.home / "sandbox").exists(), "nothing was started"
-    told = person.runs("doctor", GAZELLE_API_URL="Sandbox", GAZELLE_API_TOKEN="")
+    told = person.runs_alone("doctor", GAZELLE_API_URL="Sandbox", GAZELLE_API_TOKEN="")
     assert told.returncode == 0, told.stdout
     assert "the SANDBOX, a Gazelle with invented clients" in told.stdout
-    ended = person.runs("push", "--dry-run", GAZELLE_API_URL="sandbox", GAZELLE_API_TOKEN="")
+    ended = person.runs_alone("push", "--dry-run", GAZELLE_API_URL="sandbox", GAZELLE_API_TOKEN="")
     assert (ended.returncode, ended.stdout.splitlines()[0][:8]) == (0, "SANDBOX:"), ended.stderr
 
 
@@ -146,6 +147,34 @@ def test_a_run_on_a_sandbox_bears_the_tag(named_shop: Shop, instance: dg.Dagster
     assert run is not None
     assert run.tags[SOURCE_TAG] == "SANDBOX"
     assert named_shop.url
+
+
+FROM_A_PAGE = (
+    "staging_clients",
+    "gazelle_pianos",
+    "vincent_dindy_piano_updates",
+    "inventory_stock",
+    "v_agenda",
+    "maintenance_alerts",
+    "search_entries",
+)
+
+
+@pytest.mark.parametrize("asset", FROM_A_PAGE)
+def test_a_run_from_an_assets_page_bears_the_tags_of_the_shops_jobs(
+    named_shop: Shop, instance: dg.DagsterInstance, set_environment: pytest.MonkeyPatch, asset: str
+) -> None:
+    assert named_shop
+    set_environment.setenv("GAZELLE_SHOP", "nord")
+    ended = (
+        build_defs()
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["nord", asset])])
+    )
+    run = instance.get_run_by_id(ended.run_id)
+    assert run is not None
+    assert (run.tags[SHOP_TAG], run.tags[SOURCE_TAG]) == ("nord", "SANDBOX")
+    assert [found.dagster_run.run_id for found in own_records(instance)] == [ended.run_id]
 
 
 def test_the_project_is_where_its_package_lies() -> None:

@@ -58,7 +58,7 @@ def _stop(*_: object) -> None:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gazelle_sync_tests.faults", description=__doc__)
-    parser.add_argument("--campaign", choices=CAMPAIGNS, help="only this one of: pull, push")
+    parser.add_argument("--campaign", choices=CAMPAIGNS, help=f"only this one of: {', '.join(CAMPAIGNS)}")
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the next have the next ones")
     parser.add_argument("--cases", type=int, default=CASES, help="of each campaign")
     parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds to draw from (--list names them)")

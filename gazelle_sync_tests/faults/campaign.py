@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,17 +23,23 @@ import stamina
 import structlog
 
 from gazelle_sync_tests.faults.case import CaseMaker, PullCase, Result, run_case
-from gazelle_sync_tests.faults.figures import FIGURES, PUSH_FIGURES
+from gazelle_sync_tests.faults.figures import FIGURES, INVOICE_FIGURES, PUSH_FIGURES, RECORD_FIGURES, VISIT_FIGURES
 from gazelle_sync_tests.faults.injector import FAR_AWAY_S
+from gazelle_sync_tests.faults.invoices_kinds import INVOICE_KINDS
+from gazelle_sync_tests.faults.invoices_oracle import INVOICES
 from gazelle_sync_tests.faults.kinds import Kinds, table
 from gazelle_sync_tests.faults.kinds_api import API
 from gazelle_sync_tests.faults.kinds_database import DATABASE
 from gazelle_sync_tests.faults.kinds_process import PROCESS
+from gazelle_sync_tests.faults.newcomers_kinds import RECORDS
+from gazelle_sync_tests.faults.newcomers_oracle import NEWCOMERS
 from gazelle_sync_tests.faults.push_case import PushCase
 from gazelle_sync_tests.faults.push_kinds_api import PUSH_API
 from gazelle_sync_tests.faults.push_kinds_here import PUSH_HERE
 from gazelle_sync_tests.faults.push_kinds_undo import UNDO
 from gazelle_sync_tests.faults.servers import Servers, clear, new_home, start_servers
+from gazelle_sync_tests.faults.visits_kinds import VISIT_KINDS
+from gazelle_sync_tests.faults.visits_oracle import VISITS
 
 PULL: Kinds = table(*API, *DATABASE, *PROCESS)
 PUSH: Kinds = table(*PUSH_API, *PUSH_HERE, *UNDO)
@@ -56,6 +63,9 @@ class Campaign:
 CAMPAIGNS: dict[str, Campaign] = {
     "pull": Campaign(PULL, FIGURES, PullCase),
     "push": Campaign(PUSH, PUSH_FIGURES, PushCase),
+    "records": Campaign(RECORDS, RECORD_FIGURES, partial(PushCase, subject=NEWCOMERS)),
+    "visits": Campaign(VISIT_KINDS, VISIT_FIGURES, partial(PushCase, subject=VISITS)),
+    "invoices": Campaign(INVOICE_KINDS, INVOICE_FIGURES, partial(PushCase, subject=INVOICES)),
 }
 """By name."""
 FAR = "GAZELLE_FAULTS_FAR"

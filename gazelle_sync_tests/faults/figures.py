@@ -43,6 +43,36 @@ PUSH_FIGURES = (COMMENTS_LOST, COMMENTS_DOUBLED, TAGS_LOST, TEXT_LOST, TWO_STATE
                 UNSETTLED, ALERTS, FALSE_ALARMS)  # fmt: skip
 
 
+RECORD_FIGURES = (LOST, DOUBLED, TEXT_LOST, LOSERS_UNTOLD, SILENT, UNSETTLED, ALERTS, FALSE_ALARMS)
+"""Of records that are made, changed and ended: lost and doubled are those of Gazelle."""
+
+VISITS_LOST = "visits lost"
+"""A draft says that its visit is at Gazelle, or people wanted one, and there is none; or what was done in it is not."""
+VISITS_DOUBLED = "visits doubled"
+"""One draft made two events, or what was done stands twice in a piano's history."""
+HALVES = "half of a joint visit"
+"""One technician of a joint visit comes, and another does not."""
+WENT_BACK = "went back"
+"""A visit that was over or confirmed is not any more; or a change that was sent, or withdrawn, is to be sent again."""
+CLIENTS_TOLD = "clients told"
+"""A client got a mail that nobody asked for."""
+VISIT_FIGURES = (VISITS_LOST, VISITS_DOUBLED, HALVES, WENT_BACK, CLIENTS_TOLD, TEXT_LOST, LOSERS_UNTOLD, SILENT, TOLD,
+                 UNSETTLED, ALERTS, FALSE_ALARMS)  # fmt: skip
+
+INVOICES_LOST = "invoices lost"
+"""A draft that somebody sent, or that says that it was, has no invoice at Gazelle."""
+INVOICES_DOUBLED = "invoices doubled"
+"""One draft made two invoices."""
+PAYMENTS_LOST = "payments lost"
+"""A payment that was entered here is not at Gazelle."""
+PAYMENTS_DOUBLED = "payments doubled"
+"""A payment stands at Gazelle more often than it was entered."""
+CENTS_OFF = "cents off"
+"""An invoice is open, or something was sent for it, though its sums are not ours; or another sum was paid."""
+INVOICE_FIGURES = (INVOICES_LOST, INVOICES_DOUBLED, PAYMENTS_LOST, PAYMENTS_DOUBLED, CENTS_OFF, CLIENTS_TOLD, TEXT_LOST,
+                   LOSERS_UNTOLD, SILENT, TOLD, UNSETTLED, ALERTS, FALSE_ALARMS)  # fmt: skip
+
+
 @dataclass
 class Figures:
     """Counts, with a few examples of each in words."""

@@ -6,54 +6,63 @@ import random
 import re
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.case import Result
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Kinds
-from gazelle_sync_tests.faults.push_context import PushContext
+from gazelle_sync_tests.faults.push_context import AnyContext, PushContext
 from gazelle_sync_tests.faults.push_editor import PushEditor
 from gazelle_sync_tests.faults.push_oracle import after_quiet, at_any_time
+from gazelle_sync_tests.faults.push_subject import Subject
 from gazelle_sync_tests.faults.servers import Servers
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 SECOND_GROUPS = {"network", "http", "graphql"}
-PULLED = ("pianos", "products")
 WAYS = (("graphql", "comment"), ("rest", "comment"), ("graphql", "comment"), ("rest", "comment"), ("graphql", "event"))
 """Transport, and what becomes of work that was done."""
+PIANOS = Subject(PushEditor, at_any_time, after_quiet, WAYS)
 QUIET_ROUNDS = 6
 
 
 class PushCase:
-    """See the module."""
+    """See the module; what it is about is pianos and prices, if nothing else is said."""
 
-    def __init__(self, seed: int, kind: Kind, kinds: Kinds, servers: Servers, shop: Shop, result: Result) -> None:
+    def __init__(
+        self,
+        seed: int,
+        kind: Kind,
+        kinds: Kinds,
+        servers: Servers,
+        shop: Shop,
+        result: Result,
+        *,
+        subject: Subject = PIANOS,
+    ) -> None:
         self._draw = random.Random(f"{kind.name} {seed}")  # noqa: S311 - reproducible, not secret
         self._kind, self._kinds, self._servers, self._shop = kind, kinds, servers, shop
         self._figures, self._story = result.figures, result.story
-        self._office = Office(shop, *self._draw.choice(WAYS))
-        self._editor = PushEditor(self._office, self._draw)
+        self._subject = subject
+        self._office = EditedShop(shop, *self._draw.choice(subject.ways))
+        self._editor = subject.editor(self._office, self._draw)
         self._story.append(f"{self._office.transport}, {self._office.service}")
 
     def live(self) -> None:
         """Live through the case."""
+        with self._subject.around(self._shop):
+            self._live()
+
+    def _live(self) -> None:
         draw = self._draw
         if draw.random() < 0.25:  # Gazelle's clock is another one, all the time
             self._shop.admin.settings(clock_skew_s=draw.randint(-100_000, 100_000))
         if draw.random() < 0.7:
             self._pull()
-        for piano in self._editor.pianos:
-            self._editor.edit_here(piano)
-        for product in self._editor.prices.products:
-            self._editor.prices.edit_here(product)
+        self._editor.begin()
         if draw.random() < 0.6:
             self._push_in_peace()
             self._work(draw.randint(2, 6))
-            if draw.random() < 0.4:
-                self._editor.edit_both(draw.choice(self._editor.pianos))
-            self._editor.edit_here(draw.choice(self._editor.pianos))  # so that the fault has something to strike
-            self._editor.prices.edit_here()
-        self._editor.settle_statuses()
+            self._editor.go_on()
+        self._editor.settle()
         self._meet(self._kind)
         if draw.random() < 0.2:
             self._pull()
@@ -67,7 +76,7 @@ class PushCase:
     def _work(self, deeds: int) -> None:
         self._story += self._editor.work(deeds)
 
-    def _context(self) -> PushContext:
+    def _context(self) -> AnyContext:
         return PushContext(self._servers, self._shop, self._office, self._editor, self._draw)
 
     def _pull(self) -> None:
@@ -75,7 +84,7 @@ class PushCase:
         admin.settings(
             clock_skew_s=admin.settings()["clock_skew_s"] + 2
         )  # so that stamps, of whole seconds, are settled
-        self._shop.sync(Mode.DEEP, only=PULLED)
+        self._shop.sync(Mode.DEEP, only=self._editor.pulled)
         self._editor.look()
 
     def _push_in_peace(self) -> None:
@@ -90,7 +99,9 @@ class PushCase:
         self._story.append(f"[{kind.group}/{kind.name}]")
         context = self._context()
         self._office.let_doubts_pass()  # whatever was late is in since the last fault was healed
-        was_in_trouble = any(self._shop.count(one.table, "sync_error IS NOT NULL") for one in PUSHABLES)
+        was_in_trouble = self._editor.in_trouble or any(
+            self._shop.count(table, "sync_error IS NOT NULL") for table in self._editor.tables
+        )
         try:
             kind.strike(context)
         finally:
@@ -98,19 +109,16 @@ class PushCase:
             struck = context.heal()
         self._editor.look()
         self._story.append(f"struck {struck}")
-        for figure, words in at_any_time(self._office, self._editor):
+        for figure, words in self._subject.at_any_time(self._office, self._editor):
             self._figures.add(figure, f"after {kind.name}: {words}")
         self._judge_words(kind, context, was_in_trouble=was_in_trouble)
 
-    def _judge_words(self, kind: Kind, context: PushContext, *, was_in_trouble: bool) -> None:
+    def _judge_words(self, kind: Kind, context: AnyContext, *, was_in_trouble: bool) -> None:
         told = [run for run in context.runs if not run.succeeded]
         for run in context.runs:
             if run.stack:
                 self._figures.add(f.ALERTS, f"{kind.name}: ended with a stack, not a reason: {run.stack[-3000:]}")
-        due = self._shop.query(
-            "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false) "
-            "UNION ALL SELECT product_external_id FROM shop_products WHERE needs_sync"
-        )
+        due = self._editor.due()
         if context.runs and context.runs[-1].succeeded and due and not context.was_edited:
             self._figures.add(f.ALERTS, f"{kind.name}: a push says that everything went, and {due} are still due")
         if kind.expects is Expect.HARMLESS and told and not was_in_trouble:
@@ -128,11 +136,12 @@ class PushCase:
             self._office.let_doubts_pass()
             report = self._office.push(grace_s=0.5)
             self._editor.look()
+            self._subject.answer(self._editor)
             failed = [o for o in report.outcomes if o.failed and o.key not in self._editor.gone]
             if not failed and not report.stopped and not any(o.sent or o.followed for o in report.outcomes):
                 break
             self._pull()
         else:
             self._figures.add(f.UNSETTLED, f"after {QUIET_ROUNDS} rounds there is still something to send")
-        for figure, words in after_quiet(self._office, self._editor):
+        for figure, words in self._subject.after_quiet(self._office, self._editor):
             self._figures.add(figure, f"at the end: {words}")

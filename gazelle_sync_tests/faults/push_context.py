@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -18,11 +18,12 @@ from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.session import PushReport
 from gazelle_sync_tests.faults.injector import FaultInjector
 from gazelle_sync_tests.faults.push_editor import PushEditor
+from gazelle_sync_tests.faults.push_subject import Editor
 from gazelle_sync_tests.faults.servers import Servers
-from gazelle_sync_tests.support.pushing import WRITES, Countdown, Hook, Office, begin_process, hook_transports
+from gazelle_sync_tests.support.pushing import Countdown, EditedShop, Hook, begin_process, hook_transports
 from gazelle_sync_tests.support.shop import Shop
 
-VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
+E = TypeVar("E", bound=Editor)
 TIMEOUT_S = 6.0
 """Longer than a push waits until a request in doubt can no longer arrive: it is left to a later push."""
 GRACE_S = 0.3
@@ -43,30 +44,23 @@ class Pushed:
     stack: str = ""
 
 
-class PushContext(FaultInjector):
+class PushContext(FaultInjector, Generic[E]):
     """One case's shop, editor and random generator, and the pushes that meet a fault.
 
     Attributes:
         office: The table of edits.
-        editor: Edits rows here and records at Gazelle.
+        editor: People who edit rows here and records at Gazelle.
         runs: The pushes that met the fault.
         was_edited: Whether rows were edited while they ran.
     """
 
-    def __init__(self, servers: Servers, shop: Shop, office: Office, editor: PushEditor, draw: random.Random) -> None:
+    def __init__(self, servers: Servers, shop: Shop, office: EditedShop, editor: E, draw: random.Random) -> None:
         super().__init__(servers, shop, draw)
         self.office = office
         self.editor = editor
         self.runs: list[Pushed] = []
         self.was_edited = False
-        writes = (holds[office.transport] for holds in WRITES.values())
-        self.operations = ("", "", "PushRead", "PushEntries", *self.creates, *writes)
-
-    @property
-    def creates(self) -> tuple[str, ...]:
-        """Texts that only requests for comments and visits hold."""
-        visits = VISITS if self.office.service == "event" else ()
-        return (WRITES["add_comment"][self.office.transport], *visits)
+        self.operations = ("", "", "PushRead", "PushEntries", *editor.creates, *editor.writes)
 
     def push(self, **options: Any) -> Pushed:
         """One push in this process, failed or not."""
@@ -136,14 +130,14 @@ class PushContext(FaultInjector):
             hook_transports(patch, hooks)
             yield
 
-    def once_a_piano(self, deed: Hook, *, chance: float = 1.0) -> Hook:
-        """A hook that runs `deed` at most once for each piano, each time with this probability."""
+    def once_a_record(self, deed: Hook, *, chance: float = 1.0) -> Hook:
+        """A hook that runs `deed` at most once for each record, each time with this probability."""
         done: set[str] = set()
 
-        def do(piano: str) -> None:
-            if piano in self.editor.pianos and piano not in done and self.draw.random() < chance:
-                done.add(piano)
-                deed(piano)
+        def do(record: str) -> None:
+            if self.editor.knows(record) and record not in done and self.draw.random() < chance:
+                done.add(record)
+                deed(record)
 
         return do
 
@@ -153,3 +147,9 @@ class PushContext(FaultInjector):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "  # noqa: S608
             f"AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid() {which}"
         )
+
+
+AnyContext = PushContext[Any]
+"""Of any campaign of the push."""
+PianosContext = PushContext[PushEditor]
+"""Of the campaign over pianos and prices."""

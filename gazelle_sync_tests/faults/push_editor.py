@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gazelle_sync.push.block import Marks, read_block
+from gazelle_sync_tests.faults import push_products
 from gazelle_sync_tests.faults.push_products import PriceList
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import TABLE, WRITES, EditedShop
 from gazelle_sync_tests.support.shop import Record, Row
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
@@ -25,6 +26,7 @@ ODD = (
     " " + "x" * 100_000,
 )  # fmt: skip
 """How texts end."""
+VISITS = ("PushVisitCreated", "PushVisitChanged", "PushVisitCompleted")
 Deed = Callable[[str], None]
 
 
@@ -53,7 +55,7 @@ class PushEditor:
         may_change_status: Not any more once it is settled which clashes there must be.
     """
 
-    def __init__(self, office: Office, draw: random.Random) -> None:
+    def __init__(self, office: EditedShop, draw: random.Random) -> None:
         self._office = office
         self._admin = office.shop.admin
         self._draw = draw
@@ -81,10 +83,60 @@ class PushEditor:
             for piano in self.pianos
         }
 
+    pulled = ("pianos", "products")
+    tables = (TABLE, push_products.TABLE)
+
+    @property
+    def creates(self) -> list[str]:
+        """See `Editor`: comments, visits, measurements."""
+        visits = VISITS if self._office.service == "event" else ()
+        return [WRITES[name][self._office.transport] for name in ("add_comment", "add_measurement")] + [*visits]
+
+    @property
+    def writes(self) -> list[str]:
+        """See `Editor`."""
+        return [holds[self._office.transport] for holds in WRITES.values()]
+
     @property
     def living(self) -> list[str]:
         """The pianos that are still at Gazelle."""
         return [piano for piano in self.pianos if piano not in self.gone]
+
+    @property
+    def in_trouble(self) -> bool:
+        """See `Editor`."""
+        return False
+
+    def knows(self, record: str) -> bool:
+        """See `Editor`."""
+        return record in self.pianos
+
+    def due(self) -> list[str]:
+        """See `Editor`. A hidden row is not."""
+        found = self._office.shop.query(
+            "SELECT gazelle_id FROM vincent_dindy_piano_updates WHERE needs_sync AND NOT coalesce(is_hidden, false) "
+            "UNION ALL SELECT product_external_id FROM shop_products WHERE needs_sync"
+        )
+        return [str(row[0]) for row in found]
+
+    def begin(self) -> None:
+        """See `Editor`."""
+        for piano in self.pianos:
+            self.edit_here(piano)
+        for product in self.prices.products:
+            self.prices.edit_here(product)
+
+    def go_on(self) -> None:
+        """See `Editor`."""
+        if self._draw.random() < 0.4:
+            self.edit_both(self._draw.choice(self.pianos))
+        self.edit_here(self._draw.choice(self.pianos))
+        self.prices.edit_here()
+
+    def edit_every(self) -> None:
+        """See `Editor`."""
+        for piano in self.living:
+            self.edit_here(piano)
 
     def work(self, deeds: int) -> list[str]:
         """Make some edits on both sides; gives their names."""
@@ -283,7 +335,7 @@ class PushEditor:
             if row["status"] and not row["needs_sync"] and row["base"]
         }  # fmt: skip
 
-    def settle_statuses(self) -> None:
+    def settle(self) -> None:
         """Nobody changes a status any more: it stands what clashes."""
         self.may_change_status = False
         for piano, agreed in self._agreed.items():

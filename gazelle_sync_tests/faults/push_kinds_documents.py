@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.push_context import PushContext
+from gazelle_sync_tests.faults.push_context import AnyContext, PianosContext
 
 SAID, HARMLESS, HONEST = Expect.SAID, Expect.HARMLESS, Expect.HONEST
 SLOW = {"timeout_s": 0.6}
 """A push that waits this long for an answer, so that a case need not wait for long."""
 
 
-def _too_complex(context: PushContext) -> None:
+def _too_complex(context: AnyContext) -> None:
     """The API takes few fields at once; two are what a single change and the question what it replaces come to."""
     draw = context.draw
     status, fields = draw.choice([200, 400, 413]), draw.choice([2, 3, 5])
@@ -22,7 +22,7 @@ def _too_complex(context: PushContext) -> None:
     context.push()
 
 
-def _slow_fields(context: PushContext) -> None:
+def _slow_fields(context: AnyContext) -> None:
     context.shop.admin.settings(field_ms=context.draw.choice([20, 60, 150]))
     for _ in range(context.draw.randint(1, 3)):
         context.push(timeout_s=0.8)
@@ -31,7 +31,7 @@ def _slow_fields(context: PushContext) -> None:
 def _on_a_document(fault: str, *, is_late: bool = False, **options: Any) -> Strike:
     """Strikes one change of a document, or a part of it, and no other."""
 
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         draw = context.draw
         own = dict(options)
         if fault == "alias_null":
@@ -70,7 +70,7 @@ DOCUMENTS = (
 # ---- the price list
 
 
-def _archived(context: PushContext) -> None:
+def _archived(context: PianosContext) -> None:
     """A service is archived at Gazelle; its price is changed here; it comes back."""
     prices = context.editor.prices
     product = context.draw.choice(prices.products)
@@ -82,7 +82,7 @@ def _archived(context: PushContext) -> None:
     context.push()
 
 
-def _renamed(context: PushContext) -> None:
+def _renamed(context: PianosContext) -> None:
     """Somebody changes prices and names at Gazelle under our hands."""
     done: set[str] = set()
 
@@ -96,7 +96,7 @@ def _renamed(context: PushContext) -> None:
         context.push()
 
 
-def _no_price(context: PushContext) -> None:
+def _no_price(context: PianosContext) -> None:
     """A price below nothing stays here, and says so; a person corrects it."""
     prices = context.editor.prices
     product = context.draw.choice(prices.products)
@@ -108,10 +108,10 @@ def _no_price(context: PushContext) -> None:
     context.push()
 
 
-def _for_nothing(context: PushContext) -> None:
+def _for_nothing(context: PianosContext) -> None:
     """A price of 0 is one."""
     prices = context.editor.prices
-    prices.by_us.add("0.00")
+    prices.values.by_us.add("0.00")
     prices.enter(context.draw.choice(prices.products), retail_price="0")
     context.push()
 

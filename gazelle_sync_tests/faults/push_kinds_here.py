@@ -8,7 +8,7 @@ import threading
 import time
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.push_context import PushContext
+from gazelle_sync_tests.faults.push_context import AnyContext, PianosContext
 from gazelle_sync_tests.faults.push_kinds_documents import SLOW
 from gazelle_sync_tests.support.pushing import TABLE, Countdown
 
@@ -20,27 +20,26 @@ LAST_STEP = 70
 
 
 def _edited(moment: str) -> Strike:
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         context.was_edited = True
-        with context.hooked(**{moment: context.once_a_piano(context.editor.edit_here, chance=0.4)}):
+        with context.hooked(**{moment: context.once_a_record(context.editor.edit_here, chance=0.4)}):
             context.push()
 
     return strike
 
 
-def _edited_in_doubt(context: PushContext) -> None:
+def _edited_in_doubt(context: AnyContext) -> None:
     """The answer is lost, nobody can look, and the row says something else by the next push."""
-    context.shop.admin.fault("close_after", times=2, operation=context.draw.choice(context.creates))
+    context.shop.admin.fault("close_after", times=2, operation=context.draw.choice(context.editor.creates))
     context.shop.admin.fault("status", times=0, code=503, operation="PushEntries")
     context.push()
     context.editor.look()
-    for piano in context.editor.living:
-        context.editor.edit_here(piano)
+    context.editor.edit_every()
     context.shop.admin.clear_faults()
     context.push()
 
 
-def _unknown_status(context: PushContext) -> None:
+def _unknown_status(context: PianosContext) -> None:
     piano = context.draw.choice(context.editor.living)
     row = context.editor.row(piano) or {}
     context.editor.clashes.pop(piano, None)  # the edit that follows is another one
@@ -51,7 +50,7 @@ def _unknown_status(context: PushContext) -> None:
     context.push()
 
 
-def _hidden(context: PushContext) -> None:
+def _hidden(context: PianosContext) -> None:
     """A hidden row stays here; shown again, it goes."""
     piano = context.draw.choice(context.editor.living)
     before = context.editor.comments()[piano]
@@ -63,16 +62,17 @@ def _hidden(context: PushContext) -> None:
     context.finally_do(lambda: context.office.edit(piano, is_hidden=False))
 
 
-def _emptied(context: PushContext) -> None:
+def _emptied(context: PianosContext) -> None:
     """Somebody empties a row, and somebody else makes one that says nothing."""
     piano = context.draw.choice(context.editor.living)
     context.editor.clashes.pop(piano, None)  # the edit that follows is another one
     context.office.edit(piano, status=None, notes=None, observations=None, travail=None, a_faire=None)
+    context.editor.look()  # what the row said before was withdrawn here: it is not what gives way to Gazelle's
     context.office.edit(context.office.piano(len(context.editor.pianos)), notes=None)
     context.push()
 
 
-def _removed(context: PushContext) -> None:
+def _removed(context: PianosContext) -> None:
     """The row goes while its push is under way, and comes back with the same words."""
     piano = context.draw.choice(context.editor.living)
     context.editor.clashes.pop(piano, None)  # what both sides agreed on goes with the row
@@ -84,7 +84,7 @@ def _removed(context: PushContext) -> None:
             context.shop.query(f"DELETE FROM {TABLE} WHERE gazelle_id = %s", piano)  # noqa: S608
 
     context.was_edited = True
-    deed = context.once_a_piano(remove, chance=0.5)
+    deed = context.once_a_record(remove, chance=0.5)
     with context.hooked(after_read=deed, before_send=deed, after_send=deed):
         context.push()
     if context.draw.random() < 0.5:
@@ -92,7 +92,7 @@ def _removed(context: PushContext) -> None:
         context.push()
 
 
-def _made_anew(context: PushContext) -> None:
+def _made_anew(context: PianosContext) -> None:
     """The row is deleted and inserted again, with other words, while its push is under way."""
     piano = context.draw.choice(context.editor.living)
     context.editor.edit_here(piano)
@@ -104,18 +104,21 @@ def _made_anew(context: PushContext) -> None:
             context.editor.edit_here(piano)
 
     context.was_edited = True
-    deed = context.once_a_piano(replace_row, chance=0.5)
+    deed = context.once_a_record(replace_row, chance=0.5)
     with context.hooked(after_read=deed, before_send=deed, after_send=deed):
         context.push()
 
 
-SHOP = (
+EDITED_HERE = (
     Kind("edited while read", "shop", "the row is edited once its record is read", _edited("after_read"), HARMLESS),
     Kind(
         "edited while sent", "shop", "the row is edited before a request of its own", _edited("before_send"), HARMLESS
     ),
     Kind("edited once sent", "shop", "the row is edited after a request of its own", _edited("after_send"), HARMLESS),
-    Kind("edited in doubt", "shop", "the row is edited while nobody knows of its comment", _edited_in_doubt, HONEST),
+    Kind("edited in doubt", "shop", "the row is edited while nobody knows of what it made", _edited_in_doubt, HONEST),
+)
+
+SHOP = (
     Kind("unknown status", "shop", "a status that is none", _unknown_status, SAID, "status|statut"),
     Kind("hidden", "shop", "a row that stays here for a while", _hidden, HONEST),
     Kind("empty row", "shop", "a row is emptied, and another says nothing from the first", _emptied, HARMLESS),
@@ -137,7 +140,7 @@ LOCK = "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
 def _gone_after(which: str = "", *, stays_away: bool = False) -> Strike:
     """The database goes once a request was sent, before its answer could be written down."""
 
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         def gone(_: str) -> None:
             if stays_away:
                 context.allow_connections(allowed=False)
@@ -149,19 +152,19 @@ def _gone_after(which: str = "", *, stays_away: bool = False) -> Strike:
             context.cut(which)
 
         context.finally_do(lambda: context.allow_connections(allowed=True))
-        deed = context.once_a_piano(gone, chance=0.5)
+        deed = context.once_a_record(gone, chance=0.5)
         with context.hooked(after_send=deed):
             context.push()
 
     return strike
 
 
-def _cut(context: PushContext) -> None:
+def _cut(context: AnyContext) -> None:
     with context.meanwhile(context.cut, within_s=0.2):
         context.push()
 
 
-def _crash(context: PushContext) -> None:
+def _crash(context: AnyContext) -> None:
     # A copied database's sequences begin again where they stood, unless a checkpoint lies between copy and crash.
     context.shop.query("CHECKPOINT")
     with context.meanwhile(context.servers.crash, within_s=0.2):
@@ -169,13 +172,13 @@ def _crash(context: PushContext) -> None:
     context.servers.wait_until_up()
 
 
-def _far(context: PushContext) -> None:
+def _far(context: AnyContext) -> None:
     with context.far_away():
         context.push(rate_per_s=context.draw.choice([0, 10, 20]), timeout_s=10.0)
 
 
 def _set(*choices: dict[str, str], held: bool = False) -> Strike:
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         context.held = held
         context.set_database(**context.draw.choice(choices))
         context.push()
@@ -203,7 +206,7 @@ DATABASE = (
 
 
 def _killed_at_a_step(times: int = 1) -> Strike:
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         for _ in range(times):
             step = context.draw.randint(1, LAST_STEP)
             context.story.append(f"killed at step {step}")
@@ -214,7 +217,7 @@ def _killed_at_a_step(times: int = 1) -> Strike:
 
 
 def _signalled(number: signal.Signals, *, followed: bool = False) -> Strike:
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         pid = context.begin_process()
         time.sleep(context.draw.uniform(0.02, 0.3))
         os.kill(pid, number)
@@ -225,13 +228,13 @@ def _signalled(number: signal.Signals, *, followed: bool = False) -> Strike:
     return strike
 
 
-def _killed_in_bad_weather(context: PushContext) -> None:
+def _killed_in_bad_weather(context: AnyContext) -> None:
     """Answers are lost, and then the process dies as well."""
     context.arm("close_after", may_hold=False)
     context.end_process(context.begin_process(Countdown(context.draw.randint(10, LAST_STEP))))
 
 
-def _suspended(context: PushContext) -> None:
+def _suspended(context: AnyContext) -> None:
     """A machine that sleeps in the middle of a push, while another one begins."""
     pid = context.begin_process()
     time.sleep(context.draw.uniform(0.02, 0.2))
@@ -241,14 +244,14 @@ def _suspended(context: PushContext) -> None:
     context.end_process(pid)
 
 
-def _together(context: PushContext) -> None:
+def _together(context: AnyContext) -> None:
     pids = [context.begin_process() for _ in range(context.draw.randint(1, 2))]
     context.push()
     for pid in pids:
         context.end_process(pid)
 
 
-def _threads(context: PushContext) -> None:
+def _threads(context: AnyContext) -> None:
     threads = [threading.Thread(target=context.push) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -256,11 +259,11 @@ def _threads(context: PushContext) -> None:
         thread.join()
 
 
-def _with_a_pull(context: PushContext) -> None:
+def _with_a_pull(context: AnyContext) -> None:
     """A pull reads while a push writes."""
     thread = threading.Thread(target=lambda: context.push(**SLOW))
     thread.start()
-    context.shop.sync(only=("users", "clients", "pianos"))
+    context.shop.sync(only=tuple(dict.fromkeys(("users", "clients", *context.editor.pulled))))
     thread.join()
 
 
@@ -278,4 +281,6 @@ PROCESS = (
     Kind("with a pull", "process", "a pull reads while a push writes", _with_a_pull, HARMLESS),
 )  # fmt: skip
 
-PUSH_HERE = (*SHOP, *DATABASE, *PROCESS)
+ANY_HERE = (*EDITED_HERE, *DATABASE, *PROCESS)
+"""Whatever is pushed."""
+PUSH_HERE = (*ANY_HERE, *SHOP)

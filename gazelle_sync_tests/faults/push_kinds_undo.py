@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from gazelle_sync_tests.faults.kinds import Expect, Kind, Strike
-from gazelle_sync_tests.faults.push_context import PushContext
+from gazelle_sync_tests.faults.push_context import AnyContext
 from gazelle_sync_tests.support.pushing import Countdown
 
 LAST_STEP = 110
 """An undo of some busy rows passes about so many steps."""
 
 
-def _something_sent(context: PushContext) -> str:
+def _something_sent(context: AnyContext) -> str:
     """A run that did something; rows may wait when the undo has ended, so "everything went" is not expected."""
     context.was_edited = True
-    for piano in context.editor.living:
-        context.editor.edit_here(piano)
+    context.editor.edit_every()
     context.push()
     context.editor.look()
     return context.run_to_undo()
 
 
-def _killed(context: PushContext) -> None:
+def _killed(context: AnyContext) -> None:
     run_id = _something_sent(context)
     for _ in range(context.draw.randint(1, 2)):
         step = context.draw.randint(1, LAST_STEP)
@@ -34,21 +33,21 @@ def _killed(context: PushContext) -> None:
         context.undo(run_id)
 
 
-def _raced_at_gazelle(context: PushContext) -> None:
+def _raced_at_gazelle(context: AnyContext) -> None:
     run_id = _something_sent(context)
     moment = context.draw.choice(["after_read", "before_send", "after_send"])
-    with context.hooked(**{moment: context.once_a_piano(context.editor.edit_all_there, chance=0.4)}):
+    with context.hooked(**{moment: context.once_a_record(context.editor.edit_all_there, chance=0.4)}):
         context.undo(run_id)
 
 
-def _raced_here(context: PushContext) -> None:
+def _raced_here(context: AnyContext) -> None:
     run_id = _something_sent(context)
     moment = context.draw.choice(["after_read", "before_send", "after_send"])
-    with context.hooked(**{moment: context.once_a_piano(context.editor.edit_here, chance=0.4)}):
+    with context.hooked(**{moment: context.once_a_record(context.editor.edit_here, chance=0.4)}):
         context.undo(run_id)
 
 
-def _after_a_later_push(context: PushContext) -> None:
+def _after_a_later_push(context: AnyContext) -> None:
     first = _something_sent(context)
     context.editor.work(context.draw.randint(0, 3))
     later = _something_sent(context)
@@ -58,7 +57,7 @@ def _after_a_later_push(context: PushContext) -> None:
         context.editor.look()
 
 
-def _two_at_once(context: PushContext) -> None:
+def _two_at_once(context: AnyContext) -> None:
     run_id = _something_sent(context)
     pids = [context.begin_process(undo=run_id), context.begin_process()]
     context.undo(run_id)
@@ -67,9 +66,9 @@ def _two_at_once(context: PushContext) -> None:
 
 
 def _unanswered(fault: str) -> Strike:
-    def strike(context: PushContext) -> None:
+    def strike(context: AnyContext) -> None:
         run_id = _something_sent(context)
-        context.arm(fault, may_hold=False, operation=context.draw.choice(["delete", "PushPiano", ""]))
+        context.arm(fault, may_hold=False, operation=context.draw.choice(["delete", "mutation", ""]))
         context.undo(run_id)
         context.push()
         context.undo(run_id)
@@ -80,7 +79,7 @@ def _unanswered(fault: str) -> Strike:
 UNDO = (
     Kind("undo killed", "undo", "an undo dies before or after the n-th step; pushes and another undo may follow",
          _killed, Expect.HONEST),
-    Kind("undo raced at Gazelle", "undo", "people edit the pianos at Gazelle while a run is put back",
+    Kind("undo raced at Gazelle", "undo", "people edit the records at Gazelle while a run is put back",
          _raced_at_gazelle, Expect.HONEST),
     Kind("undo raced here", "undo", "rows are edited while a run is put back", _raced_here, Expect.HONEST),
     Kind("undo after a later push", "undo", "a run is put back after a later one, which may be put back as well",

@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync_tests.faults import figures as f
 from gazelle_sync_tests.faults.push_editor import HERE, STATUS, THERE, PushEditor, block_of
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.faults.push_subject import Found
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Row
 
-Found = tuple[str, str]
-"""A figure, and what is wrong, for a person."""
 Words = Iterator[str]
 
 
-def at_any_time(office: Office, editor: PushEditor) -> Iterator[Found]:
+def at_any_time(office: EditedShop, editor: PushEditor) -> Iterator[Found]:
     """What is wrong that must be right after every run."""
     yield from _Oracle(office, editor).at_any_time()
 
 
-def after_quiet(office: Office, editor: PushEditor) -> Iterator[Found]:
+def after_quiet(office: EditedShop, editor: PushEditor) -> Iterator[Found]:
     """What is wrong that must be right once everything is healthy and nothing is left to push."""
     oracle = _Oracle(office, editor)
     yield from oracle.at_any_time()
@@ -31,7 +30,7 @@ def after_quiet(office: Office, editor: PushEditor) -> Iterator[Found]:
 class _Oracle:
     """Both sides at one moment."""
 
-    def __init__(self, office: Office, editor: PushEditor) -> None:
+    def __init__(self, office: EditedShop, editor: PushEditor) -> None:
         self._office, self._editor = office, editor
         self._rows = editor.rows()
         self._records = editor.records()
@@ -137,7 +136,9 @@ class _Oracle:
     def _untold(self, piano: str) -> Words:
         """What one side wrote over with the other's value, without the other ever having seen it."""
         conflicts = [one for one in self._conflicts if one["external_id"] == piano]
-        lost = {value for one in conflicts for value in (one["ours"], one["theirs"])}
+        # A column that says nothing holds NULL, and so does the conflict that it lost.
+        told = (one for one in conflicts if one["field"] == "observations")
+        lost = {value or "" for one in told for value in (one["ours"], one["theirs"])}
         here, there = self._editor.here[piano], self._editor.there[piano]
         for mine, others, other in ((here, there, THERE), (there, here, HERE)):
             for text, after in itertools.pairwise(mine):

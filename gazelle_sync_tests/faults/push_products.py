@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -13,13 +11,14 @@ from psycopg import sql
 
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync_tests.faults import figures as f
+from gazelle_sync_tests.faults.push_subject import Found
+from gazelle_sync_tests.faults.push_values import Values
 from gazelle_sync_tests.support.shop import Record, Row, Shop
 
 TABLE = "shop_products"
 COLUMNS = ("retail_price", "name_fr", "name_en")
 SPANISH = "Afinación"
 """A language that nobody here knows of: it stays."""
-Found = tuple[str, str]
 
 
 class PriceList:
@@ -27,10 +26,7 @@ class PriceList:
 
     Attributes:
         products: External ids.
-        here: (product, column) → every value that the local row ever held, in order, as text.
-        there: The same of Gazelle's record.
-        by_us: Values that were entered here.
-        by_them: Values that were entered at Gazelle in the place of what both sides had agreed on.
+        values: What both sides held, by product and column, as text.
     """
 
     def __init__(self, shop: Shop, draw: random.Random) -> None:
@@ -42,10 +38,7 @@ class PriceList:
         for product in self.products:
             name = {"fr_CA": "Accord", "en_US": "Tuning", "es_MX": SPANISH}
             shop.admin.edit("products", product, touch="2026-01-01T00:00:00Z", amount=8000, name=name)
-        self.here: dict[tuple[str, str], list[str]] = defaultdict(list)
-        self.there: dict[tuple[str, str], list[str]] = defaultdict(list)
-        self.by_us: set[str] = set()
-        self.by_them: set[str] = set()
+        self.values = Values()
         self._agreed: set[tuple[str, str]] = set()
         self.look()
 
@@ -63,11 +56,9 @@ class PriceList:
         """Record what both sides hold now."""
         rows = self.rows()
         for product in self.products:
-            local = {column: _text(rows.get(product, {}).get(column)) for column in COLUMNS}
-            for said, seen in ((local, self.here), (said_by(self.record(product)), self.there)):
-                for column, value in said.items():
-                    if value and seen[product, column][-1:] != [value]:
-                        seen[product, column].append(value)
+            local, said = rows.get(product, {}), said_by(self.record(product))
+            for column in COLUMNS:
+                self.values.look((product, column), _text(local.get(column)), said[column])
 
     def agree(self) -> None:
         """Both sides are equal: what is changed from here on, on both, clashes."""
@@ -83,7 +74,7 @@ class PriceList:
 
     def edit_here(self, product: str | None = None) -> None:
         """Somebody changes a price or names in the shop's table."""
-        values = {column: self._new(column, self.by_us) for column in self._some_columns()}
+        values = {column: self._new(column, self.values.by_us) for column in self._some_columns()}
         self.enter(product or self._draw.choice(self.products), **values)
 
     def enter(self, product: str, **values: Any) -> None:
@@ -107,7 +98,7 @@ class PriceList:
         record = self.record(product)
         values: Record = {}
         for column in self._some_columns():
-            value = self._new(column, self.by_them if (product, column) in self._agreed else set())
+            value = self._new(column, self.values.by_them if (product, column) in self._agreed else set())
             if column == "retail_price":
                 values["amount"] = int(Decimal(value) * 100)
             else:
@@ -148,13 +139,7 @@ class PriceList:
                 ours = _text(row[column])
                 if ours and ours != said[column]:
                     yield f.SILENT, f"{product}: {column} {ours!r}, and Gazelle has {said[column]!r}"
-        for product, column in itertools.product(self.products, COLUMNS):
-            here, there = self.here[product, column], self.there[product, column]
-            for mine, others, makers in ((here, there, self.by_them), (there, here, self.by_us)):
-                for value, after in itertools.pairwise(mine):
-                    is_ours = value in (self.by_us if mine is here else self.by_them)
-                    if is_ours and after in makers and value not in others and value not in lost:
-                        yield f.LOSERS_UNTOLD, f"{product}: {column} {value!r} gave way to {after!r}"
+        yield from ((f.LOSERS_UNTOLD, words) for words in self.values.untold(lost))
 
 
 LOCALES = {"name_fr": "fr_CA", "name_en": "en_US"}

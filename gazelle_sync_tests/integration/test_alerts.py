@@ -13,9 +13,11 @@ import psycopg
 import pytest
 
 from gazelle_sync.errors import Cause, EntityFailed, MassDeletion, OperationFailed
+from gazelle_sync.i18n.translator import NARROW, NO_BREAK
 from gazelle_sync.incidents import outage
 from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.incidents.watch import WatchResult, keep_watching
+from gazelle_sync.monitoring.status import alerts_as_json, read_situation
 from gazelle_sync.notifications import delivery, ledger
 from gazelle_sync_tests.support.distance import far_away
 from gazelle_sync_tests.support.receivers import (
@@ -65,6 +67,42 @@ def test_a_failed_run_is_told_once_by_mail_and_so_is_its_end(recorder: RunRecord
         ("alert", "failed_run", "sent", "recovered"),
         ("recovery", "failed_run", "sent", "recovered"),
     ]
+
+
+def test_an_open_incident_and_its_end_are_said_in_the_language_of_whoever_reads_them(
+    recorder: RunRecorder, hook: Webhook
+) -> None:
+    recorder.error("pianos", 1344)
+    recorder.look(alert_urls=(hook.url,))
+    [told] = recorder.query("SELECT title FROM alert_log")
+    assert told == ("✗ Gazelle: 1,344 records came into error within an hour",)
+    french = recorder.settings.replace(language="fr")
+    gap, narrow = NO_BREAK, NARROW
+    alerts = alerts_as_json(french, read_situation(french).incidents)
+    assert alerts["failure"] == f"✗ Gazelle: 1{narrow}344 fiches en erreur depuis une heure"
+    recorder.query("DELETE FROM staging_pianos")
+    recorder.look(alert_urls=(hook.url,), language="fr")
+    assert hook.titles[1] == f"✓ Gazelle: Terminé{gap}: 1{narrow}344 fiches en erreur depuis une heure"
+
+
+def test_an_incident_that_an_earlier_version_stored_keeps_its_words(recorder: RunRecorder) -> None:
+    recorder.error("pianos", 12)
+    recorder.look()
+    recorder.query("UPDATE alert_log SET details = NULL")
+    french = recorder.settings.replace(language="fr")
+    alerts = alerts_as_json(french, read_situation(french).incidents)
+    assert alerts["failure"] == "✗ Gazelle: 12 records came into error within an hour"
+
+
+def test_a_database_that_is_behind_by_the_details_of_alerts_tells_them_all_the_same(
+    recorder: RunRecorder, hook: Webhook
+) -> None:
+    recorder.query("ALTER TABLE alert_log DROP COLUMN details")
+    recorder.error("pianos", 12)
+    assert recorder.look(alert_urls=(hook.url,)).sent == 1
+    assert recorder.look(alert_urls=(hook.url,)) == WatchResult()
+    recorder.query("DELETE FROM staging_pianos")
+    assert recorder.look(alert_urls=(hook.url,)).closed == 1
 
 
 def test_another_entity_that_fails_meanwhile_is_another_trouble(recorder: RunRecorder, hook: Webhook) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gazelle_sync.monitoring.report import render_report
-from gazelle_sync.monitoring.status import push_status, read_status, render_status
+from gazelle_sync.monitoring.status import read_situation
+from gazelle_sync.monitoring.status_screen import render_status
 from gazelle_sync.notifications.ledger import read_ledger_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.warehouse.connect import connect
@@ -27,7 +28,7 @@ def look(shop: Shop) -> str:
     with connect(shop.url) as connection:
         read_ledger_status(connection)
     render_report(settings)
-    return render_status(settings, read_status(settings), push_status(settings))
+    return render_status(settings, read_situation(settings))
 
 
 @pytest.mark.parametrize("instant", ["infinity", "-infinity", "20226-07-01 12:00+00"])

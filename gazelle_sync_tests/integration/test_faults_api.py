@@ -54,7 +54,7 @@ ONCE: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "options"), ONCE, ids=lambda value: str(value))
 def test_what_passes_by_itself_is_tried_again_within_the_run(shop: Shop, kind: str, options: dict[str, Any]) -> None:
     shop.change_something()
-    # Three of the seven entities' first requests, and later ones, meet it.
+    # Three of the entities' first requests, and later ones, meet it.
     shop.admin.fault(kind, times=3, probability=0.5, **options)
     shop.sync()
     assert sum(fault["struck"] for fault in shop.admin.faults()) == 3

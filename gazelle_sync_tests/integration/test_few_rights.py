@@ -18,15 +18,16 @@ LOGIN = f"clerk_{WORKER}"
 
 
 @contextmanager
-def clerk_of(shop: Shop, *also: str) -> Iterator[Shop]:
-    """The same shop by a login that has the rights of `gazelle_writer`, and some more.
+def clerk_of(shop: Shop, *also: str, role: str = "gazelle_writer") -> Iterator[Shop]:
+    """The same shop by a login that has the rights of a role, and some more.
 
     Args:
         shop: Whose rights are all there are.
         also: Statements that give more.
+        role: One of those of `sql/migrations/006_roles.sql`.
     """
     shop.query(f"DROP ROLE IF EXISTS {LOGIN}")
-    shop.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE gazelle_writer")
+    shop.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE {role}")
     try:
         for statement in also:
             shop.query(statement)

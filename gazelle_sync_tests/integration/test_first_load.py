@@ -170,7 +170,7 @@ def test_a_page_leaves_a_record_that_names_an_unknown_one_pending(shop: Shop) ->
     with connect(shop.url, autocommit=True) as connection:
         for client, ready in ((body["client"], {piano}), ({"id": "cli_0Inconnue"}, set())):
             (method,) = PageWriter(ENTITY["pianos"], loads=False).methods(
-                {piano: {**body, "client": client}}, datetime.now(UTC)
+                {piano: {**body, "client": client}}, datetime.now(UTC), None
             )
             assert isinstance(method, UpsertedRows)
             assert method.ready(connection) == ready

@@ -10,7 +10,7 @@ from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import WithoutStaging
 from gazelle_sync.quality.registry import CHECKS
 from gazelle_sync_tests.support.evaluating import look_at
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Row, Shop
 
 TABLES = [table.name for entity in ENTITIES for table in entity.tables]
@@ -25,6 +25,9 @@ INSERT INTO gazelle_invoices (external_id, client_external_id, status)
 VALUES ('v4_invoices_1', 'v4_clients_1', 'UNPAID');
 INSERT INTO gazelle_invoice_items (external_id, invoice_external_id, sub_total)
 VALUES ('v4_invoice_items_1', 'v4_invoices_1', 5);
+INSERT INTO gazelle_invoice_payments (external_id, invoice_external_id, amount, status, paid_at)
+VALUES ('v4_invoice_payments_1', 'v4_invoices_1', 5, 'SUCCEEDED', now());
+INSERT INTO gazelle_taxes (external_id, name, rate, is_active) VALUES ('v4_taxes_1', 'TPS', 7000, true);
 INSERT INTO gazelle_appointments (external_id, client_external_id, start_at, title, event_type)
 VALUES ('v4_appointments_1', 'v4_clients_1', '2019-01-09T12:00Z', 'à 18h', 'OLD');
 INSERT INTO gazelle_appointment_pianos (external_id, appointment_external_id, piano_external_id)
@@ -43,6 +46,8 @@ INSERT INTO gazelle_piano_measurements (external_id, piano_external_id)
 SELECT 'v4_of_' || external_id, external_id FROM gazelle_pianos;
 INSERT INTO gazelle_invoice_items (external_id, invoice_external_id)
 SELECT 'v4_of_' || external_id, external_id FROM gazelle_invoices;
+INSERT INTO gazelle_invoice_payments (external_id, invoice_external_id, amount, status, paid_at)
+SELECT 'v4_of_' || external_id, external_id, 5, 'SUCCEEDED', now() FROM gazelle_invoices;
 INSERT INTO gazelle_timeline_entries (external_id, client_external_id, piano_external_id, occurred_at)
 SELECT 'v4_of_' || external_id, client_external_id, external_id, now() - interval '1 day' FROM gazelle_pianos;
 """
@@ -92,7 +97,7 @@ def test_every_check_and_the_status_say_the_same_as_without_them(shop: Shop) -> 
 
 
 def test_no_edit_of_one_is_pushed_until_gazelle_has_it(new_shop: Shop) -> None:
-    office = Office(new_shop)
+    office = EditedShop(new_shop)
     piano = office.piano()
     office.edit("v4_pianos_1", notes="Reste ici")
     assert office.push().succeeded

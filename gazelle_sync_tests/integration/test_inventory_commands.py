@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync_tests.support.commands import Said, run_command
-from gazelle_sync_tests.support.stocking import ANNE, BEN, Stockroom
+from gazelle_sync_tests.support.stocking import ANNE, BEN, VISIT, Stockroom
 
 Says = Callable[..., Said]
 
@@ -121,6 +121,43 @@ def test_a_product_of_gazelles_comes_into_the_shops_list_when_it_is_first_counte
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rules", "add", "Accord", "Visite", "--quantity", "1", "--dry-run"],
+        ["rules", "end", "Accord", "Visite"],
+        ["purchase", "Visite archivée", "--technician", "Ben", "--quantity", "1"],
+        ["transfer", "Visite", "--from", "Ben", "--to", "Ben", "--quantity", "1"],
+    ],
+    ids=" ".join,
+)
+def test_what_writes_nothing_takes_no_product_of_gazelles_into_the_shops_list(
+    stockroom: Stockroom, says: Says, arguments: list[str]
+) -> None:
+    stockroom.shop.query(
+        "INSERT INTO gazelle_products (external_id, name_fr, is_archived) VALUES ('mit_old', 'Visite archivée', true)"
+    )
+    says(*arguments)
+    assert stockroom.shop.count("shop_products") == 0
+
+
+@pytest.mark.parametrize("place", [" van ", "van\u00a0", "\ufeffvan"])
+def test_a_place_with_blanks_around_it_is_counted_and_not_added_to(
+    stockroom: Stockroom, says: Says, tmp_path: Path, place: str
+) -> None:
+    felt = stockroom.product("FEUTRE")
+    count = ["count", "FEUTRE", "--technician", "Anne", "--quantity", "10", "--location"]
+    for where in (place, "van", place, " ", "main", ""):
+        assert says(*count, where).returncode == 0
+    path = tmp_path / "stock.csv"
+    path.write_text(f'sku,technician,location,quantity\nFEUTRE,Anne,"{place}",10\n', encoding="utf-8")
+    assert "1 stock counted, 0 of them other than expected." in says("import", str(path)).stdout
+    assert [(row["location"], row["quantity"]) for row in listed(says)] == [("main", 10), ("van", 10)]
+    same = ["transfer", "FEUTRE", "--from", "Anne", "--to", "Anne", "--quantity", "1", "--from-location", "van"]
+    assert "the same stock" in says(*same, "--to-location", place).stderr
+    assert stockroom.stock(felt, location="van") == 10
+
+
 def test_a_product_that_turned_out_to_be_another_stands_for_that_one(stockroom: Stockroom, says: Says) -> None:
     old, felt = stockroom.product("F-OLD", name_en="Old felt"), stockroom.product("FEUTRE", name_en="Felt")
     stockroom.move(old, 2)
@@ -151,6 +188,31 @@ def test_a_file_that_was_exported_and_counted_comes_back_after_a_preview(
     }
 
 
+def test_what_is_below_zero_can_be_exported_and_left_uncounted(
+    stockroom: Stockroom, says: Says, tmp_path: Path
+) -> None:
+    felt, string = stockroom.product("FEUTRE"), stockroom.product("CORDE")
+    stockroom.move(felt, -3, "consumption")
+    stockroom.move(string, 2)
+    path = tmp_path / "stock.csv"
+    says("export", str(path))
+    path.write_bytes(path.read_bytes().replace(b",2,", b",1,"))
+    assert says("import", str(path)).returncode == 0
+    assert (stockroom.stock(felt), stockroom.stock(string)) == (-3, 1)
+    path.write_bytes(path.read_bytes().replace(b",-3,", b",-2,"))
+    ended = says("import", str(path))
+    assert (ended.returncode, "less than nothing: -2" in ended.stdout) == (1, True)
+
+
+def test_what_is_low_is_what_a_person_has_in_all_places_as_the_shop_is_told(stockroom: Stockroom, says: Says) -> None:
+    felt = stockroom.product("FEUTRE")
+    stockroom.move(felt, 10, location="van")
+    says("count", "FEUTRE", "--technician", "Anne", "--quantity", "1", "--reorder-at", "4")
+    assert listed(says, "--low") == []
+    stockroom.move(felt, -8, "loss", location="van")
+    assert [(row["location"], row["quantity"]) for row in listed(says, "--low")] == [("main", 1)]
+
+
 def test_one_wrong_line_of_a_file_keeps_all_of_it_out_and_every_wrong_one_is_told(
     stockroom: Stockroom, says: Says, tmp_path: Path
 ) -> None:
@@ -169,6 +231,46 @@ def test_one_wrong_line_of_a_file_keeps_all_of_it_out_and_every_wrong_one_is_tol
     path.write_text("a,b\n1,2\n", encoding="utf-8")
     assert "no file of counts" in says("import", str(path)).stderr
     assert "cannot be read" in says("import", str(tmp_path / "nowhere.csv")).stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'sku,technician,quantity\nFEUTRE,Anne,"' + b"1" * 200_000, b"sku,technician,quantity\nFEUTRE\0,Anne,1\n"],
+    ids=["endless", "nul"],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(
+    stockroom: Stockroom, says: Says, tmp_path: Path, content: bytes
+) -> None:
+    stockroom.product("FEUTRE")
+    path = tmp_path / "stock.csv"
+    path.write_bytes(content)
+    ended = says("import", str(path))
+    assert (ended.returncode, "Traceback" in ended.text, len(ended.text) < 1000) == (1, False, True)
+    assert "stock.csv" in ended.stderr or "Line 2" in ended.stdout
+    assert stockroom.movements() == []
+
+
+def test_a_name_with_a_line_separator_stays_in_its_row(stockroom: Stockroom, says: Says, tmp_path: Path) -> None:
+    felt = stockroom.product("FEUTRE")
+    path = tmp_path / "stock.csv"
+    path.write_bytes("sku,name,technician,quantity\rFEUTRE,Feutre\u2028vert,Anne,4\r".encode())
+    assert says("import", str(path)).returncode == 0
+    assert stockroom.stock(felt) == 4
+
+
+def test_a_dry_run_tells_of_its_own_rule_alone_and_knows_a_material_by_gazelles_name_too(
+    stockroom: Stockroom, says: Says
+) -> None:
+    stockroom.rule(stockroom.product("CORDE"), service=VISIT)
+    stockroom.line(stockroom.invoice(1, assigned_to_external_id=None), product_external_id=VISIT)
+    stockroom.shop.query("INSERT INTO gazelle_products (external_id, name_fr) VALUES ('mit_felt', 'Bande verte')")
+    stockroom.product("FEUTRE", product_external_id="mit_felt", name_fr="Feutre")
+    stockroom.line(stockroom.invoice(2), description="Accord, bande verte neuve")
+    rule = ["rules", "add", "Accord", "FEUTRE", "--quantity", "1", "--optional", "--from", "2026-01-01"]
+    told = says(*rule, "--dry-run").stdout.splitlines()
+    assert told == ["2026-03  Anne Côté: 1", "1 in all, of 1 invoice.", "Nothing was written: this was a preview."]
+    assert "2 movements" not in says(*rule).stdout
+    assert [row["delta"] for row in stockroom.rows()] == [-1]
 
 
 def test_a_rule_is_tried_over_history_before_it_goes_live_and_then_takes_just_that(

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.pull.replay import Replay
+from gazelle_sync.pull.session import Pull
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.lock import PULL_LOCK, PullLock, pull_is_running, push_is_running
 from gazelle_sync_tests.support.processes import Processes
@@ -171,3 +173,31 @@ def test_a_pull_that_lost_its_lock_moves_no_watermark(shop: Shop) -> None:
     assert outcome.errors
     assert all(isinstance(error, DatabaseError) for error in outcome.errors.values())
     assert shop.watermarks() == marks
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "gazelle_sync.pull.session.read_snapshots",
+        "gazelle_sync.pull.session.Conclusion",
+        "gazelle_sync.pull.session.log",
+    ],
+)
+def test_a_pull_that_is_stopped_while_it_begins_says_so_in_its_log(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(place, Mock(side_effect=KeyboardInterrupt(15), **{"info.side_effect": KeyboardInterrupt(15)}))
+    with pytest.raises(KeyboardInterrupt), Pull(shop.settings):
+        pytest.fail("the pull has begun")
+    with PullLock(shop.url, wait_s=5):  # the server releases it a moment after the connection has ended
+        assert shop.last_log()["status"] == "error"
+
+
+def test_a_replay_that_is_stopped_while_it_begins_says_so_in_its_log(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazelle_sync.pull.load.end_abandoned", Mock(side_effect=KeyboardInterrupt(15)))
+    with pytest.raises(KeyboardInterrupt), Replay(shop.settings, run_id="stopped"):
+        pytest.fail("the replay has begun")
+    with PullLock(shop.url, wait_s=5):  # the server releases it a moment after the connection has ended
+        assert shop.last_log()["status"] == "error"

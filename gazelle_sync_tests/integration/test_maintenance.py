@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,9 @@ from gazelle_sync.shop.maintenance import scan as scanning
 from gazelle_sync.shop.maintenance.alerts import Wanted, decide, read_alert, read_lists
 from gazelle_sync.shop.maintenance.digest import take_digest
 from gazelle_sync.shop.maintenance.scan import ScanReport, scan
+from gazelle_sync_tests.support.commands import Person
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
+from gazelle_sync_tests.support.holding import held, wait_for_the_lock
 from gazelle_sync_tests.support.shop import Shop
 
 OF_THE_PIANO = "SELECT status, resolved_by_external_id FROM maintenance_alerts WHERE piano_external_id = %s"
@@ -206,6 +209,43 @@ def test_a_scan_that_dies_has_done_nothing_and_the_next_one_does_it(
     assert month.shop.value("SELECT count(*) FROM maintenance_unread") == 1
     monkeypatch.undo()
     assert scan(month.shop.settings).opened == 1
+
+
+def test_a_scan_that_is_killed_has_done_nothing_and_the_next_one_does_it(person: Person) -> None:
+    shop = person.shop
+    client = shop.admin.create("clients", companyName="Salle des Essais")["id"]
+    piano = shop.admin.create("pianos", clientId=client, make="Pratte", location="Foyer")
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    owner = {"clientId": piano["clientId"], "pianoId": piano["id"], "type": "SERVICE_ENTRY_MANUAL", "summary": ""}
+    note = shop.admin.create("timeline", occurredAt=at, comment="PLS débranché", **owner)["id"]
+    shop.sync()
+    found = "SELECT status FROM maintenance_alerts WHERE source_external_id = %s"
+    with held(shop, "maintenance_findings"):
+        pid = person.begins("alerts", "scan")
+        wait_for_the_lock(shop)
+        assert person.stops(pid, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert shop.query(found, note) == []
+    assert shop.value("SELECT count(*) FROM maintenance_unread") == 1
+    ended = person.runs("alerts", "scan", "--json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert shop.query(found, note) == [("open",)]
+    assert person.runs("alerts", "scan", "--json").returncode == 0
+    assert shop.query(found, note) == [("open",)]
+
+
+def test_a_part_of_a_loaded_page_is_noted_in_one_row_and_a_few_notes_one_by_one(new_shop: Shop) -> None:
+    for first, last in ((1, 99), (101, 600)):
+        new_shop.query(
+            "INSERT INTO gazelle_timeline_entries (external_id, occurred_at, title) "
+            "SELECT 'tme_x' || n, now(), 'Accord' FROM generate_series(%s::int, %s) AS n",
+            first,
+            last,
+        )
+    noted = new_shop.query("SELECT source_external_id FROM maintenance_unread")
+    assert (len(noted), noted.count((None,))) == (100, 1)
+    new_shop.query("DELETE FROM maintenance_unread")
+    new_shop.query("DELETE FROM gazelle_timeline_entries")
+    assert new_shop.query("SELECT source_external_id FROM maintenance_unread") == [(None,)]
 
 
 def test_two_scans_at_once_open_one_alert(month: Month) -> None:

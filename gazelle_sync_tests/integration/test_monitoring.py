@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n.translator import NO_BREAK, translator
 from gazelle_sync.monitoring.failures import read_reasons, render_reasons, set_pending, show_record
 from gazelle_sync.monitoring.metrics import serve_metrics
+from gazelle_sync.monitoring.plots import bars, top_of
 from gazelle_sync.monitoring.report import render_report, write_report
 from gazelle_sync.monitoring.status import read_status
+from gazelle_sync.notifications import ledger
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.settings import Settings
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.commands import run_command
 from gazelle_sync_tests.support.receivers import free_port
 from gazelle_sync_tests.support.shop import Shop
 
@@ -117,6 +125,25 @@ def test_records_in_error_are_shown_by_reason_and_one_beside_its_body(shop: Shop
     assert {row.entity: row.backlog for row in read_status(shop.settings)}["pianos"] == 3
 
 
+def test_records_in_error_go_by_their_names_also_those_that_production_does_not_hold(shop: Shop) -> None:
+    known, new = break_pianos(shop, 2)
+    piano = shop.row("gazelle_pianos", known)
+    client = shop.row("gazelle_clients", piano["client_external_id"])["display_name"]
+    shop.query(
+        "UPDATE staging_pianos SET external_id = 'ins_new', raw_data = raw_data || "
+        '\'{"make": "Pratte", "model": null, "serialNumber": "P77", "client": {"id": null, "companyName": "Songes"}}\' '
+        "WHERE external_id = %s",
+        new,
+    )
+    said = run_command(shop, "errors").stdout
+    called = " ".join(filter(None, (piano["make"], piano["model"], piano["serial_number"])))
+    assert f"{known} ({called}, {client})" in said
+    assert "ins_new (Pratte P77, Songes)" in said
+    assert json.loads(run_command(shop, "errors", "--json").stdout)[0]["external_ids"] == [
+        record.external_id for record in read_reasons(shop.settings)[0].records
+    ]
+
+
 def test_what_the_guard_set_aside_is_not_tried_again(shop: Shop) -> None:
     shop.query("UPDATE staging_pianos SET sync_status = 'error', error_message = 'set aside', rejected_at = now() "
                "WHERE id = (SELECT id FROM staging_pianos LIMIT 1)")  # fmt: skip
@@ -147,14 +174,53 @@ def test_the_report_shows_the_week_in_montreal_time_and_is_whole_by_itself(shop:
     path = tmp_path / "rapport.html"
     write_report(shop.settings.replace(language="fr"), path)
     text = path.read_text(encoding="utf-8")
-    assert "07:05" in text
+    assert "7 h 05" in text.replace(NO_BREAK, " ")
     assert "&lt;b&gt;Accord&lt;/b&gt; &amp; réglage" in text
     assert "La semaine à venir" in text
+    assert not re.search(r"\d{4}-\d\d-\d\d", re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)), "days are words"
     assert text.count("<svg") == 4
     assert "<script" not in text
     assert not re.search(r"(?:src|href)=\"(?!#)[^\"]*//", text)
     assert not re.search(r"url\((?!#)", text)
     assert list(tmp_path.glob("tmp*")) == []
+
+
+def test_the_report_says_what_waits_what_is_open_and_when_it_was_last_proven(shop: Shop) -> None:
+    piano = shop.rows("gazelle_pianos", "deleted_at IS NULL AND serial_number <> ''")[0]
+    bare = render_report(shop.settings)
+    for said in ("no check has failed", "It was never proven", "No conflict is open", "Nothing is to be ordered"):
+        assert said in bare
+    shop.query(
+        "INSERT INTO vincent_dindy_piano_updates (gazelle_id, notes) VALUES (%s, 'Ma note')", piano["external_id"]
+    )
+    shop.query("UPDATE vincent_dindy_piano_updates SET sync_error = 'HTTP 403: a word in it'")
+    with psycopg.connect(shop.url) as connection:
+        ledger.write_alert(
+            connection, rule="failed_check", subjects=["timezone_view"], severity="error", text="…", run_id="abc",
+            title="✗ Gazelle: Check failed: timezone_view", recipients=["log"],
+        )  # fmt: skip
+    assert run_command(shop, "verify", "--only", "taxes").returncode == 0
+    text = render_report(shop.settings.replace(language="fr"))
+    assert "HTTP 403: a word in it" in text
+    assert piano["serial_number"] in text
+    assert "timezone_view" in text
+    assert "gazelle-sync check --only timezone_view" in text
+    links = re.findall(r"href=\"(?!#)([^\"]*)", text)
+    assert links == [f"{shop.settings.ui_url}/runs/abc"], "its run, and nothing from elsewhere"
+    assert "Cela n'a jamais été prouvé" not in html.unescape(text)
+    assert "prefers-color-scheme: dark" in text
+    assert {"●", "▲"} <= set(text)
+    assert all(f'id="{anchor}"' in text for anchor in re.findall(r"href=\"#([a-z]+)\"", text))
+
+
+def test_a_first_import_does_not_flatten_what_comes_after_it() -> None:
+    assert top_of([27_000, 62, 40, 0, 71]) < 150
+    assert top_of([100, 62, 40]) > 100
+    assert top_of([27_000]) > 27_000
+    assert top_of([]) > 0
+    days = [date(2026, 11, n) for n in range(1, 6)]
+    drawn = bars(days, [27_000, 62, 40, 0, 71], translator("fr"))
+    assert "27\N{NARROW NO-BREAK SPACE}000 ↑" in drawn.replace("&#8593;", "↑")
 
 
 def test_a_report_goes_through_a_pipe_or_a_link_and_puts_nothing_in_its_place(database: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,6 +90,65 @@ def test_a_tick_that_reads_emptied_lists_removes_nothing(shop: Shop, field: str)
     shop.sync()
     assert living(shop) == before
     assert shop.count("v_sync_errors") == 0
+
+
+def new_visit(shop: Shop, start: str) -> str:
+    """A visit for a piano, made at Gazelle a while ago: its stamp alone is no reason to read it again."""
+    piano = shop.admin.dump("pianos")[0]
+    visit = shop.admin.create(
+        "events", start=start, clientId=piano["clientId"], type="APPOINTMENT", status="ACTIVE",
+        pianos=[{"pianoId": piano["id"], "isTuning": True}],
+    )["id"]  # fmt: skip
+    shop.admin.edit("events", visit, touch="2026-01-02T12:00:00Z")
+    return str(visit)
+
+
+def soon() -> str:
+    return (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT12:00:00Z")
+
+
+def named_unreadable(shop: Shop) -> set[str]:
+    return {visit for (visit,) in shop.query("SELECT external_id FROM v_sync_errors WHERE error_message LIKE %s", SAID)}
+
+
+SAID = "gazelle_appointment_pianos: Gazelle sent nothing%"
+
+
+@pytest.mark.parametrize("mode", [Mode.NIGHTLY, Mode.TICK])
+def test_new_visits_that_came_without_pianos_beside_visits_that_were_set_aside_get_them_with_the_next_tick(
+    shop: Shop, mode: Mode
+) -> None:
+    visits = {new_visit(shop, soon())}
+    if mode is Mode.TICK:
+        for event in shop.admin.dump("events"):
+            if event["id"] not in visits:
+                shop.admin.edit("events", event["id"])
+    else:
+        visits.add(new_visit(shop, "2003-05-05T12:00:00Z"))  # a tick's window does not reach it
+    shop.admin.fault("empty_nested", times=0, field="allEventPianos")
+    assert isinstance(shop.sync(mode, check=False).errors["appointments"], MassVanishing)
+    assert visits <= named_unreadable(shop)
+    for _ in range(2):  # while the fault lasts they stay in doubt
+        assert isinstance(shop.sync(check=False).errors["appointments"], MassVanishing)
+        assert visits <= named_unreadable(shop)
+    shop.admin.clear_faults()
+    shop.sync()
+    for visit in visits:
+        assert shop.row("gazelle_appointments", visit)["piano_external_id"] is not None
+    assert shop.count("v_sync_errors") == 0
+    shop.sync(Mode.NIGHTLY)
+    shop.assert_equals_api()
+
+
+def test_new_visits_that_came_without_pianos_are_read_again_by_the_same_run_where_that_repairs_the_others(
+    shop: Shop,
+) -> None:
+    visit = new_visit(shop, soon())
+    shop.admin.fault("empty_nested", times=0, operation="AppointmentsPage")
+    shop.sync(Mode.NIGHTLY)
+    assert shop.row("gazelle_appointments", visit)["piano_external_id"] is not None
+    shop.admin.clear_faults()
+    shop.assert_equals_api()
 
 
 def test_a_table_that_comes_empty_altogether_is_not_believed_however_often_it_comes(shop: Shop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gazelle_sync.pull.context import Mode
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -43,7 +43,7 @@ def test_a_tick_that_meets_the_refusal_first_reads_what_changed(shop: Shop) -> N
 
 @pytest.mark.parametrize("service", ["comment", "event"])
 def test_a_push_to_an_api_that_refuses_large_pages_arrives_and_the_size_is_remembered(shop: Shop, service: str) -> None:
-    office = Office(shop, service=service)
+    office = EditedShop(shop, service=service)
     shop.admin.settings(page_size_limit=20)
     for place, words in enumerate(("Accordé, 21°C 440 Hz", "Feutres changés")):
         office.edit(office.piano(place), notes=words)

@@ -19,9 +19,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gazelle_sync.errors import CredentialsRefused, SettingsError
-from gazelle_sync.gazelle.auth import TokenFile, _overwrite, credentials_from, newer_token_file, token_file_in_use
+from gazelle_sync.gazelle.auth import credentials_from
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.gazelle.throttle import Throttle
+from gazelle_sync.gazelle.token_file import TokenFile, _overwrite, newer_token_file, token_file_in_use
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.sandbox import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from gazelle_sync_tests.support.processes import Processes
@@ -248,7 +249,7 @@ IN_A_CLOSED_FOLDER = """
 import json, os, sys
 from pathlib import Path
 import httpx
-from gazelle_sync.gazelle.auth import TokenFile
+from gazelle_sync.gazelle.token_file import TokenFile
 path, url, client, secret = sys.argv[1:]
 httpx.post(url).close()  # that user may not read Python itself
 os.setgroups([]); os.setgid(65534); os.setuid(65534)

@@ -14,7 +14,7 @@ from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.schema_repair import UNIQUE, repair
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.pushing import TABLE, EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 SEED = (
@@ -24,26 +24,26 @@ SEED = (
 
 
 @pytest.fixture
-def older(new_shop: Shop, databases: Databases) -> Iterator[Office]:
+def older(new_shop: Shop, databases: Databases) -> Iterator[EditedShop]:
     """A shop whose database has nothing but the program's table."""
     with databases.temporary("template1") as url:
-        yield Office(Shop.on(url, new_shop.sandbox, new_shop.settings.home))
+        yield EditedShop(Shop.on(url, new_shop.sandbox, new_shop.settings.home))
 
 
-def make(office: Office, columns: str) -> None:
+def make(office: EditedShop, columns: str) -> None:
     """What the program of old did."""
     with psycopg.connect(office.shop.url) as connection:
         connection.execute(f"CREATE TABLE {TABLE} (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), {columns})".encode())
 
 
-def add(office: Office, piano: str | None, **values: object) -> None:
+def add(office: EditedShop, piano: str | None, **values: object) -> None:
     """What it does since."""
     names = ", ".join(["gazelle_id", *values])
     marks = ", ".join(["%s"] * (len(values) + 1))
     office.shop.query(f"INSERT INTO {TABLE} ({names}) VALUES ({marks})", piano, *values.values())  # noqa: S608
 
 
-def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> None:
+def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: EditedShop) -> None:
     make(older, f"gazelle_id text, {SEED}")
     twice, good = older.piano(), older.piano(1)
     add(older, twice, notes="dup one")
@@ -80,7 +80,7 @@ def test_rows_that_nobody_can_assign_are_named_and_not_sent(older: Office) -> No
         add(older, twice, notes="dup three")
 
 
-def restore_after_migration(office: Office) -> list[str]:
+def restore_after_migration(office: EditedShop) -> list[str]:
     migrate(office.shop.url)
     return repair(office.shop.url).missing
 
@@ -99,7 +99,7 @@ def restore_after_migration(office: Office) -> list[str]:
     ],
 )
 def test_the_day_of_the_work_is_read_from_a_column_of_any_type(
-    older: Office, kind: str, value: object, day: str | None
+    older: EditedShop, kind: str, value: object, day: str | None
 ) -> None:
     """Its other columns have other types too; what the sync writes itself gets the type that it needs."""
     make(

@@ -66,7 +66,7 @@ def test_a_connection_that_the_server_ended_while_it_was_idle_is_opened_anew(dat
 def test_a_connection_that_was_idle_for_long_is_not_relied_upon(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with keep_connections():
         before = server_process(database)
-        monkeypatch.setattr(pool, "IDLE_S", 0)
+        monkeypatch.setattr(pool, "_idle_s", 0)
         assert server_process(database) != before
 
 

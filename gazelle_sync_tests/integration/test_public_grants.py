@@ -126,6 +126,10 @@ def test_an_upgrade_closes_sequences_and_functions_and_leaves_the_table_of_edits
         "030_maintenance.sql",
         "031_consumption.sql",
         "034_calendar.sql",
+        "037_invoice_drafts.sql",
+        "038_sent_invoices.sql",
+        "042_search.sql",
+        "043_desk.sql",
     ]
     for name in files:
         run(hosted, f"DELETE FROM schema_migrations WHERE name = '{name}'")  # noqa: S608 - the test's own names

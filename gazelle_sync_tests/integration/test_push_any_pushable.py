@@ -16,7 +16,8 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync_tests.support.creating import add_pushables, random_pushable
 from gazelle_sync_tests.support.pushed import COLUMNS, Column, Side
-from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
+from gazelle_sync_tests.support.shop import Record
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("close_after", {}), ("reset", {}), ("truncated", {}), ("html_200", {}), ("status", {"code": 503}),
@@ -31,7 +32,7 @@ Cell = tuple[str, str]
 class Life:
     """Some records of several pushables, the people on both sides, and what they said."""
 
-    def __init__(self, office: Office, hook_push: HookPush, columns: list[Column], seed: int) -> None:
+    def __init__(self, office: EditedShop, hook_push: HookPush, columns: list[Column], seed: int) -> None:
         self.office, self.admin = office, office.shop.admin
         self._hook_push = hook_push
         self._draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
@@ -72,7 +73,7 @@ class Life:
         self.admin.clear_faults()
         for _ in range(6):
             self.admin.settings(clock_skew_s=self.admin.settings()["clock_skew_s"] + 2)
-            self.office.shop.sync(only=["users", "products", "clients", "pianos"])
+            self.office.shop.sync(only=["users", "products", "clients", "pianos", "invoices"])
             self.office.let_doubts_pass()
             report = self.office.push()
             self.look()
@@ -85,11 +86,14 @@ class Life:
 
     def others(self) -> dict[str, Any]:
         """Of each record, something that no pushable here writes."""
-        names = {record: side.record(record) for side, record in self.cells()}
-        return {
-            record: {**one["name"], "fr_CA": None} if "amount" in one else (one.get("notes"), one.get("serialNumber"))
-            for record, one in names.items()
-        }
+        return {record: self._other(side.column.kind, side.record(record)) for side, record in self.cells()}
+
+    def _other(self, kind: str, record: Record) -> Any:
+        if kind == "products":
+            return {**record["name"], "fr_CA": None}
+        if kind == "invoices":
+            return {**record, "notes": None, "updatedAt": None}
+        return record.get("notes"), record.get("serialNumber")
 
     def look(self) -> None:
         """Take down what both sides hold now."""
@@ -148,7 +152,7 @@ class Life:
 
     def _pull(self, *_: object) -> None:
         with suppress(GazelleSyncError):
-            self.office.shop.sync(check=False, only=["users", "products", "clients", "pianos"])
+            self.office.shop.sync(check=False, only=["users", "products", "clients", "pianos", "invoices"])
 
     def _push(self, *_: object) -> None:
         self.office.push(at_once=self._draw.random() < 0.8)
@@ -169,13 +173,13 @@ class Life:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_after_any_life_of_any_pushable_both_sides_agree_and_what_gave_way_is_told(
-    office: Office, hook_push: HookPush, monkeypatch: pytest.MonkeyPatch, seed: int
+    office: EditedShop, hook_push: HookPush, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     seed = seed * 2 + (office.transport == "rest")
     columns = random_pushable(random.Random(seed))  # noqa: S311 - reproducible, not secret
     add_pushables(office.shop, monkeypatch, columns[0].pushable)
     # Whatever the pushable: other pianos than those of the shop's own table.
-    life = Life(office, hook_push, [*(replace(one, fields={}) for one in columns), *COLUMNS], seed)
+    life = Life(office, hook_push, [*(replace(one, fields=lambda _: {}) for one in columns), *COLUMNS], seed)
     before = life.others()
     life.live(25)
     life.quiet()

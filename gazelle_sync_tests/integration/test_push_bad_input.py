@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from gazelle_sync.push.block import Marks
-from gazelle_sync_tests.support.pushing import HookPush, Office, once
+from gazelle_sync_tests.support.pushing import EditedShop, HookPush, once
 
 
-def test_a_piano_that_gazelle_does_not_know_is_said_and_stops_nobody_else(office: Office) -> None:
+def test_a_piano_that_gazelle_does_not_know_is_said_and_stops_nobody_else(office: EditedShop) -> None:
     piano = office.piano()
     office.edit("pno_nowhere", status="top")
     office.edit(piano, notes="Accordé")
@@ -21,7 +21,7 @@ def test_a_piano_that_gazelle_does_not_know_is_said_and_stops_nobody_else(office
     office.assert_clean(piano)
 
 
-def test_a_row_that_failed_waits_longer_each_time_and_an_edit_makes_it_due_at_once(office: Office) -> None:
+def test_a_row_that_failed_waits_longer_each_time_and_an_edit_makes_it_due_at_once(office: EditedShop) -> None:
     office.edit("pno_nowhere", status="top")
     waits = []
     for _ in range(3):
@@ -37,7 +37,7 @@ def test_a_row_that_failed_waits_longer_each_time_and_an_edit_makes_it_due_at_on
     assert len(office.push(at_once=False).outcomes) == 1
 
 
-def test_a_row_that_was_written_for_the_wrong_piano_goes_to_the_right_one_once(office: Office) -> None:
+def test_a_row_that_was_written_for_the_wrong_piano_goes_to_the_right_one_once(office: EditedShop) -> None:
     wrong, right = office.piano(0, tags=["GRAND"]), office.piano(1, tags=["DROIT"])
     office.edit(wrong, status="top", notes="Accordé")
     assert office.push().succeeded
@@ -59,7 +59,7 @@ def test_a_row_that_was_written_for_the_wrong_piano_goes_to_the_right_one_once(o
     office.assert_clean(wrong)
 
 
-def test_a_mistyped_id_that_is_corrected_is_due_at_once(office: Office) -> None:
+def test_a_mistyped_id_that_is_corrected_is_due_at_once(office: EditedShop) -> None:
     piano = office.piano()
     office.edit("pno_nowhere", notes="Accordé")
     assert office.push().failed == 1
@@ -70,12 +70,12 @@ def test_a_mistyped_id_that_is_corrected_is_due_at_once(office: Office) -> None:
     office.assert_clean(piano)
 
 
-def correct_key(office: Office, wrong: str, right: str) -> None:
+def correct_key(office: EditedShop, wrong: str, right: str) -> None:
     """What somebody does who finds that a row speaks of another piano."""
     office.shop.query("UPDATE vincent_dindy_piano_updates SET gazelle_id = %s WHERE gazelle_id = %s", right, wrong)
 
 
-def test_an_inactive_piano_refuses_entries_and_takes_tags(office: Office) -> None:
+def test_an_inactive_piano_refuses_entries_and_takes_tags(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top", notes="Accordé, 23°C, 47%", travail="Cordes", completed_at="2026-07-01T16:00:00Z")
     office.shop.admin.edit("pianos", piano, status="INACTIVE", manualLastService=None)
@@ -91,7 +91,7 @@ def test_an_inactive_piano_refuses_entries_and_takes_tags(office: Office) -> Non
     office.assert_clean(piano)
 
 
-def test_an_unknown_status_is_said_and_the_rest_goes(office: Office) -> None:
+def test_an_unknown_status_is_said_and_the_rest_goes(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="excellent", notes="Accordé")
     assert office.push().failed == 1
@@ -106,7 +106,7 @@ def test_an_unknown_status_is_said_and_the_rest_goes(office: Office) -> None:
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
 
 
-def test_a_mistyped_day_of_work_is_taken_back_by_correcting_it(office: Office) -> None:
+def test_a_mistyped_day_of_work_is_taken_back_by_correcting_it(office: EditedShop) -> None:
     piano = office.piano(manualLastService="2026-05-01")
     for day in ("2062-11-20", "2026-04-20"):
         office.edit(piano, travail="Cordes", completed_at=f"{day} 12:00-05")
@@ -120,7 +120,7 @@ def test_a_mistyped_day_of_work_is_taken_back_by_correcting_it(office: Office) -
     office.assert_clean(piano)
 
 
-def test_an_empty_row_sends_nothing_and_is_done(office: Office) -> None:
+def test_an_empty_row_sends_nothing_and_is_done(office: EditedShop) -> None:
     piano = office.piano(tags=["TOP"])
     before = office.record(piano)
     office.edit(piano, notes="  ", observations="", travail=None)
@@ -142,7 +142,7 @@ def test_an_empty_row_sends_nothing_and_is_done(office: Office) -> None:
     ],
     ids=["100 KB", "emoji", "right to left", "odd line ends", "carriage returns", "quotes"],
 )
-def test_every_text_arrives_as_it_is_and_once(office: Office, text: str) -> None:
+def test_every_text_arrives_as_it_is_and_once(office: EditedShop, text: str) -> None:
     piano = office.piano(notes="Clé sous le paillasson")
     office.edit(piano, notes=text, observations=text, travail=text)
     assert office.push().succeeded
@@ -154,7 +154,7 @@ def test_every_text_arrives_as_it_is_and_once(office: Office, text: str) -> None
     assert office.record(piano)["notes"].count(Marks.of("observations", piano).first) == 1
 
 
-def test_text_that_looks_like_our_marks_hurts_nobody(office: Office) -> None:
+def test_text_that_looks_like_our_marks_hurts_nobody(office: EditedShop) -> None:
     piano = office.piano()
     marks = Marks.of("observations", piano)
     foreign = f"{marks.first}\nouvert et jamais fermé\n\nDU CLIENT"
@@ -172,7 +172,7 @@ def test_text_that_looks_like_our_marks_hurts_nobody(office: Office) -> None:
     assert office.record(piano)["notes"] == foreign
 
 
-def test_what_postgresql_cannot_hold_stays_in_gazelles_text(office: Office) -> None:
+def test_what_postgresql_cannot_hold_stays_in_gazelles_text(office: EditedShop) -> None:
     """NUL and half of a surrogate pair: nobody can write them here, and what is there is not ours to change."""
     foreign = "nul \0 et moitié \ud83c fin"
     piano = office.piano(notes=foreign)
@@ -184,7 +184,7 @@ def test_what_postgresql_cannot_hold_stays_in_gazelles_text(office: Office) -> N
     office.assert_clean(piano)
 
 
-def test_a_piano_that_is_deleted_at_gazelle_under_our_hands_is_said(office: Office, hook_push: HookPush) -> None:
+def test_a_piano_that_is_deleted_at_gazelle_under_our_hands_is_said(office: EditedShop, hook_push: HookPush) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé", status="top")
     hook_push(before_send=once(lambda: office.shop.admin.delete("pianos", piano)))
@@ -195,7 +195,7 @@ def test_a_piano_that_is_deleted_at_gazelle_under_our_hands_is_said(office: Offi
     assert "no piano" in office.row(piano)["sync_error"]
 
 
-def test_hidden_rows_stay_here_until_they_are_shown(office: Office) -> None:
+def test_hidden_rows_stay_here_until_they_are_shown(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé", is_hidden=True)
     assert office.push().outcomes == []
@@ -203,7 +203,7 @@ def test_hidden_rows_stay_here_until_they_are_shown(office: Office) -> None:
     assert office.push(at_once=False).sent == 1
 
 
-def test_what_never_leaves_the_shop_makes_no_row_due(office: Office) -> None:
+def test_what_never_leaves_the_shop_makes_no_row_due(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé", a_faire="secret", completed_in_tournee_id="tournee-secrete")
     office.push()

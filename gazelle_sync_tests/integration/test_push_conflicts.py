@@ -11,19 +11,19 @@ from gazelle_sync.push.conflicts import open_conflicts, resolve
 from gazelle_sync.push.render import render_conflicts, render_preview, render_waiting
 from gazelle_sync.push.session import Push, PushReport, preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, EditedShop, HookPush, once
 
 
-def undo(office: Office, run_id: str) -> PushReport:
+def undo(office: EditedShop, run_id: str) -> PushReport:
     with Push(office.shop.settings.replace(push_transport=office.transport)) as push:
         return push.undo(run_id)
 
 
-def run_of(office: Office) -> str:
+def run_of(office: EditedShop) -> str:
     return str(max(office.shop.rows("sync_logs", "task_type = 'push'"), key=lambda row: int(row["id"]))["run_id"])
 
 
-def clashing(office: Office, *, ours_is_newer: bool) -> str:
+def clashing(office: EditedShop, *, ours_is_newer: bool) -> str:
     """A piano whose status both sides have changed."""
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="top")
@@ -34,7 +34,7 @@ def clashing(office: Office, *, ours_is_newer: bool) -> str:
     return piano
 
 
-def test_ours_wins_and_theirs_is_kept(office: Office) -> None:
+def test_ours_wins_and_theirs_is_kept(office: EditedShop) -> None:
     piano = clashing(office, ours_is_newer=True)
     office.push()
     assert office.record(piano)["tags"] == ["GRAND", "PROBLEMATIQUE"]
@@ -52,7 +52,7 @@ def test_ours_wins_and_theirs_is_kept(office: Office) -> None:
         resolve(office.shop.settings, conflict.id, "ours")
 
 
-def test_theirs_wins_and_the_beaten_value_does_not_come_back(office: Office) -> None:
+def test_theirs_wins_and_the_beaten_value_does_not_come_back(office: EditedShop) -> None:
     piano = clashing(office, ours_is_newer=False)
     office.push()
     assert office.record(piano)["tags"] == ["NORMAL", "GRAND"]
@@ -68,7 +68,7 @@ def test_theirs_wins_and_the_beaten_value_does_not_come_back(office: Office) -> 
     assert office.record(piano)["tags"] == ["GRAND", "PROBLEMATIQUE"]
 
 
-def test_an_edit_made_while_theirs_wins_is_not_written_over(office: Office, hook_push: HookPush) -> None:
+def test_an_edit_made_while_theirs_wins_is_not_written_over(office: EditedShop, hook_push: HookPush) -> None:
     piano = clashing(office, ours_is_newer=False)
     hook_push(after_read=once(lambda: office.edit(piano, status="needs_replacement")))
     office.push()
@@ -77,7 +77,7 @@ def test_an_edit_made_while_theirs_wins_is_not_written_over(office: Office, hook
     assert office.conflicts() == [], "nothing was decided yet"
 
 
-def test_the_side_that_won_can_be_confirmed_and_unknown_conflicts_are_said(office: Office) -> None:
+def test_the_side_that_won_can_be_confirmed_and_unknown_conflicts_are_said(office: EditedShop) -> None:
     piano = clashing(office, ours_is_newer=True)
     office.push()
     (conflict,) = open_conflicts(office.shop.settings)
@@ -88,7 +88,7 @@ def test_the_side_that_won_can_be_confirmed_and_unknown_conflicts_are_said(offic
         resolve(office.shop.settings, 99, "ours")
 
 
-def test_a_run_is_put_back_and_what_came_since_stays(office: Office) -> None:
+def test_a_run_is_put_back_and_what_came_since_stays(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     measured = len(office.measurements(piano))
     done_at = datetime(2026, 7, 1, 16, tzinfo=UTC)
@@ -123,7 +123,7 @@ def test_a_run_is_put_back_and_what_came_since_stays(office: Office) -> None:
 
 @pytest.mark.parametrize("lost", [("update_tags", "update_piano"), ("set_serviced",)])
 def test_an_update_whose_answer_was_lost_counts_as_sent_and_can_be_put_back(
-    office: Office, lost: tuple[str, ...]
+    office: EditedShop, lost: tuple[str, ...]
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Vieux", manualLastService="2026-01-02")
     before = office.record(piano)
@@ -144,7 +144,7 @@ def test_an_update_whose_answer_was_lost_counts_as_sent_and_can_be_put_back(
     ]
 
 
-def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> None:
+def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="normal", notes="Accordé\nDeux lignes")
     office.edit("pno_nowhere", status="top")
@@ -163,7 +163,7 @@ def test_a_dry_run_tells_what_would_go_and_touches_nothing(office: Office) -> No
     assert all_well
 
 
-def test_a_dry_run_announces_nothing_that_gazelle_has_from_a_row_that_was_removed(office: Office) -> None:
+def test_a_dry_run_announces_nothing_that_gazelle_has_from_a_row_that_was_removed(office: EditedShop) -> None:
     piano = office.piano()
     settings = office.shop.settings.replace(push_transport=office.transport)
     office.edit(piano, notes="Accordé, 21°C", travail="Cordes")
@@ -180,7 +180,7 @@ def test_a_dry_run_announces_nothing_that_gazelle_has_from_a_row_that_was_remove
     assert office.comments(piano) == ["Accordé, 21°C", "Cordes", "Marteaux"]
 
 
-def test_what_waits_says_why_in_the_shops_language(office: Office) -> None:
+def test_what_waits_says_why_in_the_shops_language(office: EditedShop) -> None:
     piano = office.piano()
     office.edit("pno_nowhere", status="top")
     office.edit(piano, notes="Accordé", is_hidden=True)
@@ -193,7 +193,7 @@ def test_what_waits_says_why_in_the_shops_language(office: Office) -> None:
     assert "prochain essai" in text
 
 
-def test_only_the_pianos_that_were_asked_for_go(office: Office) -> None:
+def test_only_the_pianos_that_were_asked_for_go(office: EditedShop) -> None:
     first, second = office.piano(0), office.piano(1)
     office.edit(first, notes="un")
     office.edit(second, notes="deux")
@@ -202,7 +202,7 @@ def test_only_the_pianos_that_were_asked_for_go(office: Office) -> None:
     assert office.row(first)["needs_sync"]
 
 
-def test_what_only_the_answer_of_another_write_shows_is_followed(office: Office) -> None:
+def test_what_only_the_answer_of_another_write_shows_is_followed(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"], notes="Clé")
     office.pushed(piano, observations="Vu ici")
     notes = office.record(piano)["notes"].replace("Vu ici", "Vu là-bas")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 
 LATE = datetime(2026, 7, 2, 3, 30, tzinfo=UTC)
 """Half past eleven in the evening of the first in Montreal."""
 
 
-def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(office: Office) -> None:
+def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé sous le paillasson", manualLastService=None)
     measured = len(office.measurements(piano))
     office.edit(
@@ -38,7 +38,7 @@ def test_everything_that_a_row_says_arrives_and_the_next_push_sends_nothing(offi
     assert office.shop.admin.stats()["requests"] == 0
 
 
-def test_every_new_text_brings_its_readings_though_they_are_those_of_the_last_one(office: Office) -> None:
+def test_every_new_text_brings_its_readings_though_they_are_those_of_the_last_one(office: EditedShop) -> None:
     piano = office.piano()
     measured = len(office.measurements(piano))
     for text, made in [("accord janvier 440Hz", 1), ("accord juillet 440Hz", 2), ("accord juillet 440Hz ", 2)]:

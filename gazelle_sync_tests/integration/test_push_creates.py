@@ -38,6 +38,19 @@ def test_what_is_edited_after_it_was_made_is_an_update(here: Newcomers) -> None:
     assert not here.row("new_clients", client)["needs_sync"]
 
 
+def test_what_gazelle_changes_of_a_record_that_was_made_here_is_followed(here: Newcomers) -> None:
+    client = here.client("École Neuve")
+    here.office.push()
+    record = here.row("new_clients", client)["client_external_id"]
+    here.shop.admin.edit("clients", record, companyName="École Nouvelle")
+    here.shop.sync(only=("clients",))
+    assert here.office.push().succeeded
+    assert here.row("new_clients", client)["company_name"] == "École Nouvelle"
+    here.shop.admin.reset_stats()
+    assert here.office.push().outcomes == []
+    assert here.shop.admin.stats()["requests"] == 0
+
+
 def test_a_piano_waits_for_a_client_that_could_not_be_made(here: Newcomers) -> None:
     if here.office.transport == "rest":
         pytest.skip("the same document")
@@ -90,6 +103,25 @@ def test_a_row_that_was_deleted_while_its_creation_is_in_doubt_makes_no_second_r
         here.office.push()
     assert len(here.clients("École Neuve")) == 1
     assert not [row for row in here.office.log() if row[1] == "in_doubt"], "it is known what came of it"
+
+
+def test_what_came_to_no_answer_is_looked_for_where_it_was_sent_and_not_where_its_row_says_by_then(
+    here: Newcomers,
+) -> None:
+    client, other = here.client("École Neuve"), here.client("École Autre")
+    here.office.push()
+    piano = here.piano(client, "Pleyel-Test")
+    visit = here.visit(client)
+    for mutation in ("createPiano", "createEvent"):
+        here.shop.admin.fault("close_after", operation=mutation)
+    here.shop.admin.fault("status", code=503, operation="PushEntries", times=0)
+    here.office.push()
+    for table, row in (("new_pianos", piano), ("new_visits", visit)):
+        here.shop.query(f"UPDATE {table} SET client_id = %s WHERE id = %s", other, row)  # noqa: S608
+    here.shop.admin.clear_faults()
+    here.office.let_doubts_pass()
+    here.settle()
+    assert len(here.pianos("Pleyel-Test")) == len(here.visits(61)) == 1
 
 
 def test_a_row_edited_while_its_record_is_made_is_updated_by_the_next_push(

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from gazelle_sync.gazelle import page_sizes
-from gazelle_sync.push import reading, store
+from gazelle_sync.push import session, store
 from gazelle_sync.push.transports import graphql
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.pushing import TABLE, WRITES, HookPush, Office, once
+from gazelle_sync_tests.support.pushing import TABLE, WRITES, EditedShop, HookPush, once
 
 
 def ago(**how_long: float) -> str:
@@ -28,7 +28,7 @@ def ago(**how_long: float) -> str:
 @pytest.mark.parametrize("code", [None, 500, 503])
 @pytest.mark.parametrize("name", ["add_comment", "add_measurement"])
 def test_a_create_that_gazelle_carries_out_after_a_bad_answer_is_there_once(
-    office: Office, name: str, code: int | None
+    office: EditedShop, name: str, code: int | None
 ) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé, 21°C 440 Hz")
@@ -47,7 +47,7 @@ def test_a_create_that_gazelle_carries_out_after_a_bad_answer_is_there_once(
 
 
 def test_a_doubt_lasts_for_the_time_out_and_holds_up_no_other_document(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: EditedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_sizes, "LARGEST_DOCUMENT", 1)
     doubtful, other = office.piano(), office.piano(1)
@@ -68,7 +68,7 @@ def test_a_doubt_lasts_for_the_time_out_and_holds_up_no_other_document(
     assert office.comments(doubtful) == [f"Note de {doubtful}"]
 
 
-def test_a_doubtful_text_that_has_arrived_is_confirmed_at_once(office: Office) -> None:
+def test_a_doubtful_text_that_has_arrived_is_confirmed_at_once(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé")
     office.shop.admin.fault("late", operation=WRITES["add_comment"][office.transport], seconds=0.3)
@@ -80,7 +80,7 @@ def test_a_doubtful_text_that_has_arrived_is_confirmed_at_once(office: Office) -
     office.assert_clean(piano)
 
 
-def test_a_doubtful_update_is_not_sent_again_while_the_first_one_may_still_arrive(office: Office) -> None:
+def test_a_doubtful_update_is_not_sent_again_while_the_first_one_may_still_arrive(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top")
     operation = WRITES["update_tags"][office.transport]
@@ -101,7 +101,7 @@ def test_a_doubtful_update_is_not_sent_again_while_the_first_one_may_still_arriv
 
 
 def test_a_row_that_is_deleted_and_inserted_again_during_its_push_keeps_its_new_edit(
-    office: Office, hook_push: HookPush
+    office: EditedShop, hook_push: HookPush
 ) -> None:
     piano = office.piano()
     office.edit(piano, notes="Un")
@@ -118,7 +118,7 @@ def test_a_row_that_is_deleted_and_inserted_again_during_its_push_keeps_its_new_
 
 
 @pytest.mark.parametrize("how", ["inserted again", "corrected and back"])
-def test_words_said_again_after_a_row_began_anew_are_sent(office: Office, how: str) -> None:
+def test_words_said_again_after_a_row_began_anew_are_sent(office: EditedShop, how: str) -> None:
     piano, other = office.piano(), office.piano(1)
     for words in ("Un", "Deux", "Un", "Deux", "Trois"):
         office.edit(piano, notes=words)
@@ -139,7 +139,7 @@ def test_words_said_again_after_a_row_began_anew_are_sent(office: Office, how: s
         assert office.comments(piano) == said
 
 
-def test_who_may_only_insert_and_update_edits_makes_revisions(office: Office) -> None:
+def test_who_may_only_insert_and_update_edits_makes_revisions(office: EditedShop) -> None:
     """As a login of a data API, which has no right to anything else of ours."""
     role = f"only_edits_{office.shop.value('SELECT pg_backend_pid()')}"
     office.shop.query(f"CREATE ROLE {role} LOGIN")
@@ -173,7 +173,7 @@ def test_who_may_only_insert_and_update_edits_makes_revisions(office: Office) ->
         office.shop.query(f"DROP ROLE {role}")
 
 
-def test_numbers_go_on_above_all_that_were_used_before_the_sequence(office: Office, databases: Databases) -> None:
+def test_numbers_go_on_above_all_that_were_used_before_the_sequence(office: EditedShop, databases: Databases) -> None:
     with databases.temporary("template1") as url:
         migrate(url)
         with psycopg.connect(url) as connection:
@@ -196,7 +196,7 @@ def test_numbers_go_on_above_all_that_were_used_before_the_sequence(office: Offi
 # ---- who was later
 
 
-def test_our_own_write_of_one_field_does_not_make_gazelle_the_later_side_of_another(office: Office) -> None:
+def test_our_own_write_of_one_field_does_not_make_gazelle_the_later_side_of_another(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="top", observations="Vu")
     assert office.push().succeeded
@@ -218,7 +218,7 @@ def test_our_own_write_of_one_field_does_not_make_gazelle_the_later_side_of_anot
 
 @pytest.mark.parametrize("ours_is_newer", [True, False])
 def test_who_was_later_is_told_by_the_databases_clock_alone(
-    office: Office, monkeypatch: pytest.MonkeyPatch, ours_is_newer: bool
+    office: EditedShop, monkeypatch: pytest.MonkeyPatch, ours_is_newer: bool
 ) -> None:
     """The editor's clock is a day behind, this machine's is three days ahead, Gazelle's is two days ahead."""
     skew = timedelta(days=2)
@@ -232,7 +232,7 @@ def test_who_was_later_is_told_by_the_databases_clock_alone(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=3)
 
-    for module in (graphql, store, reading):
+    for module in (graphql, store, session):
         monkeypatch.setattr(module, "datetime", Ahead)
     edited = datetime.now(UTC) + skew + timedelta(hours=-1 if ours_is_newer else 1)
     office.shop.admin.edit("pianos", piano, tags=["NORMAL", "GRAND"], touch=edited.strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -245,7 +245,7 @@ def test_who_was_later_is_told_by_the_databases_clock_alone(
 # ---- one record's trouble, and everybody's
 
 
-def test_one_forbidden_note_stops_only_itself(office: Office) -> None:
+def test_one_forbidden_note_stops_only_itself(office: EditedShop) -> None:
     """A firewall that stumbles over a word."""
     odd, good = office.piano(), office.piano(1)
     office.edit(odd, notes="<script>", status="top")
@@ -261,7 +261,7 @@ def test_one_forbidden_note_stops_only_itself(office: Office) -> None:
 
 
 @pytest.mark.parametrize("code", [403, 500])
-def test_pianos_that_cannot_be_read_stop_only_themselves(office: Office, code: int) -> None:
+def test_pianos_that_cannot_be_read_stop_only_themselves(office: EditedShop, code: int) -> None:
     pianos = [office.piano(place) for place in range(6)]
     for piano in pianos:
         office.edit(piano, notes="Accordé")
@@ -275,7 +275,7 @@ def test_pianos_that_cannot_be_read_stop_only_themselves(office: Office, code: i
     assert f"HTTP {code}" in office.row(pianos[0])["sync_error"]
 
 
-def test_a_403_that_everything_gets_stops_the_run(office: Office) -> None:
+def test_a_403_that_everything_gets_stops_the_run(office: EditedShop) -> None:
     for place in range(3):
         office.edit(office.piano(place), notes="Accordé")
     office.shop.admin.fault("status", code=403, times=0)
@@ -283,7 +283,7 @@ def test_a_403_that_everything_gets_stops_the_run(office: Office) -> None:
     assert "GAZELLE_API_TOKEN" in str(report.stopped)
 
 
-def test_a_night_without_network_delays_no_edit_once_it_is_over(office: Office) -> None:
+def test_a_night_without_network_delays_no_edit_once_it_is_over(office: EditedShop) -> None:
     pianos = [office.piano(place) for place in range(6)]
     for piano in pianos:
         office.edit(piano, notes="Accordé")

@@ -14,11 +14,11 @@ from gazelle_sync.gazelle import throttle
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.push.model import Item
 from gazelle_sync.push.transports import pianos
-from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, EditedShop, HookPush, once
 
 
 @pytest.mark.parametrize("kind", ["close_after", "reset", "html_200"])
-def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: Office, kind: str) -> None:
+def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: EditedShop, kind: str) -> None:
     """The answer is lost after each request, or the request itself, or a proxy's page comes instead."""
     piano = office.busy_row()
     measured = len(office.measurements(piano))
@@ -34,7 +34,7 @@ def test_whatever_happens_to_the_answer_of_each_action_it_is_there_once(office: 
     ("kind", "options"), [("truncated", {}), ("status", {"code": 500}), ("empty_body", {}), ("graphql_errors", {})]
 )
 def test_whatever_comes_instead_of_any_answer_everything_is_there_once(
-    office: Office, kind: str, options: dict[str, Any]
+    office: EditedShop, kind: str, options: dict[str, Any]
 ) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
@@ -47,7 +47,7 @@ def test_whatever_comes_instead_of_any_answer_everything_is_there_once(
 
 
 @pytest.mark.parametrize(("name", "holds"), [("PushRead", "PushRead"), ("look-up", "PushEntries")])
-def test_faults_of_reads_lose_nothing(office: Office, name: str, holds: str) -> None:
+def test_faults_of_reads_lose_nothing(office: EditedShop, name: str, holds: str) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     if name == "look-up":
@@ -58,7 +58,7 @@ def test_faults_of_reads_lose_nothing(office: Office, name: str, holds: str) -> 
     office.assert_there_once(piano, measured)
 
 
-def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Office) -> None:
+def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: EditedShop) -> None:
     """The request outlives our patience: looked for too early it would not be there yet, and be doubled."""
     piano = office.piano()
     office.edit(piano, notes="Une seule fois")
@@ -75,7 +75,7 @@ def test_a_slow_answer_is_waited_for_before_anything_is_sent_again(office: Offic
     ids=["squeezes", "escapes"],
 )
 def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
-    office: Office, monkeypatch: pytest.MonkeyPatch, habit: Callable[[str], str]
+    office: EditedShop, monkeypatch: pytest.MonkeyPatch, habit: Callable[[str], str]
 ) -> None:
     inner = pianos._entries
 
@@ -93,7 +93,7 @@ def test_a_comment_whose_text_gazelle_keeps_otherwise_is_known_again(
     assert office.comments(piano) == ["note 4  de <x>\n& y", "note 4 de <x> & y"], "each edit once"
 
 
-def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> None:
+def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: EditedShop) -> None:
     piano = office.piano()
     words = "Accordé"
     client = office.record(piano)["clientId"]
@@ -110,7 +110,7 @@ def test_the_same_words_in_gazelle_are_not_taken_for_ours(office: Office) -> Non
     assert sorted(office.comments(piano)) == [words] * 4 + ["Autre chose"], "said again later, it is sent again"
 
 
-def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -> None:
+def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: EditedShop) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     office.shop.admin.fault("status", code=429, times=0, operation="piano")
@@ -123,7 +123,7 @@ def test_a_minute_of_429_puts_everything_off_and_loses_nothing(office: Office) -
     office.assert_there_once(piano, measured)
 
 
-def test_retry_after_is_honoured(office: Office) -> None:
+def test_retry_after_is_honoured(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé")
     office.shop.admin.fault("status", code=429, retry_after=1, operation=WRITES["add_comment"][office.transport])
@@ -133,7 +133,7 @@ def test_retry_after_is_honoured(office: Office) -> None:
     assert office.comments(piano) == ["Accordé"]
 
 
-def test_a_token_that_expires_between_two_actions_is_refreshed(office: Office, hook_push: HookPush) -> None:
+def test_a_token_that_expires_between_two_actions_is_refreshed(office: EditedShop, hook_push: HookPush) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     admin = office.shop.admin
@@ -142,7 +142,7 @@ def test_a_token_that_expires_between_two_actions_is_refreshed(office: Office, h
     office.assert_there_once(piano, measured)
 
 
-def test_refused_credentials_stop_the_run_and_every_row_says_why(office: Office) -> None:
+def test_refused_credentials_stop_the_run_and_every_row_says_why(office: EditedShop) -> None:
     for place in range(3):
         office.edit(office.piano(place), notes="Accordé")
     report = office.push(api_token="wrong")
@@ -151,7 +151,7 @@ def test_refused_credentials_stop_the_run_and_every_row_says_why(office: Office)
     assert all("GAZELLE_API_TOKEN" in row["sync_error"] for row in office.shop.rows("vincent_dindy_piano_updates"))
 
 
-def test_mutation_errors_with_http_200_are_read(office: Office) -> None:
+def test_mutation_errors_with_http_200_are_read(office: EditedShop) -> None:
     piano = office.piano(tags=["TOP"])
     office.edit(piano, status="normal", notes="Accordé")
     if office.transport == "graphql":
@@ -169,7 +169,7 @@ def test_mutation_errors_with_http_200_are_read(office: Office) -> None:
     assert office.comments(piano) == ["Accordé"]
 
 
-def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: Office) -> None:
+def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="top")
     office.push()
@@ -181,14 +181,14 @@ def test_tags_that_gazelle_does_not_show_for_a_moment_are_not_erased(office: Off
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
 
 
-def test_a_real_accounts_database_is_not_pushed_into_a_sandbox(office: Office) -> None:
+def test_a_real_accounts_database_is_not_pushed_into_a_sandbox(office: EditedShop) -> None:
     office.edit(office.piano(), notes="Accordé")
     office.shop.query("INSERT INTO system_settings (key, value) VALUES ('source', 'account')")
     with pytest.raises(SettingsError, match="real account"):
         office.push()
 
 
-def test_many_rows_at_once_all_arrive_within_few_reads(office: Office) -> None:
+def test_many_rows_at_once_all_arrive_within_few_reads(office: EditedShop) -> None:
     """A hundred stand for thousands (docs/evidence/benchmarks.md): requests grow by the wave; by the row over REST."""
     client = office.record(office.piano())["clientId"]
     pianos = [office.shop.admin.create("pianos", clientId=client, status="ACTIVE")["id"] for _ in range(100)]
@@ -201,7 +201,7 @@ def test_many_rows_at_once_all_arrive_within_few_reads(office: Office) -> None:
     assert all(office.comments(piano) == [f"Note de {piano}"] for piano in pianos[::10])
 
 
-def test_the_budget_of_requests_is_kept(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_of_requests_is_kept(office: EditedShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "TRANSIT_S", 5.0)  # on a busy machine a request may be long on its way
     for place in range(8):
         office.edit(office.piano(place), notes=f"Note {place}", status="top")
@@ -210,7 +210,7 @@ def test_the_budget_of_requests_is_kept(office: Office, monkeypatch: pytest.Monk
     assert office.shop.admin.stats()["max_in_a_second"] <= 20
 
 
-def test_the_pull_brings_it_back_without_making_the_row_due(office: Office) -> None:
+def test_the_pull_brings_it_back_without_making_the_row_due(office: EditedShop) -> None:
     piano = office.busy_row()
     office.push()
     row = office.row(piano)
@@ -220,7 +220,7 @@ def test_the_pull_brings_it_back_without_making_the_row_due(office: Office) -> N
     assert office.push().outcomes == []
 
 
-def test_what_changes_at_gazelle_alone_is_followed_after_a_pull(office: Office) -> None:
+def test_what_changes_at_gazelle_alone_is_followed_after_a_pull(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     office.edit(piano, status="top", observations="Vu")
     office.push()
@@ -236,7 +236,7 @@ def test_what_changes_at_gazelle_alone_is_followed_after_a_pull(office: Office) 
     assert office.push().outcomes == []
 
 
-def test_the_transport_is_the_one_that_was_chosen(office: Office) -> None:
+def test_the_transport_is_the_one_that_was_chosen(office: EditedShop) -> None:
     office.edit(office.piano(), notes="Accordé")
     office.shop.admin.reset_stats()
     office.push()
@@ -244,7 +244,7 @@ def test_the_transport_is_the_one_that_was_chosen(office: Office) -> None:
     assert any(name.startswith("POST /api/v1/") for name in asked) == (office.transport == "rest")
 
 
-def test_a_row_that_was_removed_and_came_back_says_nothing_twice(office: Office) -> None:
+def test_a_row_that_was_removed_and_came_back_says_nothing_twice(office: EditedShop) -> None:
     piano = office.piano()
     for words in ("Un", "Deux"):
         office.edit(piano, notes=words, travail=f"{words}, 21°C 440 Hz")
@@ -263,7 +263,7 @@ def test_a_row_that_was_removed_and_came_back_says_nothing_twice(office: Office)
     assert sorted(office.comments(piano)) == sorted([*said, "Un"]), "said anew by a living row, it is sent"
 
 
-def test_tags_that_only_our_last_push_saw_are_not_erased_by_an_answer_without_tags(office: Office) -> None:
+def test_tags_that_only_our_last_push_saw_are_not_erased_by_an_answer_without_tags(office: EditedShop) -> None:
     """The last pull is older than our push and saw no tags: it confirms nothing."""
     piano = office.piano(tags=[])
     office.shop.sync(Mode.DEEP, only=["users", "clients", "pianos"])
@@ -278,7 +278,7 @@ def test_tags_that_only_our_last_push_saw_are_not_erased_by_an_answer_without_ta
     assert office.record(piano)["tags"] == ["GRAND", "NORMAL"]
 
 
-def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: Office) -> None:
+def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: EditedShop) -> None:
     """The pull saw its record differ, the look at it failed, and by now both are equal again."""
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top")
@@ -297,7 +297,7 @@ def test_a_row_that_could_not_be_looked_at_does_not_go_on_saying_so(office: Offi
     office.assert_clean(piano)
 
 
-def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office: Office) -> None:
+def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Accordé")
     office.shop.admin.fault("close_after", operation=WRITES["add_comment"][office.transport])
@@ -315,7 +315,7 @@ def test_a_row_whose_comment_stays_in_doubt_is_not_passed_over_in_silence(office
     office.assert_clean(piano)
 
 
-def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(office: Office) -> None:
+def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Note, 21°C")
     measured = len(office.measurements(piano))
@@ -334,7 +334,7 @@ def test_that_a_piano_is_not_there_for_a_moment_does_not_make_its_comment_lost(o
     office.assert_clean(piano)
 
 
-def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) -> None:
+def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Note")
     office.shop.admin.fault("close_after", times=0, operation=WRITES["add_comment"][office.transport])
@@ -349,7 +349,7 @@ def test_a_doubt_about_a_piano_that_is_gone_ends_with_its_row(office: Office) ->
     assert ("add_comment", "in_doubt") not in office.log(piano)
 
 
-def test_an_api_that_refuses_an_update_of_nothing_gets_the_edit_all_the_same(office: Office) -> None:
+def test_an_api_that_refuses_an_update_of_nothing_gets_the_edit_all_the_same(office: EditedShop) -> None:
     office.shop.admin.fault("graphql_errors", operation="$nothing", times=0)
     first, second = office.piano(0, tags=["GRAND"]), office.piano(1, tags=["GRAND"])
     for piano in (first, second):

@@ -13,19 +13,19 @@ from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.render import render_preview, render_waiting
 from gazelle_sync.push.session import preview
 from gazelle_sync.push.status import read_waiting
-from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.pushing import TABLE, EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 INSTANTS = ["infinity", "-infinity", "0044-03-15 12:00+00 BC", "20226-07-01 12:00+00"]
 
 
 @pytest.fixture
-def office(new_shop: Shop) -> Office:
+def office(new_shop: Shop) -> EditedShop:
     """A shop that was never pulled."""
-    return Office(new_shop)
+    return EditedShop(new_shop)
 
 
-def without_trigger(office: Office, piano: str, column: str, value: object) -> None:
+def without_trigger(office: EditedShop, piano: str, column: str, value: object) -> None:
     """What somebody does who turns the trigger off; of the pianos whose id is like that."""
     office.shop.query(f"ALTER TABLE {TABLE} DISABLE TRIGGER USER")
     change = f"UPDATE {TABLE} SET {column} = %s WHERE gazelle_id LIKE %s"  # noqa: S608 - names of ours
@@ -37,7 +37,7 @@ STATE = ("base", "attempts", "next_attempt_at", "revision")
 """What `push_state` holds of a row."""
 
 
-def waiting(office: Office, piano: str) -> tuple[bool, str]:
+def waiting(office: EditedShop, piano: str) -> tuple[bool, str]:
     """Whether a row is due, and why it waits."""
     ((needs_sync, reason),) = office.shop.query(
         f"SELECT needs_sync, sync_error FROM {TABLE} WHERE gazelle_id = %s",  # noqa: S608 - a name of ours
@@ -47,7 +47,7 @@ def waiting(office: Office, piano: str) -> tuple[bool, str]:
 
 
 @pytest.mark.parametrize("column", ["completed_at", "updated_at"])
-def test_an_instant_that_no_program_can_hold_stops_only_its_own_row(office: Office, column: str) -> None:
+def test_an_instant_that_no_program_can_hold_stops_only_its_own_row(office: EditedShop, column: str) -> None:
     good = office.piano(len(INSTANTS))
     odd = [office.piano(place) for place in range(len(INSTANTS))]
     for piano, instant in zip(odd, INSTANTS, strict=True):
@@ -84,7 +84,7 @@ def test_an_instant_that_no_program_can_hold_stops_only_its_own_row(office: Offi
         ("updated_by", "\ufeff\u202e" * 2_000),
     ],
 )
-def test_an_odd_value_in_our_own_columns_stops_nobody_else(office: Office, column: str, value: object) -> None:
+def test_an_odd_value_in_our_own_columns_stops_nobody_else(office: EditedShop, column: str, value: object) -> None:
     odd, good = office.piano(), office.piano(1)
     office.edit(odd, notes="Autre")
     office.edit("pno_nowhere", notes="Nulle part")
@@ -103,7 +103,7 @@ def test_an_odd_value_in_our_own_columns_stops_nobody_else(office: Office, colum
     assert office.comments(odd) == ([] if needs_sync else ["Autre"])
 
 
-def test_a_row_that_refuses_to_be_marked_stops_nobody_else(office: Office) -> None:
+def test_a_row_that_refuses_to_be_marked_stops_nobody_else(office: EditedShop) -> None:
     """A rule of the program that made the table."""
     odd, good = "pno_nowhere", office.piano(1)
     office.edit(odd, notes="Autre")
@@ -122,7 +122,7 @@ def test_a_row_that_refuses_to_be_marked_stops_nobody_else(office: Office) -> No
     assert "401" in waiting(office, "pno_elsewhere")[1], "the row beside it is marked all the same"
 
 
-def test_what_was_sent_of_a_row_that_cannot_be_marked_is_not_sent_again(office: Office) -> None:
+def test_what_was_sent_of_a_row_that_cannot_be_marked_is_not_sent_again(office: EditedShop) -> None:
     odd, good = office.piano(), office.piano(1)
     office.edit(odd, notes="Autre")
     office.shop.query(f"ALTER TABLE push_state ADD CONSTRAINT bare CHECK (local_id <> '{odd}' OR base IS NULL)")
@@ -138,7 +138,7 @@ def test_what_was_sent_of_a_row_that_cannot_be_marked_is_not_sent_again(office: 
     office.assert_clean(odd)
 
 
-def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_thought_of_is_the_matter_of_one_row(office: EditedShop, monkeypatch: pytest.MonkeyPatch) -> None:
     odd, good = office.piano(), office.piano(1)
     inner = Pushable.plan
 
@@ -156,7 +156,9 @@ def test_what_nobody_thought_of_is_the_matter_of_one_row(office: Office, monkeyp
     assert "ZeroDivisionError" in waiting(office, odd)[1]
 
 
-def test_a_row_that_somebody_left_locked_holds_up_only_itself(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_somebody_left_locked_holds_up_only_itself(
+    office: EditedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "ROW_LOCK_WAIT", "100ms")
     held, good = office.piano(), office.piano(1)
     for piano in (held, good):

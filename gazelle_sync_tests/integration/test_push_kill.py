@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gazelle_sync_tests.support.pushing import Office, killed_at
+from gazelle_sync_tests.support.pushing import EditedShop, killed_at
 
 
-def test_killed_between_any_two_steps_everything_is_there_once(office: Office) -> None:
+def test_killed_between_any_two_steps_everything_is_there_once(office: EditedShop) -> None:
     """The step at which it is killed moves on by one with each round, until a push gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     measured = len(office.measurements(piano))

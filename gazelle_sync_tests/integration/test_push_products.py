@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from gazelle_sync.push.conflicts import open_conflicts
-from gazelle_sync.push.names import ids_of, names_of
+from gazelle_sync.push.names import ids_of
 from gazelle_sync.push.render import render_preview, render_report
 from gazelle_sync.push.session import preview
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync.warehouse.names import read_names
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Record, Row
 
 TABLE = "shop_products"
@@ -23,7 +24,7 @@ class List:
         id: A product that both have.
     """
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: EditedShop) -> None:
         self.office = office
         self.admin = office.shop.admin
         self.id = self.product(0)
@@ -63,7 +64,7 @@ class List:
 
 
 @pytest.fixture
-def products(office: Office) -> List:
+def products(office: EditedShop) -> List:
     """A shop with a list of products."""
     return List(office)
 
@@ -177,7 +178,7 @@ def test_a_dry_run_shows_what_a_push_sends_and_calls_products_by_their_names(pro
     products.office.shop.sync(only=["products"])
     products.add(retail_price="165.50")
     settings = products.office.shop.settings
-    text, all_well = render_preview("en", preview(settings, keys=None), lambda keys: names_of(settings, keys))
+    text, all_well = render_preview("en", preview(settings, keys=None), lambda keys: read_names(settings, keys))
     assert all_well
     assert f"{products.id} (Accord)" in text
     assert "the price: - 15000 + 16550" in text

@@ -13,7 +13,7 @@ import pytest
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
-from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 HERE, THERE = "vu ici", "vu là-bas"
@@ -27,7 +27,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 class Life:
     """Some pianos, random edits on both sides, and what must be found at the end."""
 
-    def __init__(self, office: Office, hook_push: HookPush, seed: int) -> None:
+    def __init__(self, office: EditedShop, hook_push: HookPush, seed: int) -> None:
         self.office = office
         self.admin = office.shop.admin
         self._hook_push = hook_push
@@ -163,7 +163,7 @@ class Life:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
-    office: Office, hook_push: HookPush, seed: int
+    office: EditedShop, hook_push: HookPush, seed: int
 ) -> None:
     life = Life(office, hook_push, seed * 2 + (office.transport == "rest"))
     life.live(30)

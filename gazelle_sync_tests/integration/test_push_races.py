@@ -11,11 +11,11 @@ import pytest
 from gazelle_sync.errors import AnotherPushRunning, DatabaseError
 from gazelle_sync.push.session import WORKERS, Push
 from gazelle_sync.warehouse.lock import PushLock
-from gazelle_sync_tests.support.pushing import WRITES, HookPush, Office, once
+from gazelle_sync_tests.support.pushing import WRITES, EditedShop, HookPush, once
 from gazelle_sync_tests.support.shop import Shop
 
 
-def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Office, hook_push: HookPush) -> None:
+def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: EditedShop, hook_push: HookPush) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top", notes="un")
     hook_push(before_send=once(lambda: office.edit(piano, status="normal", notes="deux")))
@@ -30,7 +30,7 @@ def test_an_edit_during_its_own_push_stays_due_and_goes_with_the_next(office: Of
     office.assert_clean(piano)
 
 
-def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, hook_push: HookPush) -> None:
+def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: EditedShop, hook_push: HookPush) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     office.edit(piano, status="normal", observations="Vu")
     later = stamp(timedelta(seconds=30))
@@ -44,7 +44,7 @@ def test_an_edit_in_gazelle_between_read_and_write_is_kept(office: Office, hook_
 
 def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop, hook_push: HookPush) -> None:
     """REST's answers say nothing of what a write replaced: there the reading just before is all that can be done."""
-    office = Office(new_shop, "graphql")
+    office = EditedShop(new_shop, "graphql")
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     office.edit(piano, status="normal", observations="Vu")
     hook_push(before_send=once(lambda: office.shop.admin.edit("pianos", piano, tags=["TOP", "NEUF"], notes="Clé 2")))
@@ -56,7 +56,7 @@ def test_even_an_edit_in_the_very_moment_of_the_write_is_put_back(new_shop: Shop
     assert office.push().sent == 0
 
 
-def test_three_pushes_at_once_go_one_after_the_other(office: Office) -> None:
+def test_three_pushes_at_once_go_one_after_the_other(office: EditedShop) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     office.shop.admin.settings(latency_ms=30)
@@ -70,7 +70,7 @@ def test_three_pushes_at_once_go_one_after_the_other(office: Office) -> None:
         office.push(lock_wait_s=0.2)
 
 
-def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
+def test_clocks_that_disagree_decide_nothing(office: EditedShop) -> None:
     """Gazelle's clock is an hour ahead: its edit of this morning is not later than ours of now."""
     piano = office.piano(tags=["TOP"])
     office.edit(piano, status="top")
@@ -83,7 +83,7 @@ def test_clocks_that_disagree_decide_nothing(office: Office) -> None:
     assert [(c["ours"], c["theirs"], c["winner"]) for c in office.conflicts()] == [("problematic", "normal", "ours")]
 
 
-def test_a_comment_is_found_again_at_a_gazelle_whose_clock_is_more_than_a_day_behind(office: Office) -> None:
+def test_a_comment_is_found_again_at_a_gazelle_whose_clock_is_more_than_a_day_behind(office: EditedShop) -> None:
     """Found by the fault campaign: what was looked for from yesterday on bore the day before."""
     office.shop.admin.settings(clock_skew_s=-95_000)
     piano = office.piano(tags=["GRAND"])
@@ -95,7 +95,7 @@ def test_a_comment_is_found_again_at_a_gazelle_whose_clock_is_more_than_a_day_be
 
 
 def test_an_update_whose_answer_was_lost_as_the_network_went_is_known_to_have_been_sent_by_the_next_run(
-    office: Office,
+    office: EditedShop,
 ) -> None:
     piano = office.piano(tags=["GRAND"])
     office.edit(piano, status="top")
@@ -114,7 +114,7 @@ def stamp(ahead: timedelta) -> str:
 
 
 def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(
-    office: Office, hook_push: HookPush
+    office: EditedShop, hook_push: HookPush
 ) -> None:
     piano = office.busy_row()
     measured = len(office.measurements(piano))
@@ -129,7 +129,7 @@ def test_a_database_that_is_gone_after_the_request_was_sent_doubles_nothing(
     office.assert_there_once(piano, measured)
 
 
-def cut_connections(office: Office) -> None:
+def cut_connections(office: EditedShop) -> None:
     office.shop.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'gazelle_sync' AND pid <> pg_backend_pid()"
@@ -137,7 +137,7 @@ def cut_connections(office: Office) -> None:
 
 
 def test_a_push_that_is_stopped_ends_what_is_being_sent_and_begins_no_further_row(
-    office: Office, hook_push: HookPush
+    office: EditedShop, hook_push: HookPush
 ) -> None:
     pianos = [office.piano(place) for place in range(12)]
     for piano in pianos:
@@ -162,7 +162,7 @@ def test_a_push_that_is_stopped_ends_what_is_being_sent_and_begins_no_further_ro
 def test_what_arrived_is_written_down_before_what_is_in_doubt_is_looked_for(
     new_shop: Shop, hook_push: HookPush
 ) -> None:
-    office = Office(new_shop, "graphql")
+    office = EditedShop(new_shop, "graphql")
     lost, arrived = office.piano(0), office.piano(1)
     for piano, notes in ((lost, "Perdue"), (arrived, "Arrivée")):
         office.edit(piano, notes=notes)

@@ -10,7 +10,7 @@ import pytest
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.migrate import apply_again, migrate, migration_files
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.pushing import TABLE, Office
+from gazelle_sync_tests.support.pushing import TABLE, EditedShop
 from gazelle_sync_tests.support.shop import Row, Shop
 
 BASE = (
@@ -41,9 +41,9 @@ VALUES ('pianos', 'pno_sent', 'status', 'top', 'normal', 'ours');
 
 
 @pytest.fixture
-def office(new_shop: Shop) -> Office:
+def office(new_shop: Shop) -> EditedShop:
     """On one transport: the state knows nothing of them."""
-    return Office(new_shop)
+    return EditedShop(new_shop)
 
 
 @pytest.fixture
@@ -105,12 +105,12 @@ def test_a_migration_that_is_interrupted_is_begun_again(landed: str) -> None:
     assert len(found(landed, STATES)) == 5
 
 
-def state(office: Office, local_id: str) -> Row | None:
+def state(office: EditedShop, local_id: str) -> Row | None:
     rows = office.shop.rows("push_state", "local_id = %s", local_id)
     return rows[0] if rows else None
 
 
-def test_triggers_keep_the_state_of_a_row_from_its_insertion_to_its_deletion(office: Office) -> None:
+def test_triggers_keep_the_state_of_a_row_from_its_insertion_to_its_deletion(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="Un")
     first = state(office, piano)
@@ -128,7 +128,7 @@ def test_triggers_keep_the_state_of_a_row_from_its_insertion_to_its_deletion(off
     assert (state(office, piano) or {})["base"] is None
 
 
-def test_an_insert_that_comes_to_nothing_leaves_the_state_alone(office: Office) -> None:
+def test_an_insert_that_comes_to_nothing_leaves_the_state_alone(office: EditedShop) -> None:
     piano = office.piano()
     office.pushed(piano, notes="Un")
     before = state(office, piano)
@@ -137,7 +137,7 @@ def test_an_insert_that_comes_to_nothing_leaves_the_state_alone(office: Office) 
     assert state(office, piano) == before
 
 
-def test_a_row_that_came_while_the_triggers_were_off_is_sent_all_the_same(office: Office) -> None:
+def test_a_row_that_came_while_the_triggers_were_off_is_sent_all_the_same(office: EditedShop) -> None:
     piano = office.piano()
     office.shop.query(f"ALTER TABLE {TABLE} DISABLE TRIGGER USER")
     office.edit(piano, notes="Un")

@@ -9,7 +9,7 @@ import pytest
 
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.conftest import Databases
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 SEEDS_TABLES = """
@@ -27,9 +27,9 @@ INSERT INTO sync_gazelle_logs (piano_id, action, status) VALUES ('pno_old', 'upd
 
 
 @pytest.fixture
-def office(new_shop: Shop) -> Office:
+def office(new_shop: Shop) -> EditedShop:
     """On one transport: the table knows nothing of them."""
-    return Office(new_shop)
+    return EditedShop(new_shop)
 
 
 def row_of(url: str, columns: str, key: str = "pno_old") -> tuple[object, ...]:
@@ -60,7 +60,7 @@ def test_a_table_that_was_there_keeps_its_rows_and_gets_what_is_missing(database
             connection.execute("INSERT INTO sync_gazelle_logs (piano_id, action, status) VALUES ('p', 'a', 'done')")
 
 
-def test_an_edit_marks_counts_dates_and_tells(office: Office) -> None:
+def test_an_edit_marks_counts_dates_and_tells(office: EditedShop) -> None:
     piano = office.piano()
     with psycopg.connect(office.shop.url, autocommit=True) as listener:
         listener.execute("LISTEN gazelle_push")
@@ -76,7 +76,7 @@ def test_an_edit_marks_counts_dates_and_tells(office: Office) -> None:
     assert after["updated_at"] > before["updated_at"]
 
 
-def test_saving_the_same_again_and_our_own_book_keeping_are_no_edits(office: Office) -> None:
+def test_saving_the_same_again_and_our_own_book_keeping_are_no_edits(office: EditedShop) -> None:
     piano = office.piano()
     office.edit(piano, notes="un", status="top")
     office.push()
@@ -87,7 +87,7 @@ def test_saving_the_same_again_and_our_own_book_keeping_are_no_edits(office: Off
     assert (after["needs_sync"], after["revision"]) == (False, before["revision"])
 
 
-def test_asking_for_another_try_makes_a_row_due(office: Office) -> None:
+def test_asking_for_another_try_makes_a_row_due(office: EditedShop) -> None:
     office.edit("pno_nowhere", status="top")
     office.push()
     assert office.push(at_once=False).outcomes == []
@@ -96,7 +96,7 @@ def test_asking_for_another_try_makes_a_row_due(office: Office) -> None:
     assert len(office.push(at_once=False).outcomes) == 1
 
 
-def test_the_editors_own_clock_is_believed_unless_it_runs_ahead(office: Office) -> None:
+def test_the_editors_own_clock_is_believed_unless_it_runs_ahead(office: EditedShop) -> None:
     piano = office.piano()
     now = datetime.now(UTC)
     office.edit(piano, notes="un", updated_at=now - timedelta(days=3))

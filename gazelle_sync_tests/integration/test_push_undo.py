@@ -13,19 +13,19 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.render import render_report
-from gazelle_sync_tests.support.pushing import HookPush, Office, killed_at, once
+from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
 from gazelle_sync_tests.support.shop import Shop
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
 DONE_AT = datetime(2026, 7, 1, 16, tzinfo=UTC)
 
 
-def block_of(office: Office, piano: str) -> str | None:
+def block_of(office: EditedShop, piano: str) -> str | None:
     found = read_block(office.record(piano)["notes"], Marks.of("observations", piano))
     return found.says if found else None
 
 
-def state_of(office: Office, piano: str) -> dict[str, Any]:
+def state_of(office: EditedShop, piano: str) -> dict[str, Any]:
     """Everything about a piano that a push or an undo may change, on both sides."""
     record, row = office.record(piano), office.row(piano)
     return {
@@ -35,7 +35,7 @@ def state_of(office: Office, piano: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assert_true(office: Office, piano: str) -> None:
+def assert_true(office: EditedShop, piano: str) -> None:
     """A row that says "nothing to send" says what Gazelle has."""
     row, record = office.row(piano), office.record(piano)
     mine = [tag for tag in record["tags"] if tag in STATUS.values()]
@@ -52,14 +52,14 @@ def assert_true(office: Office, piano: str) -> None:
     assert office.push().sent == 0
 
 
-def undo_what_is_left(office: Office, run_id: str) -> None:
+def undo_what_is_left(office: EditedShop, run_id: str) -> None:
     """Undo a run once more, though nothing of it may be left."""
     left = office.shop.count("sync_gazelle_logs", f"run_id = '{run_id}' AND status = 'success' AND undone_at IS NULL")
     with nullcontext() if left else pytest.raises(GazelleSyncError, match="could be put back"):
         assert office.undo(run_id).succeeded
 
 
-def test_what_a_later_run_wrote_stays_and_is_told(office: Office) -> None:
+def test_what_a_later_run_wrote_stays_and_is_told(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "A_REMPLACER"], notes="Clé")
     first = office.pushed(piano, status="top", observations="Vu en mars", notes="Première note")
     second = office.pushed(piano, status="normal", observations="Vu en mai", notes="Deuxième note")
@@ -85,7 +85,7 @@ def test_what_a_later_run_wrote_stays_and_is_told(office: Office) -> None:
         office.undo(first)
 
 
-def test_a_row_goes_back_to_what_an_earlier_run_had_said(office: Office) -> None:
+def test_a_row_goes_back_to_what_an_earlier_run_had_said(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"], notes=None, manualLastService="2026-01-05")
     measured = len(office.measurements(piano))
     office.pushed(piano, status="top", notes="Un, 440Hz", travail="Accord", completed_at=DONE_AT)
@@ -102,7 +102,7 @@ def test_a_row_goes_back_to_what_an_earlier_run_had_said(office: Office) -> None
     assert len(office.measurements(piano)) == measured + 2
 
 
-def test_a_text_that_a_row_goes_back_to_is_not_measured_again(office: Office) -> None:
+def test_a_text_that_a_row_goes_back_to_is_not_measured_again(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"])
     measured = len(office.measurements(piano))
     office.pushed(piano, notes="Un, 440Hz", observations="Vu, 21°C")
@@ -113,7 +113,7 @@ def test_a_text_that_a_row_goes_back_to_is_not_measured_again(office: Office) ->
     assert_true(office, piano)
 
 
-def test_the_day_of_the_last_service_stays_with_later_work_of_that_day(office: Office) -> None:
+def test_the_day_of_the_last_service_stays_with_later_work_of_that_day(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"], manualLastService=None)
     run_id = office.pushed(piano, travail="Accord", completed_at=DONE_AT)
     office.pushed(piano, travail="Cordes")
@@ -122,7 +122,7 @@ def test_the_day_of_the_last_service_stays_with_later_work_of_that_day(office: O
     assert_true(office, piano)
 
 
-def test_what_people_changed_at_gazelle_since_stays_and_is_told(office: Office) -> None:
+def test_what_people_changed_at_gazelle_since_stays_and_is_told(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     run_id = office.pushed(
         piano, status="normal", observations="Vu", notes="Note 23°C", travail="Fait", completed_at=DONE_AT
@@ -148,7 +148,7 @@ def test_what_people_changed_at_gazelle_since_stays_and_is_told(office: Office) 
     }  # fmt: skip
 
 
-def test_of_a_state_set_beside_ours_one_is_left(office: Office) -> None:
+def test_of_a_state_set_beside_ours_one_is_left(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"])
     run_id = office.pushed(piano, status="normal")
     office.shop.admin.edit("pianos", piano, tags=["GRAND", "NORMAL", "A_REMPLACER"])
@@ -161,7 +161,7 @@ def test_of_a_state_set_beside_ours_one_is_left(office: Office) -> None:
 
 @pytest.mark.parametrize("moment", ["after_read", "before_send"])
 def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
-    office: Office, hook_push: HookPush, moment: str
+    office: EditedShop, hook_push: HookPush, moment: str
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     run_id = office.pushed(piano, status="normal", observations="Vu", travail="Fait", completed_at=DONE_AT)
@@ -184,7 +184,7 @@ def test_an_edit_at_gazelle_under_the_undos_hands_is_not_written_over(
 
 
 def test_a_day_that_is_put_back_while_somebody_edits_the_piano_is_sent_again_when_it_is_entered_again(
-    office: Office, hook_push: HookPush
+    office: EditedShop, hook_push: HookPush
 ) -> None:
     """Found by the fault campaign: the base still said the day, so the same day was no change."""
     piano = office.piano(tags=["GRAND"], manualLastService="2024-06-12")
@@ -208,7 +208,7 @@ def test_a_day_that_is_put_back_while_somebody_edits_the_piano_is_sent_again_whe
 
 
 def test_an_earlier_text_that_comes_back_brings_no_second_reading_while_the_later_one_is_in_doubt(
-    office: Office,
+    office: EditedShop,
 ) -> None:
     """Found by the fault campaign: the base still held the reading of the text that was taken back."""
     piano = office.piano()
@@ -225,7 +225,7 @@ def test_an_earlier_text_that_comes_back_brings_no_second_reading_while_the_late
 
 
 def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
-    office: Office, hook_push: HookPush
+    office: EditedShop, hook_push: HookPush
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     run_id = office.pushed(piano, status="normal", observations="Vu", notes="Note")
@@ -241,7 +241,7 @@ def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
 
 
 @pytest.mark.parametrize("pushes_first", [False, True])
-def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: Office, pushes_first: bool) -> None:
+def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: EditedShop, pushes_first: bool) -> None:
     """The step at which it is killed moves on with each round, until an undo gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")
     office.pushed(piano, status="top", notes="Toujours là", observations="Avant")
@@ -269,7 +269,7 @@ def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: Off
 
 @pytest.mark.parametrize("fault", ["close_after", "reset"])
 def test_an_undo_without_an_answer_is_looked_for_and_what_is_still_there_was_not_deleted(
-    office: Office, fault: str
+    office: EditedShop, fault: str
 ) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     before = {name: office.record(piano)[name] for name in ("tags", "notes")}
@@ -291,7 +291,7 @@ def test_an_undo_without_an_answer_is_looked_for_and_what_is_still_there_was_not
     assert_true(office, piano)
 
 
-def test_two_undos_of_a_run_at_once_are_one(office: Office) -> None:
+def test_two_undos_of_a_run_at_once_are_one(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé")
     office.pushed(piano, status="top", notes="Avant")
     before = state_of(office, piano)
@@ -315,7 +315,7 @@ def test_two_undos_of_a_run_at_once_are_one(office: Office) -> None:
     assert_true(office, piano)
 
 
-def test_a_comment_whose_answer_was_lost_is_deleted_like_any_other(office: Office) -> None:
+def test_a_comment_whose_answer_was_lost_is_deleted_like_any_other(office: EditedShop) -> None:
     piano = office.piano(tags=["GRAND"])
     office.shop.admin.fault(
         "close_after", operation={"graphql": "createClientLog", "rest": "/comments"}[office.transport]
@@ -327,7 +327,7 @@ def test_a_comment_whose_answer_was_lost_is_deleted_like_any_other(office: Offic
     assert_true(office, piano)
 
 
-def test_an_undo_of_some_pianos_leaves_the_others(office: Office) -> None:
+def test_an_undo_of_some_pianos_leaves_the_others(office: EditedShop) -> None:
     first, second = office.piano(0), office.piano(1)
     office.edit(first, notes="un")
     run_id = office.pushed(second, notes="deux")
@@ -340,7 +340,7 @@ def test_an_undo_of_some_pianos_leaves_the_others(office: Office) -> None:
 
 
 def test_a_visit_and_its_readings_stay_and_the_rest_goes_back(new_shop: Shop) -> None:
-    office = Office(new_shop, "graphql", "event")
+    office = EditedShop(new_shop, "graphql", "event")
     piano = office.piano(tags=["GRAND", "TOP"])
     measured = len(office.measurements(piano))
     run_id = office.pushed(piano, status="normal", notes="Note", travail="Fait, 440 Hz", completed_at=DONE_AT)

@@ -10,10 +10,10 @@ import pytest
 
 from gazelle_sync.errors import ApiUnreachable, SettingsError
 from gazelle_sync.gazelle.client import Answer, GazelleClient
-from gazelle_sync.push.model import Action
+from gazelle_sync.push.model import Action, Remote
 from gazelle_sync.push.transports.visits import VisitTransport
 from gazelle_sync.settings import Settings
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 LATE = datetime(2026, 7, 2, 3, 30, tzinfo=UTC)
@@ -22,26 +22,26 @@ EARLY = datetime(2026, 7, 1, 13, tzinfo=UTC)
 
 
 @pytest.fixture
-def school(new_shop: Shop) -> Office:
-    return Office(new_shop, "graphql", "event")
+def school(new_shop: Shop) -> EditedShop:
+    return EditedShop(new_shop, "graphql", "event")
 
 
-def pianos_of(school: Office, count: int) -> list[str]:
+def pianos_of(school: EditedShop, count: int) -> list[str]:
     client = school.record(school.piano())["clientId"]
     made = [school.shop.admin.create("pianos", clientId=client, status="ACTIVE", make="Yamaha") for _ in range(count)]
     return [piano["id"] for piano in made]
 
 
-def visits(school: Office) -> list[dict[str, Any]]:
+def visits(school: EditedShop) -> list[dict[str, Any]]:
     return [event for event in school.shop.admin.dump("events") if "gazelle_sync" in (event.get("notes") or "")]
 
 
-def services(school: Office, piano: str) -> list[str]:
+def services(school: EditedShop, piano: str) -> list[str]:
     entries = school.shop.admin.dump("timeline")
     return [e["comment"] for e in entries if e.get("pianoId") == piano and e["type"] == "SERVICE_ENTRY_MANUAL"]
 
 
-def test_an_institutions_day_is_one_visit_and_every_piano_has_its_history(school: Office) -> None:
+def test_an_institutions_day_is_one_visit_and_every_piano_has_its_history(school: EditedShop) -> None:
     pianos = pianos_of(school, 6)
     for piano in pianos[:5]:
         school.edit(piano, travail=f"Accord de {piano}", completed_at=LATE)
@@ -60,7 +60,7 @@ def test_an_institutions_day_is_one_visit_and_every_piano_has_its_history(school
     assert school.push().sent == 0
 
 
-def test_a_piano_that_joins_a_visit_costs_the_visit_nothing(school: Office) -> None:
+def test_a_piano_that_joins_a_visit_costs_the_visit_nothing(school: EditedShop) -> None:
     """`updateEvent` replaces the event: what is not sent again is gone."""
     visited(school, 1)
     (visit,) = visits(school)
@@ -91,13 +91,13 @@ def test_a_piano_that_joins_a_visit_costs_the_visit_nothing(school: Office) -> N
 
 
 def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
-    school: Office, monkeypatch: pytest.MonkeyPatch
+    school: EditedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API does not say which it does; the sandbox adds, this one replaces."""
     inner = VisitTransport._complete
 
-    def replacing(transport: VisitTransport, visit: dict[str, Any], notes: list[dict[str, Any]]) -> Any:
-        pianos = {node["piano"]["id"] for node in visit["allEventPianos"]["nodes"]}
+    def replacing(transport: VisitTransport, visit: Remote, notes: list[dict[str, Any]]) -> Any:
+        pianos = {one["pianoId"] for one in visit.values["event"]["pianos"]}
         for entry in school.shop.admin.dump("timeline"):
             if entry.get("pianoId") in pianos and entry["type"] == "SERVICE_ENTRY_MANUAL":
                 school.shop.admin.delete("timeline", entry["id"])
@@ -116,7 +116,7 @@ def test_a_completion_that_replaces_what_an_earlier_one_noted_loses_nothing(
 
 
 @pytest.mark.parametrize("page_size", [1000, 25], ids=["pages as asked for", "pages cut in silence"])
-def test_a_visit_of_more_pianos_than_a_page_loses_none(school: Office, page_size: int) -> None:
+def test_a_visit_of_more_pianos_than_a_page_loses_none(school: EditedShop, page_size: int) -> None:
     pianos = visited(school, 110)
     school.shop.admin.settings(max_page_size=page_size)
     (late,) = pianos_of(school, 1)
@@ -130,7 +130,7 @@ def test_a_visit_of_more_pianos_than_a_page_loses_none(school: Office, page_size
 
 
 def test_a_visit_that_is_not_shown_whole_is_left_as_it_is_and_the_row_says_so(
-    school: Office, monkeypatch: pytest.MonkeyPatch
+    school: EditedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pianos = visited(school, 110)
     inner = GazelleClient.execute_exactly
@@ -154,7 +154,7 @@ def test_a_visit_that_is_not_shown_whole_is_left_as_it_is_and_the_row_says_so(
     assert services(school, late) == ["Venu plus tard"]
 
 
-def test_our_visit_is_found_among_more_than_a_page_of_the_clients(school: Office) -> None:
+def test_our_visit_is_found_among_more_than_a_page_of_the_clients(school: EditedShop) -> None:
     (first,) = visited(school, 1)
     (ours,) = visits(school)
     for minute in range(5):
@@ -168,7 +168,7 @@ def test_our_visit_is_found_among_more_than_a_page_of_the_clients(school: Office
     assert [row["pianoId"] for row in visit["pianos"]] == [first, late]
 
 
-def visited(school: Office, count: int) -> list[str]:
+def visited(school: EditedShop, count: int) -> list[str]:
     """The pianos of a visit of ours, which was completed."""
     pianos = pianos_of(school, count)
     school.edit(pianos[0], travail="Accord", completed_at=EARLY)
@@ -180,13 +180,13 @@ def visited(school: Office, count: int) -> list[str]:
 
 
 def test_an_outage_right_after_a_completion_does_not_make_it_twice(
-    school: Office, monkeypatch: pytest.MonkeyPatch
+    school: EditedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gazelle has the note by then: that it cannot be asked about the others is no reason to say it again."""
     inner, asked = VisitTransport._noted, []
 
-    def unreachable_the_second_time(transport: VisitTransport, visit: dict[str, Any], action: Action) -> Any:
-        asked.append(visit["id"])
+    def unreachable_the_second_time(transport: VisitTransport, visit: Remote, action: Action) -> Any:
+        asked.append(visit.id)
         if len(asked) == 2:
             raise ApiUnreachable("PushRead", "connection refused", was_sent=False)
         return inner(transport, visit, action)
@@ -202,7 +202,7 @@ def test_an_outage_right_after_a_completion_does_not_make_it_twice(
     assert (services(school, first), services(school, second)) == (["Premier"], ["Second"])
 
 
-def test_another_day_is_another_visit(school: Office) -> None:
+def test_another_day_is_another_visit(school: EditedShop) -> None:
     (piano,) = pianos_of(school, 1)
     school.edit(piano, travail="Accord", completed_at=EARLY)
     school.push()
@@ -214,7 +214,7 @@ def test_another_day_is_another_visit(school: Office) -> None:
 
 @pytest.mark.parametrize("kind", ["close_after", "reset"])
 @pytest.mark.parametrize("operation", ["PushVisitCreated", "PushVisitCompleted", "PushVisitChanged"])
-def test_lost_answers_make_no_second_visit_and_no_second_entry(school: Office, operation: str, kind: str) -> None:
+def test_lost_answers_make_no_second_visit_and_no_second_entry(school: EditedShop, operation: str, kind: str) -> None:
     pianos = pianos_of(school, 3)
     for piano in pianos:
         school.edit(piano, travail=f"Accord de {piano}", completed_at=EARLY)
@@ -226,7 +226,7 @@ def test_lost_answers_make_no_second_visit_and_no_second_entry(school: Office, o
     assert [services(school, piano) for piano in pianos] == [[f"Accord de {piano}"] for piano in pianos]
 
 
-def test_a_visit_that_gazelle_makes_after_a_bad_answer_stays_the_only_one_of_its_day(school: Office) -> None:
+def test_a_visit_that_gazelle_makes_after_a_bad_answer_stays_the_only_one_of_its_day(school: EditedShop) -> None:
     pianos = pianos_of(school, 3)
     for piano in pianos:
         school.edit(piano, travail=f"Accord de {piano}", completed_at=EARLY)
@@ -240,7 +240,7 @@ def test_a_visit_that_gazelle_makes_after_a_bad_answer_stays_the_only_one_of_its
     assert [services(school, piano) for piano in pianos] == [[f"Accord de {piano}"] for piano in pianos]
 
 
-def test_the_technician_is_who_did_it_if_they_can_be_scheduled(school: Office) -> None:
+def test_the_technician_is_who_did_it_if_they_can_be_scheduled(school: EditedShop) -> None:
     users = [user for user in school.shop.admin.dump("users") if user["isSchedulable"]]
     first, second = pianos_of(school, 2)
     school.edit(first, travail="a", completed_at=EARLY, updated_by=users[-1]["email"].upper())
@@ -250,7 +250,7 @@ def test_the_technician_is_who_did_it_if_they_can_be_scheduled(school: Office) -
     assert by_day == {"2026-07-01": users[-1]["id"], "2026-07-05": users[0]["id"]}
 
 
-def test_an_inactive_piano_gets_no_visit(school: Office) -> None:
+def test_an_inactive_piano_gets_no_visit(school: EditedShop) -> None:
     (piano,) = pianos_of(school, 1)
     school.shop.admin.edit("pianos", piano, status="INACTIVE")
     school.edit(piano, travail="Accord", completed_at=EARLY)

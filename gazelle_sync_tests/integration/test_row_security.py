@@ -21,8 +21,8 @@ from gazelle_sync.push.status import read_waiting
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import EDITS, TABLES, present_tables
-from gazelle_sync_tests.support.processes import Person
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 NUMBERS = itertools.count()
@@ -76,7 +76,7 @@ def test_a_hidden_table_stops_everything_by_its_name_with_what_to_do(shop: Shop,
 
 
 def test_an_edit_that_nobody_can_see_is_not_called_sent(person: Person) -> None:
-    office = Office(person.shop)
+    office = EditedShop(person.shop)
     office.edit(office.piano(), notes="Corde cassée")
     person.shop.query(f"ALTER TABLE {EDITS} ENABLE ROW LEVEL SECURITY")
     with writer(person.shop) as settings:

@@ -294,3 +294,13 @@ def test_a_client_and_its_piano_are_created_and_a_second_try_makes_twins(sandbox
       client { id } mutationErrors { fieldName } } }"""
     assert data(sandbox, create)["createClient"]["client"] == {"id": "cli_chosen"}
     assert data(sandbox, create)["createClient"]["mutationErrors"] == [{"fieldName": "id"}]
+
+
+def test_the_ids_of_a_kind_are_those_of_its_records(sandbox: RunningSandbox) -> None:
+    client, gone, *_ = (record["id"] for record in sandbox.admin.dump("clients"))
+    made = sandbox.admin.create("pianos", clientId=client)["id"]
+    sandbox.admin.delete("clients", gone)
+    for kind in ("clients", "pianos"):
+        assert sandbox.admin.ids(kind) == [record["id"] for record in sandbox.admin.dump(kind)]
+    assert made in sandbox.admin.ids("pianos")
+    assert gone not in sandbox.admin.ids("clients")

@@ -17,7 +17,7 @@ from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.relations import CONTROL_TABLES, EDITS, PRODUCTION, PUSHED, STAGING, VIEWS
 from gazelle_sync.warehouse.schema_repair import UNIQUE, describe_object, repair
 from gazelle_sync_tests.support.evaluating import assert_passes, look_at
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -71,7 +71,7 @@ def test_a_table_that_is_dropped_comes_back_with_what_is_to_be_done(
 
 
 def test_without_its_trigger_no_edit_is_marked_and_migrate_puts_it_back(new_shop: Shop) -> None:
-    office = Office(new_shop)
+    office = EditedShop(new_shop)
     marks = "SELECT prosrc FROM pg_proc WHERE proname = 'gazelle_mark_edit'"
     before = new_shop.value(marks)
     new_shop.query("DROP FUNCTION gazelle_mark_edit CASCADE")
@@ -87,7 +87,7 @@ def test_a_trigger_of_a_pushed_table_that_is_dropped_or_disabled_is_named_and_ma
     assert {pushable.table for pushable in PUSHABLES} == set(PUSHED)
     shop.query(f"ALTER TABLE {EDITS} DISABLE TRIGGER gazelle_keep_state")
     shop.query("DROP TRIGGER gazelle_keep_state ON shop_products")
-    expected = [f"the trigger gazelle_keep_state ({table})" for table in PUSHED]
+    expected = [f"the trigger gazelle_keep_state ({table})" for table in (EDITS, "shop_products")]
     assert (repair(shop.url).made, repair(shop.url).made) == (expected, [])
 
 

@@ -11,20 +11,28 @@ import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.monitoring.status import EntityStatus, push_status, read_status, render_status
+from gazelle_sync.monitoring.status import (
+    EntityStatus,
+    Situation,
+    push_status,
+    read_situation,
+    read_status,
+)
+from gazelle_sync.monitoring.status_screen import render_status
+from gazelle_sync.notifications import ledger
 from gazelle_sync.push.render import render_waiting
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.commands import run_command
 from gazelle_sync_tests.support.shop import Shop
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def screen(settings: Settings, rows: list[EntityStatus] | None = None) -> str:
+def screen(settings: Settings) -> str:
     """What a person reads, without the colours."""
-    rows = rows if rows is not None else read_status(settings)
-    return COLOURS.sub("", render_status(settings, rows, push_status(settings)))
+    return COLOURS.sub("", render_status(settings, read_situation(settings)))
 
 
 def by_name(settings: Settings) -> dict[str, EntityStatus]:
@@ -53,7 +61,7 @@ def test_after_a_pull_everything_is_green_with_living_rows_and_the_last_run(shop
     text = screen(shop.settings)
     assert "✓ All is well." in text
     # With its day, where midnight in Montreal lies between the two.
-    assert re.search(r"Last run: tick, (\d{4}-\d\d-\d\d )?\d\d:\d\d, succeeded in \d+\.\d s\.", text)
+    assert re.search(r"Last run: tick, (\w+, \w+ \d+(, \d{4})?, )?\d?\d:\d\d, succeeded in \d+\.\d s\.", text)
     assert len(text.splitlines()) < 15, "one screen"
 
 
@@ -62,7 +70,7 @@ def test_a_database_that_was_never_migrated_is_red_and_says_what_to_do(databases
         settings = Settings(database_url=url, home=tmp_path)
         rows = read_status(settings)
         assert {row.light for row in rows} == {"red"}
-        assert "gazelle-sync sync" in screen(settings, rows)
+        assert "gazelle-sync sync" in screen(settings)
 
 
 def test_where_a_migration_is_missing_nothing_is_said_of_what_was_not_read(shop: Shop) -> None:
@@ -136,7 +144,7 @@ def test_a_run_in_progress_is_told_from_one_that_died(shop: Shop) -> None:
     run(shop, "INSERT INTO sync_logs (run_id, task_type, mode, status) VALUES ('y', 'pull', 'deep', 'running')")
     assert "was killed" in screen(shop.settings)
     with PullLock(shop.url, wait_s=0):
-        assert re.search(r"Running now: deep, since \d\d:\d\d\.", screen(shop.settings))
+        assert re.search(r"Running now: deep, since \d?\d:\d\d\.", screen(shop.settings))
 
 
 def test_the_screen_speaks_french_with_its_accents(shop: Shop) -> None:
@@ -182,3 +190,39 @@ def test_all_is_well_only_if_the_push_is_too(shop: Shop, change: str, light: str
     if light == "red":
         waiting = render_waiting("fr", [], push_status(shop.settings).failure)
         assert waiting.startswith("✗ Le dernier envoi a échoué\N{NO-BREAK SPACE}: Gazelle said no")
+
+
+def test_lights_have_shapes_since_not_everybody_sees_their_colour(shop: Shop) -> None:
+    rows = [
+        EntityStatus("clients", datetime.now(UTC), 1.0),
+        EntityStatus("pianos", datetime.now(UTC), 1.0, backlog=1),
+        EntityStatus("users"),
+    ]
+    text = COLOURS.sub("", render_status(shop.settings, Situation(rows)))
+    assert re.findall(r"^([●▲■]) ", text, re.MULTILINE) == ["●", "▲", "■"]
+
+
+def test_an_open_incident_has_its_time_the_next_step_the_run_and_the_reader_s_language(shop: Shop) -> None:
+    with psycopg.connect(shop.url) as connection:
+        ledger.write_alert(
+            connection, rule="failed_check", subjects=["timezone_view"], severity="error", text="…", run_id="abc",
+            title="✗ Gazelle: Check failed: timezone_view", recipients=["log"],
+        )  # fmt: skip
+    [line] = [one for one in screen(shop.settings.replace(language="fr")).splitlines() if "timezone_view" in one]
+    assert re.match(r"✗ Vérification.*timezone_view, depuis (\w+ \d+(er)? \w+, )?\d?\d\sh", line), line
+    assert line.endswith("→ `gazelle-sync check --only timezone_view`")
+    assert f"{shop.settings.ui_url}/runs/abc" in screen(shop.settings)
+    assert run_command(shop, "status").returncode == 1, "a failed check counts"
+
+
+def test_conflicts_are_counted_and_one_cause_is_one_line(shop: Shop) -> None:
+    columns, values = "entity, external_id, field, winner", "'pianos', 'pno_a', 'notes', 'ours'"
+    shop.query(f"INSERT INTO sync_conflicts ({columns}) VALUES ({values})")  # noqa: S608 - written above
+    assert "⚠ 1 edit of both sides at once" in screen(shop.settings)
+    reason = "Gazelle refuses the credentials."
+    for kind in ("pull", "push"):
+        shop.query(
+            "INSERT INTO sync_logs (run_id, task_type, mode, status, started_at, duration_s, stats, error_message) "
+            "VALUES (%s, %s, 'tick', 'error', now(), 1, '{}', %s)", kind, kind, reason,
+        )  # fmt: skip
+    assert screen(shop.settings).count(reason) == 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.shop.inventory.consumption import MAIN
 from gazelle_sync.shop.inventory.naming import Material, Person
-from gazelle_sync.shop.inventory.stock import Asked, Count
+from gazelle_sync.shop.inventory.stock import Count, Selection
 from gazelle_sync.shop.inventory.stock import Stockroom as Room
 from gazelle_sync_tests.support.distance import COUNTED_S, far_away
 from gazelle_sync_tests.support.stocking import ANNE, BEN, Stockroom
@@ -109,9 +110,9 @@ class Model:
             move()
         return False
 
-    def asked(self, *technicians: str) -> Asked:
-        material = Material(self.product, None, None, "Feutre", None, None, True, False, None, True)
-        return Asked(self.product, material, tuple(Person(one, one, "", True) for one in technicians))
+    def asked(self, *technicians: str) -> Selection:
+        material = Material(self.product, None, None, "Feutre", None, None, True, False, None, True, ())
+        return Selection(material, tuple(Person(one, one, "", True) for one in technicians))
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -158,6 +159,25 @@ def test_two_consumptions_and_counts_at_once_take_nothing_twice(stockroom: Stock
     assert sorted(taken) == sorted((f"inv_{number}", 1) for number in range(12))
     stockroom.assert_stock_is_the_sum()
     assert stockroom.follow(everything=True).movements == ()
+
+
+def test_a_count_that_meets_a_merge_counts_what_the_product_turned_out_to_be(stockroom: Stockroom) -> None:
+    old, felt = stockroom.product("F-OLD"), stockroom.product("FEUTRE")
+    stockroom.move(old, 3)
+    stockroom.move(felt, 2)
+    room, waits = (
+        Room(stockroom.shop.settings),
+        ("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"),
+    )
+    count = threading.Thread(target=lambda: room.count([Count(old, ANNE, MAIN, Decimal(4))]))
+    with psycopg.connect(stockroom.shop.url) as merging:
+        merging.execute("UPDATE shop_products SET merged_into = %s WHERE id = %s", [felt, old])
+        count.start()
+        while not stockroom.shop.value(waits):
+            assert count.is_alive()
+    count.join()
+    assert (stockroom.stock(old), stockroom.stock(felt)) == (0, 4)
+    stockroom.assert_stock_is_the_sum()
 
 
 def test_five_thousand_at_once_cost_no_more_round_trips_than_one(stockroom: Stockroom) -> None:

@@ -83,6 +83,36 @@ def test_no_movement_is_changed_or_removed(database: str, product: int) -> None:
     assert said(database, STOCK, product, "usr_a", "main") == [(Decimal(1),)]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE inventory_movements SET reason = 'x'", "DELETE FROM inventory_movements", "TRUNCATE inventory_movements"],
+)
+def test_a_superuser_who_switches_triggers_off_for_a_session_changes_no_movement_either(
+    database: str, product: int, statement: str
+) -> None:
+    said(database, MOVE, product, "usr_a", "main", 1, "purchase")
+    refused(database, errors.RestrictViolation, "TRUNCATE shop_products CASCADE")
+    quiet = "BEGIN; SET LOCAL session_replication_role = replica; "
+    assert "never changed or removed" in refused(database, errors.RestrictViolation, quiet + statement)
+
+
+def test_a_threshold_that_is_written_with_blanks_around_its_names_is_that_of_the_stock(
+    database: str, product: int
+) -> None:
+    said(database, MOVE, product, "usr_a", " van ", 5, "purchase")
+    insert = (
+        "INSERT INTO inventory_stock (shop_product_id, technician_external_id, location, reorder_threshold) "
+        "VALUES (%s, %s, %s, 4) ON CONFLICT (shop_product_id, technician_external_id, location) "
+        "DO UPDATE SET reorder_threshold = excluded.reorder_threshold"
+    )
+    said(database, insert, product, " usr_a", "van ")
+    said(database, insert, product, "usr_b\t", " ")
+    assert said(
+        database,
+        "SELECT technician_external_id, location, quantity, reorder_threshold FROM inventory_stock ORDER BY id",
+    ) == [("usr_a", "van", Decimal(5), Decimal(4)), ("usr_b", "main", Decimal(0), Decimal(4))]
+
+
 def test_nobody_writes_a_quantity_and_everybody_a_threshold(database: str, product: int) -> None:
     said(database, MOVE, product, "usr_a", "main", 5, "purchase")
     for statement in (

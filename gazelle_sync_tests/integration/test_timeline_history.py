@@ -12,7 +12,7 @@ from gazelle_sync_tests.support.history import make_history_at_gazelle, make_his
 from gazelle_sync_tests.support.sandbox import start_sandbox
 from gazelle_sync_tests.support.shop import Shop
 
-ENTRIES = 300_000
+ENTRIES = 100_000
 LARGE = ("gazelle_timeline_entries", "staging_timeline")
 READ = """
 SELECT coalesce(sum(seq_tup_read), 0)::bigint + (

@@ -7,12 +7,12 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from gazelle_sync.i18n.translator import translator
-from gazelle_sync.shop.calendar.checks import MESSAGES, Problem
+from gazelle_sync.push.pushables.appointment_checks import MESSAGES, Problem, explain_drafts
 from gazelle_sync.shop.calendar.conflicts import overlaps
 from gazelle_sync.shop.calendar.drafts import DraftRefused, add_visit, change_visit, service_minutes
 from gazelle_sync.shop.calendar.wall_clock import instant_of
 from gazelle_sync.warehouse.connect import statement
-from gazelle_sync_tests.support.diary import ANNE, BEN, HALL, SCHOOL, Diary
+from gazelle_sync_tests.support.diary import ANNE, BEN, HALL, NOW, SCHOOL, Diary
 
 
 def test_a_draft_that_another_program_writes_is_ready_and_nothing_is_wrong_with_it(diary: Diary) -> None:
@@ -92,6 +92,62 @@ def test_what_is_wrong_with_a_change_is_said(
         technician_external_id=None, appointment_external_id=None if event is None else "evt_it",
     )  # fmt: skip
     assert diary.codes(draft) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("pianos", "code"),
+    [
+        ([7], "bad_pianos"),
+        (["pno_nowhere"], "unknown_piano"),
+        (["pno_hall"], "piano_of_another_client"),
+        (["pno_school"], None),
+        ([], None),
+    ],
+)
+def test_a_completion_names_pianos_of_its_visit(diary: Diary, pianos: list[object], code: str | None) -> None:
+    event = diary.event("2027-03-02 09:00")
+    diary.insert(
+        "gazelle_appointment_pianos", external_id="evp_1", appointment_external_id=event, piano_external_id="pno_hall"
+    )
+    given = {"action": "complete", "appointment_external_id": event, "pianos": Jsonb(pianos), "notes": "Accordé"}
+    none = {"client_external_id": None, "technician_external_id": None, "duration_minutes": None}
+    assert diary.codes(diary.draft(None, **given, **none)) == ([code] if code else [])
+
+
+def test_one_row_of_any_program_cancels_all_visits_that_follow(diary: Diary) -> None:
+    events = [diary.event(f"2027-03-{day:02} 09:00", recurrence_id="rec_1") for day in (2, 9, 16, 23)]
+    diary.change(events[2], status="COMPLETE")
+    other = diary.event("2027-03-09 11:00", recurrence_id="rec_2")
+    diary.insert("appointment_drafts", action="cancel", appointment_external_id=events[0])
+    assert diary.query("SELECT count(*) FROM appointment_drafts") == [(1,)]
+    diary.query("UPDATE appointment_drafts SET recurrence_change = 'FUTURE'")
+    rows = "SELECT appointment_external_id, recurrence_change, status FROM appointment_drafts ORDER BY id"
+    expected = [(events[0], "FUTURE", "ready"), (events[1], "SELF", "ready"), (events[3], "SELF", "ready")]
+    assert diary.query(rows) == expected
+    diary.query("UPDATE appointment_drafts SET recurrence_change = 'FUTURE' WHERE appointment_external_id = %s", other)
+    assert diary.query(rows) == expected
+    diary.query("DELETE FROM appointment_drafts")
+    diary.insert(
+        "appointment_drafts", action="cancel", recurrence_change="FUTURE", appointment_external_id=f" {events[0]}"
+    )
+    assert diary.query(rows) == expected
+    ids = change_visit(diary.connection, events[0], "cancel", {"recurrence_change": "FUTURE"})
+    assert [(id_,) for id_ in ids] == diary.query("SELECT id FROM appointment_drafts ORDER BY id")
+
+
+def test_a_technician_is_not_named_twice(diary: Diary) -> None:
+    with pytest.raises(DraftRefused, match="usr_anne is named twice"):
+        add_visit(diary.connection, {"start_at": instant_of("2027-03-02 09:00")}, [ANNE, f" {ANNE}"], [])
+    assert diary.query("SELECT FROM appointment_drafts") == []
+
+
+def test_what_gazelle_refused_is_said_to_people_and_does_not_keep_the_draft(diary: Diary) -> None:
+    draft = diary.draft()
+    for error, said in (("Gazelle said no", ["not_sent"]), ("It waits: no client.", [])):
+        diary.query("UPDATE appointment_drafts SET sync_error = %s", error)
+        (one,) = explain_drafts(diary.connection, NOW)
+        assert [problem.code for problem in one.problems] == said
+        assert diary.codes(draft) == []
 
 
 def test_a_table_that_makes_no_sense_at_all_is_refused(diary: Diary) -> None:
@@ -246,7 +302,10 @@ def test_overlaps_are_found_once_each_with_when(diary: Diary) -> None:
 
 
 def test_many_events_are_looked_at_by_the_index_on_ranges(diary: Diary) -> None:
-    """With 100,000 events, 1 ms for the drafts and 0.3 s for all overlaps; a plan does not depend on the machine."""
+    """Of 100,000 events with 3,000 overlaps, 0.16 s of processor time for all of them, 1 ms for the drafts.
+
+    A plan does not depend on the machine.
+    """
     for number in range(1, 5):
         diary.insert("gazelle_users", external_id=f"usr_{number}", status="ACTIVE", is_schedulable=True)
     diary.query(MANY)

@@ -72,7 +72,7 @@ class Judged:
 
 
 def notes(name: str) -> list[Note]:
-    """The notes of a set: `tuned` or `judged`."""
+    """The notes of a set; what each is for stands at its top."""
     return list(_notes((FOLDER / f"{name}.txt").read_text(encoding="utf-8")))
 
 

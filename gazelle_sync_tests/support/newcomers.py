@@ -6,7 +6,7 @@ import pytest
 
 from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync_tests.support.creating import add_creating
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Record, Row
 
 TABLES = ("new_clients", "new_pianos", "new_visits")
@@ -15,7 +15,7 @@ TABLES = ("new_clients", "new_pianos", "new_visits")
 class Newcomers:
     """They work in one shop."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: EditedShop) -> None:
         self.office = office
         self.shop = office.shop
 
@@ -75,7 +75,7 @@ class Newcomers:
 
 
 @pytest.fixture
-def here(office: Office, monkeypatch: pytest.MonkeyPatch) -> Newcomers:
+def here(office: EditedShop, monkeypatch: pytest.MonkeyPatch) -> Newcomers:
     migrate(office.shop.url)
     add_creating(office.shop, monkeypatch)
     return Newcomers(office)

@@ -17,7 +17,9 @@ TAGS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs
 
 def row(base: Mapping[str, Any] | None = None, **values: Any) -> Row:
     options: dict[str, Any] = {"updated_at": NOON, "updated_by": "helene@exemple.example"}
-    options |= {name: values.pop(name) for name in ("seen", "pulled", "attempts", "updated_at") if name in values}
+    options |= {
+        name: values.pop(name) for name in ("edit_snapshot", "last_pull", "attempts", "updated_at") if name in values
+    }
     return Row("pno_1", values, base=base, **options)
 
 

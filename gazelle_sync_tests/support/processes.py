@@ -37,7 +37,6 @@ from gazelle_sync.pull.stage import Staging
 from gazelle_sync.settings import Settings
 from gazelle_sync.warehouse.merge import TableWriter
 from gazelle_sync.warehouse.pool import keep_connections
-from gazelle_sync_tests.support.shop import Shop
 
 TIMEOUT_S = 120
 AT_A_TERMINAL = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys(
@@ -111,11 +110,7 @@ class Processes:
 
     def __init__(self, log: Path | None = None) -> None:
         self._log = None if log is None else log.open("w", encoding="utf-8")
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "gazelle_sync_tests.support.processes"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-        )  # fmt: skip
-        self._answer()
+        self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Processes:
         return self
@@ -123,7 +118,8 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.communicate()
+        if self._server is not None:
+            self._server.communicate()
         if self._log is not None:
             self._log.close()
 
@@ -167,42 +163,23 @@ class Processes:
         return self._request(wait=pid)
 
     def _request(self, **request: Any) -> int:
+        if self._server is None:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "gazelle_sync_tests.support.processes"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+            )  # fmt: skip
+            self._answer(self._server)
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return int(self._answer())
+        return int(self._answer(self._server))
 
-    def _answer(self) -> str:
-        assert self._server.stdout is not None
-        line = self._server.stdout.readline()
+    @staticmethod
+    def _answer(server: subprocess.Popen[str]) -> str:
+        assert server.stdout is not None
+        line = server.stdout.readline()
         assert line, "the process that starts the others is dead"
         return line.strip()
-
-
-@dataclass(frozen=True)
-class Person:
-    """Runs `gazelle-sync` commands on one shop."""
-
-    shop: Shop
-    processes: Processes
-    dagster_database: str
-    directory: Path
-
-    def runs(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """`gazelle-sync` with these arguments."""
-        return self.processes.command(*arguments, environment=self._own(environment), directory=self.directory)
-
-    def begins(self, *arguments: str, **environment: str) -> int:
-        """`gazelle-sync` with these arguments, under way; gives its process id."""
-        return self.processes.begin_command(*arguments, environment=self._own(environment), directory=self.directory)
-
-    def stops(self, pid: int, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-        """Send a command that was begun a signal, and wait for its end."""
-        os.kill(pid, number)
-        return self.processes.ended(pid, self.directory)
-
-    def _own(self, environment: Mapping[str, str]) -> dict[str, str]:
-        return self.shop.environment(GAZELLE_DAGSTER_POSTGRES_URL=self.dagster_database, **environment)
 
 
 def pull_once(mode: Mode) -> None:

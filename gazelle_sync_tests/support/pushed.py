@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
 
 from gazelle_sync.push.pushable import Pushable
-from gazelle_sync.push.pushables import PIANO_UPDATES, SHOP_PRODUCTS
-from gazelle_sync_tests.support.pushing import Office
+from gazelle_sync.push.pushables import INVOICE_DRAFTS, PIANO_UPDATES, SHOP_PRODUCTS
+from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Record, Row
 
 LONG_AGO = "2026-01-01T00:00:00Z"
@@ -29,7 +29,8 @@ class Column:
         values: Different values of it, as the database gives them.
         said: A record → the value that it says.
         say: A record, a value → the fields of the record that say it.
-        fields: Of the records, as a test finds them.
+        fields: A record → what of it is made otherwise, so that a test finds one that can be written to.
+        others: A record (None: there is none) → what else a new row says of it.
     """
 
     pushable: Pushable
@@ -38,7 +39,8 @@ class Column:
     values: tuple[Any, ...]
     said: Callable[[Record], Any]
     say: Callable[[Record, Any], Record]
-    fields: Record = field(default_factory=dict)
+    fields: Callable[[Record], Record] = lambda _: {}
+    others: Callable[[Record | None], Row] = lambda _: {}
 
     def __str__(self) -> str:
         return f"{self.pushable.table}.{self.name}"
@@ -53,18 +55,19 @@ class Side:
         column: Which.
     """
 
-    office: Office
+    office: EditedShop
     column: Column
 
     def records(self, count: int) -> list[str]:
         """Ids of so many records that say the first of the values, and have said it for long."""
         admin, column = self.office.shop.admin, self.column
-        fit = (one for one in admin.dump(column.kind) if is_usable(one))
-        found = [next(fit)["id"] for _ in range(count)]
-        for one in found:
-            record = self.record(one) | column.fields
-            admin.edit(column.kind, one, touch=LONG_AGO, **(column.fields | column.say(record, column.values[0])))
-        return found
+        fit = [one for one in admin.dump(column.kind) if is_usable(one | column.fields(one))][:count]
+        assert len(fit) == count, "the account has too few"
+        for one in fit:
+            fields = column.fields(one)
+            values = fields | column.say(one | fields, column.values[0])
+            admin.edit(column.kind, one["id"], touch=LONG_AGO, **values)
+        return [one["id"] for one in fit]
 
     def record(self, record_id: str) -> Record:
         """Gazelle's record."""
@@ -84,15 +87,19 @@ class Side:
     def edit(self, record_id: str, value: Any) -> None:
         """Somebody edits the row here, or makes it."""
         table, pushable = self.column.pushable.table, self.column.pushable
+        others = self.column.others(self.office.shop.admin.record(self.column.kind, record_id))
+        names = (pushable.record_key, self.column.name, *others)
         query = sql.SQL(
-            "INSERT INTO {table} ({key}, {column}) VALUES (%s, %s) "
+            "INSERT INTO {table} ({names}) VALUES ({marks}) "
             "ON CONFLICT ({key}) DO UPDATE SET {column} = excluded.{column}"
         ).format(
             table=sql.Identifier(table),
+            names=sql.SQL(", ").join(map(sql.Identifier, names)),
+            marks=sql.SQL(", ").join(sql.Placeholder() for _ in names),
             key=sql.Identifier(pushable.record_key),
             column=sql.Identifier(self.column.name),
         )
-        self.office.shop.query(query, record_id, value)
+        self.office.shop.query(query, record_id, value, *others.values())
 
     def row(self, record_id: str) -> Row:
         """The local row."""
@@ -122,7 +129,22 @@ class Side:
 
 def is_usable(record: Record) -> bool:
     """Whether a record may be written to at all."""
-    return record.get("status", "ACTIVE") == "ACTIVE" and not record.get("isArchived") and record.get("clientId", True)
+    return (
+        record.get("status", "ACTIVE") in ("ACTIVE", "OPEN")
+        and not record.get("isArchived")
+        and record.get("clientId", True)
+    )
+
+
+def _sent(record: Record | None) -> Row:
+    """What a draft says whose invoice is at Gazelle."""
+    client, status = (record["clientId"], record["status"]) if record else ("cli_x", "OPEN")
+    return {"client_external_id": client, "status": "sent", "gazelle_status": status}
+
+
+def _unpaid(record: Record) -> Record:
+    """What an open invoice says that nobody has paid anything of: few of the account's are open."""
+    return {"status": "OPEN", "payments": [], "paidTotal": 0, "dueTotal": record["total"]}
 
 
 def _tags(record: Record, value: Any) -> Record:
@@ -135,7 +157,10 @@ def _status(record: Record) -> Any:
 
 
 COLUMNS = (
-    Column(PIANO_UPDATES, "status", "pianos", ("top", "normal", "problematic"), _status, _tags, {"tags": ["GRAND"]}),
+    Column(
+        PIANO_UPDATES, "status", "pianos", ("top", "normal", "problematic"), _status, _tags,
+        lambda _: {"tags": ["GRAND"]},
+    ),
     Column(
         SHOP_PRODUCTS, "retail_price", "products", (Decimal("80.00"), Decimal("85.50"), Decimal("0.00")),
         lambda record: Decimal(record["amount"]) / 100,
@@ -145,7 +170,11 @@ COLUMNS = (
         SHOP_PRODUCTS, "name_fr", "products", ("Accord", "Accordage", "Accord d'été"),
         lambda record: record["name"].get("fr_CA"),
         lambda record, value: {"name": record["name"] | {"fr_CA": value}},
-        {"name": {"fr_CA": "Accord", "en_US": "Tuning", "es_MX": "Afinación"}},
+        lambda _: {"name": {"fr_CA": "Accord", "en_US": "Tuning", "es_MX": "Afinación"}},
+    ),
+    Column(
+        INVOICE_DRAFTS, "notes", "invoices", ("Merci", "Merci !", "À bientôt"), lambda record: record["notes"],
+        lambda _, value: {"notes": value}, _unpaid, _sent,
     ),
 )  # fmt: skip
 """One column or more of every pushable."""

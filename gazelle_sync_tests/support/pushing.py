@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,9 +20,10 @@ from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.push.store import Store
 from gazelle_sync.push.transports import transport_for
 from gazelle_sync.push.transports.graphql import GraphqlTransport
-from gazelle_sync.push.transports.protocol import Kind, Read, Result, Sending, Sent, Transport, Wanted
+from gazelle_sync.push.transports.protocol import Kind, Read, Result, Sending, Sent, Wanted
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.pool import keep_connections
 from gazelle_sync_tests.support.processes import answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.shop import Record, Row, Shop
 
@@ -38,8 +39,8 @@ WRITES = {
 
 
 @dataclass
-class Office:
-    """AccountEditor who edit the shop's table, and the pushes that follow.
+class EditedShop:
+    """A shop whose pianos are edited in its table, and the pushes that follow.
 
     Attributes:
         shop: Database and sandbox.
@@ -188,9 +189,8 @@ HookPush = Callable[..., None]
 class HookedTransport:
     """A transport that calls hooks around its reads and writes: `after_read`, `before_send`, `after_send`."""
 
-    inner: Transport
+    inner: GraphqlTransport
     hooks: Mapping[str, Hook]
-    name: str
     is_batched: bool
 
     @property
@@ -220,9 +220,9 @@ class HookedTransport:
 def hook_transports(patch: pytest.MonkeyPatch, hooks: Mapping[str, Hook]) -> None:
     """Every push from here on calls these hooks."""
 
-    def hooked(settings: Settings, client: GazelleClient, kind: Kind) -> Transport:
+    def hooked(settings: Settings, client: GazelleClient, kind: Kind) -> HookedTransport:
         inner = transport_for(settings, client, kind)
-        return HookedTransport(inner, hooks, inner.name, inner.is_batched)
+        return HookedTransport(inner, hooks, inner.is_batched)
 
     patch.setattr(session, "transport_for", hooked)
 
@@ -239,9 +239,10 @@ def once(action: Callable[[], object]) -> Callable[..., None]:
 
 
 @pytest.fixture(params=["graphql", "rest"])
-def office(request: pytest.FixtureRequest, new_shop: Shop) -> Office:
-    """A shop that was never pulled, on each transport."""
-    return Office(new_shop, request.param)
+def office(request: pytest.FixtureRequest, new_shop: Shop) -> Iterator[EditedShop]:
+    """A shop that was never pulled, on each transport; its pushes keep their connections for the next."""
+    with keep_connections():
+        yield EditedShop(new_shop, request.param)
 
 
 @pytest.fixture
@@ -305,7 +306,7 @@ def begin_process(action: Callable[[], object], countdown: Countdown | None = No
     os._exit(0)
 
 
-def killed_at(office: Office, step: int, action: Callable[[], object] | None = None) -> bool:
+def killed_at(office: EditedShop, step: int, action: Callable[[], object] | None = None) -> bool:
     """Push (or do something else) in a process of its own that is killed at a step; whether it came to that step."""
     _, status = os.waitpid(begin_process(action or office.push, Countdown(step)), 0)
     ended = os.waitstatus_to_exitcode(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -37,6 +38,8 @@ class MailServer:
     port: int
     letters: list[Letter] = field(default_factory=list)
     refuses: bool = False
+    waits_s: float = 0.0
+    """Before it says that it has taken a letter."""
 
     def url(self, *to: str) -> str:
         """The Apprise address."""
@@ -50,6 +53,7 @@ class MailServer:
         parsed = message_from_bytes(envelope.original_content or b"")
         subject = str(make_header(decode_header(parsed["Subject"])))
         self.letters.append(Letter(list(envelope.rcpt_tos), subject, _plain(parsed)))
+        await asyncio.sleep(self.waits_s)
         return "250 taken"
 
 

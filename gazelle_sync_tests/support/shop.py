@@ -295,7 +295,7 @@ class Shop:
             for entity in ENTITIES:
                 reader = Reader(client, entity, 1000)
                 bodies = {body["id"]: body for body in _everything(reader, entity)}
-                stored = {record["id"] for record in self.admin.dump(KIND_OF_ENTITY[entity.name])}
+                stored = set(self.admin.ids(KIND_OF_ENTITY[entity.name]))
                 listed = stored - (self._cancelled() if entity.name == "appointments" else set())
                 if bodies.keys() != listed:
                     yield f"{entity.name}: the API lists {len(bodies)} records and the sandbox holds {len(listed)}"

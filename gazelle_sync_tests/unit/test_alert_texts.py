@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from gazelle_sync import errors
 from gazelle_sync.errors import UNKNOWN, Cause, GazelleSyncError, cause_of
+from gazelle_sync.i18n.translator import translator
+from gazelle_sync.incidents.causes import CAUSES
 from gazelle_sync.incidents.facts import EndedRun, Facts, Failure
-from gazelle_sync.incidents.messages import CAUSES, MESSAGES, describe
+from gazelle_sync.incidents.messages import MESSAGES, describe
 from gazelle_sync.incidents.rules import RULES, Assessment, Incident, assess, cause_details
+from gazelle_sync.montreal import spoken_day
 from gazelle_sync.notifications.redaction import redact
 from gazelle_sync.reconcile.rows import ReconcileError
 from gazelle_sync.settings import Settings, secrets_of_alert_url
@@ -85,7 +88,9 @@ def test_the_text_has_montreals_time_and_the_runs_page() -> None:
     settings = Settings(language="fr", ui_url="https://dagster.atelier.example")
     said = describe("failed_run", [Incident("clients", details={"cause": "unreachable"}, run_id="abc")], settings, NOW)
     assert said.title == "✗ Gazelle: La synchro a échoué\N{NO-BREAK SPACE}: Clients"
-    assert "2026-03-08 03:30 à Montréal" in said.text
+    assert (
+        f"{spoken_day(translator('fr'), NOW.date())}, 3\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}30 à Montréal" in said.text
+    )
     assert "https://dagster.atelier.example/runs/abc" in said.text
 
 

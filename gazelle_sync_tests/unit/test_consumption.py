@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazelle_sync.shop.inventory.consumption import MOST, Line, Needs, Rule, Use, movements, needs_of
-from gazelle_sync.shop.inventory.mentions import mentions
+from gazelle_sync.shop.inventory.consumption import MOST, Line, Needs, Rule, Use, mentions, movements, needs_of
 
 DAY = date(2026, 3, 2)
 TUNING = Line("inv_1", "OPEN", DAY, "usr_a", "mit_tuning", "ins_1", 0, Decimal(1), "Accord")

@@ -17,7 +17,8 @@ from babel.messages.pofile import read_po
 from graphql import build_schema, parse, validate
 
 from gazelle_sync.cli.app import main
-from gazelle_sync.definitions import SOURCE_TAG, build_defs
+from gazelle_sync.definitions import build_defs
+from gazelle_sync.defs.location import SOURCE_TAG
 from gazelle_sync.defs.push.assets import POOL as PUSH_POOL
 from gazelle_sync.defs.sync.resources import MODE_TAG, POOL
 from gazelle_sync.entities import ENTITIES, Entity, Strategy, Table
@@ -25,7 +26,8 @@ from gazelle_sync.quality.registry import CHECKS, GROUPS
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 from gazelle_sync_tests.unit.test_layers import FLOORS
 
-DOCUMENTS = sorted([PROJECT_ROOT / "README.md", PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").rglob("*.md")])
+README, FRENCH_README = PROJECT_ROOT / "README.md", PROJECT_ROOT / "README.fr.md"
+DOCUMENTS = sorted([README, FRENCH_README, PROJECT_ROOT / "CHANGELOG.md", *(PROJECT_ROOT / "docs").rglob("*.md")])
 PLACEHOLDER = re.compile(r"[…<>*]|NNN")
 EXAMPLE = "product_groups"
 """The entity that docs/adding-an-entity.md adds."""
@@ -158,6 +160,20 @@ def test_the_floors_in_the_picture_are_those_that_the_test_of_layers_holds() -> 
     assert arrows.split(" --> ") == [f"floor{number}" for number in reversed(range(len(FLOORS)))]
 
 
+def test_the_french_readme_shows_what_the_english_one_shows_and_each_leads_to_the_other() -> None:
+    def pages_of(document: Path) -> set[str]:
+        return set(re.findall(r"\]\((docs/[^)#\s]+)", text_of(document)))
+
+    def commands_of(document: Path) -> set[tuple[str, ...]]:
+        return {tuple(words) for words in shown_commands(document)}
+
+    assert commands_of(README) <= commands_of(FRENCH_README)
+    assert set(shown_targets(README)) == set(shown_targets(FRENCH_README))
+    assert pages_of(README) == pages_of(FRENCH_README)
+    assert "](README.fr.md)" in text_of(README)
+    assert "](README.md)" in text_of(FRENCH_README)
+
+
 def test_the_page_for_dagster_users_names_all_that_dagster_knows() -> None:
     repository = build_defs().get_repository_def()
     schedules = {schedule.name for schedule in repository.schedule_defs}
@@ -197,7 +213,7 @@ def test_every_message_that_operations_begins_with_is_one_that_people_get() -> N
 
 
 def test_the_table_of_variables_is_what_the_settings_read() -> None:
-    assert variables_read(), "the test no longer finds what settings.py reads"
+    assert variables_read(), "the test no longer finds what the settings read"
     assert table_of_variables() == variables_read()
 
 

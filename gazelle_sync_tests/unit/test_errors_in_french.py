@@ -36,7 +36,7 @@ EXCEPTIONS = {
 
 
 def errors_made(path: Path) -> Iterator[ast.Call]:
-    kinds = OURS | (VALIDATORS if path.name == "settings.py" and path.parent == PACKAGE else set())
+    kinds = OURS | (VALIDATORS if path.parent == PACKAGE / "settings" else set())
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and name_of(node) in kinds:
             yield node

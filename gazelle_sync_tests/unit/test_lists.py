@@ -8,7 +8,7 @@ import pytest
 
 from gazelle_sync.errors import AnswerUnreadable, WriteRefused
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.push.transports.visits import whole
+from gazelle_sync.push.transports.lists import whole
 
 
 def page(nodes: str, total: int = 4, after: str | None = None, *, more: bool | None = None) -> dict[str, Any]:

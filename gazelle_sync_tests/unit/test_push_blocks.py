@@ -60,7 +60,7 @@ def test_a_block_comes_and_goes_and_leaves_foreign_text_to_the_byte(before: str,
     for says in (first, second, None):
         found = plan(row(base, observations=says), remote(notes=notes))
         notes = sent(found).get("update_piano", {"observations": notes})["observations"]
-        base = {**base, **found.settles, **(found.actions[0].settles if found.actions else {})}
+        base = {**base, **found.base_updates, **(found.actions[0].base_updates if found.actions else {})}
         assert plan(row(base, observations=says), remote(notes=notes)).is_quiet
         if says and says.strip():
             assert notes.startswith(before)
@@ -93,7 +93,7 @@ def test_a_block_whose_blanks_and_signs_the_api_changed_is_found_and_not_doubled
         after = sent(found).get("update_piano", {"observations": notes})["observations"]
         assert normalize(after).count(mark) == (1 if says and says.strip() else 0)
         notes = HABITS[habit](after)
-        base = {**base, **found.settles, **(found.actions[0].settles if found.actions else {})}
+        base = {**base, **found.base_updates, **(found.actions[0].base_updates if found.actions else {})}
         assert plan(row(base, observations=says), remote(notes=notes)).is_quiet
     assert normalize(notes) == written
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazelle_sync.push.fields import StatusTag
+from gazelle_sync.push.fields.texts import StatusTag
 from gazelle_sync.push.model import Values
 from gazelle_sync.push.pushables import PIANO_UPDATES
 from gazelle_sync_tests.support.planning import EARLIER, LATER, NOON, TAGS, known, plan, remote, row, sent
@@ -18,7 +18,7 @@ from gazelle_sync_tests.support.planning import EARLIER, LATER, NOON, TAGS, know
 def test_a_status_becomes_its_tag_and_only_its_tag() -> None:
     found = plan(row({"status": "top"}, status="problematic"), remote("GRAND", "TOP"))
     assert sent(found) == {"update_tags": {"tags": ["GRAND", "PROBLEMATIQUE"]}}
-    assert found.actions[0].settles["status"] == "problematic"
+    assert found.actions[0].base_updates["status"] == "problematic"
     assert found.clashes == []
     assert found.actions[0].clashes == ()
 
@@ -31,7 +31,7 @@ def test_what_is_the_same_on_both_sides_is_not_sent() -> None:
 def test_a_status_that_both_sides_changed_alike_is_only_agreed_on() -> None:
     found = plan(row({"status": "top"}, status="normal"), remote("NORMAL", at=LATER))
     assert found.is_quiet
-    assert found.settles["status"] == "normal"
+    assert found.base_updates["status"] == "normal"
 
 
 def test_the_later_edit_wins_and_the_other_is_told() -> None:
@@ -44,8 +44,8 @@ def test_the_later_edit_wins_and_the_other_is_told() -> None:
     theirs = plan(local, remote("NORMAL", "GRAND", at=LATER))
     assert theirs.actions == []
     assert theirs.follows == {"status": "normal"}
-    assert theirs.follows_settle["status"] == "normal"
-    assert [(c.ours, c.theirs, c.winner) for c in theirs.clashes] == [("problematic", "normal", "theirs")]
+    assert theirs.follow.base_updates["status"] == "normal"
+    assert [(c.ours, c.theirs, c.winner) for c in theirs.follow.clashes] == [("problematic", "normal", "theirs")]
 
 
 def test_a_clock_that_runs_ahead_at_gazelle_wins_nothing() -> None:
@@ -64,7 +64,7 @@ def test_what_only_gazelle_changed_is_followed() -> None:
 def test_a_status_that_was_taken_away_at_gazelle_is_followed_and_kept() -> None:
     found = plan(row({"status": "top"}, status="top"), remote("GRAND"))
     assert found.follows == {"status": None}
-    assert [(c.ours, c.theirs) for c in found.clashes] == [("top", None)]
+    assert [(c.ours, c.theirs) for c in found.follow.clashes] == [("top", None)]
 
 
 def test_an_edit_never_loses_to_emptiness() -> None:
@@ -80,7 +80,7 @@ def test_a_cleared_status_takes_its_tag_away() -> None:
 @pytest.mark.parametrize("seen", [None, known(("A_REMPLACER", "GRAND", "NORMAL"))])
 @pytest.mark.parametrize("status", sorted(TAGS))
 def test_a_first_status_replaces_both_of_two_tags_and_contradicts_nobody(status: str, seen: Values | None) -> None:
-    found = plan(row(None, status=status, seen=seen), remote("A_REMPLACER", "GRAND", "NORMAL"))
+    found = plan(row(None, status=status, edit_snapshot=seen), remote("A_REMPLACER", "GRAND", "NORMAL"))
     assert sent(found) == {"update_tags": {"tags": ["GRAND", TAGS[status]]}}
     assert not found.follows
     assert found.actions[0].clashes == ()
@@ -117,10 +117,10 @@ def test_an_unknown_status_is_a_problem_and_stops_nothing_else() -> None:
 def test_a_row_that_was_never_sent_is_compared_with_what_its_editor_could_see(
     seen: Values | None, at: datetime, expected: str
 ) -> None:
-    found = plan(row(None, status="problematic", seen=seen), remote("TOP", at=at))
+    found = plan(row(None, status="problematic", edit_snapshot=seen), remote("TOP", at=at))
     if expected == "theirs":
         assert found.follows == {"status": "top"}
-        assert found.clashes
+        assert found.follow.clashes
         return
     assert sent(found) == {"update_tags": {"tags": ["PROBLEMATIQUE"]}}
     assert bool(found.actions[0].clashes) == (expected == "ours, told")
@@ -131,9 +131,9 @@ def test_tags_that_are_suddenly_all_gone_are_not_written_over_until_somebody_con
     assert "GRAND" in plan(row(base, status="normal"), remote()).problems["status"]
     assert plan(row(base, status="top"), remote()).is_quiet, "emptiness is not followed either"
     pulled = known(("GRAND", "TOP"))
-    assert plan(row(None, status="normal", pulled=pulled), remote()).problems
+    assert plan(row(None, status="normal", last_pull=pulled), remote()).problems
     assert plan(row(base, status="normal", attempts=9), remote()).problems, "asking often confirms nothing"
-    confirmed = plan(row(base, status="normal", pulled=known(())), remote())
+    confirmed = plan(row(base, status="normal", last_pull=known(())), remote())
     assert sent(confirmed) == {"update_tags": {"tags": ["NORMAL"]}}
 
 
@@ -169,16 +169,18 @@ def test_no_foreign_tag_is_lost_and_both_sides_end_with_the_same_status(
     found = plan(local, theirs)
     after = sent(found).get("update_tags", {"tags": tags})["tags"]
     assert [tag for tag in after if tag not in TAGS.values()] == [tag for tag in tags if tag not in TAGS.values()]
-    settled = found.settles | found.follows_settle
+    settled = found.base_updates | found.follow.base_updates
     for action in found.actions:
-        settled |= action.settles
+        settled |= action.base_updates
     value = found.follows.get("status", ours)
     at_gazelle = {name for name, tag in TAGS.items() if tag in after}
     assert value in at_gazelle if value else not at_gazelle
     if found.actions:
         assert at_gazelle == ({value} - {None})
     # Nothing is thrown away: a value that is on neither side any more and was not base is in a clash.
-    told = {c.ours for c in found.clashes} | {c.theirs for action in found.actions for c in action.clashes}
+    told = {c.ours for c in [*found.clashes, *found.follow.clashes]} | {
+        c.theirs for action in found.actions for c in action.clashes
+    }
     lost = {ours} - {value, base, None}
     assert lost <= told
     # And then there is quiet.

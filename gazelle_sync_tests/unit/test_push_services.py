@@ -26,7 +26,7 @@ def test_notes_become_a_comment_once_and_again_when_they_are_said_again() -> Non
 def test_a_comment_that_was_emptied_here_sends_nothing() -> None:
     found = plan(row({"notes": "Accordé"}, notes=None), remote())
     assert found.is_quiet
-    assert found.settles == {"notes": None}
+    assert found.base_updates == {"notes": None}
 
 
 def test_work_is_dated_by_the_montreal_day_on_which_it_was_done() -> None:
@@ -42,14 +42,14 @@ def test_work_is_dated_by_the_montreal_day_on_which_it_was_done() -> None:
 def test_a_later_service_at_gazelle_is_not_set_back() -> None:
     found = plan(row(None, travail="Cordes", completed_at=NOON), remote(last_serviced=date(2026, 8, 1)))
     assert list(sent(found)) == ["add_service"]
-    assert found.settles["serviced"] == "2026-07-01"
+    assert found.base_updates["serviced"] == "2026-07-01"
 
 
 def test_work_without_its_day_is_entered_and_the_day_follows_alone() -> None:
     first = plan(row(None, travail="Cordes"), remote())
     assert sent(first)["add_service"]["day"] == "2026-07-01"
     assert list(sent(first)) == ["add_service"]
-    base = first.actions[0].settles
+    base = first.actions[0].base_updates
     assert list(sent(plan(row(base, travail="Cordes", completed_at=NOON), remote()))) == ["set_serviced"]
 
 
@@ -69,12 +69,12 @@ def test_readings_become_one_measurement() -> None:
     assert measured == [{"taken_on": "2026-07-01", "temperature": 23, "humidity": 47, "a4Pitch": 440}]
     (action,) = [action for action in found.actions if action.name == "add_measurement"]
     settled = {"notes": text, "travail": text, "completed_at": "2026-07-01", "serviced": "2026-07-01"}
-    assert plan(row({**settled, **action.settles}, notes=text, travail=text, completed_at=NOON), remote()).is_quiet
+    assert plan(row({**settled, **action.base_updates}, notes=text, travail=text, completed_at=NOON), remote()).is_quiet
 
 
 def test_a_new_text_with_the_readings_of_the_last_one_is_a_new_measurement_and_the_same_text_is_none() -> None:
     first = plan(row(None, notes="accord janvier 440Hz"), remote())
-    base = {key: value for action in first.actions for key, value in action.settles.items()}
+    base = {key: value for action in first.actions for key, value in action.base_updates.items()}
     again = plan(row(base, notes=" accord  janvier 440Hz"), remote())
     assert "add_measurement" not in sent(again)
     later = plan(row(base, notes="accord juillet 440Hz"), remote())
@@ -123,8 +123,8 @@ def test_a_day_of_ours_that_was_mistyped_is_set_back_and_nobody_elses_is(
     assert sent(found).get("set_serviced", {}).get("last_serviced") == set_to
     settled = dict(base)
     for action in found.actions:
-        settled |= action.settles
-    settled |= found.settles
+        settled |= action.base_updates
+    settled |= found.base_updates
     then = date.fromisoformat(set_to) if set_to else last
     assert plan(replace(local, base=settled), remote(last_serviced=then)).is_quiet
 
@@ -136,8 +136,8 @@ def test_another_work_of_an_earlier_day_sets_no_last_service_back(base_day: str 
     local = row(base, travail=words, completed_at=NOON)
     found = plan(local, remote(last_serviced=date(2062, 7, 1)))
     assert "set_serviced" not in sent(found)
-    settled = {**base, **{name: value for action in found.actions for name, value in action.settles.items()}}
-    corrected = replace(local, base=settled | found.settles, values={**local.values, "completed_at": LATER})
+    settled = {**base, **{name: value for action in found.actions for name, value in action.base_updates.items()}}
+    corrected = replace(local, base=settled | found.base_updates, values={**local.values, "completed_at": LATER})
     assert "set_serviced" not in sent(plan(corrected, remote(last_serviced=date(2062, 7, 1))))
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+from dagster._utils.schedules import is_valid_cron_string
+from hypothesis import example, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.settings import Settings, ui_file
@@ -57,6 +62,13 @@ def test_the_api_address_may_be_written_in_any_of_its_forms(value: str) -> None:
         ("GAZELLE_PARTITIONS_START", "01/02/2016"),
         ("GAZELLE_PARTITIONS_START", "9999-12-31"),
         ("GAZELLE_LANG", "de"),
+        ("GAZELLE_TICK_SCHEDULE", "every 15 minutes"),
+        ("GAZELLE_TICK_SCHEDULE", "*/15 * * * * *"),
+        ("GAZELLE_TICK_SCHEDULE", "61 * * * *"),
+        ("GAZELLE_NIGHTLY_SCHEDULE", "0 3 30 2 *"),
+        ("GAZELLE_WEEKLY_SCHEDULE", "0 3 * *"),
+        ("GAZELLE_TOKEN_STORE", "vault"),
+        ("GAZELLE_TOKEN_KEY", "secret"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
@@ -69,6 +81,60 @@ def test_values_are_read() -> None:
         {"GAZELLE_PARTITIONS_START": "2020-02-29", "GAZELLE_LANG": "FR", "GAZELLE_RATE_PER_S": "0.5"}
     )
     assert (settings.partitions_start, settings.language, settings.rate_per_s) == (date(2020, 2, 29), "fr", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "minutes"),
+    [
+        ("*/15 * * * *", 0),
+        ("*/5 * * * *", 0),
+        ("0 * * * *", 45),
+        ("*/15 7-20 * * *", 600),
+        ("0 6,18 * * mon-fri", 60 * 60 - 15),
+        ("0 3 1 * *", 59 * 24 * 60 - 15),
+    ],
+)
+def test_a_rarer_tick_is_late_only_after_the_longest_time_between_two(schedule: str, minutes: int) -> None:
+    pause = Settings.load({"GAZELLE_TICK_SCHEDULE": schedule}).pause
+    assert pause == timedelta(minutes=minutes) or schedule.endswith("1 * *")
+    assert pause < timedelta(days=60)
+
+
+def test_definitions_take_the_schedules_that_make_sense() -> None:
+    said = {"GAZELLE_TICK_SCHEDULE": "7 * * * *", "GAZELLE_NIGHTLY_SCHEDULE": "at night"}
+    settings = Settings.for_definitions(said)
+    assert (settings.tick_schedule, settings.nightly_schedule) == ("7 * * * *", "0 3 * * 1-6")
+
+
+@settings_of_hypothesis(max_examples=200)
+@example(["*", "*", "31", "2", "*/5"])
+@given(
+    st.lists(
+        st.sampled_from(
+            ["*", "*/5", "0", "7", "1-5", "1,3", "sun", "mon-fri", "0-59/15", "60", "31", "2", "L", "@daily"]
+        ),
+        min_size=4,
+        max_size=6,
+    )
+)
+def test_what_is_taken_as_a_schedule_dagster_takes_as_well(fields: list[str]) -> None:
+    text = " ".join(fields)
+    try:
+        Settings.load({"GAZELLE_TICK_SCHEDULE": text})
+    except SettingsError:
+        return
+    assert is_valid_cron_string(text)
+
+
+def test_several_keys_are_read_and_none_is_shown() -> None:
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    settings = Settings.load({"GAZELLE_TOKEN_KEY": f"{keys[0]}, {keys[1]}"})
+    assert settings.token_key == tuple(keys)
+    assert set(keys) <= set(settings.secrets)
+    assert keys[0] not in repr(settings)
+    with pytest.raises(SettingsError) as error:
+        Settings.load({"GAZELLE_TOKEN_KEY": f"{keys[0]},{keys[1][:-2]}"})
+    assert keys[0] not in str(error.value)
 
 
 def test_secrets_are_known_and_never_shown() -> None:

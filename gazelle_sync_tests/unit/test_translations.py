@@ -5,18 +5,31 @@ from __future__ import annotations
 import ast
 import re
 import string
+from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
+from functools import cache
 
+import click
 import pytest
 from babel.messages.catalog import Catalog, Message
 
+from gazelle_sync import errors
+from gazelle_sync.cli.app import main
 from gazelle_sync.i18n.translator import Plural, spaced, translator
 from gazelle_sync_tests.faults.campaign import CAMPAIGNS
-from gazelle_sync_tests.support.messages import KEYWORDS, PACKAGE, french, said_by_the_code
+from gazelle_sync_tests.support import messages as extracted
+from gazelle_sync_tests.support.messages import KEYWORDS, PACKAGE
 
 NO_WORDS = r"[{}\w :→-]*"
 """Names, units and places: what may be the same in both languages."""
+SENTENCE = re.compile(r"[A-Za-z]{3,} [a-z]{2,}")
+"""Two words: more than a name, a unit or a sign."""
 CHECKS = Plural("{count} check", "{count} checks")
+
+
+said_by_the_code = cache(extracted.said_by_the_code)
+french = cache(extracted.french)
 
 
 def messages(catalogue: Catalog) -> dict[str | tuple[str, ...], Message]:
@@ -78,6 +91,40 @@ def test_every_sentence_is_translated_and_names_the_same_places() -> None:
         assert [places(text) for text in translated] == asked, sentence
 
 
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    def silent(command: click.Command, name: str) -> Iterator[str]:
+        options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+        yield from (f"{name} {one.opts[0]}" for one in options if not one.help)
+        yield from ([] if command.help else [name])
+        for word, each in command.commands.items() if isinstance(command, click.Group) else ():
+            yield from silent(each, f"{name} {word}")
+
+    assert list(silent(main, "gazelle-sync")) == []
+
+
+def test_no_command_prints_and_no_error_of_ours_says_a_bare_sentence() -> None:
+    """Everything that a person can meet goes through the catalogue; what only a programmer meets does not."""
+    ours = {name for name in vars(errors) if name[0].isupper()}
+    bare = [
+        f"{path.relative_to(PACKAGE)}:{call.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ours | {"click.echo", "click.secho"}
+        for said in call.args[:2]
+        if SENTENCE.search(literal(said))
+    ]
+    assert bare == []
+
+
+def literal(node: ast.expr) -> str:
+    """What of an expression is written out in the code, where it is a text, or texts put together."""
+    if isinstance(node, ast.BinOp):
+        return literal(node.left) + literal(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(literal, node.values))
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
 def test_every_sentence_can_be_written_in_french() -> None:
     say = translator("fr")
     for sentence in messages(said_by_the_code()):
@@ -105,6 +152,16 @@ def test_numbers_and_days_are_written_as_their_language_does() -> None:
     assert english.day(date(2026, 12, 1), "EEEE, MMMM d") == "Tuesday, December 1"
     assert french.day(date(2026, 12, 1), "EEEE d MMMM") == "mardi 1er décembre"
     assert french.day(date(2026, 12, 11), "d MMMM y") == "11 décembre 2026"
+
+
+def test_numbers_that_count_something_are_grouped_wherever_a_sentence_names_them() -> None:
+    french = translator("fr")
+    assert french("{n} s", n=1344) == "1\N{NARROW NO-BREAK SPACE}344 s"
+    assert french("draft {id}: {state}", id=1344, state="x").startswith("brouillon 1344")
+    assert french("{value!r} is no day: write one such as 2026-11-20.", value=1344).startswith("1344 ")
+    assert [french.exact(value) for value in (1344, Decimal("12.50"), 0.125)] == [
+        "1\N{NARROW NO-BREAK SPACE}344", "12,50", "0,125",
+    ]  # fmt: skip
 
 
 def test_french_has_the_spaces_that_the_office_quebecois_asks_for() -> None:

@@ -8,10 +8,11 @@ puts right by itself (migrations, an access token that expired) is said and pass
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from gazelle_sync.cli.doctor.api import api_findings, credentials_findings, open_api, schema_findings, secrets_of
 from gazelle_sync.cli.doctor.database import database_findings
@@ -26,14 +27,32 @@ from gazelle_sync.warehouse.connect import Connection, database_errors
 CLOCKS_MAY_DIFFER = timedelta(seconds=60)
 
 
-def examine() -> Iterator[Finding]:
-    """Run every check, in the order in which things depend on each other. What is not set is started for it."""
-    environ = environment()
+def examine(answers: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Run every check, in the order in which things depend on each other. What is not set is started for it.
+
+    Args:
+        answers: Variables that are to be tried in the place of those that are set; an empty one counts as not set.
+    """
+    environ = {name: value for name, value in (environment() | dict(answers or {})).items() if value}
     findings, broken = settings_findings(environ)
     settings = Settings.load({name: value for name, value in environ.items() if name not in broken})
     secrets = secrets_of(settings)
     for finding in [*findings, *_checks(settings, broken)]:
         yield replace(finding, summary=masked(finding.summary, secrets))
+
+
+def examine_shop(settings: Settings, _options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `gazelle-sync fleet doctor` examines of one shop, in a process of the shop's own.
+
+    Returns:
+        `findings`: of each its check, whether it passed, and its sentence.
+    """
+    secrets = secrets_of(settings)
+    found = [
+        {"check": one.check, "passed": one.passed, "summary": masked(one.summary, secrets)}
+        for one in _checks_of_shop(settings)
+    ]
+    return {"findings": found}
 
 
 def line(finding: Finding) -> str:
@@ -73,6 +92,18 @@ def _checks(settings: Settings, broken: set[str]) -> Iterator[Finding]:
         if database is not None:
             yield from _database_clock(database, ahead, say)
         yield _clocks(ahead, say)
+
+
+def _checks_of_shop(settings: Settings) -> Iterator[Finding]:
+    say = translator(settings.language)
+    yield from home_findings(settings)
+    with ExitStack() as stack:
+        yield from credentials_findings(settings, is_sandbox=False)
+        api = open_api(stack, settings)
+        yield from database_findings(stack, settings, set())
+        if api is not None:
+            yield from api_findings(api, say)
+            yield from schema_findings(api, say)
 
 
 def _started(settings: Settings, *, api: bool) -> AbstractContextManager[Settings]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import ApiError, CredentialsRefused, GazelleSyncError, SettingsError, first_line
-from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from, token_file_in_use
+from gazelle_sync.gazelle.auth import API_KEY_LENGTH, credentials_from, token_table
 from gazelle_sync.gazelle.client import GazelleClient
+from gazelle_sync.gazelle.token_file import token_file_in_use
 from gazelle_sync.i18n.translator import Translator, translator
 from gazelle_sync.quality.finding import Finding
 from gazelle_sync.settings import Settings
@@ -36,11 +37,18 @@ def credentials_findings(settings: Settings, *, is_sandbox: bool) -> Iterator[Fi
         yield Finding("credentials", True, text)
         return
     try:
-        credentials_from(settings)
+        if settings.token_store == "database":  # noqa: S105 - where it is kept
+            token = token_table(settings).read()
+            place = say("the database")
+        else:
+            credentials_from(settings)
+            yield from _token_file_mode(settings, say)
+            path = token_file_in_use(settings.token_file)
+            token, place = json.loads(path.read_text(encoding="utf-8")), str(path)
     except GazelleSyncError as error:
         yield Finding("credentials", False, str(error))
         return
-    yield from _token_file(settings, say)
+    yield from _token(settings, token, place, say)
 
 
 def open_api(stack: ExitStack, settings: Settings) -> GazelleClient | None:
@@ -130,13 +138,24 @@ def secrets_of(settings: Settings) -> list[str]:
     return found
 
 
-def _token_file(settings: Settings, say: Translator) -> Iterator[Finding]:
+def _token_file_mode(settings: Settings, say: Translator) -> Iterator[Finding]:
     path = token_file_in_use(settings.token_file)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         octal = format(mode, "o")
         text = say("{path} can be read by other users (mode {mode}). Run: chmod 600 {path}", path=path, mode=octal)
         yield Finding("credentials", False, text)
+
+
+def _token(settings: Settings, token: Mapping[str, Any], place: str, say: Translator) -> Iterator[Finding]:
+    """Whether a token can be refreshed, and until when it is good.
+
+    Args:
+        settings: With the OAuth client.
+        token: The OAuth answer.
+        place: Where it is.
+        say: The translator.
+    """
     can_refresh = bool(settings.client_id and settings.client_secret)
     if not can_refresh:
         yield Finding(
@@ -145,14 +164,13 @@ def _token_file(settings: Settings, say: Translator) -> Iterator[Finding]:
             say(
                 "{path} cannot be refreshed: set GAZELLE_CLIENT_ID and GAZELLE_CLIENT_SECRET, or the access token ends "
                 "without another.",
-                path=path,
+                path=place,
             ),
         )
-    yield _token_age(path, say, can_refresh=can_refresh)
+    yield _token_age(token, place, settings.token_file, say, can_refresh=can_refresh)
 
 
-def _token_age(path: Path, say: Translator, *, can_refresh: bool) -> Finding:
-    token = json.loads(path.read_text(encoding="utf-8"))
+def _token_age(token: Mapping[str, Any], path: str, saved_as: Path, say: Translator, *, can_refresh: bool) -> Finding:
     try:
         created = datetime.fromtimestamp(float(token["created_at"]), UTC)
         expires = created + timedelta(seconds=float(token["expires_in"]))
@@ -167,8 +185,9 @@ def _token_age(path: Path, say: Translator, *, can_refresh: bool) -> Finding:
         text = say("the access token in {path} ended {when}; a sync refreshes it", path=path, when=_shown(expires))
         return Finding("credentials", True, text)
     text = say(
-        "the token in {path} of {when} has ended. Authorize the application again and save the answer there.",
+        "the token in {path} of {when} has ended. Authorize the application again and save the answer as {file}.",
         path=path,
+        file=saved_as,
         when=_shown(created),
     )
     return Finding("credentials", False, text)

@@ -175,9 +175,9 @@ def _rights(connection: Connection, _settings: Settings, say: Translator) -> Fin
 
 
 def _public_grants(connection: Connection, _settings: Settings, say: Translator) -> Finding:
-    if doors := public_grants(connection):
+    if grants := public_grants(connection):
         consequence = say("What is written there would be sent to Gazelle.")
-        return Finding("public doors", False, f"{describe_public_grants(doors, say)} {consequence}")
+        return Finding("public doors", False, f"{describe_public_grants(grants, say)} {consequence}")
     return Finding("public doors", True, say("no role of a hosted database's Data API has a right to what is ours"))
 
 
@@ -214,11 +214,11 @@ def _dagster_storage(url: str, say: Translator) -> Finding:
         )
     try:
         with database_errors(), connect(url) as connection:
-            doors = public_grants(connection, DAGSTER_TABLES)
+            grants = public_grants(connection, DAGSTER_TABLES)
     except (GazelleSyncError, psycopg.Error) as error:
         said = str(error).replace("GAZELLE_DATABASE_URL", "GAZELLE_DAGSTER_POSTGRES_URL")
         return Finding("Dagster's storage", False, said)
-    if doors:
+    if grants:
         better = say('Better: give Dagster a database of its own (README, "Run it for a shop").')
-        return Finding("Dagster's storage", False, f"{describe_public_grants(doors, say)} {better}")
+        return Finding("Dagster's storage", False, f"{describe_public_grants(grants, say)} {better}")
     return Finding("Dagster's storage", True, say("answers"))

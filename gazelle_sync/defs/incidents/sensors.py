@@ -7,10 +7,12 @@ line is left out here: `gazelle_sync.cli.runs` evaluates it itself, by the same 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 
 import dagster as dg
 
 from gazelle_sync.defs.failures import cause_of_event
+from gazelle_sync.defs.location import own_records
 from gazelle_sync.defs.sync.checks import OUR_SEVERITIES
 from gazelle_sync.errors import UNKNOWN, Cause
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
@@ -77,7 +79,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
             continue  # several partitions: one that failed is enough
         found[evaluation.asset_check_key] = CheckResult(
             name=evaluation.check_name,
-            asset=evaluation.asset_key.to_user_string(),
+            asset=evaluation.asset_key.path[-1],  # the incident is in the shop's own database
             passed=evaluation.passed,
             severity=OUR_SEVERITIES[evaluation.severity],
             description=evaluation.description or "",
@@ -91,7 +93,7 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[CheckResult]:
 def _is_superseded(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether a newer run of the same job has ended: then the result of this one is out of date."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    newest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, statuses=ended), limit=SUPERSEDED_WITHIN)
+    newest = list(islice(own_records(instance, job_name=run.job_name, statuses=ended), SUPERSEDED_WITHIN))
     own = next((record for record in newest if record.dagster_run.run_id == run.run_id), None)
     if own is None:
         return bool(newest)

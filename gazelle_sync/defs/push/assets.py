@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
+from gazelle_sync.defs.location import asset_key, pool_name, tag_run
 from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
 from gazelle_sync.defs.sync.checks import local_checks
 from gazelle_sync.defs.sync.columns import metadata_of
@@ -25,6 +26,7 @@ from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.pushables import PUSHABLES
 from gazelle_sync.push.session import Push, PushReport
 from gazelle_sync.quality.registry import PUSH
+from gazelle_sync.runtime import DESK_URL
 from gazelle_sync.runtime import logs as log
 from gazelle_sync.runtime.embedded import embedded_services
 from gazelle_sync.settings import Settings
@@ -47,6 +49,8 @@ class PushConfig(dg.Config):
 
     pianos: list[str] | None = Field(default=None, description="Only these ids.")
     at_once: bool = Field(default=True, description="Also rows whose next try lies ahead because the last one failed.")
+    tables: list[str] | None = Field(default=None, description="Only what people edited in these tables.")
+    allow_deletes: bool = Field(default=False, description="Also end the records of many rows that were deleted here.")
     undo: str | None = Field(default=None, description="Put back what this run changed instead.")
 
 
@@ -57,9 +61,10 @@ def edits_assets() -> dg.AssetsDefinition:
         name=OP,
         specs=[*(_edits_spec(pushable) for pushable in PUSHABLES), _log_spec()],
         can_subset=True,
-        pool=POOL,
+        pool=pool_name(POOL),
     )
     def send_edits(context: dg.AssetExecutionContext, config: PushConfig) -> Iterator[dg.MaterializeResult[None]]:
+        tag_run(context.instance, context.run)
         report, rows = _pushed(context, config)
         REPORTS[context.run.run_id] = report
         if failed := [outcome.key for outcome in report.outcomes if outcome.failed]:
@@ -67,10 +72,11 @@ def edits_assets() -> dg.AssetsDefinition:
             said = gettext(Plural("{count} row did not go", "{count} rows did not go"), count=len(failed))
             context.log.warning(gettext("{rows}: {ids}. `gazelle-sync push --status` says why.", rows=said, ids=shown))
         for name, count in rows.items():
-            if dg.AssetKey(name) in context.selected_asset_keys:
+            if asset_key(name) in context.selected_asset_keys:
                 # By way of the context it is written once; in the result it would be twice.
-                context.add_asset_metadata({**count, **(_told(report) if name == LOG else {})}, asset_key=name)
-                yield dg.MaterializeResult(asset_key=name)
+                metadata = {**count, **(_told(report) if name == LOG else {})}
+                context.add_asset_metadata(metadata, asset_key=asset_key(name))
+                yield dg.MaterializeResult(asset_key=asset_key(name))
         if report.stopped is not None:
             raise failure_of(GazelleSyncError(report.stopped, cause=report.cause))
 
@@ -87,7 +93,14 @@ def _pushed(context: dg.AssetExecutionContext, config: PushConfig) -> tuple[Push
     try:
         with embedded_services(Settings.load()) as settings:
             log.configure_once(settings)
-            with Push(settings, keys=config.pianos, at_once=config.at_once, run_id=context.run.run_id) as push:
+            with Push(
+                settings,
+                keys=config.pianos,
+                at_once=config.at_once,
+                allow_deletes=config.allow_deletes,
+                run_id=context.run.run_id,
+                tables=config.tables,
+            ) as push:
                 report = push.undo(config.undo) if config.undo else push.run()
             return report, _row_counts(settings)
     except GazelleSyncError as error:
@@ -130,10 +143,11 @@ def _told(report: PushReport) -> dict[str, Any]:
 
 def _edits_spec(pushable: Pushable) -> dg.AssetSpec:
     return dg.AssetSpec(
-        pushable.table,
+        asset_key(pushable.table),
         description=f"What the shop edits of its {pushable.entity.name}, with any tool. A push sends what changed to "
-        "Gazelle, takes over what Gazelle's side won with, and marks what arrived.",
-        deps=[pushable.entity.table.name],
+        "Gazelle, takes over what Gazelle's side won with, and marks what arrived. People edit it at the desk, "
+        f"{DESK_URL} (`gazelle-sync desk`).",
+        deps=[asset_key(pushable.entity.table.name)],
         group_name=GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
@@ -143,9 +157,9 @@ def _edits_spec(pushable: Pushable) -> dg.AssetSpec:
 
 def _log_spec() -> dg.AssetSpec:
     return dg.AssetSpec(
-        LOG,
+        asset_key(LOG),
         description="Everything that was sent to Gazelle, or could not be: one row an action.",
-        deps=[pushable.table for pushable in PUSHABLES],
+        deps=[asset_key(pushable.table) for pushable in PUSHABLES],
         group_name=GROUP,
         kinds={"graphql", "postgres"},
         owners=OWNERS,

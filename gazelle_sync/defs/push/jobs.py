@@ -1,4 +1,4 @@
-"""The job that sends edits to Gazelle, and then judges the tables of edits."""
+"""The job that sends edits to Gazelle, and then evaluates the checks of their tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from gazelle_sync.defs.location import asset_key
 from gazelle_sync.defs.push.assets import LOG, OP
-from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG, OF_THE_PUSH
+from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG, QUIET, checks_of
 from gazelle_sync.push.pushables import PUSHABLES
+from gazelle_sync.quality.registry import PUSH
 
 PUSH_JOB = "push_to_gazelle"
 LONGEST_PUSH_S = 2 * 3600
@@ -17,11 +19,8 @@ LONGEST_PUSH_S = 2 * 3600
 
 
 def push_config(**options: Any) -> dict[str, Any]:
-    """The run config; Dagster's own lines stay out of the terminal (they are in the UI)."""
-    return {
-        "ops": {OP: {"config": options}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
+    """The run config."""
+    return {"ops": {OP: {"config": options}}, **QUIET}
 
 
 def push_job(tags: Mapping[str, str]) -> dg.UnresolvedAssetJobDefinition:
@@ -32,8 +31,10 @@ def push_job(tags: Mapping[str, str]) -> dg.UnresolvedAssetJobDefinition:
     """
     return dg.define_asset_job(
         PUSH_JOB,
-        selection=dg.AssetSelection.assets(*(pushable.table for pushable in PUSHABLES), LOG).without_checks()
-        | OF_THE_PUSH,
+        selection=dg.AssetSelection.assets(
+            *(asset_key(pushable.table) for pushable in PUSHABLES), asset_key(LOG)
+        ).without_checks()
+        | checks_of(PUSH),
         description="Sends what was edited in the shop's tables to Gazelle. A sensor starts it when a row is due.",
         config=push_config(at_once=True),
         tags={MAX_RUNTIME_TAG: str(LONGEST_PUSH_S), **tags},

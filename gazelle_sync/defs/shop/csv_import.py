@@ -6,10 +6,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from gazelle_sync.defs.failures import failure_of
-from gazelle_sync.errors import GazelleSyncError
-from gazelle_sync.runtime.embedded import embedded_services
-from gazelle_sync.settings import Settings
+from gazelle_sync.defs.services import step_services
 from gazelle_sync.shop.csv_import.report import render_text
 from gazelle_sync.shop.csv_import.session import Request, run_import
 
@@ -31,11 +28,8 @@ def import_job() -> dg.JobDefinition:
     @dg.op(name="import_files", description="Imports the folder; rows that are rejected do not fail the run.")
     def import_files(context: dg.OpExecutionContext, config: ImportConfig) -> None:
         request = Request(Path(config.folder), source=config.source, client=config.client, is_dry_run=config.dry_run)
-        try:
-            with embedded_services(Settings.load(), api=False) as settings:
-                outcome = run_import(settings, request, run_id=context.run_id)
-        except GazelleSyncError as error:
-            raise failure_of(error) from error
+        with step_services(context) as settings:
+            outcome = run_import(settings, request, run_id=context.run_id)
         text = render_text(outcome, settings.language)
         context.add_output_metadata({**outcome.totals, "what became of it": dg.MetadataValue.text(text)})
 

@@ -1,31 +1,21 @@
 """The stock as Dagster sees it: the movements and what they add up to, made of the invoices, and their checks."""
 
-import inspect
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import dagster as dg
 
-from gazelle_sync.defs.failures import failure_of
-from gazelle_sync.defs.shop.following import SAID
-from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
+from gazelle_sync.defs.location import asset_key
+from gazelle_sync.defs.services import step_services
+from gazelle_sync.defs.shop.following import SAID, following_job, shop_spec
 from gazelle_sync.defs.sync.checks import local_checks
-from gazelle_sync.defs.sync.columns import metadata_of
-from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG
-from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.quality.registry import INVENTORY
-from gazelle_sync.runtime import logs as log
-from gazelle_sync.runtime.embedded import embedded_services
-from gazelle_sync.settings import Settings
 from gazelle_sync.shop.inventory.consumption import needs_of
 from gazelle_sync.shop.inventory.follow import Followed, follow_invoices
 from gazelle_sync.shop.inventory.render import describe_followed
 from gazelle_sync.warehouse.migrate import migrate
 
-GROUP = "shop"
 OP, JOB = "move_stock", "follow_invoices"
 MOVEMENTS, STOCK = "inventory_movements", "inventory_stock"
-LONGEST_RUN_S = 3600
 
 
 def inventory_assets() -> dg.AssetsDefinition:
@@ -45,18 +35,14 @@ def inventory_assets() -> dg.AssetsDefinition:
         can_subset=True,
     )
     def move_stock(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        try:
-            with embedded_services(Settings.load(), api=False) as settings:
-                log.configure_once(settings)
-                migrate(str(settings.database_url))
-                followed = follow_invoices(settings)
-                SAID[context.run.run_id] = describe_followed(settings.language, followed)
-        except GazelleSyncError as error:
-            raise failure_of(error) from None
+        with step_services(context) as settings:
+            migrate(str(settings.database_url))
+            followed = follow_invoices(settings)
+            SAID[context.run.run_id] = describe_followed(settings.language, followed)
         for name in (MOVEMENTS, STOCK):
-            if dg.AssetKey(name) in context.selected_asset_keys:
-                context.add_asset_metadata(_told(followed), asset_key=name)
-                yield dg.MaterializeResult(asset_key=name)
+            if asset_key(name) in context.selected_asset_keys:
+                context.add_asset_metadata(_told(followed), asset_key=asset_key(name))
+                yield dg.MaterializeResult(asset_key=asset_key(name))
 
     return move_stock
 
@@ -72,14 +58,12 @@ def inventory_job(tags: Mapping[str, str]) -> "dg.UnresolvedAssetJobDefinition":
     Args:
         tags: Of each of its runs.
     """
-    assets = dg.AssetSelection.assets(MOVEMENTS, STOCK)
-    return dg.define_asset_job(
+    return following_job(
         JOB,
-        selection=assets,
-        description="Moves what invoices consume, and gives back what they do no more. A sensor starts it when a pull "
-        "has changed invoices.",
-        config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={MAX_RUNTIME_TAG: str(LONGEST_RUN_S), **tags},
+        [MOVEMENTS, STOCK],
+        "Moves what invoices consume, and gives back what they do no more. A sensor starts it when a pull has changed "
+        "invoices.",
+        tags,
     )
 
 
@@ -89,14 +73,4 @@ def _told(followed: Followed) -> dict[str, int]:
 
 
 def _spec(table: str, description: str, deps: list[str]) -> dg.AssetSpec:
-    code = Path(inspect.getfile(needs_of))
-    return dg.AssetSpec(
-        table,
-        description=description,
-        deps=deps,
-        group_name=GROUP,
-        kinds={"python", "postgres"},
-        owners=OWNERS,
-        code_version=code_version(code),
-        metadata={**metadata_of(table), **code_references(code)},
-    )
+    return shop_spec(table, description, deps, needs_of, {"python", "postgres"})

@@ -4,43 +4,30 @@ The scan is a job of its own, which follows a pull that brought notes: a tick th
 The digest is another job, on a schedule.
 """
 
-import inspect
-from collections.abc import Iterator, Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from gazelle_sync.defs.failures import failure_of
-from gazelle_sync.defs.shop.following import SAID
-from gazelle_sync.defs.sync.assets import OWNERS, code_references, code_version
+from gazelle_sync.defs.services import run_if_due, step_services
+from gazelle_sync.defs.shop.following import SAID, following_job, shop_spec
 from gazelle_sync.defs.sync.checks import local_checks
-from gazelle_sync.defs.sync.columns import metadata_of
-from gazelle_sync.defs.sync.jobs import MAX_RUNTIME_TAG
-from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.defs.sync.jobs import QUIET
 from gazelle_sync.montreal import MONTREAL
-from gazelle_sync.notifications.notices import post
+from gazelle_sync.notifications.notices import MAINTENANCE_JOB, tell_maintenance
 from gazelle_sync.quality.registry import MAINTENANCE
-from gazelle_sync.runtime import logs as log
-from gazelle_sync.runtime.embedded import embedded_services
+from gazelle_sync.runtime.logs import unexpected_errors_reported
 from gazelle_sync.settings import Settings
 from gazelle_sync.shop.maintenance import reading
-from gazelle_sync.shop.maintenance.digest import is_anything_new, take_digest
+from gazelle_sync.shop.maintenance.digest import is_anything_new
 from gazelle_sync.shop.maintenance.render import describe_scan
 from gazelle_sync.shop.maintenance.scan import ScanReport, scan
-from gazelle_sync.warehouse.migrate import migrate, pending
-from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.migrate import migrate
 
-GROUP = "shop"
 ALERTS = "maintenance_alerts"
 OP = "scan_notes"
 SCAN_JOB = "scan_maintenance"
-DIGEST_JOB = "tell_maintenance"
-DIGEST = "maintenance_digest"
-"""How `alert_log` names the digest."""
-LONGEST_SCAN_S = 3600
 
 REPORTS: dict[str, ScanReport] = {}
 """Run id → what each scan of this process did: the command line prints that of the run that it started."""
@@ -53,40 +40,29 @@ class ScanConfig(dg.Config):
 
 
 def scan_config(**options: Any) -> dict[str, Any]:
-    """The run config; Dagster's own lines stay out of the terminal (they are in the UI)."""
-    return {
-        "ops": {OP: {"config": options}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
+    """The run config."""
+    return {"ops": {OP: {"config": options}}, **QUIET}
 
 
 def maintenance_asset() -> dg.AssetsDefinition:
     """The alerts, brought up to date by reading what is new."""
-    code = Path(inspect.getfile(reading))
 
     @dg.multi_asset(
         name=OP,
         specs=[
-            dg.AssetSpec(
+            shop_spec(
                 ALERTS,
-                description="What notes and readings say of covers, power, tanks and climate, and what became of it.",
-                deps=["gazelle_timeline_entries", "gazelle_piano_measurements"],
-                group_name=GROUP,
-                kinds={"postgres", "table"},
-                owners=OWNERS,
-                code_version=code_version(code),
-                metadata={**metadata_of(ALERTS), **code_references(code)},
+                "What notes and readings say of covers, power, tanks and climate, and what became of it.",
+                ["gazelle_timeline_entries", "gazelle_piano_measurements"],
+                reading,
+                {"postgres", "table"},
             )
         ],
         can_subset=True,
     )
     def scan_notes(context: dg.AssetExecutionContext, config: ScanConfig) -> dg.MaterializeResult[None]:
-        try:
-            with embedded_services(Settings.load(), api=False) as settings:
-                log.configure_once(settings)
-                report = scan(settings, everything=config.everything)
-        except GazelleSyncError as error:
-            raise failure_of(error) from None
+        with step_services(context) as settings:
+            report = scan(settings, everything=config.everything)
         REPORTS[context.run.run_id] = report
         SAID[context.run.run_id] = describe_scan(settings.language, report)
         return dg.MaterializeResult(
@@ -111,14 +87,9 @@ def maintenance_checks() -> dg.AssetChecksDefinition:
 @dg.op(name="send_digest")
 def send_digest(context: dg.OpExecutionContext) -> None:
     """Tell what is open and new, once."""
-    try:
-        with embedded_services(Settings.load(), api=False) as settings:
-            log.configure_once(settings)
-            migrate(str(settings.database_url))
-            take = partial(take_digest, language=settings.language)
-            digest = post(settings, DIGEST, settings.maintenance_urls, take)
-    except GazelleSyncError as error:
-        raise failure_of(error) from None
+    with step_services(context) as settings:
+        migrate(str(settings.database_url))
+        digest = tell_maintenance(settings)
     context.add_output_metadata({"alerts told": digest.alerts if digest is not None else 0})
 
 
@@ -128,13 +99,13 @@ def scan_job(tags: Mapping[str, str]) -> "dg.UnresolvedAssetJobDefinition":
     Args:
         tags: Of each of its runs.
     """
-    return dg.define_asset_job(
+    return following_job(
         SCAN_JOB,
-        selection=dg.AssetSelection.assets(ALERTS),
-        description="Reads the notes that are new, and brings the maintenance alerts up to date. A sensor starts it "
-        "when a pull has brought notes.",
+        [ALERTS],
+        "Reads the notes that are new, and brings the maintenance alerts up to date. A sensor starts it when a pull "
+        "has brought notes.",
+        tags,
         config=scan_config(everything=False),
-        tags={MAX_RUNTIME_TAG: str(LONGEST_SCAN_S), **tags},
     )
 
 
@@ -146,39 +117,26 @@ def digest_job(tags: Mapping[str, str]) -> dg.JobDefinition:
     """
 
     @dg.job(
-        name=DIGEST_JOB,
+        name=MAINTENANCE_JOB,
         executor_def=dg.in_process_executor,
         description="Tells which maintenance alerts are open and new, each once.",
         tags=dict(tags),
     )
-    def tell_maintenance() -> None:
+    def job() -> None:
         send_digest()
 
-    return tell_maintenance
+    return job
 
 
 @dg.schedule(
     name="tell_in_the_morning",
     cron_schedule="30 7 * * *",
-    job_name=DIGEST_JOB,
+    job_name=MAINTENANCE_JOB,
     execution_timezone=MONTREAL.key,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The digest of new maintenance alerts at 07:30 Montreal, where there is something new.",
 )
-def tell_in_the_morning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def tell_in_the_morning(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Starts the digest when there is something to tell."""
-    del context
-    with log.unexpected_errors_reported():
-        yield _told_now(Settings.load())
-
-
-def _told_now(settings: Settings) -> dg.RunRequest | dg.SkipReason:
-    if settings.database_url is None:
-        return dg.SkipReason("There is no database yet.")
-    try:
-        if pending(settings.database_url):
-            return dg.SkipReason("The database is not up to date yet: the next run migrates it.")
-        with borrow(settings.database_url) as connection:
-            return dg.RunRequest() if is_anything_new(connection) else dg.SkipReason("There is nothing new to tell.")
-    except GazelleSyncError as error:
-        return dg.SkipReason(f"The database cannot be asked: {error}")
+    with unexpected_errors_reported():
+        return run_if_due(Settings.load(), is_anything_new, "There is nothing new to tell.")

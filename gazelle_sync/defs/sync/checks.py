@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from gazelle_sync.defs.location import asset_key, pool_name, tag_run
 from gazelle_sync.defs.sync.metadata import Metadata
 from gazelle_sync.defs.sync.resources import CHECK, POOL, TICK, RunSession
 from gazelle_sync.i18n.translator import translator
@@ -31,6 +32,7 @@ SEVERITIES: Mapping[Severity, dg.AssetCheckSeverity] = {
     "warning": dg.AssetCheckSeverity.WARN,
 }
 OUR_SEVERITIES = {theirs: ours for ours, theirs in SEVERITIES.items()}
+Evaluated = dg.AssetCheckResult | dg.AssetCheckEvaluation
 
 
 def table_checks() -> dg.AssetChecksDefinition:
@@ -41,11 +43,9 @@ def table_checks() -> dg.AssetChecksDefinition:
         specs=[spec for group in TABLE_GROUPS for spec in check_specs(group)],
         can_subset=True,
         op_tags={"dagster/priority": LAST},
-        pool=POOL,
+        pool=pool_name(POOL),
     )
-    def checks(
-        context: dg.AssetCheckExecutionContext, pull: dg.ResourceParam[RunSession]
-    ) -> Iterator[dg.AssetCheckResult]:
+    def checks(context: dg.AssetCheckExecutionContext, pull: dg.ResourceParam[RunSession]) -> Iterator[Evaluated]:
         with pull.failures():
             yield from evaluations(context, pull, TABLE_GROUPS, {}, may_ask_gazelle=True)
 
@@ -63,6 +63,7 @@ def local_checks(name: str, groups: Sequence[Group], *, thorough: bool = False) 
 
     @dg.multi_asset_check(name=name, specs=[spec for group in groups for spec in check_specs(group)], can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        tag_run(context.instance, context.run)
         selected = {key.name: key for key in context.selected_asset_check_keys}
         named = Settings.load()
         # An embedded server starts once in a process, and the op before this one may have been where it did.
@@ -81,7 +82,9 @@ def check_specs(group: Group) -> list[dg.AssetCheckSpec]:
     """The specs of a group's checks, for the op that makes its asset or for one of their own."""
     say = translator(Settings.for_definitions().language)
     return [
-        dg.AssetCheckSpec(check.name, asset=group.asset, description=say(check.title), blocking=check.blocking)
+        dg.AssetCheckSpec(
+            check.name, asset=asset_key(group.asset), description=say(check.title), blocking=check.blocking
+        )
         for check in group.checks
     ]
 
@@ -93,8 +96,11 @@ def evaluations(
     found: dict[str, Finding],
     *,
     may_ask_gazelle: bool = False,
-) -> Iterator[dg.AssetCheckResult]:
-    """Let those checks of some groups look that the run selected.
+) -> Iterator[Evaluated]:
+    """Evaluate the checks of some groups that the run selected.
+
+    A result is an output of the step as well, which what waits for a blocking check needs. Of other checks Dagster
+    gets the evaluation alone: one event less in its storage.
 
     Args:
         context: Of the op.
@@ -105,7 +111,7 @@ def evaluations(
             address.
     """
     keys = {
-        check.name: dg.AssetCheckKey(dg.AssetKey(group.asset), check.name) for group in groups for check in group.checks
+        check.name: dg.AssetCheckKey(asset_key(group.asset), check.name) for group in groups for check in group.checks
     }
     selected = [CHECKS[name] for name, key in keys.items() if key in context.selected_asset_check_keys]
     if not selected:
@@ -120,7 +126,11 @@ def evaluations(
     )
     for check, finding in evaluate_all(selected, check_context):
         found[check.name] = finding
-        yield evaluation(keys[check.name], finding)
+        result = evaluation(keys[check.name], finding)
+        if check.blocking:
+            yield result
+        else:
+            yield result.to_asset_check_evaluation(context.get_step_execution_context())
 
 
 def refusals(session: RunSession, group: Group, found: Mapping[str, Finding]) -> list[Finding]:

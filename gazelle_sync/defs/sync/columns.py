@@ -15,6 +15,8 @@ from typing import Any
 
 import dagster as dg
 
+from gazelle_sync.warehouse.relations import PUSHED
+
 TYPES = Path(__file__).with_name("columns.json")
 DICTIONARY = Path(__file__).parents[2] / "data_dictionary.toml"
 
@@ -38,7 +40,12 @@ def _sections() -> dict[str, dict[str, str]]:
 def descriptions_of(table: str) -> dict[str, str]:
     """Column → what it holds; the table's own sentences come before those that all tables of its kind share."""
     sections = _sections()
-    return {**sections.get(f"{table.partition('_')[0]}_*", {}), **sections.get(table, {})}
+    return {**sections.get(shared_section(table), {}), **sections.get(table, {})}
+
+
+def shared_section(table: str) -> str:
+    """The section of the file that holds the sentences which all tables of a kind share."""
+    return "pushed" if table in PUSHED else f"{table.partition('_')[0]}_*"
 
 
 def metadata_of(table: str) -> dict[str, Any]:

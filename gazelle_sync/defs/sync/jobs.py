@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from gazelle_sync.defs.location import asset_key
 from gazelle_sync.defs.sync.assets import ENTITIES_SHOWN, NORMALIZED, STAGING, VIEWS
 from gazelle_sync.defs.sync.resources import CHECK, DEEP, FULL, MODE_TAG, NIGHTLY, REPLAY, REPLAY_JOB, TICK
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.pull.context import Mode
-from gazelle_sync.quality.registry import GROUPS, PUSH, SHOP
+from gazelle_sync.quality.registry import GROUPS, PUSH, SHOP, Group
 
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 LONGEST_TICK_S = 2 * 3600
 """A run that takes longer hangs. Dagster ends it, so that the next may start; the others of its pool wait for it."""
 
+QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config that keeps Dagster's own lines out of the terminal; they are in the UI."""
+
 STAGED = dg.AssetSelection.groups(STAGING)
 PRODUCED = dg.AssetSelection.groups(NORMALIZED, VIEWS)
-OF_THE_PUSH = dg.AssetSelection.checks_for_assets(*(group.asset for group in PUSH))
-OF_THE_SHOP = dg.AssetSelection.checks_for_assets(*(group.asset for group in SHOP))
-EVERYTHING = STAGED | PRODUCED | (dg.AssetSelection.all_asset_checks() - OF_THE_PUSH - OF_THE_SHOP)
-"""Edits that did not go fail no pull, nor does what follows it."""
+
+
+def checks_of(groups: Sequence[Group]) -> dg.AssetSelection:
+    """The checks of some groups."""
+    return dg.AssetSelection.checks_for_assets(*(asset_key(group.asset) for group in groups))
 
 
 def run_config(mode: str, **more: Any) -> dict[str, Any]:
-    """The run config of a mode; Dagster's own lines stay out of the terminal (they are in the UI)."""
-    return {
-        "resources": {"pull": {"config": {"mode": mode, **more}}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
+    """The run config of a mode."""
+    return {"resources": {"pull": {"config": {"mode": mode, **more}}}, **QUIET}
 
 
 def asset_keys(entities: list[str], *, with_staging: bool) -> list[dg.AssetKey]:
@@ -40,7 +42,7 @@ def asset_keys(entities: list[str], *, with_staging: bool) -> list[dg.AssetKey]:
     if with_staging:
         names += [entity.staging_table for entity in chosen]
     names += [view for view, entity in ENTITIES_SHOWN.items() if entity in entities]
-    return [dg.AssetKey(name) for name in names]
+    return [asset_key(name) for name in names]
 
 
 def check_keys(names: list[str] | None = None, *, only_in_tick: bool = False) -> list[dg.AssetCheckKey]:
@@ -51,7 +53,7 @@ def check_keys(names: list[str] | None = None, *, only_in_tick: bool = False) ->
         only_in_tick: Only those that a tick can pay for.
     """
     return [
-        dg.AssetCheckKey(dg.AssetKey(group.asset), check.name)
+        dg.AssetCheckKey(asset_key(group.asset), check.name)
         for group in GROUPS
         for check in group.checks
         if (names is None or check.name in names) and (check.in_tick or not only_in_tick)
@@ -64,6 +66,8 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
     Args:
         tags: Of each of their runs.
     """
+    # Edits that did not go fail no pull, nor does what follows it.
+    everything = STAGED | PRODUCED | (dg.AssetSelection.all_asset_checks() - checks_of(PUSH) - checks_of(SHOP))
     return [
         dg.define_asset_job(
             TICK,
@@ -74,7 +78,7 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             NIGHTLY,
-            selection=EVERYTHING,
+            selection=everything,
             description="Every body with a stamp and 45 days of the timeline; then production is compared with "
             "staging. At 03:00, Monday to Saturday.",
             config=run_config(Mode.NIGHTLY.value),
@@ -82,14 +86,14 @@ def jobs(tags: Mapping[str, str]) -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             DEEP,
-            selection=EVERYTHING,
+            selection=everything,
             description="Every body of everything; then production is compared with staging. On Sundays at 03:00.",
             config=run_config(Mode.DEEP.value),
             tags={MODE_TAG: Mode.DEEP.value, **tags},
         ),
         dg.define_asset_job(
             FULL,
-            selection=EVERYTHING,
+            selection=everything,
             description="The older name of `nightly`, and of `deep` where its config says `mode: deep`. It stays for "
             "those who know it; no schedule starts it.",
             config=run_config(Mode.NIGHTLY.value),

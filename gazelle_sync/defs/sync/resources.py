@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
-from typing import cast
 
 import dagster as dg
 from pydantic import Field
 
 from gazelle_sync.defs.failures import failure_of
+from gazelle_sync.defs.location import add_tags, asset_key, run_tags
 from gazelle_sync.defs.sync.metadata import EntityCounts, read_counts
 from gazelle_sync.defs.sync.partitions import has_partition, range_tags, utc_window
 from gazelle_sync.entities import ENTITIES, Entity
@@ -100,7 +100,7 @@ class PullResource(dg.ConfigurableResource["RunSession"]):
         if context.run is None:
             raise dg.DagsterInvariantViolationError("the pull belongs to a run")
         if context.instance is not None:
-            on_todays_partition(context.instance, context.run)
+            add_tags(context.instance, context.run, _todays_partition(context.run) | run_tags())
         session = RunSession(context.run, self)
         try:
             yield session
@@ -311,13 +311,13 @@ class RunSession:
     def _selected(self) -> list[str]:
         """The entities whose staging table is part of the run."""
         selection = self._run.asset_selection
-        return [e.name for e in ENTITIES if not selection or dg.AssetKey(e.staging_table) in selection]
+        return [e.name for e in ENTITIES if not selection or asset_key(e.staging_table) in selection]
 
     def _expected(self) -> list[str]:
         """The entities of which some table is part of the run."""
         selection = self._run.asset_selection
         return [
-            e.name for e in ENTITIES if not selection or any(dg.AssetKey(table.name) in selection for table in e.tables)
+            e.name for e in ENTITIES if not selection or any(asset_key(table.name) in selection for table in e.tables)
         ]
 
     def _days(self) -> tuple[datetime, datetime] | None:
@@ -347,13 +347,9 @@ def _day(name: str, value: str | None) -> date | None:
         ) from None
 
 
-def on_todays_partition(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """A run that somebody started without a partition is today's.
+def _todays_partition(run: dg.DagsterRun) -> dict[str, str]:
+    """The tags by which a run that somebody started without a partition is today's.
 
-    Dagster's own answer is to fail each asset when it is done: a partitioned asset cannot be recorded without one. It
-    reads the partition from the tags of the run at hand, so both these and what is stored of them are changed.
+    Dagster's own answer is to fail each asset when it is done: a partitioned asset cannot be recorded without one.
     """
-    if not has_partition(run.tags):
-        today = range_tags(*[montreal_day(datetime.now(UTC))] * 2)
-        instance.add_run_tags(run.run_id, today)
-        cast("dict[str, str]", run.tags).update(today)
+    return {} if has_partition(run.tags) else range_tags(*[montreal_day(datetime.now(UTC))] * 2)

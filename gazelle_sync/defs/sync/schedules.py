@@ -1,9 +1,13 @@
-"""When things run: a tick every 15 minutes, a full run at 03:00 Montreal, a deep one on Sundays."""
+"""When things run, by the settings: a tick every 15 minutes, a full run at 03:00 Montreal, a deep one on Sundays.
+
+The schedules keep their names whatever they say: Dagster knows by them which is on.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from gazelle_sync.defs.location import own_records
 from gazelle_sync.defs.sync.jobs import run_config
 from gazelle_sync.defs.sync.partitions import range_tags, tick_days
 from gazelle_sync.defs.sync.resources import DEEP, NIGHTLY, PULL_JOBS, TICK
@@ -17,6 +21,7 @@ from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
 WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
+SCHEDULED_TAG = ".dagster/scheduled_execution_time"
 LONGEST_WAIT = timedelta(hours=1)
 """A run that has been about to start for longer than this was left behind by a daemon that died."""
 
@@ -24,7 +29,7 @@ LONGEST_WAIT = timedelta(hours=1)
 def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest | dg.SkipReason:
     settings = Settings.load()
     # A full run that is due while a tick works waits in the pool's queue: skipped, it would be missed for a day.
-    if mode is Mode.TICK and (busy := _busy(context.instance, settings)):
+    if mode is Mode.TICK and (busy := _busy(context.instance, settings, context.scheduled_execution_time)):
         return dg.SkipReason(busy)
     first, last = tick_days(_watermark(settings), context.scheduled_execution_time, settings.partitions_start)
     if first == last:
@@ -32,13 +37,16 @@ def _request(context: dg.ScheduleEvaluationContext, mode: Mode) -> dg.RunRequest
     return dg.RunRequest(tags=range_tags(first, last), run_config=run_config(mode.value))
 
 
-def _busy(instance: dg.DagsterInstance, settings: Settings) -> str | None:
+def _busy(instance: dg.DagsterInstance, settings: Settings, scheduled: datetime) -> str | None:
     """Why no pull should start now, or None."""
+    due = scheduled.astimezone(UTC).isoformat()
     if settings.database_url is not None and _is_locked(settings.database_url):
         return "The pull before this one is still running: one at a time. The next tick takes up what this one leaves."
     since = datetime.now(UTC) - LONGEST_WAIT
-    filters = dg.RunsFilter(statuses=WAITING, created_after=since)
-    for run in instance.get_runs(filters):
+    for record in own_records(instance, statuses=WAITING, created_after=since):
+        run = record.dagster_run
+        if run.tags.get(SCHEDULED_TAG) == due:
+            continue  # a daemon that died meanwhile made it; Dagster finds it, and starts it
         if run.job_name in PULL_JOBS:
             return f"Run {run.run_id[:8]} ({run.job_name}) is about to start: one pull at a time."
     return None
@@ -80,9 +88,10 @@ def _schedule(name: str, cron: str, job: str, mode: Mode, description: str) -> d
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
-    """All schedules; they are on by default."""
+    """All schedules; they are on by default. One that makes no sense counts as not set, until it is corrected."""
+    said = Settings.for_definitions()
     return [
-        _schedule("tick_every_15_minutes", "*/15 * * * *", TICK, Mode.TICK, "What changed, every 15 minutes."),
-        _schedule("full_at_night", "0 3 * * 1-6", NIGHTLY, Mode.NIGHTLY, "Full run at 03:00 Montreal."),
-        _schedule("deep_on_sunday", "0 3 * * 0", DEEP, Mode.DEEP, "Every body of everything, Sundays at 03:00."),
+        _schedule("tick_every_15_minutes", said.tick_schedule, TICK, Mode.TICK, "What changed."),
+        _schedule("full_at_night", said.nightly_schedule, NIGHTLY, Mode.NIGHTLY, "Every body with a stamp."),
+        _schedule("deep_on_sunday", said.weekly_schedule, DEEP, Mode.DEEP, "Every body of everything."),
     ]

@@ -1,4 +1,7 @@
-"""Runs again, once, what a signal broke off and Dagster could not start again itself.
+"""Ends runs whose process is gone, and runs again, once, what a signal broke off and Dagster could not start itself.
+
+Where a code server is killed, its runs die with it, and Dagster's launcher does not notice: such a run would hold its
+pool, and every tick behind it would wait, for hours.
 
 A service manager that restarts the code server signals the runs of its process tree too. Dagster tries such a run
 again at that very moment, when the code server is away, and gives up: a nightly run would be missed for a day. A tick
@@ -12,12 +15,22 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from gazelle_sync.defs.sync.resources import FULL_JOBS
+from gazelle_sync.defs.incidents.sensors import PROCESS_TAG
+from gazelle_sync.defs.location import own_records
+from gazelle_sync.defs.push.jobs import PUSH_JOB
+from gazelle_sync.defs.sync.resources import FULL_JOBS, PULL_JOBS
+from gazelle_sync.errors import GazelleSyncError
+from gazelle_sync.i18n import gettext
 from gazelle_sync.montreal import montreal_day
+from gazelle_sync.runtime.logs import unexpected_errors_reported
+from gazelle_sync.settings import Settings
+from gazelle_sync.warehouse.lock import pull_is_running, push_is_running
 
 EVERY_S = 30
 WITHIN = timedelta(hours=20)
 """What is older is overtaken by the next night's run."""
+SILENT, SILENT_IN_FULL = timedelta(minutes=3), timedelta(minutes=30)
+"""A run that works says something more often, or holds the lock of its kind."""
 AGAIN_TAG = "gazelle_sync/again"
 PARENT_TAG = "dagster/parent_run_id"
 REASON_TAG = "dagster/failure_reason"
@@ -25,11 +38,59 @@ WILL_RETRY_TAG = "dagster/will_retry"
 BROKEN_OFF = "UNEXPECTED_TERMINATION"
 
 
+def lost_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> list[dg.DagsterRun]:
+    """The runs of this shop whose process is gone: nothing holds the lock of their kind, and they have been silent.
+
+    Args:
+        instance: That shows them as started.
+        settings: The shop's.
+        now: Aware UTC.
+    """
+    found = []
+    for record in own_records(instance, statuses=[dg.DagsterRunStatus.STARTED]):
+        run = record.dagster_run
+        longest = SILENT_IN_FULL if run.job_name in FULL_JOBS else SILENT
+        if (
+            PROCESS_TAG in run.tags
+            or now.timestamp() - (record.start_time or now.timestamp()) < longest.total_seconds()
+        ):
+            continue  # the command line ends its own
+        said = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+        if said and now.timestamp() - said[0].event_log_entry.timestamp < longest.total_seconds():
+            continue
+        if not _is_at_work(settings, run.job_name):
+            found.append(run)
+    return found
+
+
+def _is_at_work(settings: Settings, job: str) -> bool:
+    """Whether some process holds the lock that a run of a job works under; True where nobody can say."""
+    url = str(settings.database_url)
+    try:
+        if job in PULL_JOBS:
+            return pull_is_running(url)
+        return push_is_running(url) if job == PUSH_JOB else False
+    except GazelleSyncError:
+        return True
+
+
+def end_lost_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> None:
+    """Mark runs as failed whose process is gone; Dagster then starts each again, once.
+
+    Args:
+        instance: That shows them as started.
+        settings: The shop's.
+        now: Aware UTC.
+    """
+    for run in lost_runs(instance, settings, now):
+        instance.report_run_failed(run, gettext("The process was killed, or the machine went down."))
+
+
 def broken_off(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     """The newest full run, where a signal broke it off and nothing runs it again."""
     since = datetime.now(UTC) - WITHIN
-    filters = [dg.RunsFilter(job_name=job, created_after=since) for job in FULL_JOBS]
-    records = [record for one in filters for record in instance.get_run_records(one, limit=1)]
+    newest_of_each = (next(own_records(instance, job_name=job, created_after=since), None) for job in FULL_JOBS)
+    records = [record for record in newest_of_each if record is not None]
     if not records:
         return None
     # One that began after it reads what it would have read.
@@ -51,10 +112,13 @@ def again_after_a_signal(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.
         jobs=[job for job in jobs if job.name in FULL_JOBS],
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Runs a nightly or deep run again, once, that a signal broke off (a restarted code server).",
+        description="Runs a nightly or deep run again, once, that a signal broke off (a restarted code server). Ends "
+        "runs whose process was killed, so that no other waits for them.",
     )
     def again_after_a_signal(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        run = broken_off(context.instance)
+        with unexpected_errors_reported():
+            end_lost_runs(context.instance, Settings.load(), datetime.now(UTC))
+            run = broken_off(context.instance)
         if run is None:
             yield dg.SkipReason("No full run was broken off by a signal.")
             return

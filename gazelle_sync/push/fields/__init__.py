@@ -8,15 +8,3 @@ A column's three-way base is what both sides last agreed on. For a column that w
 record was when the row was edited, if a pull had read it by then, or our last push; else Gazelle's own value, if it is
 older than the edit.
 """
-
-from __future__ import annotations
-
-from gazelle_sync.push.fields.common import Written, as_instant, day_of, text_in
-from gazelle_sync.push.fields.scalars import MONEY, TEXT, Created, Form, Scalar
-from gazelle_sync.push.fields.tags import StatusTag
-from gazelle_sync.push.fields.texts import Block, Comment
-
-__all__ = [
-    "MONEY", "TEXT", "Block", "Comment", "Created", "Form", "Scalar", "StatusTag", "Written", "as_instant", "day_of",
-    "text_in",
-]  # fmt: skip

@@ -4,14 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from gazelle_sync.push.fields.common import text_in
-from gazelle_sync.push.model import Action, JsonValue
+from gazelle_sync.montreal import montreal_day, parse_instant
+from gazelle_sync.push.model import JsonValue, Row
 from gazelle_sync.push.plan import Draft, merge
 
 CENTS = Decimal("0.01")
+
+
+class Written(Protocol):
+    """A field that writes an attribute of the record."""
+
+    @property
+    def column(self) -> str:
+        """Local."""
+
+    @property
+    def attribute(self) -> str:
+        """Of the record."""
+
+    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
+        """The attribute with this field put back, and whether something of it is left because it was changed since.
+
+        Args:
+            record: External id.
+            now: The attribute as it is.
+            wrote: As we had left it.
+            before: As it was before that.
+        """
+
+    def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
+        """What becomes base by an attribute's value; its own column first."""
+
+    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
+        """Whether two values of the attribute say the same of this field."""
 
 
 class Form:
@@ -39,6 +68,14 @@ class Form:
         """The attribute's value for what a column says."""
         return text
 
+    def agreed(self, value: JsonValue) -> str | None:
+        """What a value of the column comes to, in the same way; as it stands there, where Gazelle cannot know it."""
+        text = "" if value is None else str(value)
+        try:
+            return self.normal(text) if text.strip() else None
+        except ValueError:
+            return text
+
 
 class _Money(Form):
     """The column holds dollars, the attribute whole cents."""
@@ -62,7 +99,32 @@ class _Money(Form):
         return int(Decimal(text) * 100)
 
 
-TEXT, MONEY = Form(), _Money()
+class Whole(Form):
+    """Both sides hold a whole number."""
+
+    problem = "no_number"
+
+    def normal(self, text: str) -> str:  # noqa: D102 - see `Form`
+        return str(int(text))
+
+    def written(self, text: str) -> JsonValue:  # noqa: D102 - see `Form`
+        return int(text)
+
+
+class _Instant(Form):
+    """Both sides hold an instant."""
+
+    problem = "no_instant"
+
+    def normal(self, text: str) -> str:
+        return as_instant(datetime.fromisoformat(text))
+
+    def said(self, value: JsonValue) -> str | None:
+        instant = parse_instant(value)
+        return None if instant is None else as_instant(instant)
+
+
+TEXT, MONEY, WHOLE, INSTANT = Form(), _Money(), Whole(), _Instant()
 
 
 @dataclass(frozen=True)
@@ -99,7 +161,7 @@ class Scalar:
         if value != theirs:
             draft.values[self.attribute] = self.written(draft.values.get(self.attribute), value)
         if value != draft.base.get(self.column) or clash is not None:
-            draft.settled_by(self.attribute, self.column, value, clash)
+            draft.updates_base(self.attribute, self.column, value, clash)
 
     def said_in(self, draft: Draft) -> str | None:
         """What the row says; None where it says nothing, or what Gazelle cannot know, which is told."""
@@ -137,7 +199,7 @@ class Scalar:
         if self.column in draft.base:
             value = draft.base[self.column]
             return None if value is None else str(value)
-        for known in (draft.row.seen, draft.base.get("remote")):
+        for known in (draft.row.edit_snapshot, draft.base.get("remote")):
             if isinstance(known, dict) and self.attribute in known:
                 return self._said(known[self.attribute])
         return theirs if draft.ours_is_newer else None
@@ -187,17 +249,9 @@ class Created:
         payload: dict[str, JsonValue] = {"parent": row.parent} if self.needs_parent else {}
         for one, text in said.items():
             payload[one.attribute] = one.written(payload.get(one.attribute), text)
-        draft.plan.actions.append(
-            Action(
-                name=self.action,
-                field=self.scalars[0].column,
-                payload=payload,
-                settles={one.column: text for one, text in said.items()},
-                identity=draft.identity(self.action, self.scalars[0].column, payload),
-                is_create=True,
-                shown=("", ", ".join(text for text in said.values() if text)),
-            )
-        )
+        base_updates = {one.column: text for one, text in said.items()}
+        shown = ", ".join(text for text in said.values() if text)
+        draft.create(self.action, self.scalars[0].column, payload, base_updates, payload, shown=shown)
 
     def _refuse_changes(self, draft: Draft) -> None:
         for one in self.scalars:
@@ -209,3 +263,22 @@ def _locale(texts: Mapping[str, JsonValue], language: str) -> str:
     """The locale of a language: the one that the pull reads, or Canada's (the United States' for English)."""
     found = next((one for one in sorted(texts) if one.lower().startswith(language) and texts[one] is not None), None)
     return found or {"fr": "fr_CA", "en": "en_US"}[language]
+
+
+def text_in(row: Row, column: str) -> str | None:
+    """A text column; blank is as good as nothing."""
+    value = row.values.get(column)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else str(value)
+    return text if text and not text.isspace() else None
+
+
+def day_of(instant: JsonValue) -> str | None:
+    """The Montreal day of an instant, as ISO; None where it is none."""
+    return montreal_day(instant).isoformat() if isinstance(instant, datetime) else None
+
+
+def as_instant(instant: datetime) -> str:
+    """As the API writes instants."""
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

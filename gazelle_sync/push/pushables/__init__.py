@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from gazelle_sync.push.model import UNDO
 from gazelle_sync.push.pushable import Pushable
+from gazelle_sync.push.pushables.appointments import APPOINTMENT_DRAFTS
+from gazelle_sync.push.pushables.invoices import INVOICE_DRAFTS
+from gazelle_sync.push.pushables.payments import INVOICE_PAYMENTS
 from gazelle_sync.push.pushables.pianos import PIANO_UPDATES, with_visits
 from gazelle_sync.push.pushables.products import SHOP_PRODUCTS
 from gazelle_sync.settings import Settings
 
-__all__ = ["PIANO_UPDATES", "PUSHABLES", "SHOP_PRODUCTS", "action_name", "pushables"]
+__all__ = [
+    "APPOINTMENT_DRAFTS", "INVOICE_DRAFTS", "INVOICE_PAYMENTS", "PIANO_UPDATES", "PUSHABLES", "SHOP_PRODUCTS",
+    "action_name", "pushables",
+]  # fmt: skip
 
-PUSHABLES: tuple[Pushable, ...] = (PIANO_UPDATES, SHOP_PRODUCTS)
+PUSHABLES: tuple[Pushable, ...] = (
+    PIANO_UPDATES, SHOP_PRODUCTS, INVOICE_DRAFTS, INVOICE_PAYMENTS, APPOINTMENT_DRAFTS,
+)  # fmt: skip
 
 
 def pushables(settings: Settings) -> tuple[Pushable, ...]:

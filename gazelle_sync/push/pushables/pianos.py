@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gazelle_sync.entities import PIANOS
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import montreal_day
-from gazelle_sync.push.fields import Block, Comment, StatusTag, as_instant, day_of, text_in
-from gazelle_sync.push.measurements import readings_in
+from gazelle_sync.push.changes import Said
+from gazelle_sync.push.fields.scalars import Scalar, as_instant, day_of, text_in
+from gazelle_sync.push.fields.texts import Block, Comment, StatusTag
 from gazelle_sync.push.messages import say
-from gazelle_sync.push.model import Action, JsonValue, Remote, Values, key_of
-from gazelle_sync.push.plan import Attribute, Draft
+from gazelle_sync.push.model import JsonValue, Remote, Values, key_of
+from gazelle_sync.push.plan import Draft
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.text import normalize, plain, same_text
 from gazelle_sync.push.transports.pianos import PIANO
 
-SaidOf = Callable[..., "tuple[JsonValue, str | None] | None"]
-"""What is still at Gazelle of a fact: value and text."""
+SaidOf = Callable[..., Said | None]
+"""What is still at Gazelle of a fact."""
+Readings = dict[str, int]
+"""Field of a Gazelle measurement → value: `temperature` in °C, `humidity` in percent, `a4Pitch` in hertz."""
+
+_NUMBER = r"(?<![\w.,])(-?\d{1,3}(?:[.,]\d+)?)\s*"
+_TEMPERATURE = re.compile(_NUMBER + r"(?:°\s*([CF])?|([CF]))(?!\w)", re.IGNORECASE)
+_HUMIDITY = re.compile(_NUMBER + r"%")
+_PITCH = re.compile(_NUMBER + r"Hz(?!\w)", re.IGNORECASE)
+_ANY = re.compile(r"\d\s*(?:[%°CFcf]|[Hh][Zz])")
+_SAYS_HUMIDITY = re.compile(r"humid|\bH\.?R\b|\bRH\b", re.IGNORECASE)
+_SAYS_TEMPERATURE = re.compile(r"temp", re.IGNORECASE)
+
+LIKELY = {"temperature": (-30, 50), "humidity": (1, 100), "a4Pitch": (380, 480)}
+"""What lies outside was something else (a price cut of 150 %, an angle)."""
 LEAST_TENTHS = 1000
 """No piano's A4 has so many hertz."""
 
@@ -43,14 +58,14 @@ class Service:
     moves_last_service: bool = True
     dependents: ClassVar[tuple[str, ...]] = ("set_serviced",)
 
-    def stays(self, action: str, settles: Values, said: SaidOf) -> bool:
+    def stays(self, action: str, base_updates: Values, said: SaidOf) -> bool:
         """See `Pushable.dependents`. A later run's work of the same day needed no other entry of that day."""
         day = said(self.done_at, is_any=True) if action == "set_serviced" else None
-        return day is not None and day[0] == settles.get("serviced")
+        return day is not None and day.value == base_updates.get("serviced")
 
-    def settles_with(self, action: str, settles: Values) -> dict[str, JsonValue]:
+    def base_updates_with(self, action: str, base_updates: Values) -> dict[str, JsonValue]:
         """The day of the last service came from the day on which the work was done."""
-        return {self.done_at: settles.get("serviced")} if action == "set_serviced" else {}
+        return {self.done_at: base_updates.get("serviced")} if action == "set_serviced" else {}
 
     def plan(self, draft: Draft) -> None:
         """One entry, then the day of the last service."""
@@ -59,32 +74,23 @@ class Service:
         day, base_day = day_of(done_at), draft.base.get(self.done_at)
         if not ours:
             if base:
-                draft.plan.settles |= {self.column: None, self.done_at: day}
+                draft.plan.base_updates |= {self.column: None, self.done_at: day}
             return
         is_corrected = bool(day and base_day and day < base_day and ours == base)
         if ours != base or (day and base_day and day != base_day):
             at = done_at if isinstance(done_at, datetime) else draft.row.updated_at
             payload = {
-                "text": text_in(draft.row, self.column),
-                "day": day or montreal_day(draft.row.updated_at).isoformat(),
-                "created_at": as_instant(at),
-                "created_by": draft.row.updated_by,
-            }
-            draft.plan.actions.append(
-                Action(
-                    name="add_service",
-                    field=self.column,
-                    payload=payload,
-                    settles={self.column: ours, self.done_at: day},
-                    identity=draft.identity("add_service", self.column, ours, day),
-                    is_create=True,
-                    shown=("", f"{payload['day']}: {ours}"),
-                    remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
-                    shared=None if self.moves_last_service else f"{draft.remote.get('client_id')} {payload['day']}",
-                )
-            )
+                "text": text_in(draft.row, self.column), "day": day or montreal_day(draft.row.updated_at).isoformat(),
+                "created_at": as_instant(at), "created_by": draft.row.updated_by,
+            }  # fmt: skip
+            draft.create(
+                "add_service", self.column, payload, {self.column: ours, self.done_at: day}, ours, day,
+                shown=f"{payload['day']}: {ours}",
+                remark=say(draft.language, "entry_stays", day=base_day) if is_corrected else None,
+                shared=None if self.moves_last_service else f"{draft.remote.get('client_id')} {payload['day']}",
+            )  # fmt: skip
         elif day != base_day:
-            draft.plan.settles[self.done_at] = day
+            draft.plan.base_updates[self.done_at] = day
         if day and self.moves_last_service and draft.base.get("serviced") != day:
             self._move_last_service(draft, day, is_correction=bool(base_day) and ours == base)
 
@@ -99,34 +105,22 @@ class Service:
         replaced = draft.base.get("serviced.replaced") if is_ours else last
         target = max(day, replaced or day) if is_ours else day
         if last is not None and (last == target or (last > day and not is_ours)):
-            draft.plan.settles |= {"serviced": day, "serviced.written": last if is_ours else None}
+            draft.plan.base_updates |= {"serviced": day, "serviced.written": last if is_ours else None}
             return
         draft.values["last_serviced"] = target
         for fact, value in (("serviced", day), ("serviced.written", target), ("serviced.replaced", replaced)):
-            draft.settled_by("last_serviced", fact, value, after=self.column)
+            draft.updates_base("last_serviced", fact, value, after=self.column)
 
 
-@dataclass(frozen=True)
-class LastService:
-    """The day of the last service, as an attribute that is put back: see `fields.Written`."""
-
-    column: str = "serviced"
-    attribute: str = "last_serviced"
+class LastService(Scalar):
+    """The day of the last service, as an attribute that is put back; `Service` says what it should be."""
 
     def plan(self, draft: Draft) -> None:
-        """`Service` says what it should be."""
-
-    def restored(self, record: str, now: JsonValue, wrote: JsonValue, before: JsonValue) -> tuple[JsonValue, bool]:
-        """See `Written`."""
-        return (before, False) if now == wrote else (now, now != before)
+        """Nothing."""
 
     def facts_of(self, record: str, value: JsonValue) -> dict[str, JsonValue]:
         """Nothing: the log knows which day was agreed on before."""
         return {}
-
-    def has_same(self, record: str, one: JsonValue, other: JsonValue) -> bool:
-        """See `Written`."""
-        return bool(one == other)
 
 
 @dataclass(frozen=True)
@@ -144,17 +138,17 @@ class Measured:
     done_at: str
     dependents: ClassVar[tuple[str, ...]] = ("add_measurement",)
 
-    def stays(self, action: str, settles: Values, said: SaidOf) -> bool:
+    def stays(self, action: str, base_updates: Values, said: SaidOf) -> bool:
         """See `Pushable.dependents`."""
         if action != "add_measurement":
             return False
         for column in self.columns:
-            agreed, text = settles.get(f"readings.{column}"), said(column)
-            if agreed and text is not None and self.stands_in(text[1], agreed):
+            agreed, text = base_updates.get(f"readings.{column}"), said(column)
+            if agreed and text is not None and self.stands_in(text.text, agreed):
                 return True
         return False
 
-    def said_with(self, texts: Values, said: Callable[[str], Any]) -> dict[str, JsonValue]:
+    def said_with(self, texts: Values, said: SaidOf) -> dict[str, JsonValue]:
         """Readings of the texts that a row goes back to, where they are at Gazelle: they are not measured again."""
         facts: dict[str, JsonValue] = {}
         for column in self.columns:
@@ -176,7 +170,7 @@ class Measured:
             known = dict(draft.base.get(fact) or {})
             if not values:
                 if known:
-                    draft.plan.settles[fact] = None
+                    draft.plan.base_updates[fact] = None
                 continue
             known_day, known_text = known.pop("day", None), known.pop("text", None)
             is_of_another_day = bool(day and known_day and day != known_day)
@@ -186,33 +180,61 @@ class Measured:
                 if known_text == _mark(text) if known_text else same_text(sent, text):
                     continue
             said = {**values, "text": _mark(text), **({"day": day} if day else {})}
-            same = next((settles for others, settles in fresh if others == values), None)
+            same = next((base_updates for others, base_updates in fresh if others == values), None)
             if same is not None:
                 same[fact] = said
             else:
                 fresh.append((values, {fact: said}))
-        for values, settles in fresh:
-            draft.plan.actions.append(self._action(draft, values, settles, day))
+        for values, base_updates in fresh:
+            self._measure(draft, values, base_updates, day)
 
     def stands_in(self, text: str | None, agreed: Mapping[str, JsonValue]) -> bool:
-        """Whether readings that became base (a value of `settles`) are those of a text."""
+        """Whether readings that became base (a value of `base_updates`) are those of a text."""
         known = {name: value for name, value in agreed.items() if name not in ("text", "day")}
         return known == readings_in(text) and agreed.get("text") in (None, _mark(text))
 
-    def _action(self, draft: Draft, values: dict[str, int], settles: dict[str, JsonValue], day: str | None) -> Action:
-        fact = next(iter(settles))
+    def _measure(
+        self, draft: Draft, values: dict[str, int], base_updates: dict[str, JsonValue], day: str | None
+    ) -> None:
+        fact = next(iter(base_updates))
         payload = {"taken_on": day or montreal_day(draft.row.updated_at).isoformat(), **values}
         if "a4Pitch" in values and _keeps_tenths(draft.remote):
             payload["a4Pitch"] = values["a4Pitch"] * 10
-        return Action(
-            name="add_measurement",
-            field=fact,
-            payload=payload,
-            settles=settles,
-            identity=draft.identity("add_measurement", fact, values, day),
-            is_create=True,
-            shown=("", ", ".join(f"{name} {value}" for name, value in payload.items())),
-        )
+        shown = ", ".join(f"{name} {value}" for name, value in payload.items())
+        draft.create("add_measurement", fact, payload, base_updates, values, day, shown=shown)
+
+
+def readings_in(text: str | None) -> Readings:
+    """The first reading of each kind in a text.
+
+    `47%` or `20C` alone may be a rebate or a model: they count beside a reading of another kind, or where the text
+    names what they are. A pitch in hertz, and a temperature with its degree and its scale, speak for themselves.
+    """
+    if not text or not _ANY.search(text):
+        return {}
+    found: Readings = {}
+    certain = False
+    if (match := _PITCH.search(text)) and _keep(found, "a4Pitch", _number(match[1])):
+        certain = True
+    if match := _TEMPERATURE.search(text):
+        degrees, scale = _number(match[1]), (match[2] or match[3] or "C").upper()
+        if _keep(found, "temperature", (degrees - 32) / 1.8 if scale == "F" else degrees):
+            certain = certain or match[2] is not None or _SAYS_TEMPERATURE.search(text) is not None
+    if (match := _HUMIDITY.search(text)) and _keep(found, "humidity", _number(match[1])):
+        certain = certain or _SAYS_HUMIDITY.search(text) is not None
+    return found if certain or len(found) > 1 else {}
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _keep(found: Readings, name: str, value: float) -> bool:
+    least, most = LIKELY[name]
+    if least <= value <= most:
+        found[name] = round(value)
+        return True
+    return False
 
 
 def _keeps_tenths(remote: Remote) -> bool:
@@ -226,6 +248,8 @@ def _mark(text: JsonValue) -> str:
     return key_of(normalize(str(text or "")))[:12]
 
 
+STATUS = {"needs_replacement": "A_REMPLACER", "problematic": "PROBLEMATIQUE", "normal": "NORMAL", "top": "TOP"}
+"""State of a piano → its tag at Gazelle, the gravest first."""
 PIANO_UPDATES = Pushable(
     entity=PIANOS,
     table="vincent_dindy_piano_updates",
@@ -235,29 +259,16 @@ PIANO_UPDATES = Pushable(
     instants=("completed_at",),
     hidden="is_hidden",
     fields=(
-        StatusTag(
-            "status",
-            {
-                "needs_replacement": "A_REMPLACER",
-                "problematic": "PROBLEMATIQUE",
-                "normal": "NORMAL",
-                "top": "TOP",
-            },
-        ),
+        StatusTag("status", STATUS),
         Block("observations", label="observations"),
         Comment("notes"),
         Service("travail", done_at="completed_at"),
-        LastService(),
+        LastService("serviced", "last_serviced"),
         Measured(("travail", "notes", "observations"), done_at="completed_at"),
     ),
-    attributes={
-        "tags": Attribute("update_tags", "tags", empty=[]),
-        "notes": Attribute("update_piano", "observations", empty=""),
-        "last_serviced": Attribute("set_serviced", "last_serviced"),
-    },
     kind=PIANO,
-    pulled="jsonb_build_object('tags', to_jsonb(p.gazelle_tags), 'notes', coalesce(p.notes, ''))",
-    seen="jsonb_build_object('tags', b.raw_data -> 'tags', 'notes', b.raw_data -> 'notes')",
+    last_pull="jsonb_build_object('tags', to_jsonb(p.gazelle_tags), 'notes', coalesce(p.notes, ''))",
+    edit_snapshot="jsonb_build_object('tags', b.raw_data -> 'tags', 'notes', b.raw_data -> 'notes')",
     names="concat_ws(', ', nullif(concat_ws(' ', p.make, p.model, p.serial_number), ''), "
     "(SELECT c.display_name FROM gazelle_clients AS c WHERE c.external_id = p.client_external_id))",
     known_by="lower(btrim(p.serial_number))",
@@ -269,4 +280,4 @@ PIANO_UPDATES = Pushable(
 def with_visits(pushable: Pushable) -> Pushable:
     """The same where a visit makes the service entry, which moves the service history by itself."""
     fields = [replace(f, moves_last_service=False) if isinstance(f, Service) else f for f in pushable.fields]
-    return pushable.with_fields(fields)
+    return replace(pushable, fields=fields)

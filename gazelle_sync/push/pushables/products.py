@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from gazelle_sync.entities import PRODUCTS
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.push.fields import MONEY, Scalar
-from gazelle_sync.push.plan import Attribute
+from gazelle_sync.push.fields.scalars import MONEY, Scalar
 from gazelle_sync.push.pushable import Pushable
 from gazelle_sync.push.transports.products import PRODUCT
 
@@ -15,18 +14,15 @@ SHOP_PRODUCTS = Pushable(
     key="id",
     record_key="product_external_id",
     columns=("retail_price", "name_fr", "name_en"),
-    instants=(),
-    hidden=None,
     fields=(
         Scalar("retail_price", "amount", form=MONEY),
         Scalar("name_fr", "name", language="fr"),
         Scalar("name_en", "name", language="en"),
     ),
-    attributes={"amount": Attribute("update_price", "amount"), "name": Attribute("update_name", "name")},
     kind=PRODUCT,
-    pulled="jsonb_build_object('amount', round(p.amount * 100)::bigint, 'name', "
+    last_pull="jsonb_build_object('amount', round(p.amount * 100)::bigint, 'name', "
     "jsonb_build_object('fr_CA', p.name_fr, 'en_US', p.name_en))",
-    seen="jsonb_build_object('amount', b.raw_data -> 'amount', 'name', b.raw_data -> 'name')",
+    edit_snapshot="jsonb_build_object('amount', b.raw_data -> 'amount', 'name', b.raw_data -> 'name')",
     names="coalesce(p.name_fr, p.name_en)",
     known_by="lower(btrim(p.name_fr)), lower(btrim(p.name_en))",
     noun=Message("product"),

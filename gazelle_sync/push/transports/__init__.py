@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.push.transports.graphql import GraphqlTransport
-from gazelle_sync.push.transports.protocol import Kind, Transport
+from gazelle_sync.push.transports.protocol import Kind
 from gazelle_sync.push.transports.rest import RestTransport
 from gazelle_sync.push.transports.visits import VisitTransport
 from gazelle_sync.settings import Settings
 
 
-def transport_for(settings: Settings, client: GazelleClient, kind: Kind) -> Transport:
+def transport_for(settings: Settings, client: GazelleClient, kind: Kind) -> GraphqlTransport:
     """The transport that `GAZELLE_PUSH_TRANSPORT` and `GAZELLE_PUSH_SERVICE` name."""
     if settings.push_transport == "rest":
         return RestTransport(client, kind)

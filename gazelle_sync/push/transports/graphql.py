@@ -8,6 +8,7 @@ remembered for a day, since nobody has written down how much Gazelle takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -27,9 +28,8 @@ from gazelle_sync.gazelle import documents
 from gazelle_sync.gazelle.answers import format_errors
 from gazelle_sync.gazelle.client import Answer, GazelleClient
 from gazelle_sync.gazelle.retries import may_have_been_taken
-from gazelle_sync.push.model import UNDO, Action, JsonValue, Remote
+from gazelle_sync.push.model import JsonValue, Remote
 from gazelle_sync.push.transports.protocol import (
-    Create,
     Kind,
     NotSent,
     Operation,
@@ -50,23 +50,29 @@ REFUSALS = 2
 
 T = TypeVar("T")
 Aliased = Sequence[tuple[str, Query]]
+Field = tuple[int, Sending, Operation, Query]
+"""Of a document: its number, an action, what it comes to, and how that is asked for."""
 
 
 class GraphqlTransport:
-    """See `Transport`: the published API.
+    """Reads and writes records of one kind at Gazelle: the published API.
 
     Args:
         client: Shared with nobody else's retries.
         kind: Of the records.
+
+    Attributes:
+        is_batched: Whether many actions go at once, and their answers tell what they replaced.
+        api_ahead: How far Gazelle's clock is ahead of this machine's; None before the first answer.
     """
 
-    name = "graphql"
     is_batched = True
 
     def __init__(self, client: GazelleClient, kind: Kind) -> None:
         self.client = client
         self.kind = kind
         self.api_ahead: timedelta | None = None
+        self._account: Mapping[str, JsonValue] | None = None
         self._refused_in_a_row = 0
         self._refusals = 0
         """How often in a row the API took an update only without the empty one that tells what it replaces."""
@@ -74,7 +80,15 @@ class GraphqlTransport:
     # ---- reading
 
     def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
-        """See `Transport`. A request that is refused is split until the bad record stands alone."""
+        """Read records, many to a request; one that is refused is split until the bad record stands alone.
+
+        Args:
+            wanted: Which.
+            is_look_up: Whether something that came to no answer is looked for.
+
+        Raises:
+            ApiError: Gazelle cannot be asked at all.
+        """
         name = "PushEntries" if is_look_up else "PushRead"
         return dict(self._halved(wanted, lambda part: self._read(name, part), self._unreadable))
 
@@ -99,11 +113,14 @@ class GraphqlTransport:
         self._refused_in_a_row = 0
         if any(one.since is not None for one in wanted):
             self.client.pushed_size.accepted()
+        if self._account is None:
+            self._account = self.kind.of_account(self.client)
         found: list[tuple[Wanted, Read]] = []
         for one, places_of in zip(wanted, places, strict=True):
-            answers = {place: answer.data[alias] for place, alias in places_of.items() if alias in answer.data}
+            said = {place: answer.data[alias] for place, alias in places_of.items() if alias in answer.data}
+            answers = {**self._account, **said}
             try:
-                found.append((one, self.kind.record(one, answers, self._page)))
+                found.append((one, self.kind.record(one, answers, self.page)))
             except ApiError as error:
                 found.append((one, error))
         return found
@@ -127,15 +144,13 @@ class GraphqlTransport:
         self._compare_clocks(answer)
         return answer
 
-    def _page(self, operation: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
-        return self.page(operation, documents.operation("push", operation), variables)
-
-    def page(self, operation: str, text: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
+    def page(self, operation: str, variables: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Read one page; a size that is refused is tried again smaller, of the list and of the lists inside records.
 
         Raises:
             ApiError: Also at the smallest size.
         """
+        text = documents.operation("push", operation)
         pushed = self.client.pushed_size
         while True:
             size = pushed.size
@@ -156,92 +171,64 @@ class GraphqlTransport:
     # ---- writing
 
     def send(self, batch: Sequence[Sending]) -> list[Result]:
-        """See `Transport`."""
-        results: dict[int, Result] = {}
-        fields: list[tuple[int, Query]] = []
-        for n, one in enumerate(batch):
-            try:
-                fields.append((n, self._mutation(one)))
-            except ApiError as error:
-                results[n] = error
+        """Send actions, each once; what came of each, in their order.
+
+        An `ApiError` says what was wrong with it: `may_have_been_taken` says whether it may have been done all the
+        same.
+        """
+        fields = [self._field(n, one) for n, one in enumerate(batch)]
         stopped = False
 
-        def send_part(part: Sequence[tuple[int, Query]]) -> list[tuple[int, Result]]:
+        def send_part(part: Sequence[Field]) -> list[Result]:
             nonlocal stopped
-            if stopped:
-                return [(n, NotSent()) for n, _ in part]
-            found = self._send(batch, part)
-            stopped = any(ends_run(result) for _, result in found)
+            found: list[Result] = [NotSent() for _ in part] if stopped else self._send(part)
+            stopped = stopped or any(ends_run(result) for result in found)
             return found
 
-        def refused(one: tuple[int, Query], error: ApiError) -> list[tuple[int, Result]]:
-            if isinstance(error, OperationFailed):
-                error = WriteRefused("Push", "; ".join(error.messages))
-            return [(one[0], error)]
+        def refused(_: Field, error: ApiError) -> list[Result]:
+            return [WriteRefused("Push", "; ".join(error.messages)) if isinstance(error, OperationFailed) else error]
 
-        results |= dict(self._halved(fields, send_part, refused))
-        return [results[n] for n in range(len(batch))]
+        results = iter(self._halved([one for one in fields if not isinstance(one, ApiError)], send_part, refused))
+        return [one if isinstance(one, ApiError) else next(results) for one in fields]
 
-    def _mutation(self, one: Sending) -> Query:
-        """The field that an action is.
+    def _field(self, n: int, one: Sending) -> Field | ApiError:
+        operation = self.kind.operation(one.action.name)
+        try:
+            return n, one, operation, operation.mutation(one.action, one.remote)
+        except ApiError as error:
+            return error
 
-        Raises:
-            WriteRefused: It cannot be said of this record.
-        """
-        return self._operation(one.action).mutation(one.action, one.remote)
-
-    def _operation(self, action: Action) -> Operation:
-        """What an action comes to: what puts an update back writes it, what puts a create back deletes it."""
-        operation = self.kind.operations[action.name.removeprefix(UNDO)]
-        if action.name.startswith(UNDO) and isinstance(operation, Create) and operation.deletion is not None:
-            return operation.deletion
-        return operation
-
-    def _send(self, batch: Sequence[Sending], part: Sequence[tuple[int, Query]]) -> list[tuple[int, Result]]:
-        """One document, or for a single update without the empty one a second.
+    def _send(self, part: Sequence[Field]) -> list[Result]:
+        """One document, or for updates without the empty ones a second.
 
         Raises:
             OperationFailed: It was refused as a whole, and nothing of it ran; likewise `RequestRefused`.
         """
-        tells = self._refusals < REFUSALS and any(self._is_update(batch[n]) for n, _ in part)
-        try:
-            found = self._send_document(batch, part, tells=tells)
-        except OperationFailed as error:
-            # Perhaps only the empty updates were refused; full ones may be said twice.
-            is_safe = all(self._is_update(batch[n]) for n, _ in part) and (error.has_data or len(part) == 1)
-            if not (tells and is_safe):
+        updates = [isinstance(operation, Update) for _, _, operation, _ in part]
+        tells = self._refusals < REFUSALS and any(updates)
+        while True:
+            try:
+                found = self._send_document(part, tells=tells)
+            except OperationFailed as error:
+                if tells and all(updates) and (error.has_data or len(part) == 1):
+                    # Perhaps only the empty updates were refused; full ones may be said twice.
+                    self._refusals += 1
+                    tells = False
+                    continue
                 if error.has_data:
-                    return [(n, error) for n, _ in part]
+                    return [error for _ in part]
                 raise
-            self._refusals += 1
-            return self._send_plainly(batch, part)
-        self._refusals = 0 if tells else self._refusals
-        return found
+            self._refusals = 0 if tells else self._refusals
+            return found
 
-    def _send_plainly(self, batch: Sequence[Sending], part: Sequence[tuple[int, Query]]) -> list[tuple[int, Result]]:
-        try:
-            return self._send_document(batch, part, tells=False)
-        except OperationFailed as error:
-            if error.has_data:
-                return [(n, error) for n, _ in part]
-            raise
-
-    def _is_update(self, one: Sending) -> bool:
-        return isinstance(self._operation(one.action), Update)
-
-    def _send_document(
-        self, batch: Sequence[Sending], part: Sequence[tuple[int, Query]], *, tells: bool
-    ) -> list[tuple[int, Result]]:
+    def _send_document(self, part: Sequence[Field], *, tells: bool) -> list[Result]:
         aliased: list[tuple[str, Query]] = []
-        for n, field in part:
-            operation = self._operation(batch[n].action)
-            nothing = operation.nothing(batch[n].remote) if tells and isinstance(operation, Update) else None
-            if nothing is not None:
-                aliased.append((f"b{n}", nothing))
-            aliased.append((f"m{n}", field))
+        for n, one, operation, query in part:
+            nothing = operation.nothing(one.remote) if tells and isinstance(operation, Update) else None
+            aliased += [(f"b{n}", nothing)] if nothing is not None else []
+            aliased.append((f"m{n}", query))
         text, variables = documents.aliased("mutation", "Push", aliased)
-        data: Mapping[str, Any] = {}
-        doubt: ApiError = AnswerUnreadable("Push", "")
+        doubt: ApiError | None = None
         try:
             answer = self.client.execute_exactly("Push", text, variables, is_write=True)
         except OperationFailed as error:
@@ -253,33 +240,32 @@ class GraphqlTransport:
         except ApiError as error:
             if isinstance(error, ApiUnreachable) and error.is_timeout:
                 self.client.document_size.shrink(len(part) // 2)
-            return [(n, error) for n, _ in part]
+            return [error for _ in part]
         else:
             self._compare_clocks(answer)
             data = answer.data
-        return [(n, self._judged(batch[n], field, data, n, doubt)) for n, field in part]
+        return [self._result_of(field, data, doubt) for field in part]
 
-    def _judged(self, one: Sending, field: Query, data: Mapping[str, Any], n: int, doubt: ApiError) -> Result:
+    def _result_of(self, field: Field, data: Mapping[str, Any], doubt: ApiError | None) -> Result:
         """What a document's answer says of one of its fields."""
-        payload = data.get(f"m{n}")
-        if not isinstance(payload, dict) or not isinstance(payload.get("mutationErrors", []), list):
-            return doubt if str(doubt) != "Push: " else lacks("Push", field.root)
-        if problems := payload.get("mutationErrors"):
-            kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
-            return WriteRefused("Push", format_errors(problems), is_missing="NOT_FOUND" in kinds)
-        operation = self._operation(one.action)
+        n, one, operation, query = field
         try:
-            sent = operation.sent(payload, one.remote)
+            payload = _carried_out("Push", query.root, data.get(f"m{n}"))
+        except WriteRefused as error:
+            return error
+        except AnswerUnreadable as error:
+            return doubt or error
+        try:
+            return replace(
+                operation.sent(payload, one.remote), before=self._before(operation, data.get(f"b{n}"), one.remote)
+            )
         except AnswerUnreadable as error:
             return error
-        if isinstance(operation, Update):
-            return Sent(sent.response, after=sent.after, before=self._before(operation, data.get(f"b{n}"), one.remote))
-        return sent
 
-    def _before(self, operation: Update, payload: object, remote: Remote) -> Remote | None:
+    def _before(self, operation: Operation, payload: object, remote: Remote) -> Remote | None:
         """The record just before the write; None where an API answers an empty update with nothing of use."""
         try:
-            return operation.sent(payload if isinstance(payload, dict) else {}, remote).after
+            return operation.sent(payload, remote).after if isinstance(payload, dict) else None
         except AnswerUnreadable:
             return None
 
@@ -292,13 +278,7 @@ class GraphqlTransport:
         """
         text = documents.with_nested_pages(documents.operation("push", operation), self.client.pushed_size.size)
         answer = self.client.execute_exactly(operation, text, variables, is_write=True)
-        payload = answer.data.get(root)
-        if not isinstance(payload, dict) or not isinstance(payload.get("mutationErrors", []), list):
-            raise lacks(operation, root)
-        if problems := payload.get("mutationErrors"):
-            kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
-            raise WriteRefused(operation, format_errors(problems), is_missing="NOT_FOUND" in kinds)
-        return payload
+        return _carried_out(operation, root, answer.data.get(root))
 
     # ---- sizes
 
@@ -312,43 +292,31 @@ class GraphqlTransport:
             ask: Sends a request; what it refuses as a whole may be sent again in parts.
             alone: What an item comes to that is refused alone.
         """
-        size, found, start = self.client.document_size.size, [], 0
+        found, start = [], 0
         while start < len(items):
-            part = items[start : start + size]
-            start += size
-            try:
-                found += ask(part)
-            except ApiError as error:
-                if not self._may_be_too_much(error):
-                    raise
-                answers, accepted = self._parts(part, error, ask, alone)
-                found += answers
+            part = items[start : start + self.client.document_size.size]
+            start += len(part)
+            answers, accepted = self._in_parts(part, ask, alone)
+            found += answers
+            if accepted < len(part):
                 self.client.document_size.shrink(accepted)
-                size = self.client.document_size.size
         return found
 
-    def _parts(
-        self,
-        items: Sequence[T],
-        error: ApiError,
-        ask: Callable[[Sequence[T]], list[Any]],
-        alone: Callable[[T, ApiError], list[Any]],
+    def _in_parts(
+        self, items: Sequence[T], ask: Callable[[Sequence[T]], list[Any]], alone: Callable[[T, ApiError], list[Any]]
     ) -> tuple[list[Any], int]:
-        """What the halves come to, and how many were accepted at once; 0 where one item was to blame."""
-        if len(items) == 1:
-            return alone(items[0], error), 0
+        """What items come to, and how many of them were accepted at once; 0 where one item was to blame."""
+        try:
+            return ask(items), len(items)
+        except ApiError as error:
+            if not self._may_be_too_much(error):
+                raise
+            if len(items) == 1:
+                return alone(items[0], error), 0
         middle = len(items) // 2
-        found, sizes = [], []
-        for half in (items[:middle], items[middle:]):
-            try:
-                answers, accepted = ask(half), len(half)
-            except ApiError as again:
-                if not self._may_be_too_much(again):
-                    raise
-                answers, accepted = self._parts(half, again, ask, alone)
-            found += answers
-            sizes.append(accepted)
-        return found, 0 if 0 in sizes else max(sizes)
+        halves = [self._in_parts(half, ask, alone) for half in (items[:middle], items[middle:])]
+        sizes = [accepted for _, accepted in halves]
+        return [answer for answers, _ in halves for answer in answers], 0 if 0 in sizes else max(sizes)
 
     def _may_be_too_much(self, error: ApiError) -> bool:
         """Whether a smaller request may go; a 500 only where a plain read goes as well."""
@@ -365,3 +333,18 @@ def ends_run(result: Result) -> bool:
     if isinstance(result, (RequestRefused, Sent, NotSent)):
         return False
     return isinstance(result, CredentialsRefused) or not may_have_been_taken(result)
+
+
+def _carried_out(operation: str, root: str, payload: object) -> dict[str, Any]:
+    """The payload of a mutation that was carried out.
+
+    Raises:
+        WriteRefused: `mutationErrors`.
+        AnswerUnreadable: It says neither that it was done nor that it was not.
+    """
+    if not isinstance(payload, dict) or not isinstance(payload.get("mutationErrors", []), list):
+        raise lacks(operation, root)
+    if problems := payload.get("mutationErrors"):
+        kinds = {problem.get("type") for problem in problems if isinstance(problem, dict)}
+        raise WriteRefused(operation, format_errors(problems), is_missing="NOT_FOUND" in kinds)
+    return payload

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from gazelle_sync.errors import AnswerUnreadable, WriteRefused
+from gazelle_sync.errors import WriteRefused
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import parse_instant
-from gazelle_sync.push.fields import Block, as_instant
+from gazelle_sync.push.fields.scalars import as_instant
+from gazelle_sync.push.fields.texts import Block
 from gazelle_sync.push.model import Item, JsonValue, Remote, Values
 from gazelle_sync.push.text import normalize, plain
-from gazelle_sync.push.transports.protocol import Create, Ending, Operation, Pages, Query, Update, Wanted, lacks
+from gazelle_sync.push.transports.lists import pages_of
+from gazelle_sync.push.transports.protocol import (
+    Create,
+    Ending,
+    Kind,
+    Pages,
+    Query,
+    Update,
+    Wanted,
+    body_of,
+    lacks,
+)
 
 NO_CLIENT = Message("the piano belongs to no client")
 READINGS = ("temperature", "humidity", "a4Pitch")
 
 
-class PianoKind:
+class PianoKind(Kind):
     """See `Kind`."""
 
     def __init__(self) -> None:
-        self.operations: Mapping[str, Operation] = {
-            "update_tags": _update(Message("the tags"), "tags", "tags", "tags", "/tags"),
-            "update_piano": _update(Message("the piano's notes"), "notes", "observations", "notes"),
+        self.operations = {
+            "update_tags": _update(Message("the tags"), "tags", "tags", "tags", [], "/tags"),
+            "update_piano": _update(Message("the piano's notes"), "notes", "observations", "notes", ""),
             "set_serviced": _update(
-                Message("the day of the last service"), "last_serviced", "last_serviced", "manualLastService"
+                Message("the day of the last service"), "last_serviced", "last_serviced", "manualLastService", None
             ),
             "add_comment": COMMENT,
             "add_service": replace(COMMENT, called=Message("the service entry")),
@@ -56,11 +69,8 @@ class PianoKind:
             items["entries"] = tuple(_entries(wanted, answers.get("e"), pages))
         body = answers.get("n")
         measured = body.get("allPianoMeasurements") if isinstance(body, dict) else None
-        items["measurements"] = tuple(
-            Item(str(row["id"]), row)
-            for row in (measured if isinstance(measured, list) else [])
-            if isinstance(row, dict) and row.get("id")
-        )
+        rows = [row for row in (measured if isinstance(measured, list) else []) if isinstance(row, dict)]
+        items["measurements"] = tuple(Item(str(row["id"]), row) for row in rows if row.get("id"))
         return piano_of(body, wanted.id, items=items)
 
     def holds(self, remote: Remote) -> dict[str, JsonValue]:
@@ -82,9 +92,7 @@ def piano_of(body: Any, piano_id: str, *, items: Mapping[str, tuple[Item, ...]] 
     Raises:
         AnswerUnreadable: A part that is written over is missing: absent is not empty.
     """
-    if not isinstance(body, dict) or body.get("id") != piano_id:
-        said = gettext("asked for {id}, Gazelle answered with another record", id=piano_id)
-        raise AnswerUnreadable("PushRead", said)
+    body = body_of(body, piano_id)
     tags, notes = body.get("tags"), body.get("notes", ...)
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise lacks("PushRead", "tags", piano_id)
@@ -108,13 +116,14 @@ def said_the_same(values: Values, payload: Values) -> bool:
     return normalize(str(values.get("text") or "")) == normalize(str(payload.get("text") or ""))
 
 
-def _update(called: Message, attribute: str, said_as: str, field: str, path: str = "") -> Update:
+def _update(called: Message, attribute: str, said_as: str, field: str, empty: JsonValue, path: str = "") -> Update:
     def rest(piano_id: str, value: JsonValue) -> tuple[str, str, dict[str, JsonValue]]:
         return "PATCH", f"{_path(piano_id)}{path}", {said_as: value}
 
     return Update(
-        called, attribute, said_as, "updatePiano", "PrivatePianoInput", field, "piano", "...PushedState", piano_of, rest
-    )
+        called, attribute, said_as, "updatePiano", "PrivatePianoInput", field, "piano", "...PushedState", piano_of,
+        rest, empty,
+    )  # fmt: skip
 
 
 def _comment(payload: Values, remote: Remote) -> dict[str, tuple[str, JsonValue]]:
@@ -155,20 +164,16 @@ def _path(piano_id: str) -> str:
     return f"/api/v1/pianos/{quote(piano_id, safe='')}"
 
 
-def _entries(wanted: Wanted, page: Any, pages: Callable[[str, Mapping[str, JsonValue]], Any]) -> Iterator[Item]:
-    """A piano's entries from an instant on, page by page."""
-    while True:
-        if not isinstance(page, dict) or not isinstance(page.get("nodes"), list):
-            raise lacks("PushEntries", "allTimelineEntries", wanted.id)
-        for node in page["nodes"]:
-            if isinstance(node, dict) and node.get("id"):
-                yield Item(str(node["id"]), {"text": str(node.get("comment") or "")}, _made_by(node))
-        info = page.get("pageInfo") or {}
-        if not info.get("hasNextPage") or not info.get("endCursor"):
-            return
-        since = as_instant(wanted.since) if wanted.since else None
-        variables = {"id": wanted.id, "after": info["endCursor"], "since": since}
-        page = pages("PushEntries", variables).get("allTimelineEntries")
+def _entries(wanted: Wanted, listed: Any, pages: Pages) -> Iterator[Item]:
+    """A piano's entries from an instant on."""
+    since = as_instant(wanted.since) if wanted.since else None
+
+    def page(after: str) -> Any:
+        return pages("PushEntries", {"id": wanted.id, "after": after, "since": since}).get("allTimelineEntries")
+
+    for node in chain.from_iterable(pages_of("PushEntries", "allTimelineEntries", listed, page, wanted.id)):
+        if node.get("id"):
+            yield Item(str(node["id"]), {"text": str(node.get("comment") or "")}, _made_by(node))
 
 
 def _made_by(entry: Mapping[str, Any]) -> str | None:

@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gazelle_sync.errors import AnswerUnreadable
-from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import parse_instant
 from gazelle_sync.push.model import JsonValue, Remote
-from gazelle_sync.push.transports.protocol import Operation, Pages, Query, Update, Wanted, lacks
+from gazelle_sync.push.transports.protocol import Kind, Pages, Query, Update, Wanted, body_of, lacks
 from gazelle_sync.reconcile.product import in_language
 
 
-class ProductKind:
+class ProductKind(Kind):
     """See `Kind`."""
 
     def __init__(self) -> None:
-        self.operations: Mapping[str, Operation] = {
+        self.operations = {
             "update_price": _update(Message("the price"), "amount"),
             "update_name": _update(Message("the name"), "name"),
         }
@@ -44,7 +42,7 @@ class ProductKind:
         return {"amount": remote.get("amount"), "name": names}
 
     def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
-        """See `Kind`: what a column that is filled later is compared with."""
+        """See `Kind`."""
         return {name: remote.get(name) for name in ("amount", "name")}
 
 
@@ -54,9 +52,7 @@ def product_of(body: Any, product_id: str) -> Remote:
     Raises:
         AnswerUnreadable: A part that is written over is missing: absent is not empty.
     """
-    if not isinstance(body, dict) or body.get("id") != product_id:
-        said = gettext("asked for {id}, Gazelle answered with another record", id=product_id)
-        raise AnswerUnreadable("PushRead", said)
+    body = body_of(body, product_id)
     amount, name = body.get("amount", ...), body.get("name", ...)
     if amount is not None and (not isinstance(amount, int) or isinstance(amount, bool)):
         raise lacks("PushRead", "amount", product_id)

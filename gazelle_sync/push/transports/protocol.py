@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from gazelle_sync.errors import AnswerUnreadable, ApiError
+from gazelle_sync.gazelle.client import GazelleClient
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
-from gazelle_sync.push.model import Action, Item, JsonValue, Remote, Values
+from gazelle_sync.push.model import UNDO, Action, Item, JsonValue, Remote, Values
 
 Read = Remote | None | ApiError
 """A record, or None where Gazelle has none, or why this one cannot be read."""
@@ -31,7 +32,7 @@ class Wanted:
     parent: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sending:
     """An action on its way.
 
@@ -100,6 +101,7 @@ class Update:
         selection: What is asked for of it.
         parse: That record's body and its id → the record.
         rest: Id and value → method, path and body of the REST endpoint; None: there is none.
+        empty: What the attribute is where Gazelle has nothing.
     """
 
     called: Message
@@ -112,6 +114,11 @@ class Update:
     selection: str
     parse: Callable[[Any, str], Remote]
     rest: Callable[[str, JsonValue], tuple[str, str, dict[str, JsonValue]]] | None = None
+    empty: JsonValue = None
+
+    def value_in(self, values: Values) -> JsonValue:
+        """The attribute's value among those of a record."""
+        return self.empty if (value := values.get(self.attribute)) is None else value
 
     def mutation(self, action: Action, remote: Remote) -> Query:
         """The field of the document."""
@@ -137,8 +144,7 @@ class Update:
 
     def has(self, remote: Remote, payload: Values) -> bool:
         """Whether a record already says what the action writes."""
-        wanted, held = payload.get(self.said_as), remote.get(self.attribute)
-        return bool(wanted == held or (not wanted and not held))
+        return bool(self.value_in(remote.values) == self.value_in({self.attribute: payload.get(self.said_as)}))
 
     def _field(self, remote: Remote, values: Values) -> Query:
         arguments: dict[str, tuple[str, JsonValue]] = {
@@ -161,6 +167,9 @@ class Ending:
         selection: What is asked for of its payload.
         input: Its `input`, as GraphQL type and value; None: it has none.
         has_ended: Whether a record that Gazelle still shows has ended.
+        may_end: Whether it still can: a visit that took place is not cancelled any more.
+        member: Of the mutation's payload: the record as it is now, where it is of interest.
+        parse: That record's body and its id → the record.
     """
 
     called: Message
@@ -169,6 +178,9 @@ class Ending:
     selection: str = "isDeleted"
     input: tuple[str, JsonValue] | None = None
     has_ended: Callable[[Remote], bool] = lambda _: False
+    may_end: Callable[[Remote], bool] = lambda _: True
+    member: str | None = None
+    parse: Callable[[Any, str], Remote] | None = None
 
     def mutation(self, action: Action, remote: Remote) -> Query:
         """The field of the document."""
@@ -176,8 +188,15 @@ class Ending:
         return Query(self.root, arguments | ({"input": self.input} if self.input else {}), self.selection)
 
     def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
-        """What the mutation's payload says: that it refuses nothing is enough."""
-        return Sent({name: value for name, value in payload.items() if name != "mutationErrors"})
+        """What the mutation's payload says: that it refuses nothing is enough, where nothing more is of interest.
+
+        Raises:
+            AnswerUnreadable: Whether it was done is not known.
+        """
+        if self.member is None or self.parse is None:
+            return Sent({name: value for name, value in payload.items() if name != "mutationErrors"})
+        after = self.parse(member(payload, self.root, self.member), remote.id)
+        return Sent({self.member: after.as_before()}, after=after)
 
 
 @dataclass(frozen=True)
@@ -195,6 +214,7 @@ class Create:
         deletion: What takes it back; None: nothing does, and somebody has to do that at Gazelle.
         rest: Id and payload → method, path and body of the REST endpoint; None: there is none.
         makes_record: Whether it makes the record itself.
+        parse: The body of that record and its id → the record, where it is of interest what was made.
         is_dated: Whether it is looked for from an instant on.
     """
 
@@ -209,6 +229,7 @@ class Create:
     rest: Callable[[str, Values], tuple[str, str, dict[str, JsonValue]]] | None = None
     makes_record: bool = False
     is_dated: bool = True
+    parse: Callable[[Any, str], Remote] | None = None
 
     def mutation(self, action: Action, remote: Remote) -> Query:
         """The field of the document."""
@@ -217,7 +238,8 @@ class Create:
     def sent(self, payload: Mapping[str, Any], remote: Remote) -> Sent:
         """What the mutation's payload says; see `Update.sent`."""
         made = member(payload, self.root, self.member)
-        return Sent({self.member: made}, created_id=str(made["id"]))
+        after = self.parse(made, str(made["id"])) if self.parse else None
+        return Sent({self.member: made}, created_id=str(made["id"]), after=after)
 
     def found(self, remote: Remote, payload: Values) -> list[Item]:
         """What the action may have made, among what belongs to a record."""
@@ -236,16 +258,22 @@ Operation = Update | Create | Ending
 
 
 class Kind(Protocol):
-    """A kind of record at Gazelle: how it is read, and what each action on it comes to."""
+    """A kind of record at Gazelle: how it is read, and what each action on it comes to.
 
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        """Name of an action → what it comes to."""
-        ...
+    Attributes:
+        operations: Name of an action → what it comes to.
+    """
+
+    operations: Mapping[str, Operation]
+
+    def operation(self, name: str) -> Operation:
+        """What an action comes to: what puts an update back writes it, what puts a create back deletes it."""
+        operation = self.operations[name.removeprefix(UNDO)]
+        deletion = operation.deletion if isinstance(operation, Create) and name.startswith(UNDO) else None
+        return deletion or operation
 
     def queries(self, wanted: Wanted, page: int) -> list[Query]:
         """What is asked for to read a record; lists inside it by pages of a size."""
-        ...
 
     def record(self, wanted: Wanted, answers: Mapping[str, Any], pages: Pages) -> Remote | None:
         """The record in the answers to its queries, by their places; None: Gazelle has none.
@@ -253,52 +281,26 @@ class Kind(Protocol):
         Raises:
             AnswerUnreadable: A part that is written over is missing: absent is not empty.
         """
-        ...
 
-    def holds(self, remote: Remote) -> dict[str, JsonValue]:
-        """What a pull would bring of the record, as the declaration's `pulled` says it."""
-        ...
-
-    def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
-        """What of the record is kept with the row, to tell emptiness from a fault of the API."""
-        ...
-
-
-Pages = Callable[[str, Mapping[str, JsonValue]], dict[str, Any]]
-"""Asks for another page of a list: name of an operation, its variables."""
-
-
-class Transport(Protocol):
-    """Reads and writes records of one kind at Gazelle."""
-
-    name: str
-    is_batched: bool
-    """Whether many actions go at once, and their answers tell what they replaced."""
-
-    @property
-    def api_ahead(self) -> timedelta | None:
-        """How far Gazelle's clock is ahead of this machine's; None before the first answer."""
-        ...
-
-    def read(self, wanted: Sequence[Wanted], *, is_look_up: bool = False) -> dict[Wanted, Read]:
-        """Read records, many to a request.
-
-        Args:
-            wanted: Which.
-            is_look_up: Whether something is looked for that came to no answer.
+    def of_account(self, client: GazelleClient) -> Mapping[str, JsonValue]:
+        """What it has to know of the account, asked once for a run; it stands among the answers about each record.
 
         Raises:
             ApiError: Gazelle cannot be asked at all.
         """
-        ...
+        return {}
 
-    def send(self, batch: Sequence[Sending]) -> list[Result]:
-        """Send actions, each once; what came of each, in their order.
+    def holds(self, remote: Remote) -> dict[str, JsonValue]:
+        """What a pull would bring of the record, as `Pushable.last_pull` says it; nothing: it is not followed."""
+        return {}
 
-        An `ApiError` says what was wrong with it: `may_have_been_taken` says whether it may have been done all the
-        same.
-        """
-        ...
+    def kept(self, remote: Remote, fields: Sequence[object]) -> dict[str, JsonValue]:
+        """What of the record is kept with the row: a column that is filled later is compared with it."""
+        return {}
+
+
+Pages = Callable[[str, Mapping[str, JsonValue]], dict[str, Any]]
+"""Asks for another page of a list: name of an operation, its variables."""
 
 
 def member(payload: Mapping[str, Any], operation: str, name: str) -> dict[str, Any]:
@@ -311,6 +313,18 @@ def member(payload: Mapping[str, Any], operation: str, name: str) -> dict[str, A
     if not isinstance(made, dict) or not made.get("id"):
         raise lacks(operation, name)
     return made
+
+
+def body_of(body: object, record_id: str) -> dict[str, Any]:
+    """A record's body, where it is the one that was asked for.
+
+    Raises:
+        AnswerUnreadable: It is another record's, or none.
+    """
+    if not isinstance(body, dict) or body.get("id") != record_id:
+        said = gettext("asked for {id}, Gazelle answered with another record", id=record_id)
+        raise AnswerUnreadable("PushRead", said)
+    return body
 
 
 def lacks(operation: str, name: str, record: str | None = None) -> AnswerUnreadable:

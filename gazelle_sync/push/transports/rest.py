@@ -14,13 +14,12 @@ from gazelle_sync.push.transports.protocol import Create, Ending, NotSent, Resul
 
 
 class RestTransport(GraphqlTransport):
-    """See `Transport`. Reads by GraphQL; its answers do not tell what a write replaced."""
+    """See `GraphqlTransport`. Reads by GraphQL; its answers do not tell what a write replaced."""
 
-    name = "rest"
     is_batched = False
 
     def send(self, batch: Sequence[Sending]) -> list[Result]:
-        """See `Transport`."""
+        """See `GraphqlTransport`."""
         results: list[Result] = []
         for one in batch:
             if results and ends_run(results[-1]):

@@ -8,12 +8,17 @@ from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 
+from gazelle_sync.errors import CommandRefused
+from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message, Translator
-from gazelle_sync.montreal import montreal_day
 from gazelle_sync.warehouse.connect import Connection, statement
 
 TYPES = {"PERSONAL": Message("personal"), "MEMO": Message("memo"), "SYNCED": Message("synchronized calendar")}
 PENDING = {"create": Message("not at Gazelle yet"), "move": Message("to be moved there")}
+
+
+class NoSuchTechnician(CommandRefused):
+    """Nobody at Gazelle has this id."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +92,17 @@ def read_agenda(connection: Connection, first: date, days: int, technician: str 
     return [Entry(*row) for row in connection.execute(statement("calendar/agenda"), bounds)]
 
 
-def spoken_day(say: Translator, day: date) -> str:
-    """A day in words: `Tuesday, December 1`, `mardi 1er décembre`."""
-    return say.day(day, say("EEEE, MMMM d"))
+def known_technician(connection: Connection, technician: str) -> str:
+    """A user's id as Gazelle writes it.
 
-
-def spoken_time(say: Translator, at: time) -> str:
-    """A time of day: `7:00`, `13:30`; in French `7 h`, `13 h 30`."""
-    if say.language != "fr":
-        return f"{at.hour}:{at.minute:02}"
-    return f"{at.hour}\N{NO-BREAK SPACE}h" + (f"\N{NO-BREAK SPACE}{at.minute:02}" if at.minute else "")
-
-
-def spoken_instant(say: Translator, instant: datetime) -> str:
-    """Day and time in Montreal: `Tuesday, December 1, 7:00`, `mardi 1er décembre, 7 h`."""
-    from gazelle_sync.shop.calendar.wall_clock import wall_time
-
-    return f"{spoken_day(say, montreal_day(instant))}, {spoken_time(say, wall_time(instant).time())}"
+    Raises:
+        NoSuchTechnician: There is no such user.
+    """
+    query = "SELECT external_id FROM gazelle_users WHERE external_id = gazelle.bare_id(%s)"
+    row = connection.execute(query, [technician]).fetchone()
+    if row is None:
+        raise NoSuchTechnician(gettext("There is no technician {id} at Gazelle.", id=technician))
+    return str(row[0])
 
 
 def render_agenda(say: Translator, entries: Sequence[Entry]) -> str:
@@ -112,7 +111,7 @@ def render_agenda(say: Translator, entries: Sequence[Entry]) -> str:
         return say("Nothing is planned.")
     lines: list[str] = []
     for day, of_day in groupby(entries, key=lambda entry: entry.day):
-        lines += ["", spoken_day(say, day)]
+        lines += ["", say.date(day, year=False)]
         for technician, of_one in groupby(of_day, key=lambda entry: entry.technician or entry.technician_id):
             name = technician or say("nobody")
             lines.append(f"  {name}")
@@ -121,7 +120,7 @@ def render_agenda(say: Translator, entries: Sequence[Entry]) -> str:
 
 
 def _line(say: Translator, entry: Entry) -> str:
-    at = say("all day") if entry.at is None else spoken_time(say, entry.at)
+    at = say("all day") if entry.at is None else say.time(entry.at)
     parts = [entry.title or entry.client or "—"]
     if entry.title and entry.client and entry.client != entry.title:
         parts.append(entry.client)
@@ -131,15 +130,21 @@ def _line(say: Translator, entry: Entry) -> str:
         parts.append(say("{minutes} min", minutes=entry.minutes))
     if entry.address:
         parts.append(entry.address)
+    return f"{at:>8}  " + " · ".join([*parts, *remarks_of(say, entry)])
+
+
+def remarks_of(say: Translator, entry: Entry) -> list[str]:
+    """What a person should know of an entry: how long there is to get there, who is to be asked, what is not sent."""
+    found = []
     if entry.minutes_since_previous is not None:
         gap = entry.minutes_since_previous
-        parts.append(
+        found.append(
             say("{minutes} min to get there", minutes=gap)
             if gap >= 0
             else say("overlaps the one before by {minutes} min", minutes=-gap)
         )
     if entry.needs_confirmation:
-        parts.append(say("not confirmed"))
+        found.append(say("not confirmed"))
     if entry.draft_id is not None:
-        parts.append(say("draft {id}: {state}", id=entry.draft_id, state=say(PENDING[str(entry.status)])))
-    return f"{at:>8}  " + " · ".join(parts)
+        found.append(say("draft {id}: {state}", id=entry.draft_id, state=say(PENDING[str(entry.status)])))
+    return found

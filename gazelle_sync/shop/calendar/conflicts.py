@@ -1,10 +1,14 @@
-"""Overlaps that Gazelle's own calendar holds: found by the database, on ranges."""
+"""Overlaps in Gazelle's own calendar: two events of one technician at once, found by the database."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gazelle_sync.i18n.translator import Translator
+from gazelle_sync.montreal import montreal_day
+from gazelle_sync.shop.calendar.wall_clock import wall_time
 from gazelle_sync.warehouse.connect import Connection, statement
 
 
@@ -46,6 +50,23 @@ def overlaps(connection: Connection, since: datetime | None = None, until: datet
     return [Overlap(*row) for row in connection.execute(statement("calendar/conflicts"), bounds)]
 
 
+def render_overlaps(say: Translator, overlaps: Sequence[Overlap]) -> str:
+    """Overlaps for a terminal; days have their year, since an overlap may be of any."""
+    if not overlaps:
+        return say("Nobody is in two places at once.")
+    return "\n".join(
+        say(
+            "{day}, {time}: {technician}, {first}, {second}",
+            day=say.date(montreal_day(one.start_at), year=True),
+            time=say.time(wall_time(one.start_at).time()),
+            technician=one.technician,
+            first=one.first,
+            second=one.second,
+        )
+        for one in overlaps
+    )
+
+
 def _utc(instant: datetime | None) -> datetime | None:
-    """As a range in UTC without a zone wants it."""
+    """UTC without a zone, as the database's range type `tsrange` takes it."""
     return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,11 +1,12 @@
-"""Drafts of visits in the database: written by commands here, or by any program; checked in two statements."""
+"""Drafts of visits in the database, as commands here write them; any program may write them as well.
+
+What is wrong with a draft is said where it is sent: `gazelle_sync.push.pushables.appointment_checks`.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -13,60 +14,18 @@ from psycopg.types.json import Jsonb
 
 from gazelle_sync.errors import CommandRefused
 from gazelle_sync.i18n import gettext
-from gazelle_sync.shop.calendar.checks import Facts, Piano, Problem, problems_of
+from gazelle_sync.push.pushable import record_id
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.pool import Question, Rows, together
 
 MINUTES = {"tuning": 120, "hall": 80, "half-day": 180, "day": 420}
 """How long a visit takes, by what is done, where nobody says otherwise."""
 USUAL_MINUTES = MINUTES["tuning"]
-
-FACTS: Question = (statement("calendar/drafts_facts"), None)
-CONFLICTS: Question = (statement("calendar/drafts_conflicts"), None)
+FIGURES = 18
+"""PostgreSQL's largest whole numbers have one figure more."""
 
 
 class DraftRefused(CommandRefused):
     """A change of a visit that makes no sense: it is of a draft or an event that is not there."""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A draft that has not been sent, and what keeps it.
-
-    Attributes:
-        id: Of the draft.
-        problems: Empty: the next push sends it.
-    """
-
-    id: int
-    problems: tuple[Problem, ...]
-
-
-def check_drafts(connection: Connection, now: datetime) -> list[Checked]:
-    """Every draft that has not been sent, with what is wrong with it; one round trip.
-
-    Args:
-        connection: Of `borrow`.
-        now: Aware.
-    """
-    facts, conflicts = together(connection, FACTS, CONFLICTS)
-    return checked_in(facts, conflicts, now)
-
-
-def checked_in(facts: Rows, conflicts: Rows, now: datetime) -> list[Checked]:
-    """The same from the rows of `FACTS` and `CONFLICTS`."""
-    found = []
-    for draft in map(_facts, facts):
-        taken = [Problem(code, other) for id_, code, other in conflicts if id_ == draft.id and not draft.is_forced]
-        found.append(Checked(draft.id, (*problems_of(draft, now), *taken)))
-    return found
-
-
-def _facts(row: tuple[Any, ...]) -> Facts:
-    *values, pianos, is_forced = row
-    named = [Piano(*piano) for piano in pianos or ()]
-    known = None if any(piano.id is None for piano in named) else tuple(named)
-    return replace(Facts(*values), pianos=known, is_forced=is_forced)
 
 
 def add_visit(
@@ -79,7 +38,13 @@ def add_visit(
         values: Column → value of `appointment_drafts`.
         technicians: Who makes it; of several, each has an event of their own, and one key joins them.
         pianos: Their ids. The title is the client's name where none is given.
+
+    Raises:
+        DraftRefused: A technician is named twice.
     """
+    named = [record_id(one) for one in technicians if one is not None]
+    if twice := next((one for one in named if named.count(one) > 1), None):
+        raise DraftRefused(gettext("The technician {id} is named twice.", id=twice))
     joint = uuid.uuid4() if len(technicians) > 1 else None
     with connection.transaction():
         title = values.get("title")
@@ -127,14 +92,14 @@ def change_visit(connection: Connection, visit: str, action: str, values: Mappin
     Raises:
         DraftRefused: There is no such draft, or nothing of it can be changed any more.
     """
+    is_draft = visit.isascii() and visit.isdigit()
     with connection.transaction():
-        rows = connection.execute(
-            statement("calendar/joint"), {"draft": int(visit) if visit.isdigit() else None, "event": visit}
-        ).fetchall()
-        if visit.isdigit() and not rows:
+        named = {"draft": _draft_number(visit) if is_draft else None, "event": visit}
+        rows = connection.execute(statement("calendar/joint"), named).fetchall()
+        if is_draft and not rows:
             raise DraftRefused(gettext("There is no draft {id}: `gazelle-sync calendar check` lists them.", id=visit))
-        unsent = [id_ for id_, event, status in rows if event is None and status in ("ready", "held")]
-        events = list(dict.fromkeys(event for _, event, _ in rows if event)) or ([] if visit.isdigit() else [visit])
+        unsent = [id_ for id_, event, status, _ in rows if event is None and status in ("ready", "held")]
+        events = list(dict.fromkeys(event for _, event, *_ in rows if event)) or ([] if is_draft else [visit])
         if not unsent and not events:
             raise DraftRefused(gettext("The draft {id} was withdrawn, and Gazelle never had it.", id=visit))
         if unsent and action not in ("move", "cancel"):
@@ -143,7 +108,34 @@ def change_visit(connection: Connection, visit: str, action: str, values: Mappin
             raise DraftRefused(gettext("It is a joint visit: cancel it, and make a new one with other technicians."))
         if unsent:
             _update(connection, unsent, {"status": "canceled"} if action == "cancel" else values)
-        return [*unsent, *_insert(connection, {**values, "action": action}, "appointment_external_id", events)]
+        joint = next((key for *_, key in rows if key), None) if len(events) > 1 else None
+        changed = {**values, "action": action, "joint_key": joint}
+        ids = [*unsent, *_change(connection, action, changed, events)]
+        if action == "cancel" and values.get("recurrence_change") == "FUTURE":  # the table's trigger wrote the others
+            query = statement("calendar/following_canceled")
+            ids += [id_ for (id_,) in connection.execute(query, {"events": events}).fetchall() if id_ not in ids]
+        return ids
+
+
+def _draft_number(digits: str) -> int:
+    """Of more figures than a number has in the database: of no draft."""
+    return int(digits) if len(digits) <= FIGURES else -1
+
+
+def _change(connection: Connection, action: str, values: Mapping[str, Any], events: Sequence[str]) -> list[int]:
+    """Store a change of each event; gives the drafts that hold it.
+
+    A change that Gazelle does not have yet is replaced by a later one of its kind, and withdrawn by a cancellation.
+    """
+    given = {"events": list(events), "action": action}
+    waiting = connection.execute(statement("calendar/waiting"), given).fetchall()
+    if action == "cancel" and waiting:
+        _update(connection, [id_ for id_, _, kind in waiting if kind != "cancel"], {"status": "canceled"})
+    same = {event: id_ for id_, event, kind in waiting if kind == action}
+    if same:
+        _update(connection, list(same.values()), values)
+    new = [event for event in events if record_id(event) not in same]
+    return [*same.values(), *_insert(connection, values, "appointment_external_id", new)]
 
 
 def _insert(connection: Connection, values: Mapping[str, Any], each: str, of_each: Sequence[Any]) -> list[int]:
@@ -162,6 +154,8 @@ def _insert(connection: Connection, values: Mapping[str, Any], each: str, of_eac
 
 
 def _update(connection: Connection, ids: Sequence[int], values: Mapping[str, Any]) -> None:
+    if not ids:
+        return
     query = sql.SQL("UPDATE appointment_drafts SET {} WHERE id = ANY (%(ids)s)").format(
         sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values)
     )

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from gazelle_sync.errors import CommandRefused, GazelleSyncError
+from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import translator
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
+from gazelle_sync.shop.calendar.agenda import NoSuchTechnician, known_technician
 from gazelle_sync.shop.calendar.ics import Event, counted, ics_text
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import borrow
@@ -29,10 +31,6 @@ LOOPBACK = "127.0.0.1"
 TYPE = "text/calendar; charset=utf-8"
 
 log = get_logger("gazelle_sync.calendar")
-
-
-class NoSuchTechnician(CommandRefused):
-    """Nobody at Gazelle has this id."""
 
 
 def export(connection: Connection, technician: str, now: datetime) -> bytes:
@@ -90,12 +88,14 @@ def open_feed(connection: Connection, technician: str) -> str:
 
 
 def revoke_feeds(connection: Connection, technician: str) -> int:
-    """End every feed of a technician; gives how many there were."""
-    query = (
-        "UPDATE calendar_feeds SET revoked_at = now() "
-        "WHERE technician_external_id = gazelle.bare_id(%s) AND revoked_at IS NULL"
-    )
-    return connection.execute(query, [technician]).rowcount
+    """End every feed of a technician; gives how many there were.
+
+    Raises:
+        NoSuchTechnician: There is no such user: whose feeds were meant goes on.
+    """
+    user = known_technician(connection, technician)
+    query = "UPDATE calendar_feeds SET revoked_at = now() WHERE technician_external_id = %s AND revoked_at IS NULL"
+    return connection.execute(query, [user]).rowcount
 
 
 def serve_feeds(settings: Settings, port: int) -> tuple[ThreadingHTTPServer, threading.Thread]:
@@ -113,7 +113,7 @@ def serve_feeds(settings: Settings, port: int) -> tuple[ThreadingHTTPServer, thr
         url = str(settings.database_url)
 
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        server = _FeedServer((LOOPBACK, port), Handler)
     except (OSError, OverflowError) as error:
         raise GazelleSyncError(
             gettext(
@@ -126,8 +126,17 @@ def serve_feeds(settings: Settings, port: int) -> tuple[ThreadingHTTPServer, thr
     return server, thread
 
 
+class _FeedServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away amid its answer is no news; what else went wrong is logged, without the path."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            log.warning("a feed cannot be served", reason=type(error).__name__)
+
+
 class _FeedHandler(BaseHTTPRequestHandler):
     url = ""
+    timeout = 30  # a client that says nothing holds its thread no longer
     server_version = "gazelle-sync"
     sys_version = ""
 

@@ -141,18 +141,23 @@ def _bounds(event: Event) -> tuple[datetime, datetime | None] | tuple[date, date
 
 
 def _zone() -> Any:
-    """Montreal's clock since 2007: forward on the second Sunday of March, back on the first of November, at 2:00."""
+    """Montreal's clock since 2007: forward on the second Sunday of March, back on the first of November, at 2:00.
+
+    The first winter began in 2006, by the rule before.
+    """
     from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
 
     zone = Timezone()
     zone.add("tzid", MONTREAL.key)
     standard, daylight = timedelta(hours=-5), timedelta(hours=-4)
     for part, name, begins, rule, before, after in (
-        (TimezoneDaylight(), "EDT", (3, 11), {"bymonth": 3, "byday": "2SU"}, standard, daylight),
-        (TimezoneStandard(), "EST", (11, 4), {"bymonth": 11, "byday": "1SU"}, daylight, standard),
+        (TimezoneStandard(), "EST", (2006, 10, 29), None, daylight, standard),
+        (TimezoneDaylight(), "EDT", (2007, 3, 11), {"bymonth": 3, "byday": "2SU"}, standard, daylight),
+        (TimezoneStandard(), "EST", (2007, 11, 4), {"bymonth": 11, "byday": "1SU"}, daylight, standard),
     ):
-        part.add("dtstart", datetime(2007, *begins, 2))  # noqa: DTZ001 - a zone's own rules are in wall time
-        part.add("rrule", {"freq": "yearly", **rule})
+        part.add("dtstart", datetime(*begins, 2))  # noqa: DTZ001 - a zone's own rules are in wall time
+        if rule is not None:
+            part.add("rrule", {"freq": "yearly", **rule})
         part.add("tzoffsetfrom", before)
         part.add("tzoffsetto", after)
         part.add("tzname", name)

@@ -13,8 +13,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from gazelle_sync.i18n.translator import Message, Translator
-from gazelle_sync.montreal import MONTREAL, montreal_day
-from gazelle_sync.shop.calendar.agenda import spoken_instant
+from gazelle_sync.montreal import MONTREAL, montreal_day, parse_instant, spoken_instant
 
 BUFFER = timedelta(minutes=5)
 AHEAD = timedelta(days=7)
@@ -36,6 +35,8 @@ TITLES = {
     "booked_long_ago": Message("Visits of this week that were booked long ago"),
     "without_notes": Message("Visits without notes"),
 }
+UNCONFIRMED_TODAY = Message("Visits of today that nobody has confirmed")
+"""Where the list of the day before comes late."""
 
 
 @dataclass(frozen=True)
@@ -135,17 +136,20 @@ def list_is_due(kind: str, last: date, scanned: datetime, now: datetime) -> bool
     return last < day and not is_night(now) and scanned >= hour - FRESH
 
 
-def message_of(say: Translator, kind: str, details: list[Mapping[str, Any]]) -> tuple[str, str]:
+def message_of(say: Translator, kind: str, details: list[Mapping[str, Any]], now: datetime) -> tuple[str, str]:
     """Title and text of a message.
 
     Args:
         say: In the technician's language.
         kind: Of the notice, or of a daily list.
         details: Of each visit; of one, but for a list.
+        now: When it is read, aware.
     """
     if kind in LISTS:
         lines = [say("- {when}: {what}", when=_when(say, one.get("after")), what=_what(say, one)) for one in details]
-        return say(TITLES[kind]), "\n".join(lines)
+        first = min((at for one in details if (at := parse_instant(one.get("after")))), default=None)
+        is_today = kind == "unconfirmed" and first is not None and montreal_day(first) <= montreal_day(now)
+        return say(UNCONFIRMED_TODAY if is_today else TITLES[kind]), "\n".join(lines)
     (one,) = details
     after, before = one.get("after"), one.get("before")
     lines = [_what(say, one)]
@@ -161,7 +165,7 @@ def message_of(say: Translator, kind: str, details: list[Mapping[str, Any]]) -> 
 
 
 def _when(say: Translator, instant: str | None) -> str:
-    return spoken_instant(say, datetime.fromisoformat(instant)) if instant else "—"
+    return spoken_instant(say, datetime.fromisoformat(instant), year=False) if instant else "—"
 
 
 def _what(say: Translator, details: Mapping[str, Any]) -> str:

@@ -44,6 +44,8 @@ def instant_of(text: str, fold: int | None = None) -> datetime:
         TimeIsTwice: It happens twice, and `fold` does not say which is meant.
     """
     wall = _read(text)
+    if not FIRST.year <= wall.year < LAST.year:  # before any arithmetic, which has no days outside the years 1 to 9999
+        raise _outside(text)
     if wall.tzinfo is not None:
         return _checked(wall.astimezone(UTC), text)
     first, second = (wall.replace(tzinfo=MONTREAL, fold=which) for which in (0, 1))
@@ -94,4 +96,8 @@ def _read(text: str) -> datetime:
 def _checked(instant: datetime, text: str) -> datetime:
     if FIRST <= instant < LAST:
         return instant
-    raise NoSuchTime(gettext("{time} lies outside the calendar, which goes from 1900 to 2199.", time=text))
+    raise _outside(text)
+
+
+def _outside(text: str) -> NoSuchTime:
+    return NoSuchTime(gettext("{time} lies outside the calendar, which goes from 1900 to 2199.", time=text))

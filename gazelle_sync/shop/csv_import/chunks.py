@@ -1,4 +1,4 @@
-"""One chunk of rows, from what stands in the file to what staging_import says of it, in the caller's transaction.
+"""Imports one chunk of rows: from the file's text to `staging_import` and the tables, in the caller's transaction.
 
 A row is known by a hash of all its columns, so that one that was imported before is found again wherever it stands.
 """
@@ -16,7 +16,7 @@ from psycopg import sql
 
 from gazelle_sync.i18n import gettext
 from gazelle_sync.shop.csv_import.files import Row
-from gazelle_sync.shop.csv_import.kinds import Told
+from gazelle_sync.shop.csv_import.kinds import DetectedKind
 from gazelle_sync.shop.csv_import.matching import Decision, rejected
 from gazelle_sync.shop.csv_import.outcomes import FileOutcome
 from gazelle_sync.shop.csv_import.records import TABLES, Record, Skipped, read
@@ -29,7 +29,7 @@ SETTLED = ("imported", "merged", "skipped")
 
 @dataclass(slots=True)
 class Staged:
-    """A row on its way."""
+    """A row that is being imported."""
 
     line: int
     row_hash: str
@@ -43,7 +43,7 @@ class Staged:
 
 
 @dataclass(slots=True)
-class Seen:
+class ReadSoFar:
     """What an import has read of one source's entity so far.
 
     Attributes:
@@ -59,7 +59,7 @@ class Chunks:
     """Takes in the rows of one file.
 
     Args:
-        told: Its kind.
+        detected: Its kind.
         header: Its columns as they are written.
         file: Its name.
         import_id: Of the import.
@@ -70,18 +70,18 @@ class Chunks:
 
     def __init__(
         self,
-        told: Told,
+        detected: DetectedKind,
         header: Sequence[str],
         file: str,
         import_id: int,
         client: str | None,
         pulled: frozenset[str],
-        seen: Seen,
+        seen: ReadSoFar,
     ) -> None:
-        self._told, self._file, self._import_id, self._client = told, file, import_id, client
+        self._detected, self._file, self._import_id, self._client = detected, file, import_id, client
         self._pulled, self._seen = pulled, seen
         self._header = _unique(header)
-        self._by_name = sorted(range(len(header)), key=lambda place: (told.columns[place], place))
+        self._by_name = sorted(range(len(header)), key=lambda place: (detected.columns[place], place))
 
     def take(self, connection: Connection, rows: Sequence[Any], outcome: FileOutcome | None) -> None:
         """Import rows.
@@ -104,8 +104,8 @@ class Chunks:
                     self._read(one)
             waiting = [(place, one.record) for place, one in enumerate(staged) if one.record and not one.decision]
             if waiting:
-                writer = Writer(connection, self._told.kind.source, self._client, self._pulled)
-                for place, decision in writer.write(self._told.kind.entity, waiting).items():
+                writer = Writer(connection, self._detected.kind.source, self._client, self._pulled)
+                for place, decision in writer.write(self._detected.kind.entity, waiting).items():
                     staged[place].decision = decision
             self._stage(connection, [one for one in staged if not one.is_settled])
         except BaseException:
@@ -130,7 +130,7 @@ class Chunks:
         if row.problem:
             content, raw = row.text, {"": row.text}
         else:
-            names, values = self._told.columns, row.values
+            names, values = self._detected.columns, row.values
             content = "\x1f".join(f"{names[place]}={values[place]}" for place in self._by_name if values[place])
             raw = {name: value for name, value in zip(self._header, values, strict=True) if value}
             for name, value in zip(names, values, strict=True):
@@ -146,17 +146,17 @@ class Chunks:
 
     def _doubled(self, row: Row) -> str:
         """Why a row cannot be read though its fields could: a column that is missing, or there twice."""
-        if self._told.missing:
-            return gettext("the file lacks the column {columns}", columns=", ".join(self._told.missing))
-        for name in self._told.doubled:
-            said = {v for n, v in zip(self._told.columns, row.values, strict=True) if n == name and v}
+        if self._detected.missing:
+            return gettext("the file lacks the column {columns}", columns=", ".join(self._detected.missing))
+        for name in self._detected.doubled:
+            said = {v for n, v in zip(self._detected.columns, row.values, strict=True) if n == name and v}
             if len(said) > 1:
                 return gettext("the column {column} is there twice and says two things", column=name)
         return ""
 
     def _find_known(self, connection: Connection, staged: Sequence[Staged]) -> None:
         """Settle the rows that an earlier import has settled, and whose records are still here."""
-        kind = self._told.kind
+        kind = self._detected.kind
         parameters = {"source": kind.source, "entity": kind.entity, "hashes": [one.row_hash for one in staged]}
         known = {
             (row_hash, repetition): (outcome, old_id, external_id)
@@ -184,7 +184,7 @@ class Chunks:
 
     def _still_here(self, connection: Connection, ids: Sequence[str]) -> set[str] | None:
         """Which records are still here; None: the entity's are not looked for."""
-        entity = self._told.kind.entity
+        entity = self._detected.kind.entity
         if entity not in TABLES:
             return None
         tables = {TABLES[entity], *([TABLES["invoices"]] if entity == "invoice_items" else [])}
@@ -202,7 +202,7 @@ class Chunks:
             one.decision = Decision("skipped", None, gettext("the row is empty"))
             return
         try:
-            one.record = read(self._told.kind.entity, one.cells, one.row_hash)
+            one.record = read(self._detected.kind.entity, one.cells, one.row_hash)
         except Unreadable as error:
             one.decision = rejected(str(error))
             return
@@ -235,7 +235,7 @@ class Chunks:
     def _stage(self, connection: Connection, staged: Sequence[Staged]) -> None:
         if not staged:
             return
-        kind = self._told.kind
+        kind = self._detected.kind
         rows = []
         for one in staged:
             decision = one.decision or rejected("")

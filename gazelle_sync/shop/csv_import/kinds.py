@@ -23,20 +23,20 @@ class Kind:
     Attributes:
         source: What it comes from.
         entity: What its rows are, by the name under which they are read (`records`).
-        tells: Columns that together tell it.
+        identifying: Columns that together identify it.
         needs: Columns without which no row can be read.
         knows: Further columns that are read.
     """
 
     source: str
     entity: str
-    tells: frozenset[str]
+    identifying: frozenset[str]
     needs: frozenset[str]
     knows: frozenset[str]
 
 
-def _kind(source: str, entity: str, tells: str, needs: str, knows: str = "") -> Kind:
-    return Kind(source, entity, frozenset(tells.split()), frozenset(needs.split()), frozenset(knows.split()))
+def _kind(source: str, entity: str, identifying: str, needs: str, knows: str = "") -> Kind:
+    return Kind(source, entity, frozenset(identifying.split()), frozenset(needs.split()), frozenset(knows.split()))
 
 
 PERSON = "firstname lastname email phone"
@@ -65,6 +65,10 @@ KINDS: Final = (
     _kind(
         "sqlite", "invoices", "id clientid number total", "id clientid number",
         f"invoicedate status subtotal notes dueon {STAMPED}",
+    ),
+    _kind(
+        "sqlite", "invoices", "id clientcompanyname number", "id clientcompanyname number",
+        f"invoicedate status subtotal total notes dueon {STAMPED}",
     ),
     _kind(
         "sqlite", "invoice_items", "id invoiceid description", "id invoiceid description",
@@ -136,7 +140,7 @@ KINDS: Final = (
     _kind("school", "school_pianos", "room serialnumber", "serialnumber", "make model priority notes type year use"),
     _kind("school", "school_pianos", "room make priority", "make", "serialnumber model notes type year use"),
 )  # fmt: skip
-"""The more telling columns a kind has, the sooner it is taken."""
+"""Of several kinds that fit, the one with more identifying columns is taken."""
 
 ORDER: Final = (
     "clients", "contacts", "pianos", "school_pianos", "products", "displays", "transactions", "inventory", "invoices",
@@ -145,6 +149,7 @@ ORDER: Final = (
 """In which order files are imported: what is named before what names it."""
 
 ALIASES: Final = {
+    "sqlite": {"clientidreference": "clientid", "clientcompanynamereference": "clientcompanyname"},
     "school": {
         "local": "room", "salle": "room", "emplacement": "room", "location": "room", "studio": "room",
         "marque": "make", "brand": "make", "piano": "make",
@@ -165,8 +170,19 @@ def column_name(header: str) -> str:
     return re.sub(r"[^a-z0-9]", "", plain(header.replace("\ufeff", "")))
 
 
+def columns_of(header: Sequence[str], source: str) -> tuple[str, ...]:
+    """For each column of a file, the name by which it is read.
+
+    A column that only refers (`ClientId_Reference`) stands for the one that it refers to where that one is missing.
+    """
+    names = [column_name(text) for text in header]
+    aliases = ALIASES.get(source, {})
+    refers = source == "sqlite"
+    return tuple(name if refers and aliases.get(name) in names else aliases.get(name, name) for name in names)
+
+
 @dataclass(frozen=True)
-class Told:
+class DetectedKind:
     """What a file's headers say.
 
     Attributes:
@@ -182,33 +198,32 @@ class Told:
     doubled: tuple[str, ...]
 
 
-def tell(header: Sequence[str], source: str | None = None) -> Told | None:
+def detect_kind(header: Sequence[str], source: str | None = None) -> DetectedKind | None:
     """Which kind of file has such a header; None: no known one.
 
-    A header that lacks a telling column is told by its others where most of them are known: the one that is missing is
-    named then. Gazelle parts the words of a column by blanks, the older systems do not.
+    A header that lacks an identifying column is recognized by its others where most of them are known; the missing one
+    is named then. Gazelle parts the words of a column by blanks, the older systems do not.
 
     Args:
         header: As it is written.
         source: Only kinds of this source.
     """
     is_gazelles = any(" " in text.strip() for text in header)
-    best: tuple[tuple[bool, bool, int, float], Told] | None = None
+    best: tuple[tuple[bool, bool, int, float], DetectedKind] | None = None
     for kind in KINDS:
         if source is not None and kind.source != source:
             continue
-        aliases = ALIASES.get(kind.source, {})
-        columns = tuple(aliases.get(name := column_name(text), name) for text in header)
+        columns = columns_of(header, kind.source)
         named = set(columns)
-        known = named & (kind.tells | kind.needs | kind.knows)
-        is_told = kind.tells <= named
-        if not is_told and (len(known) < 3 or len(known) * 2 < len(named) or not kind.tells & named):
+        known = named & (kind.identifying | kind.needs | kind.knows)
+        is_certain = kind.identifying <= named
+        if not is_certain and (len(known) < 3 or len(known) * 2 < len(named) or not kind.identifying & named):
             continue
         missing = tuple(sorted(kind.needs - named))
-        if not is_told and len(missing) > 1:
+        if not is_certain and len(missing) > 1:
             continue
         doubled = tuple(name for name, count in Counter(columns).items() if count > 1 and name in known)
-        rank = is_told, is_gazelles == (kind.source == "gazelle"), len(known), len(known) / len(named)
+        rank = is_certain, is_gazelles == (kind.source == "gazelle"), len(known), len(known) / len(named)
         if best is None or rank > best[0]:
-            best = rank, Told(kind, columns, missing, doubled)
+            best = rank, DetectedKind(kind, columns, missing, doubled)
     return best[1] if best else None

@@ -1,7 +1,8 @@
-"""Holds the records of one chunk against what is there: what they name, what they are, what they become.
+"""Matches the records of one chunk with those in the database: which record each is, and which ones it names.
 
 A record is matched by its id, then by a strict key, and by nothing less: serial number and make, e-mail, number and
-client. Where a key fits several records it says nothing, and the report names them.
+client. Where a key fits several records it decides nothing, and the report names them. Names that only resemble each
+other are proposed to a person.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg import sql
 
 from gazelle_sync.entities import IMPORTED
 from gazelle_sync.i18n import gettext
+from gazelle_sync.shop.csv_import.outcomes import FileOutcome, Proposal
 from gazelle_sync.shop.csv_import.records import SHORT, TABLES, Record
 from gazelle_sync.shop.csv_import.values import plain
 from gazelle_sync.warehouse.connect import Connection, statement
@@ -24,6 +26,9 @@ from gazelle_sync.warehouse.pool import Question, together
 
 PRODUCT: Final = "shop_products:"
 """Before the id of a product in `staging_import.external_id`: the table has no external ids of its own."""
+LEAST_SIMILARITY: Final = 86.0
+"""Of 100, from which on two names are proposed to a person as perhaps the same client."""
+MOST_PROPOSALS: Final = 500
 
 
 @dataclass(slots=True)
@@ -42,12 +47,12 @@ class Decision:
 
 
 def rejected(reason: str) -> Decision:
-    """A row that does not go in, and why."""
+    """The decision that a row is not imported, and why."""
     return Decision("rejected", None, reason)
 
 
 class Lookup:
-    """What is there, for the records of one source.
+    """Looks records of one source up in the database.
 
     Args:
         connection: In a transaction.
@@ -171,9 +176,19 @@ def words(row: Mapping[str, Any]) -> str:
     return ""
 
 
+def client_called(name: str, clients: Mapping[str, Sequence[str]]) -> Decision:
+    """The client of a name, among those that are here; a rejection where none or several have it."""
+    found = clients.get(plain(name), [])
+    if len(found) == 1:
+        return Decision("merged", found[0], gettext("by its name"))
+    if found:
+        return rejected(gettext("several clients are called so: {ids}", ids=", ".join(sorted(found))))
+    return rejected(gettext("no client is called {name}", name=repr(name[:80])))
+
+
 def resolve_names(record: Record, found: Mapping[tuple[str, str], str]) -> Decision | None:
     """Put the records that are named into the values; a rejection where one that is needed is not here."""
-    for column in record.needs - record.names.keys():
+    for column in record.needs - record.names.keys() - record.called.keys():
         return rejected(gettext("it does not say which {what} it belongs to", what=column.removesuffix("_external_id")))
     for column, named in record.names.items():
         external_id = found.get(named)
@@ -183,3 +198,30 @@ def resolve_names(record: Record, found: Mapping[tuple[str, str], str]) -> Decis
             return rejected(gettext("its parent is not here: {what} {id}", what=named[0], id=shown[:80]))
         record.values[column] = external_id
     return None
+
+
+def propose(connection: Connection, files: Sequence[FileOutcome], import_id: int) -> list[Proposal]:
+    """Clients that this import made, or looked for by name, whose name resembles that of one of Gazelle's.
+
+    They are not merged: a person decides.
+
+    Args:
+        connection: To the database.
+        files: What became of the files.
+        import_id: Of the import.
+    """
+    if not any(one.entity in ("clients", "alert_clients") for one in files):
+        return []
+    from rapidfuzz import fuzz, process
+
+    made = connection.execute(statement("csv_import/made_clients"), {"import_id": import_id}).fetchall()
+    named = connection.execute(statement("csv_import/client_names")).fetchall()
+    gazelles = [(i, name) for i, *names in named if not i.startswith(IMPORTED) for name in names if name]
+    choices = [plain(name) for _, name in gazelles]
+    found = []
+    for what, name in made:
+        best = process.extractOne(plain(name), choices, scorer=fuzz.token_sort_ratio, score_cutoff=LEAST_SIMILARITY)
+        if best is not None:
+            external_id, other = gazelles[best[2]]
+            found.append(Proposal(what, name, external_id, other, best[1]))
+    return sorted(found, key=lambda one: -one.score)[:MOST_PROPOSALS]

@@ -57,6 +57,7 @@ class Record:
         values: Column → value.
         names: Column → the record that it names, as entity and id: Gazelle's or an old one.
         needs: Columns without whose record the row cannot be.
+        called: Column → the client that it names, where the row has its name and no id.
     """
 
     old_id: str
@@ -64,6 +65,7 @@ class Record:
     values: dict[str, Any]
     names: dict[str, tuple[str, str]] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
+    called: dict[str, str] = field(default_factory=dict)
 
 
 def old_id(entity: str, key: str) -> str:
@@ -289,7 +291,14 @@ def _alert(cells: _Cells, _: str) -> Record:
         "status": "archived" if is_archived else "resolved" if is_resolved else "open",
     }  # fmt: skip
     names = cells.named(client_external_id=("clients", "clientid"), piano_external_id=("pianos", "pianoid"))
-    return Record(own, None, values, names, frozenset({"client_external_id"}))
+    return Record(own, None, values, names, frozenset({"client_external_id"}), _called(cells, names))
+
+
+def _called(cells: _Cells, names: Mapping[str, object]) -> dict[str, str]:
+    name = cells.text("clientcompanyname")
+    if name is None or "client_external_id" in names:
+        return {}
+    return {"client_external_id": HISTORY.sub("", name) or name}
 
 
 def _invoice(cells: _Cells, _: str) -> Record:
@@ -307,7 +316,7 @@ def _invoice(cells: _Cells, _: str) -> Record:
         "gazelle_created_at": cells.get(instant, "createdat"),
     }  # fmt: skip
     names = cells.named(client_external_id=("clients", "clientid"))
-    return Record(own, gazelles, values, names, frozenset({"client_external_id"}))
+    return Record(own, gazelles, values, names, frozenset({"client_external_id"}), _called(cells, names))
 
 
 def _invoice_item(cells: _Cells, _: str) -> Record:

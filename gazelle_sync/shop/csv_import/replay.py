@@ -16,9 +16,9 @@ import psycopg
 from gazelle_sync.errors import first_line
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.shop.csv_import.chunks import Chunks, Seen, Staged
+from gazelle_sync.shop.csv_import.chunks import Chunks, ReadSoFar, Staged
 from gazelle_sync.shop.csv_import.files import CHUNK
-from gazelle_sync.shop.csv_import.kinds import ALIASES, KINDS, ORDER, Kind, Told, column_name
+from gazelle_sync.shop.csv_import.kinds import KINDS, ORDER, DetectedKind, Kind, columns_of
 from gazelle_sync.shop.csv_import.session import ImportLock
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
@@ -64,10 +64,10 @@ def _kinds(known: set[tuple[str, str]], entities: Sequence[str] | None) -> list[
 
 
 def _replay(connection: Connection, kind: Kind, pulled: frozenset[str]) -> None:
-    seen: dict[int, Seen] = {}
+    seen: dict[int, ReadSoFar] = {}
     for import_id, rows in _made(connection, kind):
         # Of an id that several imports brought, the last one's row counts; within an import, the first.
-        chunks = _Again(kind, import_id, pulled, seen.setdefault(import_id, Seen()))
+        chunks = _StagedChunks(kind, import_id, pulled, seen.setdefault(import_id, ReadSoFar()))
         _take(connection, chunks, rows)
 
 
@@ -100,21 +100,20 @@ def _made(connection: Connection, kind: Kind) -> Iterator[tuple[int, list[tuple[
             yield import_id, list(part)
 
 
-class _Again(Chunks):
+class _StagedChunks(Chunks):
     """Rows of staging_import in the place of a file's."""
 
-    def __init__(self, kind: Kind, import_id: int, pulled: frozenset[str], seen: Seen) -> None:
-        super().__init__(Told(kind, (), (), ()), (), "", import_id, None, pulled, seen)
-        self._aliases = ALIASES.get(kind.source, {})
+    def __init__(self, kind: Kind, import_id: int, pulled: frozenset[str], seen: ReadSoFar) -> None:
+        super().__init__(DetectedKind(kind, (), (), ()), (), "", import_id, None, pulled, seen)
+        self._source = kind.source
         self._were: dict[tuple[str, int], str | None] = {}
 
     def _staged(self, row: Any) -> Staged:
         _, _, line, row_hash, repetition, raw, _, external_id = row
         self._were[row_hash, repetition] = external_id
         cells: dict[str, str] = {}
-        for header, value in raw.items():
-            name = column_name(header)
-            cells.setdefault(self._aliases.get(name, name), value)
+        for name, value in zip(columns_of(list(raw), self._source), raw.values(), strict=True):
+            cells.setdefault(name, value)
         return Staged(line, row_hash, repetition, msgspec.json.encode(raw), cells)
 
     def _find_known(self, connection: Connection, staged: Sequence[Staged]) -> None:

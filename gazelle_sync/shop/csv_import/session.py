@@ -20,11 +20,11 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.settings import Settings
-from gazelle_sync.shop.csv_import.chunks import Chunks, Seen
+from gazelle_sync.shop.csv_import.chunks import Chunks, ReadSoFar
 from gazelle_sync.shop.csv_import.files import CsvFile, Row
-from gazelle_sync.shop.csv_import.kinds import ORDER, Told, tell
+from gazelle_sync.shop.csv_import.kinds import ORDER, DetectedKind, detect_kind
+from gazelle_sync.shop.csv_import.matching import propose
 from gazelle_sync.shop.csv_import.outcomes import FileOutcome, Outcome
-from gazelle_sync.shop.csv_import.proposals import propose
 from gazelle_sync.warehouse.connect import Connection, database_errors, statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
@@ -32,7 +32,7 @@ from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync.warehouse.settings_table import read_watermarks
 
-IMPORT_LOCK: Final = 0x6761_7A05
+IMPORT_LOCK: Final = 0x6761_7A06
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, how many bytes of all files are read, and how many there are."""
@@ -98,7 +98,7 @@ def run_import(
         settings: With `database_url` filled in.
         request: What.
         run_id: Of the Dagster run.
-        progress: Told after each chunk.
+        progress: Called after each chunk.
         lock_wait_s: How long to wait for another import.
 
     Raises:
@@ -113,7 +113,7 @@ def run_import(
         return _Import(connection, request, files, run_id, progress).run()
 
 
-def _files(request: Request) -> list[tuple[CsvFile | None, Told | None, FileOutcome]]:
+def _files(request: Request) -> list[tuple[CsvFile | None, DetectedKind | None, FileOutcome]]:
     """The folder's files in the order in which they are imported, those of no known kind first.
 
     Raises:
@@ -125,19 +125,19 @@ def _files(request: Request) -> list[tuple[CsvFile | None, Told | None, FileOutc
         raise NothingToImport(
             gettext("The folder {folder} cannot be read ({reason}).", folder=request.folder, reason=error.strerror)
         ) from error
-    found: list[tuple[CsvFile | None, Told | None, FileOutcome]] = []
+    found: list[tuple[CsvFile | None, DetectedKind | None, FileOutcome]] = []
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
             found.append((None, None, _of_no_kind(path.name)))
             continue
         file = CsvFile(path)
-        told = tell(file.header, request.source) if file.header else None
-        if told is None:
+        detected = detect_kind(file.header, request.source) if file.header else None
+        if detected is None:
             found.append((None, None, _of_no_kind(path.name)))
             continue
-        file.may_lack_fields = told.kind.source == "school"
-        found.append((file, told, FileOutcome(path.name, told.kind.source, told.kind.entity)))
-    if not any(told for _, told, _ in found):
+        file.may_lack_fields = detected.kind.source == "school"
+        found.append((file, detected, FileOutcome(path.name, detected.kind.source, detected.kind.entity)))
+    if not any(detected for _, detected, _ in found):
         raise NothingToImport(
             gettext(
                 "The folder {folder} holds no file of a known kind{found}. Nothing was imported. docs/csv-import.md "
@@ -161,21 +161,21 @@ class _Import:
         request: What is imported.
         files: Of the folder.
         run_id: Of the Dagster run.
-        progress: Told after each chunk.
+        progress: Called after each chunk.
     """
 
     def __init__(
         self,
         connection: Connection,
         request: Request,
-        files: Sequence[tuple[CsvFile | None, Told | None, FileOutcome]],
+        files: Sequence[tuple[CsvFile | None, DetectedKind | None, FileOutcome]],
         run_id: str | None,
         progress: Progress,
     ) -> None:
         self._connection, self._request, self._files = connection, request, files
         self._run_id, self._progress = run_id, progress
         self._total = sum(file.size for file, *_ in files if file)
-        self._seen: dict[tuple[str, str], Seen] = {}
+        self._seen: dict[tuple[str, str], ReadSoFar] = {}
 
     def run(self) -> Outcome:
         """Import all files."""
@@ -194,7 +194,7 @@ class _Import:
 
     @contextmanager
     def _kept_only_if_wanted(self) -> Iterator[None]:
-        """A dry run does everything and takes it back, in one transaction."""
+        """A dry run does everything in one transaction, and rolls it back."""
         if not self._request.is_dry_run:
             yield
             return
@@ -214,12 +214,12 @@ class _Import:
 
     def _take_all(self, import_id: int) -> None:
         done = 0
-        for file, told, outcome in self._files:
-            if file is None or told is None:
+        for file, detected, outcome in self._files:
+            if file is None or detected is None:
                 continue
-            seen = self._seen.setdefault((told.kind.source, told.kind.entity), Seen())
-            client = self._request.client if told.kind.source == "school" else None
-            chunks = Chunks(told, file.header, outcome.file, import_id, client, self._pulled, seen)
+            seen = self._seen.setdefault((detected.kind.source, detected.kind.entity), ReadSoFar())
+            client = self._request.client if detected.kind.source == "school" else None
+            chunks = Chunks(detected, file.header, outcome.file, import_id, client, self._pulled, seen)
             for read, rows in file.chunks():
                 self._take(chunks, rows, outcome)
                 self._progress(outcome.file, done + min(read, file.size), self._total)

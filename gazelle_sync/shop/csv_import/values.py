@@ -13,6 +13,7 @@ from typing import Final
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.folding import fold
 from gazelle_sync.montreal import FIRST, LAST, MONTREAL
 
 CENT: Final = Decimal("0.01")
@@ -75,8 +76,7 @@ def mended(text: str) -> str:
 
 def plain(text: str) -> str:
     """A text by which two are compared: small letters, without accents, one blank between words."""
-    letters = unicodedata.normalize("NFKD", text.replace("\u2019", "'"))
-    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).casefold().split())
+    return fold(text.replace("\u2019", "'"))
 
 
 def amount(text: str) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""Makes rows of the records of one chunk, and says what became of each. All in the caller's transaction.
+"""Writes the records of one chunk, and says what became of each. All in the caller's transaction.
 
 Gazelle's own rows are never written. What people wrote in the shop's tables stays: an import fills what is empty.
 """
@@ -17,6 +17,7 @@ from gazelle_sync.shop.csv_import.matching import (
     PRODUCT,
     Decision,
     Lookup,
+    client_called,
     rejected,
     resolve_names,
 )
@@ -60,9 +61,11 @@ class Writer:
     def _with_names(self, records: Numbered, decisions: Decisions) -> list[tuple[int, Record]]:
         """The records of which everything that they need is here; the others are decided."""
         found = self._lookup.named(record for _, record in records)
+        clients = self._lookup.clients_by_name() if any(record.called for _, record in records) else {}
         whole = []
         for place, record in records:
-            if (lack := resolve_names(record, found)) is not None:
+            lack = _resolve_called(record, clients) or resolve_names(record, found)
+            if lack is not None:
                 decisions[place] = lack
             else:
                 whole.append((place, record))
@@ -238,6 +241,7 @@ class Writer:
         for _, record in records:
             if (client := mapped.get(record.old_id)) is not None:
                 record.names["client_external_id"] = ("clients", client)
+                record.called.clear()
         rows = []
         for place, record in self._with_names(records, decisions):
             row = {"external_id": record.old_id, **record.values}
@@ -253,21 +257,8 @@ class Writer:
         return decisions
 
     def _match_alert_clients(self, records: Numbered) -> Decisions:
-        names = self._lookup.clients_by_name()
-        decisions: Decisions = {}
-        for place, record in records:
-            found = names.get(plain(record.values["name"]), [])
-            if len(found) == 1:
-                decisions[place] = Decision("merged", found[0], gettext("by its name"))
-            elif found:
-                decisions[place] = rejected(
-                    gettext("several clients are called so: {ids}", ids=", ".join(sorted(found)))
-                )
-            else:
-                decisions[place] = rejected(
-                    gettext("no client is called {name}", name=repr(record.values["name"][:80]))
-                )
-        return decisions
+        clients = self._lookup.clients_by_name()
+        return {place: client_called(record.values["name"], clients) for place, record in records}
 
     def _match_school_pianos(self, records: Numbered) -> Decisions:
         decisions: Decisions = {}
@@ -290,6 +281,16 @@ class Writer:
                 taken[found[0]] = place
                 decisions[place] = Decision("merged", found[0], gettext("by its key"))
         return decisions
+
+
+def _resolve_called(record: Record, clients: Mapping[str, Sequence[str]]) -> Decision | None:
+    """Put the clients that are named by their names into the values; a rejection where one is not here."""
+    for column, name in record.called.items():
+        found = client_called(name, clients)
+        if found.external_id is None:
+            return found
+        record.values[column] = found.external_id
+    return None
 
 
 def _serial(text: str) -> str:

@@ -7,6 +7,7 @@ finds nothing to move, and a line that was edited, moved to another technician o
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from gazelle_sync.shop.inventory.mentions import mentions
+from gazelle_sync.i18n.folding import without_accents
 
 MAIN = "main"
 """The location that invoices consume from."""
@@ -23,6 +24,12 @@ NOT_ISSUED = frozenset({"DRAFT", "DELETED", "CANCELED"})
 HUNDREDTH = Decimal("0.01")
 MOST = Decimal(1_000_000)
 """More of one material on one line is a mistyped quantity: it is told, and no stock follows it."""
+LEFT_OUT = frozenset({"sans", "pas", "aucun", "aucune", "ni", "no", "not", "without"})
+"""Words that say, before a material, that it was not used."""
+REACH = 2
+"""So many words before the material such a word may stand: "pas de housse", "sans la housse"."""
+_CLAUSE = re.compile(r"[,;:.!?()](?=\s|$)|\n")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Use(NamedTuple):
@@ -188,3 +195,32 @@ def _needed(line: Line, versions: list[Rule]) -> Decimal:
     if rule.is_optional and not mentions(line.description, rule.names):
         return Decimal(0)
     return quantity * rule.quantity
+
+
+def mentions(text: str | None, names: Iterable[str]) -> bool:
+    """Whether a text names something by one of its names, and does not say that it was left out.
+
+    Case, accents, punctuation and a plural's last letter make no difference.
+
+    Args:
+        text: Of an invoice's line.
+        names: In both languages, and the SKU.
+    """
+    clauses = [_words(clause) for clause in _CLAUSE.split(text or "")]
+    return any(_is_named(clause, _words(name)) for clause in clauses for name in names)
+
+
+def _is_named(clause: list[str], name: list[str]) -> bool:
+    places = range(len(clause) - len(name) + 1) if name else ()
+    return any(
+        clause[place : place + len(name)] == name and not LEFT_OUT & set(clause[max(place - REACH, 0) : place])
+        for place in places
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word if word in LEFT_OUT else _singular(word) for word in _WORD.findall(without_accents(text))]
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word[-1] in "sx" else word

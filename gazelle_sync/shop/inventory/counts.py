@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 
 from gazelle_sync.errors import GazelleSyncError, SettingsError
@@ -13,7 +14,7 @@ from gazelle_sync.i18n import gettext
 from gazelle_sync.shop.inventory.consumption import MAIN
 from gazelle_sync.shop.inventory.naming import Material, Names, Person
 from gazelle_sync.shop.inventory.quantities import quantity_of
-from gazelle_sync.shop.inventory.stock import Count, Stock, number
+from gazelle_sync.shop.inventory.stock import Count, Stock, number, place_of
 
 COLUMNS = (
     "sku",
@@ -33,7 +34,7 @@ NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountRow:
     """A row of the file that can be a count.
 
     Attributes:
@@ -101,7 +102,7 @@ def write_counts(path: Path, stocks: Iterable[Stock], language: str) -> int:
 
 def read_counts(
     path: Path, names: Names, stocks: Iterable[Stock], language: str
-) -> tuple[list[Counted], list[Refused]]:
+) -> tuple[list[CountRow], list[Refused]]:
     """What a file says was counted, row by row.
 
     Args:
@@ -111,14 +112,15 @@ def read_counts(
         language: `en` or `fr`.
 
     Returns:
-        The counts, and the rows that are none. A row without a quantity was not counted and is in neither.
+        The counts, and the rows that are none. A row without a quantity, or with one below zero as it stands here, was
+        not counted and is in neither.
 
     Raises:
         SettingsError: The file is not such a file.
     """
     now = {(one.product_id, one.technician, one.location): one.quantity for one in stocks}
     seen: dict[tuple[str, str, str], int] = {}
-    counted: list[Counted] = []
+    counted: list[CountRow] = []
     refused: list[Refused] = []
     for line, row in _rows(path):
         try:
@@ -128,18 +130,23 @@ def read_counts(
             continue
         if one is None:
             continue
+        before = now.get((one.material.id, one.person.id, one.location), NOTHING) if one.material.id else NOTHING
+        if one.quantity < 0:
+            if one.quantity != before:  # else the row says what the export did: nobody has counted it
+                reason = gettext("there is no less than nothing: {quantity}.", quantity=one.quantity)
+                refused.append(Refused(line, reason))
+            continue
         first = seen.setdefault((one.material.label, one.person.id, one.location), line)
         if first != line:
             refused.append(Refused(line, gettext("it counts the same stock as line {line}.", line=first)))
             continue
-        before = now.get((one.material.id, one.person.id, one.location), NOTHING) if one.material.id else NOTHING
         counted.append(
-            Counted(line, one.material, one.person, one.location, one.quantity, before, one.reorder_threshold)
+            CountRow(line, one.material, one.person, one.location, one.quantity, before, one.reorder_threshold)
         )
     return counted, refused
 
 
-def _count_of(line: int, row: Mapping[str, str], names: Names, language: str) -> Counted | None:
+def _count_of(line: int, row: Mapping[str, str], names: Names, language: str) -> CountRow | None:
     if not row["quantity"]:
         return None
     product = next((row[name] for name in PRODUCT if row.get(name)), "")
@@ -147,12 +154,12 @@ def _count_of(line: int, row: Mapping[str, str], names: Names, language: str) ->
     if not product or not technician:
         raise SettingsError(gettext("it names no product, or nobody whose stock it is."))
     threshold = row.get("reorder_threshold")
-    return Counted(
+    return CountRow(
         line,
         names.material(product, language),
         names.person(technician),
-        row.get("location") or MAIN,
-        quantity_of(row["quantity"], least=NOTHING),
+        place_of(row.get("location") or MAIN),
+        quantity_of(row["quantity"]),
         reorder_threshold=quantity_of(threshold, least=NOTHING) if threshold else None,
     )
 
@@ -161,15 +168,21 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows that are not empty, with the line on which each begins; column names in lower case, values stripped."""
     text = _text(path)
     header = text.partition("\n")[0]
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=header.count))
-    columns = [name.strip().casefold() for name in next(reader, [])]
-    _assert_columns(path, columns)
-    begins = reader.line_num + 1
-    for values in reader:
-        row = dict(zip(columns, (value.strip() for value in values), strict=False))
-        if any(row.values()):
-            yield begins, {**dict.fromkeys(columns, ""), **row}
+    reader = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    begins = 1
+    try:
+        columns = [name.strip().casefold() for name in next(reader, [])]
+        _assert_columns(path, columns)
         begins = reader.line_num + 1
+        for values in reader:
+            row = dict(zip(columns, (value.strip() for value in values), strict=False))
+            if any(row.values()):
+                yield begins, {**dict.fromkeys(columns, ""), **row}
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise SettingsError(
+            gettext("{path} is no CSV file from line {line} on ({reason}).", path=path, line=begins, reason=error)
+        ) from error
 
 
 def _assert_columns(path: Path, columns: Sequence[str]) -> None:
@@ -190,7 +203,7 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SettingsError(gettext("{path} cannot be read ({reason}).", path=path, reason=error.strerror)) from error
-    for encoding in ENCODINGS:
+    for encoding in ENCODINGS if b"\0" not in content else ():  # no column can hold a NUL; Excel's UTF-16 has many
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:

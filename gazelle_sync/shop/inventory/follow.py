@@ -134,4 +134,6 @@ def _writes(made: Sequence[Movement], needs: Needs, invoices: Sequence[str] | No
         "line_keys": [one.use.line_key for one in made],
     }
     writes: list[Question] = [(statement("inventory/problems"), problems)]
-    return [(statement("inventory/consume"), moves), *writes] if made else writes
+    if made:
+        writes[:0] = [(statement("inventory/hold_products"), moves), (statement("inventory/consume"), moves)]
+    return writes

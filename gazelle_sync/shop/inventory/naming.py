@@ -6,12 +6,12 @@ that nobody counts the stock of another.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.i18n import gettext
+from gazelle_sync.i18n.folding import fold
 from gazelle_sync.i18n.translator import Message
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.pool import Question, Rows, together
@@ -57,6 +57,7 @@ class Material:
         is_archived: Whether Gazelle has archived or deleted it.
         merged_into: The one that it turned out to be.
         is_known: Whether Gazelle's list, as it was last pulled, has the id; true where it has none.
+        names: All that it is called, here and at Gazelle, for `mentions`.
     """
 
     id: int | None
@@ -69,16 +70,12 @@ class Material:
     is_archived: bool
     merged_into: int | None
     is_known: bool
+    names: Sequence[str]
 
     def name(self, language: str) -> str:
         """What people call it."""
         names = (self.name_fr, self.name_en) if language == "fr" else (self.name_en, self.name_fr)
         return next((name for name in (*names, self.sku, self.external_id) if name), f"#{self.id}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All that it is called, for `mentions`."""
-        return tuple(name for name in (self.sku, self.name_fr, self.name_en) if name)
 
     @property
     def label(self) -> str:
@@ -119,11 +116,11 @@ class Names:
         Raises:
             SettingsError: Nobody goes by it, or several do.
         """
-        wanted = normalized(text)
+        wanted = fold(text)
         if (known := self.people.get(text.strip())) is not None:
             return known
-        whole = [one for one in self.people.values() if wanted and wanted == normalized(one.name)]
-        part = [one for one in self.people.values() if wanted in map(normalized, (one.first_name, one.last_name))]
+        whole = [one for one in self.people.values() if wanted and wanted == fold(one.name)]
+        part = [one for one in self.people.values() if wanted in map(fold, (one.first_name, one.last_name))]
         found = _there(whole) or _there(part if wanted else [])
         if len(found) == 1:
             return found[0]
@@ -142,12 +139,12 @@ class Names:
         Raises:
             SettingsError: None goes by it, or several do.
         """
-        given, wanted = text.strip(), normalized(text)
+        given, wanted = text.strip(), fold(text)
         exact = [one for one in self.materials if given and given in (one.sku, one.external_id, f"#{one.id}")]
         found = exact or [
             one
             for one in self.materials
-            if wanted and wanted in {normalized(name or "") for name in (one.sku, one.name_fr, one.name_en)}
+            if wanted and wanted in {fold(name or "") for name in (one.sku, one.name_fr, one.name_en)}
         ]
         found = list({one.label: one for one in map(self._survivor, found)}.values())
         if not exact and len(found) > 1:
@@ -173,12 +170,6 @@ class Names:
 def names_questions() -> tuple[Question, Question]:
     """The statements whose answers `Names.of` reads, to be asked with others."""
     return (statement("inventory/people"), None), (statement("inventory/materials"), None)
-
-
-def normalized(text: str) -> str:
-    """A text as it is compared: without case, accents and surplus blanks."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return " ".join(bare.split())
 
 
 def _there(people: list[Person]) -> list[Person]:

@@ -10,6 +10,8 @@ from gazelle_sync.shop.inventory.consumption import HUNDREDTH
 
 BOUND = Decimal(100_000_000)
 """Of one movement or count. The tables hold a hundred times as much, so that no sum of them overflows."""
+SHOWN = 40
+"""Characters of a text that is none which a message quotes."""
 _BLANKS = str.maketrans("", "", " \u00a0\u202f")
 
 
@@ -23,7 +25,7 @@ def quantity_of(text: str, *, least: Decimal | None = None) -> Decimal:
     Raises:
         SettingsError: It is no number, has more than two decimals, or lies outside what is accepted.
     """
-    bare = text.translate(_BLANKS)
+    bare, text = text.translate(_BLANKS), text[:SHOWN]
     try:
         found = Decimal(bare.replace(",", ".")) if bare.count(",") + bare.count(".") <= 1 else Decimal("NaN")
     except InvalidOperation:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from gazelle_sync.i18n.translator import Message, Plural, Translator, translator
-from gazelle_sync.montreal import MONTREAL
+from gazelle_sync.montreal import spoken_instant
 from gazelle_sync.shop.inventory.consumption import MAIN, Rule
-from gazelle_sync.shop.inventory.counts import Counted, Refused
+from gazelle_sync.shop.inventory.counts import CountRow, Refused
 from gazelle_sync.shop.inventory.follow import Followed
 from gazelle_sync.shop.inventory.naming import Names
 from gazelle_sync.shop.inventory.rules import DryRun
-from gazelle_sync.shop.inventory.stock import Asked, Moved, Past, Stock
+from gazelle_sync.shop.inventory.stock import HistoryEntry, Moved, Selection, Stock
 
 KINDS = {
     "count": Message("counted"),
@@ -56,7 +56,7 @@ def render_stock(language: str, found: Sequence[Stock]) -> str:
     return "\n".join(lines)
 
 
-def render_moved(language: str, asked: Asked, moved: Sequence[Moved]) -> str:
+def render_moved(language: str, asked: Selection, moved: Sequence[Moved]) -> str:
     """A line a movement: what the stock was and is."""
     people = {person.id: person.name for person in asked.people}
     name = asked.material.name(language)
@@ -68,7 +68,7 @@ def render_moved(language: str, asked: Asked, moved: Sequence[Moved]) -> str:
     return "\n".join(lines)
 
 
-def render_history(language: str, found: Sequence[Past]) -> str:
+def render_history(language: str, found: Sequence[HistoryEntry]) -> str:
     """A line a movement, the newest first; times are Montreal's."""
     say = translator(language)
     if not found:
@@ -78,14 +78,14 @@ def render_history(language: str, found: Sequence[Past]) -> str:
         sign = "+" if one.delta > 0 else ""
         about = [one.reason, _invoice(one, say), one.made_by]
         lines.append(
-            f"{one.occurred_at.astimezone(MONTREAL):%Y-%m-%d %H:%M}  {_name(one, language)} — "
+            f"{spoken_instant(say, one.occurred_at)}  {_name(one, language)} — "
             f"{one.technician_name or one.technician}: {sign}{quantity(one.delta, language)} {say(KINDS[one.kind])}, "
             f"{quantity(one.before, language)} → {quantity(one.after, language)} ({', '.join(t for t in about if t)})"
         )
     return "\n".join(lines)
 
 
-def render_counts(language: str, counted: Sequence[Counted], refused: Sequence[Refused], *, is_done: bool) -> str:
+def render_counts(language: str, counted: Sequence[CountRow], refused: Sequence[Refused], *, is_done: bool) -> str:
     """What a file of counts changes, or has changed; rows that are as expected are only counted."""
     say = translator(language)
     lines = []
@@ -178,15 +178,15 @@ def describe_followed(language: str, followed: Followed) -> str:
     return "\n".join(lines)
 
 
-def _name(one: Stock | Past, language: str) -> str:
+def _name(one: Stock | HistoryEntry, language: str) -> str:
     """What people call the product, and its SKU."""
-    label = one.label if isinstance(one, Past) else (one.sku or one.external_id or f"#{one.product_id}")
+    label = one.label if isinstance(one, HistoryEntry) else (one.sku or one.external_id or f"#{one.product_id}")
     names: Mapping[str, str | None] = {"fr": one.name_fr or one.name_en, "en": one.name_en or one.name_fr}
     called = names[language]
     return f"{called} ({label})" if called and called != label else label
 
 
-def _invoice(one: Past, say: Translator) -> str | None:
+def _invoice(one: HistoryEntry, say: Translator) -> str | None:
     if one.invoice is None:
         return None
     return say("invoice {number}", number=one.invoice if one.invoice_number is None else one.invoice_number)

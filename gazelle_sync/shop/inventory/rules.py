@@ -81,7 +81,7 @@ class Rules:
         return found
 
     def add(self, rule: Rule) -> None:
-        """Let a rule hold; the invoices since its first day are looked at by the next run."""
+        """Add a rule. The next run applies it to the invoices since its first day."""
         given = {
             "service": rule.service, "product": rule.product_id, "quantity": rule.quantity,
             "is_optional": rule.is_optional, "valid_from": rule.valid_from,
@@ -90,7 +90,7 @@ class Rules:
             connection.execute(statement("inventory/add_rule"), given)
 
     def end(self, service: str, product_id: int, last: date) -> None:
-        """Let the rules of a service for a material hold up to a day.
+        """Let the rules of a service for a material end with a day.
 
         Raises:
             SettingsError: There is none.
@@ -111,7 +111,7 @@ class Rules:
             rules.append(new)
             [rows] = together(connection, lines_question(rules))
         lines = lines_in(rows)
-        needs = needs_of(lines, rules)
+        needs = needs_of(lines, [rule for rule in rules if rule.product_id == new.product_id])
         made = [
             one for one in movements(needs.quantities, consumed_in(consumed)) if one.use.product_id == new.product_id
         ]

@@ -16,6 +16,7 @@ from psycopg import errors
 
 from gazelle_sync.errors import SettingsError
 from gazelle_sync.i18n import gettext
+from gazelle_sync.push.pushable import record_id
 from gazelle_sync.settings import Settings
 from gazelle_sync.shop.inventory.consumption import MAIN
 from gazelle_sync.shop.inventory.naming import Material, Names, Person
@@ -30,7 +31,7 @@ BELOW_ZERO = "inventory_movements_stock_below_zero"
 
 @dataclass(frozen=True)
 class Stock:
-    """What there is of a material at one place.
+    """How much of a material a person has at one place.
 
     Attributes:
         product_id: In `shop_products`.
@@ -44,7 +45,8 @@ class Stock:
         technician_name: The same by name; None: Gazelle's list of users has nobody of that id.
         location: Where it is.
         quantity: How much; below zero where invoices say that more was used.
-        reorder_threshold: At or below it the material is to be ordered; None or 0: never.
+        reorder_threshold: Where the person has so much in all, or less, it is to be ordered; None or 0: never.
+        in_all: How much of it the person has in all places.
     """
 
     product_id: int
@@ -59,11 +61,12 @@ class Stock:
     location: str
     quantity: Decimal
     reorder_threshold: Decimal | None
+    in_all: Decimal
 
     @property
     def is_low(self) -> bool:
-        """Whether it is to be ordered."""
-        return bool(self.is_active and self.reorder_threshold and self.quantity <= self.reorder_threshold)
+        """Whether it is to be ordered, as the shop is told: by what the person has in all places."""
+        return bool(self.is_active and self.reorder_threshold and self.in_all <= self.reorder_threshold)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`; quantities are numbers."""
@@ -95,8 +98,8 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Past:
-    """A movement of the past, as `history` shows it; names as in `Stock`."""
+class HistoryEntry:
+    """A movement as `history` shows it; names as in `Stock`."""
 
     id: int
     occurred_at: datetime
@@ -145,10 +148,9 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a command asked for, in the shop's own terms: which material, whose, and who asks why."""
+class Selection:
+    """What a command asked for: which material, and whose."""
 
-    product_id: int
     material: Material
     people: tuple[Person, ...]
 
@@ -171,8 +173,8 @@ class Stockroom:
         with borrow(self._url) as connection:
             return Names.read(connection)
 
-    def ask(self, product: str, *technicians: str) -> Asked:
-        """Which material and people a command means; a product of Gazelle's alone comes into the shop's list.
+    def ask(self, product: str, *technicians: str) -> Selection:
+        """Which material and people a command means; nothing is written.
 
         Raises:
             SettingsError: Something is not known, or may be several.
@@ -181,7 +183,11 @@ class Stockroom:
             names = Names.read(connection)
             material = names.material(product, self._language)
             people = tuple(names.person(technician) for technician in technicians)
-        return Asked(self.ids_of([material])[material.label], material, people)
+        return Selection(material, people)
+
+    def id_of(self, material: Material) -> int:
+        """Its id in the shop's list, into which a product of Gazelle's alone is taken."""
+        return self.ids_of([material])[material.label]
 
     def ids_of(self, materials: Sequence[Material]) -> dict[str, int]:
         """Label → id in the shop's list, into which products of Gazelle's alone are taken, in one round trip."""
@@ -199,11 +205,13 @@ class Stockroom:
             asked = {"product": product_id, "technician": technician}
             return [Stock(*row) for row in connection.execute(statement("inventory/stock"), asked)]
 
-    def history(self, *, product_id: int | None, technician: str | None, invoice: str | None, limit: int) -> list[Past]:
+    def history(
+        self, *, product_id: int | None, technician: str | None, invoice: str | None, limit: int
+    ) -> list[HistoryEntry]:
         """The newest movements first."""
         asked = {"product": product_id, "technician": technician, "invoice": invoice, "limit": limit}
         with borrow(self._url) as connection:
-            return [Past(*row) for row in connection.execute(statement("inventory/history"), asked)]
+            return [HistoryEntry(*row) for row in connection.execute(statement("inventory/history"), asked)]
 
     def count(self, counts: Sequence[Count], reason: str | None = None) -> list[Moved]:
         """Set stocks to what was counted, each by a movement of its own, all in one transaction of one round trip.
@@ -213,22 +221,23 @@ class Stockroom:
         places = {
             "products": [one.product_id for one in counts],
             "technicians": [one.technician for one in counts],
-            "locations": [one.location for one in counts],
+            "locations": [place_of(one.location) for one in counts],
         }
         counted = {
             **places, "counted": [one.quantity for one in counts], "reason": reason, "made_by": self._made_by,
         }  # fmt: skip
         thresholds = {**places, "thresholds": [one.reorder_threshold for one in counts]}
         return self._write(
+            (statement("inventory/hold_products"), places),
             (statement("inventory/open_stock"), places),
             (statement("inventory/hold_stock"), places),
             (statement("inventory/count"), counted),
             (statement("inventory/thresholds"), thresholds),
-            place=2,
+            place=3,
         )
 
     def purchase(
-        self, asked: Asked, quantity: Decimal, *, location: str = MAIN, reason: str | None = None
+        self, asked: Selection, quantity: Decimal, *, location: str = MAIN, reason: str | None = None
     ) -> list[Moved]:
         """Add what was bought.
 
@@ -247,7 +256,7 @@ class Stockroom:
         return self._move(asked, "purchase", [(asked.people[0], location, quantity)], reason)
 
     def move(
-        self, asked: Asked, kind: str, quantity: Decimal, *, location: str = MAIN, reason: str | None = None
+        self, asked: Selection, kind: str, quantity: Decimal, *, location: str = MAIN, reason: str | None = None
     ) -> list[Moved]:
         """Take, bring back or correct.
 
@@ -265,7 +274,7 @@ class Stockroom:
         return self._move(asked, kind, [(asked.people[0], location, delta)], reason)
 
     def transfer(
-        self, asked: Asked, quantity: Decimal, *, here: str = MAIN, there: str = MAIN, reason: str | None = None
+        self, asked: Selection, quantity: Decimal, *, here: str = MAIN, there: str = MAIN, reason: str | None = None
     ) -> list[Moved]:
         """Move from the first person of `asked` to the second, both movements or none.
 
@@ -273,24 +282,26 @@ class Stockroom:
             SettingsError: There is not so much, or both are the same stock.
         """
         giver, taker = asked.people
-        if (giver.id, here) == (taker.id, there):
+        if (giver.id, place_of(here)) == (taker.id, place_of(there)):
             raise SettingsError(gettext("Both are the same stock: nothing to transfer."))
         return self._move(asked, "transfer", [(giver, here, -quantity), (taker, there, quantity)], reason)
 
     def _move(
-        self, asked: Asked, kind: str, changes: Sequence[tuple[Person, str, Decimal]], reason: str | None
+        self, asked: Selection, kind: str, changes: Sequence[tuple[Person, str, Decimal]], reason: str | None
     ) -> list[Moved]:
         moves = {
-            "products": [asked.product_id] * len(changes),
+            "products": [self.id_of(asked.material)] * len(changes),
             "technicians": [person.id for person, _, _ in changes],
-            "locations": [location for _, location, _ in changes],
+            "locations": [place_of(location) for _, location, _ in changes],
             "deltas": [delta for _, _, delta in changes],
             "kind": kind,
             "reason": reason,
             "made_by": self._made_by,
         }
         try:
-            return self._write((statement("inventory/move"), moves), place=0)
+            return self._write(
+                (statement("inventory/hold_products"), moves), (statement("inventory/move"), moves), place=1
+            )
         except errors.CheckViolation as error:
             if error.diag.constraint_name != BELOW_ZERO:
                 raise
@@ -306,6 +317,11 @@ class Stockroom:
         with borrow(self._url) as connection:
             rows: Rows = together(connection, *writes)[place]
         return [Moved(technician, location, before, after) for _, technician, location, before, after in rows]
+
+
+def place_of(text: str) -> str:
+    """A place as the movements name it: without blanks around it, and never empty."""
+    return record_id(text) or MAIN
 
 
 def number(value: Decimal) -> int | float:

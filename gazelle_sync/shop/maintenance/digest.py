@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gazelle_sync.i18n.translator import Plural, Translator, translator
+from gazelle_sync.montreal import spoken_day
 from gazelle_sync.shop.maintenance.alerts import KIND_NAMES
 from gazelle_sync.warehouse.connect import Connection, statement
 
@@ -64,7 +65,7 @@ def _digest(say: Translator, rows: Sequence[tuple[date, str, str, str | None, st
         where = ", ".join(part for part in (piano, room) if part) or say("no piano named")
         shown = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}…"
         quoted = say("“{words}”", words=shown)
-        lines.append(f"- {say(KIND_NAMES[kind])}: {quoted} ({where}; {observed.isoformat()})")
+        lines.append(f"- {say(KIND_NAMES[kind])}: {quoted} ({where}; {spoken_day(say, observed)})")
     if count > MOST_SHOWN:
         lines += ["", say(Plural("… and {count} more.", "… and {count} more."), count=count - MOST_SHOWN)]
     lines += ["", say("`gazelle-sync alerts list` shows all of them; `gazelle-sync alerts show` shows the note.")]

@@ -6,14 +6,16 @@ of its own and takes up the thing before it. The last word on a thing counts. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from gazelle_sync.shop.maintenance.clauses import clauses
-from gazelle_sync.shop.maintenance.climate import Thresholds, last_humidity
+from gazelle_sync.shop.maintenance.clauses import clauses, may_say_something
+from gazelle_sync.shop.maintenance.climate import Humidity, Thresholds, last_humidity, places_of_readings
+from gazelle_sync.shop.maintenance.context import CLIMATE, Topic
 from gazelle_sync.shop.maintenance.lexicon import KINDS
-from gazelle_sync.shop.maintenance.saying import ANYTHING, CLIMATE, SURE_FROM, ClauseReader, Said, Topic
+from gazelle_sync.shop.maintenance.statements import ANYTHING, SURE_FROM, ClauseReader, Statement
 
 READING = 0.9
 """The confidence of a reading."""
@@ -55,27 +57,58 @@ def findings_in(
         thresholds: Of readings; None: the defaults.
         asks_for_low_humidity: Whether its client wants to know of a low humidity that is not critical.
     """
-    if not text:
-        return []
-    said = list(_all_said(text))
-    found = {}
-    for kind in KINDS:
-        of_kind = [one for one in said if one.thing.kind == kind]
-        if (last := _at_the_end(of_kind)) is not None:
-            found[kind] = Finding(
-                kind,
-                last.effect,
-                text[last.start : last.end].strip(),
-                text[last.clause.start : last.clause.end],
-                round(last.confidence, 2),
-            )
-    _add_reading(found, text, said, thresholds or Thresholds(), asks_for_low_humidity)
-    return [found[kind] for kind in KINDS if kind in found]
+    return list(_findings_in(text, thresholds or Thresholds(), asks_for_low_humidity)) if text else []
 
 
-def _at_the_end(said: Sequence[Said]) -> Said | None:
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What notes say that differ in their digits alone, and where.
+
+    Attributes:
+        said: Of each kind, what holds at the end: kind, effect, where its words and its clause stand, confidence.
+        speaks_of_humidity: Whether words do, so that no reading counts.
+        readings: Where numbers stand that may be humidities (`climate.places_of_readings`).
+    """
+
+    said: tuple[tuple[str, Literal["opens", "resolves"], slice, slice, float], ...]
+    speaks_of_humidity: bool
+    readings: tuple[tuple[slice, slice], ...]
+
+
+ONE_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+
+
+@lru_cache(maxsize=8_192)
+def outline_of(note: bytes) -> Outline:
+    """Cached: half of a history are texts that a program wrote again and again, or that differ in a reading."""
+    text = note.decode("utf-8", "surrogatepass")
+    said = list(statements_in(text)) if may_say_something(text) else []
+    of_kinds = ((kind, _at_the_end([one for one in said if one.thing.kind == kind])) for kind in KINDS)
+    return Outline(
+        tuple(
+            (kind, last.effect, slice(last.start, last.end), slice(last.clause.start, last.clause.end), last.confidence)
+            for kind, last in of_kinds
+            if last is not None
+        ),
+        any(one.thing.kind == CLIMATE and one.thing.name in ("humidite", "air", "*") for one in said),
+        places_of_readings(text),
+    )
+
+
+def _findings_in(text: str, thresholds: Thresholds, asks_for_low_humidity: bool) -> Iterator[Finding]:
+    outline = outline_of(text.encode("utf-8", "surrogatepass").translate(ONE_DIGIT))
+    found = {
+        kind: Finding(kind, effect, text[words].strip(), text[clause], round(confidence, 2))
+        for kind, effect, words, clause, confidence in outline.said
+    }
+    if outline.readings and not outline.speaks_of_humidity:
+        _add_reading(found, last_humidity(text, outline.readings), text, thresholds, asks_for_low_humidity)
+    return (found[kind] for kind in KINDS if kind in found)
+
+
+def _at_the_end(said: Sequence[Statement]) -> Statement | None:
     """What holds of a kind at the note's end: the last certain word on each thing; what is wrong comes first."""
-    last: dict[str, Said] = {}
+    last: dict[str, Statement] = {}
     for one in said:
         name = one.thing.name if one.thing.kind == CLIMATE else ""
         before = last.get(name)
@@ -96,22 +129,21 @@ def _at_the_end(said: Sequence[Said]) -> Said | None:
 
 
 def _add_reading(
-    found: dict[str, Finding], text: str, said: Iterable[Said], thresholds: Thresholds, asks_for_low: bool
+    found: dict[str, Finding], reading: Humidity | None, text: str, thresholds: Thresholds, asks_for_low: bool
 ) -> None:
-    """The last reading of humidity, where no words speak of humidity and none says that the climate is wrong."""
-    reading = last_humidity(text)
-    if reading is None or any(one.thing.kind == CLIMATE and one.thing.name in ("humidite", "air", "*") for one in said):
+    """The last reading of humidity, where none of the words says that the climate is wrong."""
+    if reading is None or (out_of_bounds := thresholds.says(reading.percent, asks_for_low=asks_for_low)) is None:
         return
-    out_of_bounds = thresholds.says(reading.percent, asks_for_low=asks_for_low)
     held = found.get(CLIMATE)
-    if out_of_bounds is None or (held is not None and (held.effect == "opens" or not out_of_bounds)):
+    if held is not None and (held.effect == "opens" or not out_of_bounds):
         return
     words = text[reading.start : reading.end].strip()
     effect: Literal["opens", "normal"] = "opens" if out_of_bounds else "normal"
     found[CLIMATE] = Finding(CLIMATE, effect, words, words, READING, is_reading=True)
 
 
-def _all_said(text: str) -> Iterable[Said]:
+def statements_in(text: str) -> Iterable[Statement]:
+    """What the words of a note say, in order."""
     topic = Topic()
     for clause in clauses(text):
         yield from ClauseReader(clause, topic).read()

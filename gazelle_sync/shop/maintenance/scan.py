@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Literal, LiteralString
 
 import msgspec
 
@@ -23,10 +23,10 @@ from gazelle_sync.i18n.translator import Message
 from gazelle_sync.montreal import montreal_day, within_calendar
 from gazelle_sync.settings import Settings
 from gazelle_sync.shop.maintenance.climate import Thresholds
+from gazelle_sync.shop.maintenance.context import CLIMATE
 from gazelle_sync.shop.maintenance.history import Episode, Held, Remark, episodes_of
 from gazelle_sync.shop.maintenance.lexicon import version
 from gazelle_sync.shop.maintenance.reading import READING, Finding, findings_in
-from gazelle_sync.shop.maintenance.saying import CLIMATE
 from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import long_statements
 from gazelle_sync.warehouse.lock import PullLock
@@ -34,11 +34,12 @@ from gazelle_sync.warehouse.migrate import migrate
 from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
 from gazelle_sync.warehouse.settings_table import setting
 
-PAGE = 20_000
+PAGE = 10_000
 WAIT_S = 900.0
 """How long a scan waits for another one: reading a whole history takes a minute or so."""
 RULES_READ = "maintenance.rules"
 """Setting: by which rules and thresholds the findings were made."""
+NOTHING: Question = "SELECT WHERE false", None
 SCANNING: Question = "SELECT set_config('gazelle_sync.scanning', 'on', true)", None
 """Tells the triggers of `maintenance_alerts` that no person writes."""
 Subject = tuple[str, str]
@@ -60,6 +61,24 @@ class ScanLock(PullLock):
         "has ended."
     )
     refusal = AnotherScanRunning
+
+
+class FindingRow(msgspec.Struct, frozen=True, gc=False):
+    """A row of `maintenance_findings`, with its columns; a scan of a history holds a hundred thousand of them."""
+
+    subject: str
+    alert_type: str
+    source_external_id: str
+    effect: Literal["opens", "resolves", "normal"]
+    status: Literal["open", "suggested"]
+    is_reading: bool
+    observed_at: datetime
+    words: str
+    confidence: float
+    client_external_id: str | None
+    piano_external_id: str | None
+    clause: str = ""
+    """Empty where only the alerts are made of it."""
 
 
 @dataclass(frozen=True)
@@ -137,26 +156,22 @@ class _Scan:
 
     # Reading
 
-    def _of_everything(self) -> list[dict[str, Any]]:
+    def _of_everything(self) -> list[FindingRow]:
         """The findings of all notes and readings.
 
         Most notes have an ordinary reading. Those are kept only where a reading has opened an alert that they may end.
         """
-        found: list[dict[str, Any]] = []
-        normal: dict[str, list[tuple[str, str | None, str | None, datetime, str, float]]] = defaultdict(list)
-        for row in chain(self._pages(ids=None, subjects=None), self._measurements(ids=None, subjects=None)):
-            for one in self._findings(row):
-                if one["effect"] == "normal":
-                    place = (one["source_external_id"], one["client_external_id"], one["piano_external_id"])
-                    normal[_subject(one)].append((*place, one["observed_at"], one["words"], one["confidence"]))
-                else:
-                    found.append(one)
-        opened = {_subject(one) for one in found if one["is_reading"]}
-        for subject in opened & normal.keys():
-            found += [_normal(*one) for one in normal[subject]]
-        return found
+        found: list[FindingRow] = []
+        normal: dict[str, list[FindingRow]] = defaultdict(list)
+        for one in self._findings(chain(self._pages(), self._measurements())):
+            if one.effect == "normal":
+                normal[one.subject].append(one)
+            else:
+                found.append(one)
+        opened = {one.subject for one in found if one.is_reading}
+        return found + [one for subject in opened & normal.keys() for one in normal[subject]]
 
-    def _of_some(self, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    def _of_some(self, ids: Sequence[str]) -> tuple[list[FindingRow], list[str]]:
         """The findings of some notes, and the pianos that they were or are about.
 
         Where a reading opens an alert, a later ordinary one may have been read long ago: all of that piano are read.
@@ -168,22 +183,19 @@ class _Scan:
             (statement("maintenance/measurements"), given),
             (statement("maintenance/subjects"), given),
         )
-        found = [one for row in chain(notes, measured) for one in self._findings(row)]
+        found = list(self._findings(chain(notes, measured)))
         self._count(len(notes) + len(measured))
-        opened = sorted({_subject(one) for one in found if one["is_reading"] and one["effect"] == "opens"})
-        if opened:
-            again = chain(self._pages(ids=None, subjects=opened), self._measurements(ids=None, subjects=opened))
-            held = {one["source_external_id"] for one in found}
-            found += [
-                one for row in again if row[1] not in held for one in self._findings(row) if one["effect"] == "normal"
-            ]
-        subjects = {subject for (subject,) in before} | {_subject(one) for one in found} | set(ids)
+        if opened := sorted({one.subject for one in found if one.is_reading and one.effect == "opens"}):
+            held = {one.source_external_id for one in found}
+            again = self._findings(chain(self._pages(opened), self._measurements(opened)))
+            found += [one for one in again if one.effect == "normal" and one.source_external_id not in held]
+        subjects = {subject for (subject,) in before} | {one.subject for one in found} | set(ids)
         return found, sorted(subjects)
 
-    def _pages(self, *, ids: Sequence[str] | None, subjects: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
+    def _pages(self, subjects: Sequence[str] | None = None) -> Iterator[tuple[Any, ...]]:
         after = 0
         while True:
-            given = {"ids": ids, "subjects": subjects, "after": after, "page": PAGE, **self.scope}
+            given = {"ids": None, "subjects": subjects, "after": after, "page": PAGE, **self.scope}
             _, rows = together(self.connection, long_statements(), (statement("maintenance/notes"), given))
             yield from rows
             self._count(len(rows))
@@ -191,8 +203,8 @@ class _Scan:
                 return
             after = rows[-1][0]
 
-    def _measurements(self, *, ids: Sequence[str] | None, subjects: Sequence[str] | None) -> Rows:
-        given = {"ids": ids, "subjects": subjects, **self.scope}
+    def _measurements(self, subjects: Sequence[str] | None = None) -> Rows:
+        given = {"ids": None, "subjects": subjects, **self.scope}
         rows = self.connection.execute(statement("maintenance/measurements"), given).fetchall()
         self._count(len(rows))
         return rows
@@ -201,50 +213,50 @@ class _Scan:
         self.notes += more
         self.on_progress(self.notes)
 
-    def _findings(self, row: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-        """The rows of `maintenance_findings` that a note or a measurement comes to."""
-        _, source, client, piano, at, text, humidity, asks_for_low = row
-        for one in findings_of_note(text, humidity, self.thresholds, asks_for_low=bool(asks_for_low)):
-            yield {
-                "source_external_id": source, "alert_type": one.kind, "effect": one.effect, "status": one.status,
-                "words": one.words, "clause": one.clause, "confidence": one.confidence, "is_reading": one.is_reading,
-                "client_external_id": client, "piano_external_id": piano, "observed_at": within_calendar(at),
-            }  # fmt: skip
+    def _findings(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[FindingRow]:
+        """What notes and measurements come to."""
+        ids: dict[str | None, str | None] = {}  # a piano has many notes, and one id
+        for _, source, client, piano, at, text, humidity, asks_for_low in rows:
+            for one in findings_of_note(text, humidity, self.thresholds, asks_for_low=bool(asks_for_low)):
+                client, piano = ids.setdefault(client, client), ids.setdefault(piano, piano)
+                yield FindingRow(
+                    piano or client or "", one.kind, source, one.effect, one.status, one.is_reading,
+                    within_calendar(at), one.words, one.confidence, client, piano, one.clause,
+                )  # fmt: skip
 
     # Writing
 
     def _write(
         self,
-        rows: list[dict[str, Any]],
+        rows: list[FindingRow],
         subjects: list[str] | None,
         ids: list[str] | None,
         unread: list[int],
         *,
         is_whole: bool,
     ) -> ScanReport:
-        again = None if ids is None else sorted({*ids, *(one["source_external_id"] for one in rows)})
+        again = None if ids is None else sorted({*ids, *(one.source_external_id for one in rows)})
         given = {"subjects": subjects, "sources": again}
-        *_, remarks, alerts = together(
-            self.connection,
-            long_statements(),
-            SCANNING,
-            (statement("maintenance/findings_delete"), {"ids": again}),
-            (statement("maintenance/findings_write"), {"rows": _json(rows)}),
-            (statement("maintenance/findings_of"), given),
-            (statement("maintenance/alerts_of"), given),
-            ends=False,
-        )
+        begin = [long_statements(), SCANNING, (statement("maintenance/findings_delete"), {"ids": again})]
         try:
-            new, changed, counts = _alerts(remarks, alerts)
+            *_, alerts, read = self._in_parts(
+                "maintenance/findings_write",
+                rows,
+                begin,
+                (statement("maintenance/alerts_of"), given),
+                # What the other notes of these pianos say; where all were read, it is here.
+                (statement("maintenance/findings_of"), given) if subjects is not None else NOTHING,
+            )
+            new, changed, counts = _alerts([FindingRow(*row) for row in read] if subjects is not None else rows, alerts)
             report = ScanReport(is_whole, self.notes, **counts)
             counted = {
                 "started_at": self.started_at, "is_whole": is_whole, "notes": report.notes, "opened": report.opened,
                 "resolved": report.resolved, "withdrawn": report.withdrawn,
             }  # fmt: skip
-            together(
-                self.connection,
-                (statement("maintenance/alerts_update"), {"rows": _json(changed)}),
-                (statement("maintenance/alerts_insert"), {"rows": _json(new)}),
+            self._in_parts(
+                "maintenance/alerts_insert",
+                new,
+                [(statement("maintenance/alerts_update"), {"rows": _json(changed)})],
                 (statement("maintenance/unread_delete"), {"ids": unread}),
                 (statement("maintenance/scan_note"), counted),
                 setting(RULES_READ, self.rules),
@@ -256,29 +268,45 @@ class _Scan:
             raise
         return report
 
+    def _in_parts(
+        self, name: LiteralString, rows: Sequence[FindingRow | dict[str, Any]], before: list[Question], *after: Question
+    ) -> list[Rows]:
+        """Write rows between other statements, in one round trip where they are few.
 
-def _alerts(remarks: Rows, alerts: Rows) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
+        All at once, those of a long history would take a hundred megabytes.
+        """
+        *parts, last = [rows[start : start + PAGE] for start in range(0, len(rows) or 1, PAGE)]
+        for part in parts:
+            together(self.connection, *before, (statement(name), {"rows": _json(part)}), ends=False)
+            before = []
+        return together(self.connection, *before, (statement(name), {"rows": _json(last)}), *after, ends=False)
+
+
+def _alerts(
+    findings: Iterable[FindingRow], alerts: Rows
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
     """Rows to insert, rows to change, and how many alerts were opened, resolved and withdrawn."""
-    said: dict[Subject, list[Remark]] = defaultdict(list)
-    told: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for row in remarks:
-        subject, kind, source, effect, status, is_reading, at = row[:7]
-        said[subject, kind].append(Remark(source, effect, status == "open", is_reading, at))
-        told[source, kind] = row
+    said: dict[Subject, list[FindingRow]] = defaultdict(list)
+    told: dict[tuple[str, str], FindingRow] = {}
+    sources = {row[3] for row in alerts}
+    for one in findings:
+        said[one.subject, one.alert_type].append(one)
+        if one.effect == "opens" or one.source_external_id in sources:
+            told[one.source_external_id, one.alert_type] = one
     held: dict[Subject, list[Held]] = defaultdict(list)
     rows: dict[int, tuple[Any, ...]] = {}
-    home = {(source, kind): (row[0], kind) for (source, kind), row in told.items()}
     for row in alerts:
         subject, kind, key, source, status, observed, decided_status, decided_at = row[:8]
         # A note that was moved to another piano takes its alert along.
-        place = home.get((source, kind), (subject, kind))
+        now = told.get((source, kind))
+        place = (subject if now is None else now.subject, kind)
         held[place].append(Held(key, source, status, observed, decided_status, decided_at))
         rows[key] = row
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     counts = dict.fromkeys(("opened", "suggested", "resolved", "withdrawn"), 0)
     for place in said.keys() | held.keys():
-        for episode in episodes_of(said[place], held[place]):
+        for episode in episodes_of(map(_remark, said.get(place, ())), held.get(place, ())):
             is_held = rows[episode.held.id] if episode.held is not None else None
             before = is_held[4] if is_held is not None else None
             wanted = _row_of(episode, told.get((episode.source or "", place[1])), is_held)
@@ -293,7 +321,11 @@ def _alerts(remarks: Rows, alerts: Rows) -> tuple[list[dict[str, Any]], list[dic
     return new, changed, counts
 
 
-def _row_of(episode: Episode, told: tuple[Any, ...] | None, row: tuple[Any, ...] | None) -> dict[str, Any]:
+def _remark(one: FindingRow) -> Remark:
+    return Remark(one.source_external_id, one.effect, one.status == "open", one.is_reading, one.observed_at)
+
+
+def _row_of(episode: Episode, told: FindingRow | None, row: tuple[Any, ...] | None) -> dict[str, Any]:
     """The columns of an alert that follow from the notes."""
     ended = {
         "status": episode.status,
@@ -302,8 +334,9 @@ def _row_of(episode: Episode, told: tuple[Any, ...] | None, row: tuple[Any, ...]
     }
     if told is not None and episode.source is not None:
         return ended | {
-            "description": told[7], "confidence": told[8], "date_observation": montreal_day(told[6]),
-            "client_external_id": told[9], "piano_external_id": told[10],
+            "description": told.words, "confidence": told.confidence,
+            "date_observation": montreal_day(told.observed_at),
+            "client_external_id": told.client_external_id, "piano_external_id": told.piano_external_id,
         }  # fmt: skip
     assert row is not None  # noqa: S101 - an episode has a note, or a row, or both
     return ended | {
@@ -344,21 +377,7 @@ def thresholds_of(settings: Settings) -> Thresholds:
     return Thresholds(settings.humidity_high, settings.humidity_critical_low, settings.humidity_low)
 
 
-def _normal(
-    source: str, client: str | None, piano: str | None, at: datetime, words: str, confidence: float
-) -> dict[str, Any]:
-    return {
-        "source_external_id": source, "alert_type": CLIMATE, "effect": "normal", "status": "open", "words": words,
-        "clause": words, "confidence": confidence, "is_reading": True, "client_external_id": client,
-        "piano_external_id": piano, "observed_at": at,
-    }  # fmt: skip
-
-
-def _subject(row: dict[str, Any]) -> str:
-    return str(row["piano_external_id"] or row["client_external_id"] or "")
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
+def _json(rows: Sequence[FindingRow | dict[str, Any]]) -> str:
     return msgspec.json.encode(rows).decode().replace("\\u0000", "")
 
 

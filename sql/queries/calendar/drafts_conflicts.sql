@@ -1,27 +1,55 @@
 -- Of each open draft that makes or moves a visit: the events and earlier drafts for which its technician is taken then,
 -- and those of another client that leave no time to get there. An event that another draft moves or cancels is where that
--- draft says. Distances are as the crow flies, with a third for the roads.
+-- draft says, also after that was sent and until a pull has brought it. Distances are as the crow flies, with a third for
+-- the roads.
 WITH said AS (
     SELECT
         d.id,
+        d.status = 'sent' AS is_sent,
         d.joint_key,
+        d.mark,
         d.appointment_external_id AS event,
-        coalesce(d.technician_external_id, e.technician_external_id) AS technician,
-        coalesce(d.client_external_id, e.client_external_id) AS client,
-        coalesce(d.start_at, e.start_at) AS start_at,
-        least(greatest(coalesce(d.duration_minutes, e.duration_minutes, 0), 0), 44640) AS minutes,
-        least(greatest(coalesce(d.buffer_minutes, e.buffer_minutes, 0), 0), 1440) AS buffer_minutes,
-        d.is_all_day OR coalesce(d.action = 'move' AND e.is_all_day, false) AS is_all_day,
-        CASE coalesce(d.travel_mode, e.travel_mode)
+        coalesce(d.technician_external_id, e.technician_external_id, made.technician_external_id) AS technician,
+        coalesce(d.client_external_id, e.client_external_id, made.client_external_id) AS client,
+        coalesce(d.start_at, e.start_at, made.start_at) AS start_at,
+        least(greatest(coalesce(d.duration_minutes, e.duration_minutes, made.duration_minutes, 0), 0), 44640) AS minutes,
+        least(greatest(coalesce(d.buffer_minutes, e.buffer_minutes, made.buffer_minutes, 0), 0), 1440) AS buffer_minutes,
+        d.is_all_day OR coalesce(d.action = 'move' AND coalesce(e.is_all_day, made.is_all_day), false) AS is_all_day,
+        CASE coalesce(d.travel_mode, e.travel_mode, made.travel_mode)
             WHEN 'WALKING' THEN 5 WHEN 'BICYCLING' THEN 15 WHEN 'TRANSIT' THEN 20 ELSE 40
         END AS km_per_hour
     FROM appointment_drafts AS d
     LEFT JOIN gazelle_appointments AS e ON d.action = 'move' AND e.external_id = d.appointment_external_id
-    WHERE d.status IN ('ready', 'held')
-        AND d.action IN ('create', 'move')
-        AND coalesce(e.event_type, d.event_type) <> 'MEMO'
-        AND coalesce(d.start_at, e.start_at) >= '1900-01-01'
-        AND coalesce(d.start_at, e.start_at) < '2200-01-01'
+    LEFT JOIN LATERAL (
+        SELECT m.*
+        FROM appointment_drafts AS m
+        WHERE m.appointment_external_id = d.appointment_external_id AND m.action = 'create'
+        ORDER BY m.id
+        LIMIT 1
+    ) AS made ON d.action = 'move' AND e.external_id IS NULL
+    WHERE d.action IN ('create', 'move')
+        AND (
+            d.status IN ('ready', 'held')
+            OR (
+                -- What Gazelle has, and no pull has brought yet; the newest of what was sent about it.
+                d.status = 'sent'
+                AND d.last_synced_at > clock_timestamp() - interval '2 days'
+                AND NOT EXISTS (
+                    SELECT
+                    FROM gazelle_appointments AS a
+                    WHERE a.external_id = d.appointment_external_id AND a.synced_at >= d.last_synced_at
+                )
+                AND NOT EXISTS (
+                    SELECT
+                    FROM appointment_drafts AS n
+                    WHERE n.appointment_external_id = d.appointment_external_id AND n.action IN ('move', 'cancel')
+                        AND (n.status = 'ready' OR n.status = 'sent' AND n.last_synced_at > d.last_synced_at)
+                )
+            )
+        )
+        AND coalesce(e.event_type, made.event_type, d.event_type) <> 'MEMO'
+        AND coalesce(d.start_at, e.start_at, made.start_at) >= '1900-01-01'
+        AND coalesce(d.start_at, e.start_at, made.start_at) < '2200-01-01'
 ),
 wanted AS (
     SELECT
@@ -49,7 +77,14 @@ others AS (
     INNER JOIN v_calendar_busy AS b
         ON b.busy && tsrange(lower(w.busy) - interval '3 hours', upper(w.busy) + interval '3 hours')
         AND b.technician_external_id = w.technician
-    WHERE b.external_id IS DISTINCT FROM w.event
+    WHERE NOT w.is_sent
+        AND b.external_id IS DISTINCT FROM w.event
+        AND NOT EXISTS (
+            -- The draft's own visit, though nobody here knows it as such.
+            SELECT
+            FROM gazelle_appointments AS a
+            WHERE a.external_id = b.external_id AND position(w.mark IN a.notes) > 0
+        )
         AND NOT EXISTS (
             SELECT
             FROM appointment_drafts AS m
@@ -57,13 +92,23 @@ others AS (
                 AND (
                     m.status = 'ready' AND m.action IN ('move', 'cancel')
                     OR m.joint_key = w.joint_key
+                    OR (
+                        m.status = 'sent' AND m.action IN ('create', 'move', 'cancel') AND EXISTS (
+                            SELECT
+                            FROM gazelle_appointments AS a
+                            WHERE a.external_id = b.external_id AND a.synced_at < m.last_synced_at
+                        )
+                    )
                 )
         )
     UNION ALL
-    SELECT w.id, 'draft:' || o.id, o.client, o.busy, o.buffer_minutes
+    SELECT w.id, CASE WHEN o.is_sent THEN o.event ELSE 'draft:' || o.id END, o.client, o.busy, o.buffer_minutes
     FROM wanted AS w
     INNER JOIN wanted AS o
-        ON o.technician = w.technician AND o.id < w.id AND (o.joint_key = w.joint_key) IS NOT TRUE
+        ON o.technician = w.technician AND (o.is_sent OR o.id < w.id) AND (o.event = w.event) IS NOT TRUE
+        AND (o.joint_key = w.joint_key) IS NOT TRUE
+        AND o.minutes <= 2880 -- longer ones stay here
+    WHERE NOT w.is_sent
 ),
 places AS (
     SELECT DISTINCT ON (l.client_external_id) l.client_external_id AS client, l.latitude, l.longitude

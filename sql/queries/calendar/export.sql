@@ -6,7 +6,7 @@ SELECT
         OR a.deleted_at IS NOT NULL
         OR a.status IS NOT DISTINCT FROM 'CANCELED',
     a.start_at, coalesce(a.duration_minutes, 0), a.is_all_day IS TRUE, coalesce(nullif(a.title, ''), c.display_name),
-    a.notes, a.address_line, a.confirmed_at IS NOT NULL OR a.confirmed_by_client IS TRUE OR a.status IS DISTINCT FROM 'ACTIVE'
+    nullif(btrim(regexp_replace(a.notes, '\s*\[gazelle_sync [0-9a-z-]+\]', '', 'g')), ''), a.address_line, a.confirmed_at IS NOT NULL OR a.confirmed_by_client IS TRUE OR a.status IS DISTINCT FROM 'ACTIVE'
         OR a.event_type IS DISTINCT FROM 'APPOINTMENT',
     coalesce(
         (

@@ -28,16 +28,18 @@ WHERE a.deleted_at IS NULL
             AND (a.start_at AT TIME ZONE 'America/Toronto')::date BETWEEN %(day)s::date AND %(day)s::date + 7
             AND a.start_at >= %(now)s::timestamptz
         ELSE a.status IN ('ACTIVE', 'COMPLETE')
-            AND nullif(btrim(a.notes), '') IS NULL
-            AND (a.start_at AT TIME ZONE 'America/Toronto')::date = %(day)s::date
+            -- Our own mark is no note.
+            AND nullif(btrim(regexp_replace(a.notes, '\[gazelle_sync [0-9a-z-]+\]', '', 'g')), '') IS NULL
+            -- Of days whose list was missed as well: their notes are still to be written.
+            AND (a.start_at AT TIME ZONE 'America/Toronto')::date BETWEEN %(since)s::date AND %(day)s::date
             AND NOT EXISTS (
                 SELECT
                 FROM gazelle_timeline_entries AS t
                 WHERE t.client_external_id = a.client_external_id
                     AND t.entry_type = 'SERVICE_ENTRY_MANUAL'
                     AND t.deleted_at IS NULL
-                    AND (t.occurred_at AT TIME ZONE 'America/Toronto')::date = %(day)s::date
+                    AND (t.occurred_at AT TIME ZONE 'America/Toronto')::date = (a.start_at AT TIME ZONE 'America/Toronto')::date
             )
     END
-    AND a.start_at BETWEEN %(hour)s::timestamptz - interval '2 days' AND %(hour)s::timestamptz + interval '10 days'
+    AND a.start_at BETWEEN %(hour)s::timestamptz - interval '16 days' AND %(hour)s::timestamptz + interval '10 days'
 ON CONFLICT DO NOTHING

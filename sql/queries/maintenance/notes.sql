@@ -1,5 +1,5 @@
 -- Notes and readings, a page at a time: all of them, those of some ids, or those of some pianos and clients. What the shop
--- or Gazelle sends to clients is no note, nor is what an invoice or an estimate lists.
+-- or Gazelle sends to clients is no note (an export calls it EMAIL), nor is what an invoice or an estimate lists.
 SELECT e.id, e.external_id, e.client_external_id, e.piano_external_id, e.occurred_at, gazelle_text.said, NULL::integer,
     c.external_id IS NOT NULL AND (c.external_id = ANY (%(low)s::text[]) OR c.tags && %(low)s::text[])
 FROM gazelle_timeline_entries AS e
@@ -19,7 +19,7 @@ WHERE e.id > %(after)s
     AND e.duplicate_of IS NULL
     AND e.occurred_at IS NOT NULL
     AND gazelle_text.said <> ''
-    AND coalesce(e.entry_type, '') !~ '^(CONTACT_(EMAIL|SMS|POST)|SCHEDULED|INVOICE|ESTIMATE|SYSTEM|ERROR)'
+    AND coalesce(e.entry_type, '') !~ '^(CONTACT_(EMAIL|SMS|POST)|EMAIL|SMS|SCHEDULED|INVOICE|ESTIMATE|SYSTEM|ERROR)'
     AND (
         %(scope)s::text[] = '{}'
         OR e.client_external_id = ANY (%(scope)s::text[])

@@ -4,7 +4,7 @@ SELECT
     coalesce(
         array_agg(kind || ' ' || appointment_external_id ORDER BY id) FILTER (
             WHERE status = 'due'
-                AND due_at < now() - interval '20 minutes'
+                AND created_at < now() - interval '20 minutes' -- one that is refused is due later each time
                 AND (now() AT TIME ZONE 'America/Toronto')::time BETWEEN '07:30' AND '21:00'
         ),
         '{{}}'

@@ -1,0 +1,1 @@
+"""Invoices that are made here: drafts and their lines, the sums that Gazelle will answer, and what was paid."""

@@ -1,0 +1,2 @@
+-- Whether something was written since the search last looked.
+SELECT EXISTS (SELECT FROM search_unread)
