@@ -23,7 +23,7 @@ notes AS MATERIALIZED (
             OR piano_external_id = ANY (ARRAY(SELECT external_id FROM pianos))
         )
 ),
--- Many notes are of one piano, and programs write the same texts again and again: the words of each are made once.
+-- Many notes are of one piano, and programs write the same texts again and again: the words of each, as of whom they are about, are made once.
 places AS MATERIALIZED (
     SELECT
         p.external_id,
@@ -36,6 +36,11 @@ places AS MATERIALIZED (
     LEFT JOIN gazelle_clients AS c ON c.external_id = p.client_external_id
     WHERE %(all)s
         OR p.external_id IN (SELECT external_id FROM pianos UNION SELECT piano_external_id FROM notes)
+),
+names AS MATERIALIZED (
+    SELECT c.external_id, to_tsvector('simple'::regconfig, gazelle.plain_words(c.display_name)) AS words
+    FROM gazelle_clients AS c
+    WHERE %(all)s OR c.external_id IN (SELECT client_external_id FROM notes)
 ),
 texts AS MATERIALIZED (
     SELECT said, to_tsvector('simple'::regconfig, gazelle.plain_words(said)) AS words
@@ -104,13 +109,13 @@ made AS MATERIALIZED (
     SELECT
         'note', t.external_id, t.piano_external_id, coalesce(t.client_external_id, n.client_external_id), t.occurred_at,
         NULL,
-        coalesce(one.words, '') || coalesce(two.words, '') || coalesce(n.words, ''),
-        CASE WHEN n.external_id IS NULL THEN c.display_name END
+        coalesce(one.words, '') || coalesce(two.words, '') || coalesce(n.words, c.words, ''),
+        NULL
     FROM notes AS t
     LEFT JOIN texts AS one ON one.said = t.title
     LEFT JOIN texts AS two ON two.said = t.description
     LEFT JOIN places AS n ON n.external_id = t.piano_external_id
-    LEFT JOIN gazelle_clients AS c ON c.external_id = t.client_external_id
+    LEFT JOIN names AS c ON c.external_id = t.client_external_id
 ),
 written AS (
     INSERT INTO search_entries AS e (kind, external_id, piano_external_id, client_external_id, happened_at, number, words)
