@@ -28,7 +28,6 @@ import stamina
 from psycopg import sql
 
 from gazelle_sync.gazelle.client import ATTEMPTS
-from gazelle_sync.sandbox.settings import Settings as SandboxSettings
 from gazelle_sync.shop.maintenance.scan import scan
 from gazelle_sync.shop.search.index import refresh
 from gazelle_sync.warehouse.migrate import migrate
@@ -283,12 +282,7 @@ def sandbox(worker_sandbox: RunningSandbox) -> RunningSandbox:
 
 def as_invented(sandbox: RunningSandbox) -> RunningSandbox:
     """Put a sandbox back to its first state."""
-    admin = sandbox.admin
-    admin.clear_faults()
-    admin.restore()
-    admin.settings(**SandboxSettings().as_record())
-    admin.reset_tokens()
-    admin.reset_stats()
+    sandbox.admin.start_over()
     return sandbox
 
 

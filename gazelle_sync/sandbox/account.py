@@ -16,6 +16,8 @@ from gazelle_sync.sandbox.mutations import Writer
 from gazelle_sync.sandbox.settings import INSTANT, Settings
 from gazelle_sync.sandbox.store import Snapshot, Store
 
+_State = tuple[object, ...]
+"""The version of the records, and the settings."""
 _REMEMBERED_BYTES = 64 * 1024 * 1024
 
 
@@ -54,8 +56,7 @@ class Account:
         self.writer = Writer(self.store, self.settings)
         self.snapshots: dict[str, Snapshot] = {}
         self._engines: dict[str, Engine] = {}
-        self._answers: dict[bytes, tuple[bytes, Served]] = {}
-        self._answers_are_of: tuple[object, ...] = ()
+        self._answers: dict[_State, dict[bytes, tuple[bytes, Served]]] = {}
         self._answers_size = 0
         if self.store.meta("dataset") is None:
             present = now or datetime.now(UTC)
@@ -66,24 +67,35 @@ class Account:
     def answer(self, body: bytes, faults: list[Fault]) -> tuple[bytes, Served]:
         """Answer the body of a GraphQL request, data faults included.
 
-        A body that comes again while neither records nor settings have changed gets the bytes that it got before.
+        A body that comes again while neither records nor settings have changed, or when both are again as they were at
+        a snapshot, gets the bytes that it got before.
 
         Raises:
             ValueError: The body is no JSON object.
         """
-        state = (self.store.version, *vars(self.settings).values())
-        if state != self._answers_are_of or self._answers_size > _REMEMBERED_BYTES:
-            self._answers.clear()
-            self._answers_are_of, self._answers_size = state, 0
-        if not faults and body in self._answers:
-            answer, served = self._answers[body]
+        remembered = self._remembered()
+        if not faults and body in remembered:
+            answer, served = remembered[body]
         else:
             answer, served = self._work_out(body, faults)
             if not faults and not served.mutated:
-                self._answers[body] = answer, served
+                remembered[body] = answer, served
                 self._answers_size += len(answer)
         self.counters.served(served)
         return answer, served
+
+    def _remembered(self) -> dict[bytes, tuple[bytes, Served]]:
+        """The answers given in the present state; what cannot come again is forgotten."""
+        state = (self.store.version, *vars(self.settings).values())
+        if self._answers_size > _REMEMBERED_BYTES:
+            self._answers.clear()
+            self._answers_size = 0
+        if state not in self._answers:
+            may_come_again = {snapshot.version for snapshot in self.snapshots.values()}
+            for other in [other for other in self._answers if other[0] not in may_come_again]:
+                self._answers_size -= sum(len(answer) for answer, _ in self._answers.pop(other).values())
+            self._answers[state] = {}
+        return self._answers[state]
 
     def _work_out(self, body: bytes, faults: list[Fault]) -> tuple[bytes, Served]:
         request = decode(body)

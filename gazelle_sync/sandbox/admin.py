@@ -121,6 +121,10 @@ class SandboxAdmin:
         """Go back to a state that was kept."""
         self._call("restore", name)
 
+    def start_over(self, name: str = "") -> None:
+        """Go back to a state that was kept, without faults or counts, with the first settings and tokens."""
+        self._call("start_over", name)
+
     # ---- faults, settings, tokens
 
     def fault(self, kind: str, **options: Json) -> Record:

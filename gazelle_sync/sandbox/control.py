@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gazelle_sync.i18n.translator import Message, translator
 from gazelle_sync.sandbox.account import Account
 from gazelle_sync.sandbox.encoding import Json, Record
-from gazelle_sync.sandbox.settings import Refused, instant
+from gazelle_sync.sandbox.settings import Refused, Settings, instant
 from gazelle_sync.sandbox.store import KINDS
 from gazelle_sync.sandbox.wire import json_response
 
@@ -135,6 +135,13 @@ class _Commands:
 
     def restore(self, name: str) -> None:
         self._store.restore(self._account.snapshots[name])
+
+    def start_over(self, name: str) -> None:
+        self.restore(name)
+        self.clear_faults()
+        self.settings(**Settings().as_record())
+        self.reset_tokens()
+        self.reset_stats()
 
     def _found(self, kind: str, record_id: str) -> Record:
         record = self._store.get(_known(kind), record_id)

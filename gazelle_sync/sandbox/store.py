@@ -12,6 +12,7 @@ import sqlite3
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gazelle_sync.sandbox.encoding import Json, Record, decode, encode
@@ -36,7 +37,7 @@ KINDS = {
 
 _MOST_DERIVED = 100
 
-Snapshot = dict[str, dict[str, bytes | Record]]
+Tables = dict[str, dict[str, bytes | Record]]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, id TEXT NOT NULL, occurred_at TEXT, body BLOB NOT NULL);
@@ -48,19 +49,28 @@ _UPSERT = (
 )
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Every record at one moment, and the version of the store then."""
+
+    tables: Tables
+    version: int
+
+
 class Store:
     """Every record of the account.
 
     Attributes:
-        version: Grows with every change; what is derived from the records is good for one version.
+        version: Another after every change, and again that of a snapshot when the store goes back to it; what is
+            derived from the records is good for one version.
         timeline_order: `occurredAt id` of every timeline entry, ascending.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.version = 0
+        self.version = self._newest = 0
         self.timeline_order: list[str] = []
-        self._tables: Snapshot = {kind: {} for kind in KINDS}
+        self._tables: Tables = {kind: {} for kind in KINDS}
         self._children: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
         self._unwritten: dict[tuple[str, str], Record | None] = {}
         self._derived: dict[tuple[object, ...], list[str]] = {}
@@ -145,7 +155,7 @@ class Store:
             if indexed == kind and record.get(field) is not None:
                 index.setdefault(record[field], {})[record["id"]] = None
         self._unwritten[kind, record["id"]] = record
-        self.version += 1
+        self._changed()
         return record
 
     def remove(self, kind: str, record_id: str) -> bool:
@@ -155,7 +165,7 @@ class Store:
         self._unindex(kind, record_id)
         del self._tables[kind][record_id]
         self._unwritten[kind, record_id] = None
-        self.version += 1
+        self._changed()
         return True
 
     def fill(self, records: Mapping[str, Iterable[Record]]) -> None:
@@ -164,11 +174,13 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now."""
-        return {kind: dict(table) for kind, table in self._tables.items()}
+        return Snapshot({kind: dict(table) for kind, table in self._tables.items()}, self.version)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Replace everything by a snapshot."""
-        self._replace({kind: list(table.items()) for kind, table in snapshot.items()})
+        """Replace everything by a snapshot; nothing is done where nothing has changed since."""
+        if self.version != snapshot.version:
+            self._replace({kind: list(table.items()) for kind, table in snapshot.tables.items()})
+            self.version = snapshot.version
 
     def meta(self, key: str) -> Json:
         """A value kept beside the records, or None."""
@@ -196,7 +208,7 @@ class Store:
         self._hold(self._database.execute("SELECT kind, id, occurred_at, body FROM record ORDER BY rowid"))
 
     def _hold(self, rows: Iterable[tuple[str, str, str | None, bytes]]) -> None:
-        tables: Snapshot = {kind: {} for kind in KINDS}
+        tables: Tables = {kind: {} for kind in KINDS}
         order: list[str] = []
         for kind, record_id, occurred_at, body in rows:
             tables[kind][record_id] = body
@@ -207,9 +219,13 @@ class Store:
         self._tables, self.timeline_order = tables, order
         self._children.clear()
         self._unwritten.clear()
-        self.version += 1
+        self._changed()
         # A large account is a large heap that lives as long as the process: collecting it again and again buys nothing.
         gc.freeze()
+
+    def _changed(self) -> None:
+        self._newest += 1
+        self.version = self._newest
 
     def _unindex(self, kind: str, record_id: str) -> None:
         old = self.get(kind, record_id)

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.conftest import as_invented, server_of_its_own
+from gazelle_sync_tests.conftest import server_of_its_own
 from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox
 from gazelle_sync_tests.support.shop import Shop, drop_database, make_history
@@ -56,8 +56,7 @@ class Servers:
         Args:
             round_trip_s: Seconds a round trip to its database for what runs; the oracle reads it directly.
         """
-        as_invented(self.sandbox)
-        self.sandbox.admin.restore(PULLED)
+        self.sandbox.admin.start_over(PULLED)
         shutil.rmtree(self.home / "alerts", ignore_errors=True)  # another case's outage
         name = "a_case"
         with self.server() as connection:

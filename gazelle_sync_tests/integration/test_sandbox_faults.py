@@ -20,6 +20,7 @@ from gazelle_sync.sandbox import (
     SANDBOX_CLIENT_SECRET,
     SANDBOX_REFRESH_TOKEN,
 )
+from gazelle_sync.sandbox.settings import Settings
 from gazelle_sync_tests.support.sandbox import RunningSandbox, running_sandbox, start_sandbox
 
 CLIENTS = "query Clients { allClients(first: 10) { totalCount nodes { id updatedAt tags status } } }"
@@ -34,11 +35,8 @@ def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 
 @pytest.fixture
 def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    shared_sandbox.admin.restore()
-    shared_sandbox.admin.clear_faults()
-    shared_sandbox.admin.reset_stats()
-    shared_sandbox.admin.reset_tokens()
-    shared_sandbox.admin.settings(rate_per_s=0, clock_skew_s=0, max_root_fields=0, token_ttl_s=1000)
+    shared_sandbox.admin.start_over()
+    shared_sandbox.admin.settings(token_ttl_s=1000)
     return shared_sandbox
 
 
@@ -83,6 +81,32 @@ def test_both_tokens_rotate_and_the_old_ones_die(sandbox: RunningSandbox) -> Non
     again = refresh(sandbox, SANDBOX_REFRESH_TOKEN)
     assert (again.status_code, again.json()["error"]) == (401, "invalid_grant")
     assert refresh(sandbox, tokens["refresh_token"]).status_code == 200
+
+
+def test_starting_over_leaves_no_edit_fault_setting_token_or_count_behind(sandbox: RunningSandbox) -> None:
+    first = post(sandbox).content
+    sandbox.admin.edit("clients", sandbox.admin.ids("clients")[0], status="INACTIVE")
+    sandbox.admin.settings(max_page_size=3)
+    sandbox.admin.fault("status", status=503, times=0)
+    refresh(sandbox, SANDBOX_REFRESH_TOKEN)
+    sandbox.admin.start_over()
+    assert sandbox.admin.stats()["arrivals"] == 0
+    assert sandbox.admin.settings() == Settings().as_record()
+    assert sandbox.admin.faults() == []
+    assert post(sandbox, Authorization=f"Bearer {SANDBOX_ACCESS_TOKEN}").content == first
+
+
+def test_an_edit_after_going_back_shows_and_one_before_does_not(sandbox: RunningSandbox) -> None:
+    first = rows(post(sandbox))
+    client = first[0]["id"]
+    sandbox.admin.edit("clients", client, tags=["before"])
+    assert rows(post(sandbox))[0]["tags"] == ["before"]
+    sandbox.admin.restore()
+    assert rows(post(sandbox)) == first
+    sandbox.admin.edit("clients", client, tags=["after"])
+    assert rows(post(sandbox))[0]["tags"] == ["after"]
+    sandbox.admin.restore()
+    assert rows(post(sandbox)) == first
 
 
 def test_other_grants_are_unsupported(sandbox: RunningSandbox) -> None:
