@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from gazelle_sync.defs.incidents.sensors import PROCESS_TAG
 from gazelle_sync.defs.push.jobs import PUSH_JOB
@@ -13,9 +17,10 @@ from gazelle_sync.defs.sync.jobs import run_config
 from gazelle_sync.defs.sync.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from gazelle_sync.defs.sync.resources import DEEP, FULL, MODE_TAG, NIGHTLY, TICK
 from gazelle_sync.defs.sync.schedules import SCHEDULED_TAG
-from gazelle_sync.defs.sync.sensors import AGAIN_TAG, broken_off, end_lost_runs
+from gazelle_sync.defs.sync.sensors import AGAIN_TAG, CODE_SERVER_TAG, broken_off, end_lost_runs, lost_runs
 from gazelle_sync.montreal import montreal_day
 from gazelle_sync.warehouse.lock import PullLock, PushLock
+from gazelle_sync_tests.support.installed import until
 from gazelle_sync_tests.support.shop import Shop
 
 MODES = {"tick_every_15_minutes": "tick", "full_at_night": "nightly", "deep_on_sunday": "deep"}
@@ -166,6 +171,38 @@ def test_a_run_whose_process_was_killed_is_ended_so_that_none_waits_for_it(
     found = instance.get_run_by_id(another.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.STARTED, "nobody can say whether it works"
+
+
+def runs_in_process(instance: dg.DagsterInstance, run: dg.DagsterRun, pid: int) -> None:
+    """As Dagster notes it."""
+    metadata = {"pid": dg.MetadataValue.text(str(pid))}
+    instance.report_engine_event("Started process for run", run, EngineEventData(metadata=metadata))
+
+
+def test_a_run_whose_process_is_not_to_be_found_is_ended_at_once(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, named_shop: Shop
+) -> None:
+    """Edits and ticks waited for three minutes behind the runs of a code server that was killed."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with subprocess.Popen(["true"]) as unasked:  # ended, but still in the list of processes
+        until(lambda: Path(f"/proc/{unasked.pid}/stat").read_text().split()[2] == "Z", "it has ended")
+        here = {CODE_SERVER_TAG: "{}"}
+        runs = {name: started(definitions, instance, TICK, here) for name in ("gone", "unasked", "alive")}
+        runs["of nobody here"] = started(definitions, instance, TICK)
+        pids = {"gone": gone.pid, "unasked": unasked.pid, "alive": os.getpid(), "of nobody here": gone.pid}
+        for name, pid in pids.items():
+            runs_in_process(instance, runs[name], pid)
+
+        def lost(after: timedelta) -> set[str]:
+            found = lost_runs(instance, named_shop.settings, datetime.now(UTC) + after)
+            return {name for name, run in runs.items() if run.run_id in {one.run_id for one in found}}
+
+        assert lost(timedelta(seconds=5)) == set(), "it may have said its last words just now"
+        assert lost(timedelta(seconds=40)) == {"gone", "unasked"}
+        with PullLock(named_shop.url, wait_s=0):
+            assert lost(timedelta(seconds=40)) == set(), "on another machine, somebody is at work"
+        assert lost(timedelta(minutes=5)) == set(runs)
 
 
 def test_an_unreachable_database_does_not_break_the_schedule(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -31,11 +32,14 @@ WITHIN = timedelta(hours=20)
 """What is older is overtaken by the next night's run."""
 SILENT, SILENT_IN_FULL = timedelta(minutes=3), timedelta(minutes=30)
 """A run that works says something more often, or holds the lock of its kind."""
+SILENT_WITHOUT_A_PROCESS = timedelta(seconds=20)
+"""Where its process is not to be found on this machine: enough for one of another machine to end its last words."""
 AGAIN_TAG = "gazelle_sync/again"
 PARENT_TAG = "dagster/parent_run_id"
 REASON_TAG = "dagster/failure_reason"
 WILL_RETRY_TAG = "dagster/will_retry"
 BROKEN_OFF = "UNEXPECTED_TERMINATION"
+CODE_SERVER_TAG = ".dagster/grpc_info"
 
 
 def lost_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> list[dg.DagsterRun]:
@@ -49,18 +53,42 @@ def lost_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -
     found = []
     for record in own_records(instance, statuses=[dg.DagsterRunStatus.STARTED]):
         run = record.dagster_run
-        longest = SILENT_IN_FULL if run.job_name in FULL_JOBS else SILENT
-        if (
-            PROCESS_TAG in run.tags
-            or now.timestamp() - (record.start_time or now.timestamp()) < longest.total_seconds()
-        ):
+        if PROCESS_TAG in run.tags or record.start_time is None:
             continue  # the command line ends its own
         said = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-        if said and now.timestamp() - said[0].event_log_entry.timestamp < longest.total_seconds():
+        last = max(record.start_time, *(one.event_log_entry.timestamp for one in said), 0.0)
+        silent = now - datetime.fromtimestamp(last, UTC)
+        longest = SILENT_IN_FULL if run.job_name in FULL_JOBS else SILENT
+        if silent < SILENT_WITHOUT_A_PROCESS or (silent < longest and not _has_no_process(instance, run)):
             continue
         if not _is_at_work(settings, run.job_name):
             found.append(run)
     return found
+
+
+def _has_no_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run's process is gone from this machine; False where nobody can say.
+
+    Dagster's own launcher makes runs processes of the code server, as this sensor is one of its threads, and tags them.
+    Any other launcher's are elsewhere, and it looks after them itself; so are those of `dg launch`.
+    """
+    if not isinstance(instance.run_launcher, dg.DefaultRunLauncher) or CODE_SERVER_TAG not in run.tags:
+        return False
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    pids = {
+        str(entry.dagster_event.engine_event_data.metadata["pid"].value)
+        for entry in entries
+        if entry.dagster_event is not None and "pid" in entry.dagster_event.engine_event_data.metadata
+    }
+    return bool(pids) and not any(_may_live(pid) for pid in pids)
+
+
+def _may_live(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+    return state not in "ZX"  # ended, and nobody has asked how
 
 
 def _is_at_work(settings: Settings, job: str) -> bool:
