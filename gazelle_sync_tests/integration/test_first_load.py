@@ -39,9 +39,13 @@ FROM (
     SELECT conrelid::regclass || pg_get_constraintdef(oid) || convalidated
     FROM pg_constraint
     WHERE conrelid::regclass::text ~ '^gazelle_'
+    UNION ALL
+    SELECT oid::regclass || array_to_string(reloptions, ', ')
+    FROM pg_class
+    WHERE relkind = 'r' AND relname ~ '^(gazelle|staging)_'
 ) AS made
 """
-"""Every index and key of the tables that loads fill."""
+"""Every index and key of the tables that loads fill, and what autovacuum is told of them."""
 INVOICES = ["gazelle_invoices", "gazelle_invoice_items"]
 
 
@@ -90,6 +94,17 @@ def test_a_replay_into_empty_tables_is_a_load(shop_with_history: Shop) -> None:
     shop_with_history.replay(only=["timeline"])
     assert indexes(shop_with_history) != old
     assert (shop_with_history.fingerprint(with_ids=False), shop_with_history.value(DEFINITIONS)) == (before, made)
+
+
+def test_autovacuum_stays_away_from_tables_while_they_are_loaded(shop: Shop) -> None:
+    away = "SELECT relname::text FROM pg_class WHERE 'autovacuum_enabled=off' = ANY (reloptions) ORDER BY 1"
+    shop.query("TRUNCATE gazelle_invoices CASCADE")
+    assert shop.query(away) == []
+    with connect(shop.url, autocommit=True) as connection:
+        begin_loads(connection, {"invoices": INVOICES})
+        assert [name for (name,) in shop.query(away)] == sorted(INVOICES)
+        end_load(connection, "invoices", INVOICES, nothing)
+    assert shop.query(away) == []
 
 
 def test_a_second_load_forgets_nothing_of_one_that_is_open(shop: Shop) -> None:
