@@ -194,9 +194,9 @@ def _pgserver() -> Any:
 def tune(connection: psycopg.Connection[Any], data: Path) -> None:
     """Raise the embedded server's limits above PostgreSQL's defaults, which are for a machine of 1 GB.
 
-    A first pull writes hundreds of megabytes of write-ahead log: with the default it would wait for checkpoints. A
-    small machine or disk keeps the defaults, and a value that was changed by hand stays. `shared_buffers` takes effect
-    at the next start.
+    A first pull writes hundreds of megabytes of write-ahead log: with the default it would wait for checkpoints. An
+    index of millions of entries is sorted in memory, and not in files. A small machine or disk keeps the defaults, and
+    a value that was changed by hand stays. `shared_buffers` takes effect at the next start.
 
     Args:
         connection: As the superuser, in autocommit mode.
@@ -205,6 +205,7 @@ def tune(connection: psycopg.Connection[Any], data: Path) -> None:
     wanted = {"checkpoint_timeout": ("5min", "30min")}
     if os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >= LEAST_MEMORY:
         wanted["shared_buffers"] = ("128MB", "512MB")
+        wanted["maintenance_work_mem"] = ("64MB", "256MB")
     if shutil.disk_usage(data).free >= LEAST_DISK:
         wanted["max_wal_size"] = ("1GB", "4GB")
     set_before = dict(
