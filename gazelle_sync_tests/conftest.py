@@ -382,6 +382,12 @@ def shop(pulled_template: str, databases: Databases, sandbox: RunningSandbox, tm
 
 
 @pytest.fixture
+def just_pulled(shop: Shop) -> None:
+    """A pull of a moment ago, for tests of what is late: where the suite takes long, the template's is late itself."""
+    shop.sync()
+
+
+@pytest.fixture
 def person(shop: Shop, processes: Processes, dagster_database: str, tmp_path: Path) -> Person:
     """Runs `gazelle-sync` commands on a shop that was pulled once."""
     return Person(shop, processes, dagster_database, tmp_path)

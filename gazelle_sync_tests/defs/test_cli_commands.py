@@ -285,6 +285,7 @@ def test_a_command_that_meets_an_unexpected_database_error_says_it_without_secre
     assert len(ended.stderr) < 8_000
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_status_is_red_while_a_failed_check_lasts(person: Person) -> None:
     person.shop.query(
         "UPDATE gazelle_products SET name_fr = 'Autre chose' WHERE id = (SELECT min(id) FROM gazelle_products)"

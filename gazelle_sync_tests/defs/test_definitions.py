@@ -87,6 +87,7 @@ for wrong in (sys.argv[2:], *([name] for name in sys.argv[2:] if name in read)):
 """
 
 
+@pytest.mark.slow("a process for each variable; what is set wrongly is told by the run that needs it, below")
 def test_the_definitions_load_with_any_variable_set_wrongly(tmp_path: Path) -> None:
     """All at once, and each alone that is read by its name while they load: no other can stop them."""
     assert len(VARIABLES) >= 20

@@ -73,6 +73,7 @@ def test_without_dagsters_database_the_pages_go_on_and_the_button_says_what_is_m
         assert "Attend d'être envoyé" in visitor.open(f"/pianos/{piano}").text
 
 
+@pytest.mark.slow("a job in a process of its own; the button's test, in the default lane, starts one in the same way")
 def test_an_invoice_is_sent_and_paid_from_its_pages_by_the_real_job_and_by_no_email(
     shop: Shop, dagster_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

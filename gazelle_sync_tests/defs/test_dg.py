@@ -26,6 +26,7 @@ def empty_environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHON_DOTENV_DISABLED": "1"}
 
 
+@pytest.mark.slow("dg is a program of its own; the default lane loads the same definitions in a fresh interpreter")
 def test_dg_lists_the_definitions_with_nothing_set(tmp_path: Path) -> None:
     listed = dg("list", "defs", "--json", environment=empty_environment(tmp_path))
     assert listed.returncode == 0, listed.stdout + listed.stderr
@@ -36,7 +37,7 @@ def test_dg_lists_the_definitions_with_nothing_set(tmp_path: Path) -> None:
     assert "virtual environment" not in listed.stderr
 
 
-@pytest.mark.slow("a second process imports Dagster; `dg list defs`, in the default lane, loads the same definitions")
+@pytest.mark.slow("a second process of dg; the default lane loads the same definitions in a fresh interpreter")
 def test_dg_finds_nothing_wrong_with_the_definitions(tmp_path: Path) -> None:
     checked = dg("check", "defs", environment=empty_environment(tmp_path))
     assert checked.returncode == 0, checked.stdout + checked.stderr

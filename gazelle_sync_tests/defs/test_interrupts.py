@@ -50,7 +50,13 @@ def assert_nobody_is_told(person: Person) -> None:
     assert person.shop.rows("alert_log") == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow("a second process to stop; both signals have one handler")),
+        signal.SIGTERM,
+    ],
+)
 def test_a_sync_that_is_stopped_while_it_stages(person: Person, number: signal.Signals) -> None:
     person.shop.admin.random_edits(clients=3, pianos=2, events=4, timeline=5)
     person.shop.admin.settings(latency_ms=SLOW_MS)

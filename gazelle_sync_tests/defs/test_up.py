@@ -135,6 +135,7 @@ def guarded(tmp_path: Path, program: str) -> subprocess.Popen[str]:
     return guard
 
 
+@pytest.mark.slow("all of Dagster starts: webserver, daemon and code servers, each a process that imports it")
 def test_the_ui_runs_with_its_schedules_on_and_one_sigterm_to_the_parent_alone_ends_every_process(up: Up) -> None:
     assert f"http://127.0.0.1:{up.port}" in up.text
     assert Settings.load({"GAZELLE_SYNC_HOME": str(up.home)}).ui_url == f"http://127.0.0.1:{up.port}", (
@@ -153,7 +154,7 @@ def test_the_ui_runs_with_its_schedules_on_and_one_sigterm_to_the_parent_alone_e
     assert wait_for(lambda: not processes_of(up.home), 10), processes_of(up.home)
 
 
-@pytest.mark.slow("all of Dagster starts once more; what its guard sees of a killed parent is closed on it below")
+@pytest.mark.slow("all of Dagster starts; what its guard sees of a killed parent is closed on it below")
 def test_after_kill_9_dagster_ends_by_itself_and_the_next_command_stops_the_database(up: Up) -> None:
     up.process.kill()
     up.process.wait()

@@ -185,6 +185,7 @@ def test_the_report_shows_the_week_in_montreal_time_and_is_whole_by_itself(shop:
     assert list(tmp_path.glob("tmp*")) == []
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_the_report_says_what_waits_what_is_open_and_when_it_was_last_proven(shop: Shop) -> None:
     piano = shop.rows("gazelle_pianos", "deleted_at IS NULL AND serial_number <> ''")[0]
     bare = render_report(shop.settings)

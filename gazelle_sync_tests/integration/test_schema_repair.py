@@ -21,6 +21,7 @@ from gazelle_sync_tests.support.pushing import EditedShop
 from gazelle_sync_tests.support.shop import Shop
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_every_view_that_is_dropped_is_named_and_made_again(shop: Shop) -> None:
     assert_passes(shop, "integrity_ids")
     kinds = "SELECT c.oid::regclass::text FROM pg_class AS c WHERE c.relkind = '{}' AND c.relnamespace IN ({})"

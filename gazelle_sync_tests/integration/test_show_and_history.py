@@ -63,6 +63,7 @@ def test_a_note_that_was_read_and_cannot_be_shown_is_named_with_its_reason(shop:
     assert f"gazelle-sync errors --show {entry}" in said
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_old_data_say_that_they_are_old(shop: Shop, piano: Row) -> None:
     assert "✓ Gazelle was last read at" in run_command(shop, "show", piano["external_id"]).stdout
     before = (datetime.now(UTC) - timedelta(hours=3)).isoformat()

@@ -52,6 +52,7 @@ def last_synced(shop: Shop, entity: str, ago: timedelta) -> None:
     )
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_after_a_pull_everything_is_green_with_living_rows_and_the_last_run(shop: Shop) -> None:
     rows = read_status(shop.settings)
     assert [row.entity for row in rows] == [entity.name for entity in ENTITIES]
@@ -86,6 +87,7 @@ def test_a_migrated_database_without_a_run_is_red_and_says_that_there_was_none(d
     assert "No run yet" in screen(settings)
 
 
+@pytest.mark.usefixtures("just_pulled")
 @pytest.mark.parametrize(
     ("ago", "light"),
     [(timedelta(minutes=15), "green"), (timedelta(minutes=21), "yellow"), (timedelta(minutes=61), "red")],
@@ -98,6 +100,7 @@ def test_an_entity_is_late_after_twenty_minutes_and_lost_after_an_hour(shop: Sho
     assert ("Pianos: no sync for more than 20 minutes" in screen(shop.settings)) == (light != "green")
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_records_that_wait_or_are_in_error_make_it_yellow(shop: Shop) -> None:
     run(
         shop,
@@ -156,6 +159,7 @@ def test_the_screen_speaks_french_with_its_accents(shop: Shop) -> None:
     assert "réussie" in text
 
 
+@pytest.mark.usefixtures("just_pulled")
 def test_json_has_the_light_and_utc_instants(shop: Shop) -> None:
     record = by_name(shop.settings)["clients"].as_json()
     assert record["light"] == "green"
@@ -163,6 +167,7 @@ def test_json_has_the_light_and_utc_instants(shop: Shop) -> None:
     assert set(record) == {"entity", "last_sync_at", "age_s", "rows", "backlog", "errors", "failure", "light"}
 
 
+@pytest.mark.usefixtures("just_pulled")
 @pytest.mark.parametrize(
     ("change", "light", "said"),
     [
