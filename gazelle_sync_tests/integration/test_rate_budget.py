@@ -103,6 +103,7 @@ def test_two_processes_never_exceed_the_budget_of_which_one_has_the_database_far
     assert busiest_second(arrivals) <= 20
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("round_trip_s", [0.06, 0.5])
 def test_a_database_far_away_costs_no_token(database: str, round_trip_s: float) -> None:
     """As many requests as with the database beside it, but for a round trip or two; and few statements for them."""
@@ -116,6 +117,7 @@ def test_a_database_far_away_costs_no_token(database: str, round_trip_s: float) 
     assert value["holder"] == [None] * 50, "an ended process gives everything back"
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_way_that_is_suddenly_long_makes_nobody_send_too_early_or_wait_for_ever(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
