@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -74,10 +75,15 @@ class Host:
         return done.returncode == 0
 
     def kill(self) -> None:
-        """End its process, and all that this has started, as a loss of power does."""
+        """End all that runs there, and all of it at once, as a loss of power does."""
+        here = Path("/run/netns", self.namespace).stat().st_ino
+        while pids := ip("netns", "pids", self.namespace).split():
+            for pid in map(int, pids):
+                with suppress(ProcessLookupError, FileNotFoundError), _held(pid) as process:
+                    if Path(f"/proc/{pid}/ns/net").stat().st_ino == here:  # nobody else has got its number since
+                        signal.pidfd_send_signal(process, signal.SIGKILL)
+            time.sleep(0.05)
         if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(STOP_S)
 
     def cut(self) -> None:
@@ -138,18 +144,29 @@ def network(names: Sequence[str], folder: Path) -> Iterator[Network]:
         yield Network(f"{prefix}.1", found)
 
 
+@contextmanager
+def _held(pid: int) -> Iterator[int]:
+    """A descriptor of a process, which goes on meaning this one."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def as_user(user: str) -> list[str]:
     """What stands before a command so that it runs as another user."""
     known = pwd.getpwnam(user)
     return [program("setpriv"), f"--reuid={known.pw_uid}", f"--regid={known.pw_gid}", "--clear-groups"]
 
 
-def ip(*arguments: str) -> None:
-    """Run iproute2's command; skips the test where this machine's kernel lets nobody do that."""
+def ip(*arguments: str) -> str:
+    """Run iproute2's command, and give what it says; skips the test where this machine's kernel lets nobody do that."""
     done = subprocess.run([program("ip"), *arguments], capture_output=True, text=True, check=False)
     if "not permitted" in done.stderr or "Unknown device type" in done.stderr:
         pytest.skip(f"this machine has no network namespaces or bridges: {done.stderr.strip()}")
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
 
 
 @contextmanager
