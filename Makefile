@@ -51,6 +51,9 @@ bench: setup $(BENCH_INSTALLED)  ## Print the benchmark table
 bench-far: setup  ## Print the table of commands with the database 60 ms away
 	$(BIN)/python -m gazelle_sync_tests.benchmarks --far
 
+hosts: setup servers  ## Kill and cut off each of four hosts for a minute: half an hour, as root
+	$(BIN)/python -m pytest -m hosts -v gazelle_sync_tests/slow/deploy/test_hosts.py
+
 bench-fleet: setup  ## Print the table of many shops: twenty real ones, a thousand, and some in trouble
 	$(BIN)/python -m gazelle_sync_tests.benchmarks.fleet
 
@@ -83,4 +86,4 @@ lock:  ## Pin the newest versions that pyproject.toml allows (needs uv)
 	echo hatchling | $(LOCK) - --constraints requirements.lock --output-file deploy/build.lock
 	printf '%s\n' check-jsonschema kubernetes-validate podman-compose | $(LOCK) - --output-file gazelle_sync_tests/slow/deploy/requirements.lock
 
-.PHONY: help setup sync up test test-slow deploy-check servers check bench bench-far bench-fleet faults columns messages lock
+.PHONY: help setup sync up test test-slow deploy-check servers check bench bench-far bench-fleet hosts faults columns messages lock

@@ -20,7 +20,7 @@ from gazelle_sync_tests.support.hosts import HOSTS, ShopOnHosts, Tick, shop_on_h
 from gazelle_sync_tests.support.installed import program, until
 from gazelle_sync_tests.support.shop import PRODUCTION
 
-pytestmark = pytest.mark.slow("a shop on four hosts, of which each is away for a minute, twice")
+pytestmark = pytest.mark.hosts
 
 OUTAGE_S = 60
 MINUTE = timedelta(minutes=1)
