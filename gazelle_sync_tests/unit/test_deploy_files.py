@@ -15,6 +15,7 @@ import yaml
 from dagster._core.workspace.config_schema import process_workspace_config
 
 from gazelle_sync.cli.app import main
+from gazelle_sync.defs.location import UNNAMED_LOCATION
 from gazelle_sync.monitoring.metrics import PREFIX
 from gazelle_sync.settings import PROJECT_ROOT, Settings
 
@@ -45,6 +46,8 @@ KNOWN_TO_THE_CHART = {
     "dagsterDaemon/runCoordinator/config/queuedRunCoordinator": "maxConcurrentRuns tagConcurrencyLimits "
     "dequeueIntervalSeconds dequeueNumWorkers dequeueUseThreads",
     "runLauncher": "type config",
+    "scheduler": "type config",
+    "scheduler/config": "daemonScheduler customScheduler",
     "runLauncher/config/k8sRunLauncher": "image imagePullPolicy jobNamespace loadInclusterConfig kubeconfigFile "
     "envConfigMaps envSecrets envVars volumeMounts volumes labels failPodOnRunFailure resources schedulerName "
     "securityContext runK8sConfig",
@@ -74,6 +77,44 @@ def test_limits_of_the_chart_are_the_instances_and_stand_in_one_place() -> None:
     assert concurrency["runs"]["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
     assert "maxConcurrentRuns" not in values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert values["retention"]["schedule"]["purgeAfterDays"] == instance["retention"]["schedule"]["purge_after_days"]
+
+
+def test_the_chart_makes_the_same_instance_of_runs_that_fail_hang_or_are_late() -> None:
+    values, instance = parsed("helm/values.yaml"), parsed("dagster.yaml")
+    daemon = values["dagsterDaemon"]
+    retries, monitoring = instance["run_retries"], instance["run_monitoring"]
+    assert daemon["runRetries"] == {
+        "enabled": retries["enabled"],
+        "maxRetries": retries["max_retries"],
+        "retryOnAssetOrOpFailure": retries["retry_on_asset_or_op_failure"],
+    }
+    assert daemon["runMonitoring"]["maxRuntimeSeconds"] == monitoring["max_runtime_seconds"]
+    caught_up = values["scheduler"]["config"]["daemonScheduler"]
+    assert caught_up == {"maxCatchupRuns": instance["scheduler"]["config"]["max_catchup_runs"]}
+    assert values["additionalInstanceConfig"] == {"nux": instance["nux"]}
+
+
+def test_runs_of_the_chart_get_what_their_code_server_gets_and_no_token_of_the_cluster() -> None:
+    """By the launcher: what comes from the code server's own values mounts a token, whatever the launcher says."""
+    values = parsed("helm/values.yaml")
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    assert deployment["includeConfigInLaunchedRuns"] == {"enabled": False}
+    for name in ("envSecrets", "volumes", "volumeMounts"):
+        assert launcher[name] == deployment[name], name
+    assert launcher["envVars"] == [f"{name}={value}" for name, value in deployment["env"].items()]
+    run = launcher["runK8sConfig"]
+    assert run["podSpecConfig"]["securityContext"] == deployment["podSecurityContext"]
+    assert run["podSpecConfig"]["automountServiceAccountToken"] is False
+    assert run["containerConfig"]["securityContext"] == deployment["securityContext"]
+
+
+def test_the_chart_calls_the_location_as_the_command_line_does() -> None:
+    values = parsed("helm/values.yaml")
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    (server,) = values["dagsterWebserver"]["workspace"]["servers"]
+    assert server == {"host": deployment["name"], "port": deployment["port"], "name": UNNAMED_LOCATION}
+    assert deployment["dagsterApiGrpcArgs"][-2:] == ["--location-name", UNNAMED_LOCATION]
 
 
 def test_the_chart_knows_every_name_where_it_refuses_others() -> None:

@@ -43,27 +43,13 @@ def launcher_config(kubeconfig: Path) -> dict[str, Any]:
     """What the chart writes into the instance's `dagster.yaml`, but for the cluster that it is in."""
     config = snake(LAUNCHER) | {"load_incluster_config": False, "kubeconfig_file": str(kubeconfig)}
     config["run_k8s_config"] = snake(config["run_k8s_config"])
+    config["env_secrets"] = [secret["name"] for secret in config["env_secrets"]]
     return config | {
         "service_account_name": "gazelle-sync-dagster",
         "instance_config_map": "gazelle-sync-dagster-instance",
         "postgres_password_secret": VALUES["global"]["postgresqlSecretName"],
         "dagster_home": "/opt/dagster/dagster_home",
         "job_namespace": "shop",
-    }
-
-
-def container_context() -> dict[str, Any]:
-    """What the chart gives the code server for the runs that it launches."""
-    assert DEPLOYMENT["includeConfigInLaunchedRuns"]["enabled"]
-    return {
-        "k8s": {
-            "image_pull_policy": DEPLOYMENT["image"]["pullPolicy"],
-            "env_config_maps": ["gazelle-sync-user-env"],
-            "env_secrets": [secret["name"] for secret in DEPLOYMENT["envSecrets"]],
-            "volumes": DEPLOYMENT["volumes"],
-            "volume_mounts": DEPLOYMENT["volumeMounts"],
-            "namespace": "shop",
-        }
     }
 
 
@@ -100,6 +86,8 @@ def code_server(folder: Path, environment: dict[str, str]) -> Iterator[Path]:
     """The code server as the chart starts it; gives a workspace that names it."""
     port = free_port()
     image = f"{DEPLOYMENT['image']['repository']}:{DEPLOYMENT['image']['tag']}"
+    # With it, the chart would give the runs a token of the cluster, and a code server's memory.
+    assert DEPLOYMENT["includeConfigInLaunchedRuns"] == {"enabled": False}
     command: list[str | Path] = [
         BIN / "dagster",
         "api",
@@ -110,7 +98,7 @@ def code_server(folder: Path, environment: dict[str, str]) -> Iterator[Path]:
         "--port",
         str(port),
     ]
-    command += ["--container-image", image, "--container-context", json.dumps(container_context())]
+    command += ["--container-image", image]
     workspace = folder / "workspace.yaml"
     workspace.write_text(
         f"load_from: [{{grpc_server: {{host: 127.0.0.1, port: {port}, location_name: gazelle_sync}}}}]",
@@ -180,12 +168,20 @@ def test_the_pod_of_a_run_is_strictly_right_has_no_rights_and_does_the_tick(
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounted >= {mount["mountPath"] for mount in DEPLOYMENT["volumeMounts"]}
     assert {"secretRef": {"name": "gazelle-sync"}} in container["envFrom"]
-    assert "memory" in container["resources"]["limits"]
+    assert {"name": "GAZELLE_TOKEN_STORE", "value": "database"} in container["env"]
+    assert container["resources"] == LAUNCHER["runK8sConfig"]["containerConfig"]["resources"]
 
-    # A pod is nothing but this command, with what the secret says.
+    # A pod is nothing but this command, with what the secret says; and it has no token of the cluster.
+    command = [
+        part.replace("load_incluster_config: false", "load_incluster_config: true").replace(
+            f"kubeconfig_file: {kubeconfig}\\n", ""
+        )
+        for part in [*container.get("command", []), *container["args"]]
+    ]
+    assert "load_incluster_config: true" in " ".join(command)
+    assert str(kubeconfig) not in " ".join(command)
     done = subprocess.run(
-        [*container.get("command", []), *container["args"]],
-        env={**own, "PATH": f"{BIN}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False,
+        command, env={**own, "PATH": f"{BIN}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     new_shop.assert_equals_api()
