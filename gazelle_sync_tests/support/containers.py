@@ -37,7 +37,7 @@ class Containers:
         folder: Images, containers and volumes.
         holder: The process that keeps the mount namespace.
         driver: How images are stored.
-        net: This machine, and the one host that all containers are on.
+        net: This machine, the host that all containers are on that `run` starts, and the one of podman-compose.
     """
 
     folder: Path
@@ -62,20 +62,24 @@ class Containers:
         """What podman says and how it ends, well or not."""
         return self._run("podman", arguments, check=False)
 
-    def _run(
-        self, name: str, arguments: Sequence[str | Path], *, check: bool = True, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        command = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--wdns={cwd or self.folder}", program(name)]
-        command += [
+    def command(self, name: str) -> list[str]:
+        """buildah or podman, with the options that say where all of it is."""
+        found = [
+            program(name),
             f"--root={self.folder / 'storage'}",
             f"--runroot={self.folder / 'run'}",
             f"--storage-driver={self.driver}",
         ]
-        command += [] if name == "buildah" else ["--cgroup-manager=cgroupfs", "--events-backend=file"]
+        return found + ([] if name == "buildah" else ["--cgroup-manager=cgroupfs", "--events-backend=file"])
+
+    def _run(
+        self, name: str, arguments: Sequence[str | Path], *, check: bool = True, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        enter = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--wdns={cwd or self.folder}"]
         done = subprocess.run(
-            [*command, *map(str, arguments)], env=os.environ | {"CONTAINERS_CONF": str(self.folder / CONFIG)},
-            capture_output=True, text=True, check=False, timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
+            [*enter, *self.command(name), *map(str, arguments)],
+            env=os.environ | {"CONTAINERS_CONF": str(self.folder / CONFIG)},
+            capture_output=True, text=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if check and done.returncode:
             raise AssertionError(f"{name} {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
@@ -113,7 +117,7 @@ def containers() -> Iterator[Containers]:
     folder = Path(tempfile.mkdtemp(prefix="gazelle_sync_containers_"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        net = stack.enter_context(network(["containers"], folder))
+        net = stack.enter_context(network(["containers", "compose"], folder))
         # Whoever may not raise a limit may start no container with the limits that podman would set.
         (folder / CONFIG).write_text("[containers]\ndefault_ulimits = []\n", encoding="ascii")
         holder = subprocess.Popen([program("unshare"), "--mount", "--propagation=private", "sh", "-c", HOLDER])

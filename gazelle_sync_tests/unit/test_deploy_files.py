@@ -24,7 +24,7 @@ NOT_OURS = {"GAZELLE_SYNC"}
 TEXTS = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".lock")
 OWN_PLACES = {"storage", "local_artifact_storage", "compute_logs"}
 UNPROVEN = {
-    "compose.yaml": "Not started",
+    "compose.yaml": "Not started by Docker's own Compose",
     "helm/values.yaml": "Not installed",
     "render.yaml": "Never run",
     "systemd/gazelle-sync.target": "Never started",
