@@ -31,7 +31,7 @@ from gazelle_sync.gazelle.client import ATTEMPTS
 from gazelle_sync.shop.maintenance.scan import scan
 from gazelle_sync.shop.search.index import refresh
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync_tests.support.commands import Person
+from gazelle_sync_tests.support.commands import Person, log_plainly
 from gazelle_sync_tests.support.dagster_storage import make_dagster_storage, read_revisions_once
 from gazelle_sync_tests.support.processes import AT_A_TERMINAL, Processes, answer_signals_as_at_a_terminal
 from gazelle_sync_tests.support.sandbox import RunningSandbox, start_sandbox
@@ -69,6 +69,7 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuu
 def pytest_configure(config: pytest.Config) -> None:
     """Settings of all tests, without Dagster's warnings on parameters in preview that the project uses."""
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"  # a shop's own `.env` may lie beside the project: no test reads it
+    log_plainly()
     hypothesis.settings.register_profile("any machine", deadline=None)  # no test depends on the time that it takes
     hypothesis.settings.load_profile("any machine")
     config.addinivalue_line("filterwarnings", r"ignore:Parameter `\w+` of \w+ `[\w.]+` is currently in (beta|preview)")
@@ -86,9 +87,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays until the last: the garbage collector need not visit it again."""
+    """What is there before the first test stays until the last: the garbage collector need not visit it again.
+
+    Nor need it look for cycles after every 700 objects, as it does otherwise: tests are short and make many.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import structlog
 
 from gazelle_sync.definitions import build_defs
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.commands import log_plainly
 from gazelle_sync_tests.support.dagster_storage import dagster_on
 from gazelle_sync_tests.support.shop import Shop
 
@@ -49,7 +49,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    structlog.reset_defaults()
+    log_plainly()
 
 
 @pytest.fixture

@@ -32,11 +32,10 @@ def look(shop: Shop) -> str:
 
 
 @pytest.mark.parametrize("instant", ["infinity", "-infinity", "20226-07-01 12:00+00"])
-@pytest.mark.parametrize("table", STAMPS)
-def test_an_instant_that_no_clock_shows_ends_no_command(shop: Shop, table: str, instant: str) -> None:
-    columns, where = STAMPS[table]
-    for column in columns:
-        shop.query(f"UPDATE {table} SET {column} = %s WHERE {where}", instant)  # noqa: S608
+def test_an_instant_that_no_clock_shows_ends_no_command(shop: Shop, instant: str) -> None:
+    for table, (columns, where) in STAMPS.items():
+        for column in columns:
+            shop.query(f"UPDATE {table} SET {column} = %s WHERE {where}", instant)  # noqa: S608
     look(shop)
     piano = shop.value("SELECT max(external_id) FROM gazelle_pianos WHERE NOT is_stub")
     shop.admin.edit("pianos", piano, notes="Première")

@@ -171,7 +171,10 @@ class Life:
         self.admin.clear_faults()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.slow("more lives, as in a campaign")) for seed in range(1, 4))],
+)
 def test_after_any_life_of_any_pushable_both_sides_agree_and_what_gave_way_is_told(
     office: EditedShop, hook_push: HookPush, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

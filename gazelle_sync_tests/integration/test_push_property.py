@@ -161,7 +161,10 @@ class Life:
         self.admin.clear_faults()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.slow("more lives, as in a campaign")) for seed in range(1, 3))],
+)
 def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
     office: EditedShop, hook_push: HookPush, seed: int
 ) -> None:

@@ -240,7 +240,9 @@ def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
     assert_true(office, piano)
 
 
-@pytest.mark.parametrize("pushes_first", [False, True])
+@pytest.mark.parametrize(
+    "pushes_first", [False, pytest.param(True, marks=pytest.mark.slow("the same steps once more, with pushes between"))]
+)
 def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: EditedShop, pushes_first: bool) -> None:
     """The step at which it is killed moves on with each round, until an undo gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")

@@ -35,7 +35,10 @@ def delete_one(shop: Shop, draw: random.Random, first: int, last: int, but: date
     return bool(found)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed",
+    [0, *(pytest.param(seed, marks=pytest.mark.slow("more ticks, as in a campaign")) for seed in range(1, 3))],
+)
 def test_after_every_tick_of_a_shop_that_back_dates_and_deletes_production_is_the_account(
     shop: Shop, seed: int
 ) -> None:

@@ -89,6 +89,14 @@ def run_as_it_is(*arguments: str, said: str | None = None) -> Said:
     return Said(ended.exit_code, ended.stdout, ended.stderr)
 
 
+def log_plainly() -> None:
+    """Log lines that no command has configured: without rich, which takes a second to draw a traceback."""
+    structlog.reset_defaults()
+    *before, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before, plain])
+
+
 @contextmanager
 def _no_log_left_behind() -> Iterator[None]:
     """The log that a command configures ends with it."""
@@ -100,4 +108,4 @@ def _no_log_left_behind() -> Iterator[None]:
         for handler in set(logger.handlers) - set(before):
             logger.removeHandler(handler)
             handler.close()
-        structlog.reset_defaults()
+        log_plainly()

@@ -299,10 +299,10 @@ class Shop:
                 listed = stored - (self._cancelled() if entity.name == "appointments" else set())
                 if bodies.keys() != listed:
                     yield f"{entity.name}: the API lists {len(bodies)} records and the sandbox holds {len(listed)}"
-                held = {row["external_id"] for row in self.rows(entity.table.name, LIVING)}
-                if beyond := sorted(held - bodies.keys()):
+                held = {table.name: self.rows(table.name, LIVING) for table in entity.tables}
+                if beyond := sorted({row["external_id"] for row in held[entity.table.name]} - bodies.keys()):
                     bodies |= _by_id(reader, entity, beyond)
-                yield from self._entity_differences(entity, bodies, unreadable)
+                yield from self._entity_differences(entity, bodies, held, unreadable)
         dangling = self.query("SELECT external_id FROM v_appointments_montreal WHERE starts_at_montreal IS NULL")
         if dangling:
             yield f"appointments without a local time: {dangling}"
@@ -310,7 +310,9 @@ class Shop:
     def _cancelled(self) -> set[str]:
         return {record["id"] for record in self.admin.dump("events") if record["status"] == "CANCELED"}
 
-    def _entity_differences(self, entity: Entity, bodies: Mapping[str, Record], unreadable: set[str]) -> Iterator[str]:
+    def _entity_differences(
+        self, entity: Entity, bodies: Mapping[str, Record], held: Mapping[str, list[Row]], unreadable: set[str]
+    ) -> Iterator[str]:
         expected: dict[str, dict[str, Row]] = {table.name: {} for table in entity.tables}
         for external_id, body in bodies.items():
             if external_id in unreadable:
@@ -318,23 +320,25 @@ class Shop:
             for name, rows in entity.reconcile(body).items():
                 expected[name] |= {row["external_id"]: row for row in rows}
         for table in entity.tables:
-            yield from self._table_differences(table, expected[table.name], set(bodies))
+            yield from self._table_differences(table, expected[table.name], held[table.name], set(bodies))
 
-    def _table_differences(self, table: Table, expected: Mapping[str, Row], owners: set[str]) -> Iterator[str]:
-        held = {row["external_id"]: row for row in self.rows(table.name, LIVING)}
-        if table.owner is not None:
-            held = {external_id: row for external_id, row in held.items() if row[table.owner] in owners}
+    def _table_differences(
+        self, table: Table, expected: Mapping[str, Row], rows: list[Row], owners: set[str]
+    ) -> Iterator[str]:
+        held = {row["external_id"]: row for row in rows if table.owner is None or row[table.owner] in owners}
         for external_id in sorted(expected.keys() - held.keys()):
             yield f"{table.name} {external_id}: is at Gazelle and not in production"
         for external_id in sorted(held.keys() - expected.keys()):
             yield f"{table.name} {external_id}: is in production and not at Gazelle"
         for external_id in sorted(expected.keys() & held.keys()):
-            wanted = dict(expected[external_id])
+            wanted, found = dict(expected[external_id]), held[external_id]
             for merged in table.merged:
                 wanted[merged] = self.local_tags.get(external_id, wanted.get(merged))
+            if wanted.items() <= found.items():
+                continue
             for column, value in wanted.items():
-                if held[external_id][column] != value:
-                    yield f"{table.name} {external_id}.{column}: {held[external_id][column]!r} is not {value!r}"
+                if found[column] != value:
+                    yield f"{table.name} {external_id}.{column}: {found[column]!r} is not {value!r}"
 
     @contextmanager
     def client(self) -> Iterator[GazelleClient]:
