@@ -22,6 +22,26 @@ def test_the_first_pull_makes_production_equal_to_the_api(new_shop: Shop) -> Non
     assert new_shop.last_log()["status"] == "success"
 
 
+def test_the_proof_that_all_tests_rely_on_names_each_difference(shop: Shop) -> None:
+    """A value, a list of tags, a row too few and a row too many; nested rows and records alike."""
+    changes = {
+        "gazelle_pianos": "notes = 'x'",
+        "gazelle_clients": "tags = '{y}'",
+        "gazelle_locations": "deleted_at = now()",
+        "gazelle_timeline_entries": "external_id = 'tle_nowhere'",
+    }
+    for table, change in changes.items():
+        last = f"SELECT max(external_id) FROM {table} WHERE NOT is_stub"  # noqa: S608
+        shop.query(f"UPDATE {table} SET {change} WHERE external_id = ({last})")  # noqa: S608
+    found = shop.differences()
+    assert [text.split()[0] for text in sorted(found)] == sorted([*changes, "gazelle_timeline_entries"]), found
+    told = " | ".join(found)
+    assert ".notes: 'x' is not" in told
+    assert ".tags: ['y'] is not" in told
+    assert "tle_nowhere: is in production and not at Gazelle" in told
+    assert told.count("is at Gazelle and not in production") == 2
+
+
 @pytest.mark.parametrize("mode", [Mode.NIGHTLY, Mode.DEEP])
 def test_a_full_run_on_an_empty_database_makes_production_equal_to_the_api(new_shop: Shop, mode: Mode) -> None:
     new_shop.sync(mode)
