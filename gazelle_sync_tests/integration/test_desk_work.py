@@ -181,9 +181,9 @@ TODAY = datetime.now(UTC).astimezone(MONTREAL).date()
 """The day that others are counted from, though midnight passes."""
 
 
-def at(days: int, hour: int = 4) -> str:
+def at(days: int) -> str:
     """A time of some day as a form writes it: before anybody of the sandbox is at work, whatever it drew."""
-    return f"{TODAY + timedelta(days=days)}T{hour:02}:00"
+    return f"{TODAY + timedelta(days=days)}T04:00"
 
 
 def test_a_visit_is_made_from_a_piano_and_goes_into_the_drafts(front_desk: FrontDesk, technician: str) -> None:

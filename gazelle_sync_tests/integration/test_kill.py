@@ -17,10 +17,11 @@ from gazelle_sync.pull.replay import Replay
 from gazelle_sync.pull.session import Pull
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.lock import PULL_LOCK, PullLock, pull_is_running, push_is_running
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.shop import PRODUCTION, Shop
 
-MORE_MOMENTS = pytest.mark.slow("other moments, as in a campaign")
+MORE_MOMENTS = "other moments, as in a campaign"
 
 
 def assert_nothing_is_doubled(shop: Shop) -> None:
@@ -36,7 +37,7 @@ def assert_nothing_is_doubled(shop: Shop) -> None:
             last[version["external_id"]] = version["raw_data"]
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=MORE_MOMENTS)])
+@pytest.mark.parametrize("seed", one_here(range(2), MORE_MOMENTS))
 def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(
     new_shop: Shop, processes: Processes, seed: int
 ) -> None:
@@ -49,7 +50,7 @@ def test_a_first_pull_killed_at_random_moments_is_taken_up_by_the_next(
     assert new_shop.value("SELECT count(*) FROM sync_logs WHERE status = 'running'") == 0
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=MORE_MOMENTS) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", one_here(range(3), MORE_MOMENTS))
 def test_pulls_of_changes_killed_at_random_moments_lose_nothing(shop: Shop, processes: Processes, seed: int) -> None:
     draw = random.Random(100 + seed)  # noqa: S311 - reproducible, not secret
     environment = shop.environment(GAZELLE_PAGE_SIZE="25")

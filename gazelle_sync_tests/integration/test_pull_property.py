@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gazelle_sync.pull.context import Mode
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.shop import Shop
 
@@ -117,10 +118,7 @@ class Life:
 
 
 @pytest.mark.parametrize("dialect", ["published", "seed"])
-@pytest.mark.parametrize(
-    "seed",
-    [0, *(pytest.param(seed, marks=pytest.mark.slow("another history, as in a campaign")) for seed in [1])],
-)
+@pytest.mark.parametrize("seed", one_here(range(2), "another history, as in a campaign"))
 def test_one_healthy_full_run_heals_any_history(shop: Shop, processes: Processes, dialect: str, seed: int) -> None:
     shop.admin.settings(dialect=dialect)
     shop.query("DELETE FROM system_settings WHERE key = 'api_features'")

@@ -15,6 +15,7 @@ import pytest
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync_tests.support.creating import add_pushables, random_pushable
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.pushed import COLUMNS, Column, Side
 from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
 from gazelle_sync_tests.support.shop import Record
@@ -171,10 +172,7 @@ class Life:
         self.admin.clear_faults()
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [0, *(pytest.param(seed, marks=pytest.mark.slow("more lives, as in a campaign")) for seed in range(1, 4))],
-)
+@pytest.mark.parametrize("seed", one_here(range(4), "more lives, as in a campaign"))
 def test_after_any_life_of_any_pushable_both_sides_agree_and_what_gave_way_is_told(
     office: EditedShop, hook_push: HookPush, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
 
 STATUS = {"top": "TOP", "normal": "NORMAL", "problematic": "PROBLEMATIQUE", "needs_replacement": "A_REMPLACER"}
@@ -161,10 +162,7 @@ class Life:
         self.admin.clear_faults()
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [0, *(pytest.param(seed, marks=pytest.mark.slow("more lives, as in a campaign")) for seed in range(1, 3))],
-)
+@pytest.mark.parametrize("seed", one_here(range(3), "more lives, as in a campaign"))
 def test_after_any_life_both_sides_agree_and_nothing_is_lost_or_doubled(
     office: EditedShop, hook_push: HookPush, seed: int
 ) -> None:

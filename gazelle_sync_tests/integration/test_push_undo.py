@@ -13,6 +13,7 @@ import pytest
 from gazelle_sync.errors import GazelleSyncError
 from gazelle_sync.push.block import Marks, read_block
 from gazelle_sync.push.render import render_report
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.pushing import EditedShop, HookPush, killed_at, once
 from gazelle_sync_tests.support.shop import Shop
 
@@ -240,9 +241,7 @@ def test_a_row_that_is_edited_under_the_undos_hands_keeps_its_edit_and_sends_it(
     assert_true(office, piano)
 
 
-@pytest.mark.parametrize(
-    "pushes_first", [False, pytest.param(True, marks=pytest.mark.slow("the same steps once more, with pushes between"))]
-)
+@pytest.mark.parametrize("pushes_first", one_here([False, True], "the same steps once more, with pushes between"))
 def test_killed_between_any_two_steps_an_undo_ends_in_the_same_state(office: EditedShop, pushes_first: bool) -> None:
     """The step at which it is killed moves on with each round, until an undo gets through."""
     piano = office.piano(tags=["GRAND", "TOP"], notes="Clé", manualLastService="2026-01-05")

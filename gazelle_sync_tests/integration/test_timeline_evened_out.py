@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gazelle_sync.montreal import montreal_day
+from gazelle_sync_tests.support.lanes import one_here
 from gazelle_sync_tests.support.shop import Shop
 
 TICKS = 8
@@ -35,10 +36,7 @@ def delete_one(shop: Shop, draw: random.Random, first: int, last: int, but: date
     return bool(found)
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [0, *(pytest.param(seed, marks=pytest.mark.slow("more ticks, as in a campaign")) for seed in range(1, 3))],
-)
+@pytest.mark.parametrize("seed", one_here(range(3), "more ticks, as in a campaign"))
 def test_after_every_tick_of_a_shop_that_back_dates_and_deletes_production_is_the_account(
     shop: Shop, seed: int
 ) -> None:
