@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import UNKNOWN, Cause
@@ -22,8 +22,26 @@ TABLES_PRESENT = (
     "to_regclass('public.inventory_problems') IS NOT NULL, EXISTS (SELECT FROM pg_catalog.pg_attribute "
     "WHERE attrelid = to_regclass('public.alert_log') AND attname = 'details' AND NOT attisdropped)"
 )
-"""Whether the database has the alerts', the push's and the stock's tables, and a place for what an alert's words are
-made of: migrations may be pending."""
+"""The query for `TablesPresent`, one row."""
+
+
+class TablesPresent(NamedTuple):
+    """Which tables a database has: migrations may be pending.
+
+    Attributes:
+        has_ledger: `alert_log`.
+        has_push: The push's log.
+        has_stock: The stock's tables.
+        has_details: A place for what an alert's words are made of.
+    """
+
+    has_ledger: bool
+    has_push: bool
+    has_stock: bool
+    has_details: bool
+
+
+ALL_TABLES = TablesPresent(True, True, True, True)
 
 SECONDS_SINCE_FIRST_RUN = "SELECT extract(epoch FROM clock_timestamp() - min(started_at))::float8 FROM sync_logs"
 
@@ -209,13 +227,8 @@ class Facts:
     pause: timedelta = timedelta(0)
 
 
-def fact_questions(*, has_push: bool, has_stock: bool) -> list[Question]:
-    """The queries for the facts, for one round trip to a migrated database; `facts_in` reads the answers.
-
-    Args:
-        has_push: Whether the database has the push's log (a migration may be pending).
-        has_stock: The same of the stock's tables.
-    """
+def fact_questions(tables: TablesPresent) -> list[Question]:
+    """The queries for the facts, for one round trip to a database with these tables; `facts_in` reads the answers."""
     names = [entity.name for entity in ENTITIES]
     failed_pulls = (
         "SELECT run_id FROM sync_logs WHERE status = 'error' AND task_type IN ('pull', 'replay') "
@@ -228,24 +241,28 @@ def fact_questions(*, has_push: bool, has_stock: bool) -> list[Question]:
         (statement("warehouse/lock_is_held"), [PULL_LOCK]),  # without it, a row that says `running` is of a killed run
         (SECONDS_SINCE_FIRST_RUN, None),
         (failed_pulls, [RUNS_LOOKED_AT]),
-        *([(statement("incidents/push"), None)] if has_push else []),
-        *([(statement("incidents/stock"), None), (statement("incidents/stock_problems"), None)] if has_stock else []),
+        *([(statement("incidents/push"), None)] if tables.has_push else []),
+        *(
+            [(statement("incidents/stock"), None), (statement("incidents/stock_problems"), None)]
+            if tables.has_stock
+            else []
+        ),
     ]
 
 
 def facts_in(
-    answers: Sequence[Rows], ended: EndedRun | None, *, has_push: bool, pause: timedelta = timedelta(0)
+    answers: Sequence[Rows], ended: EndedRun | None, tables: TablesPresent, *, pause: timedelta = timedelta(0)
 ) -> Facts:
     """The facts.
 
     Args:
         answers: To `fact_questions`.
         ended: The run that has just ended, or None.
-        has_push: As `fact_questions` was told.
+        tables: As `fact_questions` was told.
         pause: How much longer than 15 minutes the schedule leaves between two ticks.
     """
     failures, health, runs, [(is_running,)], [(synced_for_s,)], failed_pulls, *rest = answers
-    push, stock = (rest[:1], rest[1:]) if has_push else ([], rest)
+    push, stock = (rest[:1], rest[1:]) if tables.has_push else ([], rest)
     return Facts(
         failures={
             entity: Failure(run_id, Cause(code or UNKNOWN.code, number))

@@ -80,6 +80,12 @@ def alert(settings: Settings, cause: Cause, recipients: Recipients, *, at_once: 
                 _write(settings, found)
 
 
+def is_told(settings: Settings) -> bool:
+    """Whether the file holds an outage of which an alert was sent: the ledger lacks it."""
+    found = _read(settings)
+    return found is not None and found.is_told
+
+
 def copy_to_ledger(settings: Settings, connection: Connection) -> None:
     """Copy an outage of which an alert was sent to the ledger; the rules then close it.
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from uuid import UUID
 
+from psycopg import errors
+
 from gazelle_sync.errors import DatabaseError, cause_of
 from gazelle_sync.incidents import outage
-from gazelle_sync.incidents.facts import TABLES_PRESENT, EndedRun, fact_questions, facts_in
+from gazelle_sync.incidents.facts import (
+    ALL_TABLES,
+    TABLES_PRESENT,
+    EndedRun,
+    Facts,
+    TablesPresent,
+    fact_questions,
+    facts_in,
+)
 from gazelle_sync.incidents.messages import AlertText, describe, describe_recovery, stored, worst
-from gazelle_sync.incidents.rules import COOL_DOWN, Assessment, Incident, assess
+from gazelle_sync.incidents.rules import COOL_DOWN, Incident, assess
 from gazelle_sync.notifications import ledger
 from gazelle_sync.notifications.delivery import Recipients, deliver
 from gazelle_sync.runtime.logs import get_logger
@@ -77,52 +87,95 @@ def keep_watching(settings: Settings, stopped: threading.Event, every_s: float) 
             log.exception("alerts could not be evaluated")
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What the rules evaluate and what the ledger says of it.
+
+    Attributes:
+        tables: Which tables the database has, as `TABLES_PRESENT` says.
+        facts: For the rules.
+        known: Incidents that are open.
+        is_due: Whether a message waits that is to be sent now.
+    """
+
+    tables: TablesPresent
+    facts: Facts
+    known: Sequence[ledger.OpenIncident]
+    is_due: bool
+
+
 def _update_ledger(
     settings: Settings, url: str, ended: EndedRun | None, recipients: Recipients
 ) -> tuple[int, int, bool]:
     """Open and close incidents in `alert_log`, in one transaction under its lock.
 
+    Mostly there is nothing to open or close: so it is looked first, in one round trip, and locked only for what there
+    is to do, which is then looked up again.
+
     Returns:
         How many incidents were opened, how many closed, and whether a message is due.
     """
+    opened: dict[UUID, list[Incident]] = {}
+    closed = 0
     with borrow(url) as connection:
-        [[(has_ledger, has_push, has_stock, has_details)], _] = together(
-            connection, (TABLES_PRESENT, None), ledger.LOCK, ends=False
-        )
-        if not has_ledger:
+        seen = _look(connection, settings, ended)
+        if seen is None:
             return 0, 0, False
-        outage.copy_to_ledger(settings, connection)
-        asked = fact_questions(has_push=has_push, has_stock=has_stock)
-        *found, are_open, [(is_due,)] = together(
-            connection, *asked, ledger.open_incidents_query(), ledger.IS_ANYTHING_DUE
-        )
-        assessments = assess(facts_in(found, ended, has_push=has_push, pause=settings.pause))
-        known = ledger.open_incidents(are_open)
-        opened = {
-            occurrence: incidents
-            for one in assessments
-            for occurrence, incidents in _open_new(settings, connection, one, known, recipients)
-        }
-        if opened and has_details:
-            ledger.write_details(connection, {one: stored(incidents) for one, incidents in opened.items()})
-        closed = sum(_close_ended(settings, connection, one, known) for one in assessments)
-        connection.commit()
+        if outage.is_told(settings) or any(_new_and_ended(seen)):
+            together(connection, ledger.LOCK, ends=False)
+            outage.copy_to_ledger(settings, connection)
+            seen = _read(connection, settings, ended, seen.tables)
+            new, over = _new_and_ended(seen)
+            for rule, incidents in new:
+                opened[_open(settings, connection, rule, incidents, recipients)] = incidents
+            if opened and seen.tables.has_details:
+                ledger.write_details(connection, {one: stored(incidents) for one, incidents in opened.items()})
+            for one in over:
+                _close(settings, connection, one)
+            closed = len(over)
+            connection.commit()
     outage.delete_file(settings)
-    return len(opened), closed, bool(is_due or opened or closed)
+    return len(opened), closed, bool(seen.is_due or opened or closed)
 
 
-def _open_new(
-    settings: Settings,
-    connection: Connection,
-    found: Assessment,
-    known: Iterable[ledger.OpenIncident],
-    recipients: Recipients,
-) -> Iterator[tuple[UUID, list[Incident]]]:
-    covered = {subject for one in known if one.rule == found.rule for subject in one.subjects}
-    new = sorted((t for t in found.incidents if t.subject not in covered), key=lambda t: (t.cause, t.subject))
-    for _, group in groupby(new, key=lambda incident: incident.cause):
-        incidents = list(group)
-        yield _open(settings, connection, found.rule, incidents, recipients), incidents
+def _look(connection: Connection, settings: Settings, ended: EndedRun | None) -> _Seen | None:
+    """What there is, on a database that may lack tables; None: it has no ledger yet."""
+    try:
+        return _read(connection, settings, ended, ALL_TABLES)
+    except errors.UndefinedTable:  # migrations are pending, or somebody dropped one
+        [[found]] = together(connection, (TABLES_PRESENT, None))
+        tables = TablesPresent(*found)
+        return _read(connection, settings, ended, tables) if tables.has_ledger else None
+
+
+def _read(connection: Connection, settings: Settings, ended: EndedRun | None, tables: TablesPresent) -> _Seen:
+    """The same of a database that has these tables.
+
+    Raises:
+        psycopg.errors.UndefinedTable: It lacks one.
+    """
+    [present], *found, are_open, [(is_due,)] = together(
+        connection,
+        (TABLES_PRESENT, None),
+        *fact_questions(tables),
+        ledger.open_incidents_query(),
+        ledger.IS_ANYTHING_DUE,
+    )
+    facts = facts_in(found, ended, tables, pause=settings.pause)
+    return _Seen(TablesPresent(*present), facts, ledger.open_incidents(are_open), is_due)
+
+
+def _new_and_ended(seen: _Seen) -> tuple[list[tuple[str, list[Incident]]], list[ledger.OpenIncident]]:
+    """The incidents that are to be opened, by rule and cause, and those that have ended."""
+    new: list[tuple[str, list[Incident]]] = []
+    over: list[ledger.OpenIncident] = []
+    for one in assess(seen.facts):
+        known = [incident for incident in seen.known if incident.rule == one.rule]
+        covered = {subject for incident in known for subject in incident.subjects}
+        left = sorted((t for t in one.incidents if t.subject not in covered), key=lambda t: (t.cause, t.subject))
+        new += [(one.rule, list(group)) for _, group in groupby(left, key=lambda incident: incident.cause)]
+        over += [incident for incident in known if all(map(one.has_recovered, incident.subjects))]
+    return new, over
 
 
 def _open(
@@ -147,17 +200,10 @@ def _open(
     return occurrence
 
 
-def _close_ended(
-    settings: Settings, connection: Connection, found: Assessment, known: Iterable[ledger.OpenIncident]
-) -> int:
-    count = 0
-    for one in known:
-        if one.rule == found.rule and all(found.has_recovered(subject) for subject in one.subjects):
-            said = describe_recovery(one, settings, datetime.now(UTC))
-            if ledger.close(connection, one, said.title, said.text):
-                _log("recovery", one.rule, said)
-            count += 1
-    return count
+def _close(settings: Settings, connection: Connection, incident: ledger.OpenIncident) -> None:
+    said = describe_recovery(incident, settings, datetime.now(UTC))
+    if ledger.close(connection, incident, said.title, said.text):
+        _log("recovery", incident.rule, said)
 
 
 def _log(kind: str, rule: str, said: AlertText) -> None:

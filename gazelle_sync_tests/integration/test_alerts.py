@@ -19,7 +19,8 @@ from gazelle_sync.incidents.facts import EndedRun
 from gazelle_sync.incidents.watch import WatchResult, keep_watching
 from gazelle_sync.monitoring.status import alerts_as_json, read_situation
 from gazelle_sync.notifications import delivery, ledger
-from gazelle_sync_tests.support.distance import far_away
+from gazelle_sync.warehouse.pool import keep_connections
+from gazelle_sync_tests.support.distance import COUNTED_S, far_away
 from gazelle_sync_tests.support.receivers import (
     HOOK_TOKEN,
     PASSWORD,
@@ -37,6 +38,15 @@ def test_a_healthy_shop_writes_and_says_nothing(recorder: RunRecorder, hook: Web
     assert recorder.look(alert_urls=(hook.url,)) == WatchResult()
     assert recorder.rows() == []
     assert hook.received == []
+
+
+def test_where_nothing_is_to_be_told_or_ended_a_look_is_one_round_trip(recorder: RunRecorder) -> None:
+    recorder.run()
+    with far_away(recorder.url, COUNTED_S) as far, keep_connections():
+        recorder.look(database_url=far.url)
+        far.round_trips()
+        assert recorder.look(database_url=far.url) == WatchResult()
+        assert list(map(len, far.round_trips())) == [1]
 
 
 def test_a_gazelle_whose_clock_is_hours_behind_is_not_stale(recorder: RunRecorder) -> None:
