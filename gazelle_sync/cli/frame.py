@@ -80,6 +80,7 @@ def services(
     from gazelle_sync.runtime import logs as log
     from gazelle_sync.runtime.embedded import embedded_services
     from gazelle_sync.settings import Settings
+    from gazelle_sync.warehouse.migrate import schema_remembered
     from gazelle_sync.warehouse.pool import keep_connections
     from gazelle_sync.warehouse.source import SANDBOX_NOTICE, is_sandbox
 
@@ -100,7 +101,7 @@ def services(
     thread.start()
     unwind_when_stopped()
     try:
-        with embedded_services(settings, api=api) as running, keep_connections():
+        with embedded_services(settings, api=api) as running, keep_connections(), schema_remembered():
             with interrupts_deferred():
                 thread.join()
             if is_sandbox(running, api=api):

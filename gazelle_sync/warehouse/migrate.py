@@ -48,8 +48,8 @@ _rememberers = 0
 def schema_remembered() -> Iterator[None]:
     """Until the last of these blocks ends, a database that is up to date is asked about it once a minute.
 
-    For a process that lives long and answers many small questions: where the database is far away, each of them would
-    begin with a round trip.
+    For a command of several parts, and for a process that lives long and answers many small questions: where the
+    database is far away, each of them would begin with a round trip.
     """
     global _rememberers  # as of the connections: one memory a process
     _rememberers += 1
@@ -89,6 +89,7 @@ def migrate(url: str) -> list[str]:
         applied += [path.name for path in missing[len(applied) :] if _apply(connection, path, roles)]
         if roles and (grants := public_grants(connection)):
             log.warning("tables are open to the public", advice=describe_public_grants(grants, translator("en")))
+    _remember(url)
     return applied
 
 
