@@ -112,7 +112,7 @@ class Applier:
                 self._write(connection, batch)
                 self._progress.update(self._entity.name, "apply", self._report.processed, None)
         if writer.tables_are_new:
-            self._report.changed += load.end(connection, self._entity)
+            self._report.changed += load.end(connection, [self._entity])[self._entity.name]
         elif which is StagedSelection.ALL:
             with connection.transaction():
                 self._report.changed += writer.find_duplicates(None)

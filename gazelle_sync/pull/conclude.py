@@ -1,6 +1,6 @@
-"""What is done when an entity's pages are in: its load ends, what waited is applied, its watermark moves.
+"""What is done when an entity's pages are in: loads end, what waited is applied, its watermark moves.
 
-The entities are concluded one after the other, parents first.
+The entities are concluded one after the other, parents first; the loads of all end with the first of them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Conclusion:
 
     def _apply_pending(self, entity: Entity, report: EntityReport) -> None:
         """Apply what no page could write; nothing is asked where nothing was left."""
-        self._end_load(entity.name)
+        self._end_loads()
         if entity.name not in self._run.waiting:
             return
         self._run.waiting.discard(entity.name)
@@ -94,11 +94,17 @@ class Conclusion:
             confirmed=self._run.confirmed.get(entity.name, ()),
         )
 
-    def _end_load(self, name: str) -> None:
-        if name in self._run.loading:
-            with self._run.connections.use() as connection:
-                self._run.reports[name].changed += load.end(connection, ENTITY[name])
-            self._run.loading.discard(name)
+    def _end_loads(self) -> None:
+        """End the loads of the run, when all of its entities that load are read."""
+        if not self._run.loading:
+            return
+        loading = [entity for entity in ENTITIES if entity.name in self._run.loading]
+        for entity in loading:
+            self._threads.wait(entity.name)
+        with self._run.connections.use() as connection:
+            for name, rows in load.end(connection, loading).items():
+                self._run.reports[name].changed += rows
+        self._run.loading.clear()
 
     def _move_watermarks(self) -> None:
         """Move the watermarks of what is in, all at once.
@@ -115,8 +121,7 @@ class Conclusion:
     def finish_others(self) -> None:
         """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
         try:
-            for name in [entity.name for entity in ENTITIES if entity.name in self._run.loading]:
-                self._end_load(name)
+            self._end_loads()
             self._move_watermarks()
         except GazelleSyncError as error:
             log.warning("the run could not be concluded", reason=str(error))

@@ -37,6 +37,8 @@ from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import statement
 from gazelle_sync.warehouse.limits import allow_long_statements
 
+WRITERS_FAR = 4
+"""So many pages of a first load are on their way to a far database at once: two would wait for it most of the time."""
 PARENTS = {parent for entity in ENTITIES for parent in entity.parents.values()}
 
 log = get_logger("gazelle_sync.pull")
@@ -58,9 +60,14 @@ class EntityThreads:
         self._pool = ThreadPoolExecutor(max_workers=len(ENTITIES), thread_name_prefix="stage")
         self.entities = entities
         self._staged: dict[str, Future[None]] = {}
+        self._is_far = False
 
     def begin(self) -> None:
         """Begin them all."""
+        connections = self._run.connections
+        self._is_far = bool(self._run.loading) and connections.round_trip_s() > FAR_S
+        if self._is_far:
+            connections.allow(WRITERS_FAR)
         for entity in self.entities:
             self._staged[entity.name] = self._pool.submit(self._stage, entity)
 
@@ -143,9 +150,7 @@ class EntityThreads:
         self, entity: Entity, report: EntityReport, *, writes: bool, snapshot: Snapshot | None = None
     ) -> EntityPull:
         run = self._run
-        loads = entity.name in run.loading
-        is_far = loads and run.connections.round_trip_s() > FAR_S
-        production = PageWriter(entity, loads=loads, is_far=is_far) if writes else None
+        production = PageWriter(entity, loads=entity.name in run.loading, is_far=self._is_far) if writes else None
         staging = Staging(run.connections, entity, run.run_id, run.order, report, production, snapshot, run.waiting)
         return EntityPull(
             entity=entity,

@@ -1,14 +1,15 @@
 """A load of empty tables, from the entity's side: which entities load, and what is looked up when their rows are in.
 
 While entities load side by side nothing holds their rows against each other. So at the end what is named and is nowhere
-gets its stub, with what the records that name it say of it, before the foreign keys are made.
+gets its stub, with what the records that name it say of it, before the foreign keys are made. All loads of a run end
+together: what is asked and done for each is sent at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 
 from psycopg import errors, sql
 
@@ -16,11 +17,11 @@ from gazelle_sync.entities import ENTITIES, Entity
 from gazelle_sync.pull.guard import rows_of
 from gazelle_sync.runtime.logs import get_logger
 from gazelle_sync.warehouse.connect import Connection, statement
-from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_loads, open_loads
 from gazelle_sync.warehouse.lock import WAIT_S, PullLock
 from gazelle_sync.warehouse.merge import Staged, TableWriter
 from gazelle_sync.warehouse.migrate import apply_again
-from gazelle_sync.warehouse.pool import borrow
+from gazelle_sync.warehouse.pool import Question, Rows, borrow, change, look_up, together
 from gazelle_sync.warehouse.schema_repair import validate_keys
 from gazelle_sync.warehouse.settings_table import read_setting
 
@@ -52,9 +53,8 @@ def end_abandoned(connection: Connection, stored: str | None) -> None:
         # Somebody wrote over it. Nothing says which keys and indexes lack, so every one is looked for.
         log.warning("system_settings.first_loads cannot be read: all keys and indexes are made again where they lack")
         apply_again(connection)
-    for entity in ENTITIES:
-        if open_names is None or entity.name in open_names:
-            end(connection, entity)
+    if opened := [entity for entity in ENTITIES if open_names is None or entity.name in open_names]:
+        end(connection, opened)
     if open_names is None:
         validate_keys(connection)
 
@@ -73,30 +73,34 @@ def end_abandoned_alone(url: str) -> None:
                 end_abandoned(connection, read_setting(connection, SETTING))
 
 
-def end(connection: Connection, entity: Entity) -> int:
-    """End an entity's load.
+def end(connection: Connection, entities: Sequence[Entity]) -> dict[str, int]:
+    """End the loads of some entities, all or none.
 
     Args:
         connection: In no transaction.
-        entity: Which. What it names is in, as far as it ever will be.
+        entities: Which. What they name is in, as far as it ever will be.
 
     Returns:
-        How many rows were made or changed.
+        Entity → how many rows were made or changed.
 
     Raises:
         psycopg.errors.LockNotAvailable: Another session was writing to a table all the while.
     """
-    changed = 0
+    changed = dict.fromkeys((entity.name for entity in entities), 0)
+
+    def write(statements: Mapping[str, Sequence[Question]]) -> None:
+        counts = iter(change(connection, *chain.from_iterable(statements.values())))
+        for name, questions in statements.items():
+            changed[name] += sum(islice(counts, len(questions)))
 
     def complete() -> None:
-        nonlocal changed
-        writer = TableWriter(connection, entity)
-        ids = iter(_naming_unknown(connection, entity))
-        while part := list(islice(ids, BATCH)):
-            changed += writer.make_stubs(list(_reconciled(connection, entity, part)))
-        changed += writer.find_duplicates(None)
+        writers = {entity.name: TableWriter(connection, entity) for entity in entities}
+        for bodies in _naming_unknown(connection, entities):
+            look_up(connection, [one for name, part in bodies.items() for one in writers[name].lookups(part)])
+            write({name: writers[name].stub_statements(part) for name, part in bodies.items()})
+        write({name: writer.duplicate_statements(None) for name, writer in writers.items()})
 
-    end_load(connection, entity.name, _tables(entity), complete)
+    end_loads(connection, {entity.name: _tables(entity) for entity in entities}, complete)
     return changed
 
 
@@ -104,8 +108,19 @@ def _tables(entity: Entity) -> list[str]:
     return [entity.staging_table, *(table.name for table in entity.tables)]
 
 
-def _naming_unknown(connection: Connection, entity: Entity) -> list[str]:
-    """Records of the entity that name a record which has no row, or only a stub."""
+def _naming_unknown(connection: Connection, entities: Sequence[Entity]) -> Iterator[dict[str, list[Staged]]]:
+    """The last bodies of records that name a record which has no row, or only a stub: by entity, some at a time."""
+    asked = [(entity, query) for entity in entities if (query := _unknown_query(entity)) is not None]
+    answers = together(connection, *((query, None) for _, query in asked))
+    named = [(entity, sorted(ids)) for (entity, _), ids in zip(asked, answers, strict=True)]
+    while named := [(entity, ids) for entity, ids in named if ids]:
+        bodies = together(connection, *(_last_bodies(entity, ids[:BATCH]) for entity, ids in named))
+        yield {entity.name: list(_reconciled(entity, rows)) for (entity, _), rows in zip(named, bodies, strict=True)}
+        named = [(entity, ids[BATCH:]) for entity, ids in named]
+
+
+def _unknown_query(entity: Entity) -> sql.Composed | None:
+    """The query for ids of records of an entity that name such a record; None: they name none of another entity."""
     own = {table.name for table in entity.tables}
     queries = [
         sql.SQL(statement("pull/naming_unknown")).format(
@@ -118,13 +133,15 @@ def _naming_unknown(connection: Connection, entity: Entity) -> list[str]:
         for column, parent in table.references.items()
         if parent not in own
     ]
-    if not queries:
-        return []
-    return sorted(external_id for (external_id,) in connection.execute(sql.SQL(" UNION ").join(queries)))
+    return sql.SQL(" UNION ").join(queries) if queries else None
 
 
-def _reconciled(connection: Connection, entity: Entity, ids: list[str]) -> Iterator[Staged]:
+def _last_bodies(entity: Entity, ids: Rows) -> Question:
     query = sql.SQL(statement("pull/staging_last_bodies")).format(staging=sql.Identifier(entity.staging_table))
-    for external_id, body, fetched_at in connection.execute(query, [ids]).fetchall():
+    return query, [[external_id for (external_id,) in ids]]
+
+
+def _reconciled(entity: Entity, found: Rows) -> Iterator[Staged]:
+    for external_id, body, fetched_at in found:
         if (rows := rows_of(entity, body)) is not None:
             yield Staged("", external_id, body, fetched_at, None, True, rows)

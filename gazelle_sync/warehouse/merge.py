@@ -119,11 +119,12 @@ class TableWriter:
                 found += self._mark_missing(table, [s for s in with_rows if table.name in s.rows])
         return found + self._mark_deleted([staged for staged in batch if not staged.rows])
 
-    def make_stubs(self, batch: Sequence[Staged]) -> int:
-        """Insert a stub for each record that the rows of some versions name and that has no row; gives how many."""
-        look_up(self._connection, self.lookups(batch))
-        stubs = [stub for table, rows in self._rows(batch) for stub in self._stub_statements(table, rows, batch)]
-        return sum(change(self._connection, *stubs))
+    def stub_statements(self, batch: Sequence[Staged]) -> list[Question]:
+        """The statements that insert a stub for each record that the rows of some versions name and that has no row.
+
+        Call it after the lookups of the batch were answered.
+        """
+        return [stub for table, rows in self._rows(batch) for stub in self._stub_statements(table, rows, batch)]
 
     def naming_unknown(self, batch: Iterable[Staged]) -> set[str]:
         """External ids of the versions whose rows name a record that has no row yet, or only a stub.

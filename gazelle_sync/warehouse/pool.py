@@ -137,6 +137,7 @@ class Connections:
 
     def __init__(self, url: str, most: int = 2) -> None:
         self.url = url
+        self._most = most
         self._room = threading.Semaphore(most)
         self._measuring = threading.Lock()
         self._round_trip_s: float | None = None
@@ -150,6 +151,11 @@ class Connections:
         """
         with self._room, borrow(self.url) as connection:
             yield connection
+
+    def allow(self, most: int) -> None:
+        """Let more blocks run side by side from now on."""
+        self._room.release(most - self._most)
+        self._most = most
 
     def round_trip_s(self) -> float:
         """Seconds that the shortest statement takes, the way to the database and back; measured once.

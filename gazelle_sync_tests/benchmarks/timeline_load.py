@@ -76,15 +76,14 @@ def load_ours(where: Server, pages: Pages) -> Loaded:
             loads = load.begin(connection, ENTITIES) == {entity.name for entity in ENTITIES}
         pages.make_parents(url)
         with connections.use() as connection:
-            for entity in ENTITIES[: ENTITIES.index(TIMELINE)]:
-                load.end(connection, entity)
+            load.end(connection, ENTITIES[: ENTITIES.index(TIMELINE)])
         begun, processor_s = time.perf_counter(), where.processor_s()
         writer = PageWriter(TIMELINE, loads=loads)
         staging = Staging(connections, TIMELINE, "benchmark", order, EntityReport(), writer, EMPTY)
         _store(staging, _pages(pages))
         staged = time.perf_counter()
         with connections.use() as connection:
-            load.end(connection, TIMELINE)
+            load.end(connection, [TIMELINE])
         applied, processor_s = time.perf_counter(), where.processor_s() - processor_s
     _check(url, pages)
     where.drop(database)

@@ -21,12 +21,13 @@ from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter, UpsertedRows
 from gazelle_sync.warehouse import limits
 from gazelle_sync.warehouse.connect import Connection, connect
-from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_load, open_loads
+from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_loads, open_loads
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.pool import Connections
 from gazelle_sync.warehouse.schema_repair import repair
 from gazelle_sync.warehouse.settings_table import read_setting
 from gazelle_sync_tests.conftest import Databases
+from gazelle_sync_tests.support.distance import COUNTED_S, far_away
 from gazelle_sync_tests.support.processes import Processes
 from gazelle_sync_tests.support.sandbox import RunningSandbox
 from gazelle_sync_tests.support.shop import ENTITY, Shop
@@ -103,7 +104,7 @@ def test_autovacuum_stays_away_from_tables_while_they_are_loaded(shop: Shop) -> 
     with connect(shop.url, autocommit=True) as connection:
         begin_loads(connection, {"invoices": INVOICES})
         assert [name for (name,) in shop.query(away)] == sorted(INVOICES)
-        end_load(connection, "invoices", INVOICES, nothing)
+        end_loads(connection, {"invoices": INVOICES}, nothing)
     assert shop.query(away) == []
 
 
@@ -123,7 +124,7 @@ def test_a_row_that_somebody_put_there_during_a_load_does_not_hold_its_end_up(sh
         assert begin_loads(connection, {"invoices": INVOICES}) == {"invoices"}
         assert shop.value(keys) < before
         shop.query("INSERT INTO gazelle_invoice_items (external_id, invoice_external_id) VALUES ('ivi_1', 'inv_0')")
-        end_load(connection, "invoices", INVOICES, nothing)
+        end_loads(connection, {"invoices": INVOICES}, nothing)
         assert open_names(shop) == []
     assert shop.value(keys) == before
     assert shop.value(f"{keys} AND NOT convalidated") == 1
@@ -148,7 +149,7 @@ def test_a_load_ends_when_those_that_write_have_ended_and_readers_wait_for_nobod
 
     def end() -> None:
         with connect(shop.url, autocommit=True) as connection:
-            end_load(connection, "invoices", INVOICES, nothing)
+            end_loads(connection, {"invoices": INVOICES}, nothing)
         ended.set()
 
     ending = threading.Thread(target=end)
@@ -171,11 +172,11 @@ def test_a_load_that_somebody_holds_up_stays_open_and_lets_others_write(
     monkeypatch.setattr(limits, "LOCK_WAIT", "50ms")
     with connect(shop.url, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            end_load(connection, "invoices", INVOICES, nothing)
+            end_loads(connection, {"invoices": INVOICES}, nothing)
         shop.query("INSERT INTO gazelle_invoices (external_id) VALUES ('inv_2')")
         assert open_names(shop) == ["invoices"]
         writer.commit()
-        end_load(connection, "invoices", INVOICES, nothing)
+        end_loads(connection, {"invoices": INVOICES}, nothing)
     assert open_names(shop) == []
 
 
@@ -201,6 +202,17 @@ def test_what_a_page_leaves_pending_is_applied_though_the_pages_after_it_leave_n
         staging.write([{**body, **named}], Answer({}, now, False), {})
     assert shop.value("SELECT count(*) FROM staging_pianos WHERE sync_status = 'pending'") == 1
     assert waiting == {"pianos"}
+
+
+def test_the_loads_of_all_entities_end_in_as_many_round_trips_as_that_of_one(new_shop: Shop) -> None:
+    with far_away(new_shop.url, COUNTED_S) as far, connect(far.url, autocommit=True) as connection:
+        trips = []
+        for entities in (ENTITIES, [ENTITY["timeline"]]):
+            load.begin(connection, entities)
+            far.round_trips()
+            load.end(connection, entities)
+            trips.append(sum(map(len, far.round_trips())))
+    assert trips[0] == trips[1] <= 5
 
 
 # ---- killed, and who ends it

@@ -19,7 +19,7 @@ from gazelle_sync.quality.production import evaluate_production
 from gazelle_sync.warehouse import connect as connecting
 from gazelle_sync.warehouse.connect import connect, statement
 from gazelle_sync.warehouse.limits import LONG
-from gazelle_sync.warehouse.loads import begin_loads, end_load
+from gazelle_sync.warehouse.loads import begin_loads, end_loads
 from gazelle_sync.warehouse.migrate import apply_again, migrate
 from gazelle_sync.warehouse.pool import borrow
 from gazelle_sync_tests.conftest import Databases
@@ -201,6 +201,6 @@ def test_limits_end_with_their_transaction(shop: Shop) -> None:
     shop.query("TRUNCATE staging_products, gazelle_products CASCADE")
     with connect(shop.url, autocommit=True) as connection:
         assert begin_loads(connection, {"products": tables}) == {"products"}
-        end_load(connection, "products", tables, nothing)
+        end_loads(connection, {"products": tables}, nothing)
         row = connection.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
         assert row.fetchone() == ("2min", "7s")
