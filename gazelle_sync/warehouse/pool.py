@@ -214,9 +214,13 @@ def cursor(name: str, query: sql.SQL | sql.Composed, at_once: int) -> tuple[Ques
         query: Without parameters.
         at_once: So many rows at most.
     """
-    named = sql.Identifier(name)
-    opens = sql.SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(named, query)
-    return (opens, None), (sql.SQL("FETCH {} FROM {}").format(sql.Literal(at_once), named), None)
+    opens = sql.SQL("DECLARE {} NO SCROLL CURSOR FOR {}").format(sql.Identifier(name), query)
+    return (opens, None), fetch(name, at_once)
+
+
+def fetch(name: str, at_once: int) -> Question:
+    """The statement that fetches the next rows of a cursor, so many at most."""
+    return sql.SQL("FETCH {} FROM {}").format(sql.Literal(at_once), sql.Identifier(name)), None
 
 
 def _send(connection: Connection, questions: Sequence[Question], begin: LiteralString, ends: bool) -> list[Cursor]:

@@ -109,6 +109,35 @@ def test_a_second_scan_writes_nothing_and_reading_all_again_changes_nothing(mont
     assert month.shop.query("SELECT * FROM maintenance_alerts ORDER BY id") == before
 
 
+def test_everything_read_and_written_some_at_a_time_comes_to_the_same(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long history is read so: no more of it is in memory than of a short one."""
+    moved = month.notes(1, "PLS débranché")
+    month.read()
+    other = month.shop.admin.create("pianos", clientId=month.piano["clientId"], make="Willis")
+    month.shop.admin.edit("timeline", moved, pianoId=other["id"])
+    month.notes(3, "Humidité 80 %")
+    month.notes(6, "22C, 41%")
+    month.shop.sync(Mode.DEEP)
+    month.shop.query("DELETE FROM maintenance_alerts WHERE id % 3 = 0")
+    with monkeypatch.context() as patch:
+        patch.setattr(scanning, "PAGE", 7)
+        done = scan(month.shop.settings, everything=True)
+    assert done.opened > 1
+    queries = (
+        "SELECT * FROM maintenance_alerts ORDER BY id",
+        "SELECT * FROM maintenance_findings ORDER BY source_external_id, alert_type",
+    )
+    before = [month.shop.query(query) for query in queries]
+    assert len(before[0]) > 2 * 7
+    again = scan(month.shop.settings, everything=True)
+    assert (again.notes, again.opened, again.resolved, again.withdrawn) == (done.notes, 0, 0, 0)
+    assert [month.shop.query(query) for query in queries] == before
+    place = "SELECT piano_external_id FROM maintenance_alerts WHERE source_external_id = %s"
+    assert month.shop.value(place, moved) == other["id"]
+
+
 def test_a_note_that_arrives_late_is_put_where_it_belongs(month: Month) -> None:
     month.notes(9, "Réservoir rempli")
     month.read()

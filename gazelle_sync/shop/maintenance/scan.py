@@ -9,14 +9,17 @@ done nothing, and the next one does it.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Any, Literal, LiteralString
+from itertools import chain, groupby, islice
+from operator import itemgetter
+from typing import Any, Literal
 
 import msgspec
+from psycopg import sql
 
 from gazelle_sync.errors import AnotherScanRunning
 from gazelle_sync.i18n.translator import Message
@@ -31,7 +34,7 @@ from gazelle_sync.warehouse.connect import Connection, statement
 from gazelle_sync.warehouse.limits import long_statements
 from gazelle_sync.warehouse.lock import PullLock
 from gazelle_sync.warehouse.migrate import migrate
-from gazelle_sync.warehouse.pool import Question, Rows, borrow, together
+from gazelle_sync.warehouse.pool import Question, Rows, borrow, cursor, fetch, together
 from gazelle_sync.warehouse.settings_table import setting
 
 PAGE = 10_000
@@ -39,7 +42,7 @@ WAIT_S = 900.0
 """How long a scan waits for another one: reading a whole history takes a minute or so."""
 RULES_READ = "maintenance.rules"
 """Setting: by which rules and thresholds the findings were made."""
-NOTHING: Question = "SELECT WHERE false", None
+COUNTED = ("opened", "suggested", "resolved", "withdrawn")
 SCANNING: Question = "SELECT set_config('gazelle_sync.scanning', 'on', true)", None
 """Tells the triggers of `maintenance_alerts` that no person writes."""
 Subject = tuple[str, str]
@@ -64,7 +67,7 @@ class ScanLock(PullLock):
 
 
 class FindingRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of `maintenance_findings`, with its columns; a scan of a history holds a hundred thousand of them."""
+    """A row of `maintenance_findings`, with its columns."""
 
     subject: str
     alert_type: str
@@ -148,28 +151,13 @@ class _Scan:
         is_whole = self.everything or by_rules != [(self.rules,)] or any(source is None for _, source in unread)
         if not unread and not is_whole:
             return ScanReport()
+        read = [key for key, _ in unread]
         if is_whole:
-            rows, subjects = self._of_everything(), None
-        else:
-            rows, subjects = self._of_some(ids)
-        return self._write(rows, subjects, ids if not is_whole else None, [key for key, _ in unread], is_whole=is_whole)
+            return self._write(self._findings(chain(self._pages(), self._measurements())), None, None, read)
+        found, subjects = self._of_some(ids)
+        return self._write(iter(found), subjects, sorted({*ids, *(one.source_external_id for one in found)}), read)
 
     # Reading
-
-    def _of_everything(self) -> list[FindingRow]:
-        """The findings of all notes and readings.
-
-        Most notes have an ordinary reading. Those are kept only where a reading has opened an alert that they may end.
-        """
-        found: list[FindingRow] = []
-        normal: dict[str, list[FindingRow]] = defaultdict(list)
-        for one in self._findings(chain(self._pages(), self._measurements())):
-            if one.effect == "normal":
-                normal[one.subject].append(one)
-            else:
-                found.append(one)
-        opened = {one.subject for one in found if one.is_reading}
-        return found + [one for subject in opened & normal.keys() for one in normal[subject]]
 
     def _of_some(self, ids: Sequence[str]) -> tuple[list[FindingRow], list[str]]:
         """The findings of some notes, and the pianos that they were or are about.
@@ -227,40 +215,49 @@ class _Scan:
     # Writing
 
     def _write(
-        self,
-        rows: list[FindingRow],
-        subjects: list[str] | None,
-        ids: list[str] | None,
-        unread: list[int],
-        *,
-        is_whole: bool,
+        self, found: Iterator[FindingRow], subjects: list[str] | None, sources: list[str] | None, unread: list[int]
     ) -> ScanReport:
-        again = None if ids is None else sorted({*ids, *(one.source_external_id for one in rows)})
-        given = {"subjects": subjects, "sources": again}
-        begin = [long_statements(), SCANNING, (statement("maintenance/findings_delete"), {"ids": again})]
+        """Write findings and the alerts that follow, some at a time: those of a long history would fill the memory.
+
+        Args:
+            found: The findings.
+            subjects: Whose alerts may change; None: all.
+            sources: The notes that were read; None: all.
+            unread: What was read of `maintenance_unread`.
+        """
+        is_whole = subjects is None
+        named = {"subjects": sql.Literal(subjects), "sources": sql.Literal(sources)}
+        counts: Counter[str] = Counter()
         try:
-            *_, alerts, read = self._in_parts(
-                "maintenance/findings_write",
-                rows,
-                begin,
-                (statement("maintenance/alerts_of"), given),
-                # What the other notes of these pianos say; where all were read, it is here.
-                (statement("maintenance/findings_of"), given) if subjects is not None else NOTHING,
+            *_, findings, _, alerts = self._write_findings(
+                found,
+                [long_statements(), SCANNING, (statement("maintenance/findings_delete"), {"ids": sources})],
+                *([(statement("maintenance/findings_prune"), None)] if is_whole else []),
+                *cursor("findings", sql.SQL(statement("maintenance/findings_of")).format(**named), PAGE),
+                *cursor("alerts", sql.SQL(statement("maintenance/alerts_of")).format(**named), PAGE),
             )
-            new, changed, counts = _alerts([FindingRow(*row) for row in read] if subjects is not None else rows, alerts)
+            statements: list[Question] = []
+            for said, held in _by_subject(self._rest("findings", findings), self._rest("alerts", alerts)):
+                if statements:
+                    together(self.connection, *statements, ends=False)
+                new, changed = _alerts([FindingRow(*row) for row in said], held, counts)
+                statements = [
+                    (statement("maintenance/alerts_update"), {"rows": _json(changed)}),
+                    (statement("maintenance/alerts_insert"), {"rows": _json(new)}),
+                ]
             report = ScanReport(is_whole, self.notes, **counts)
             counted = {
                 "started_at": self.started_at, "is_whole": is_whole, "notes": report.notes, "opened": report.opened,
                 "resolved": report.resolved, "withdrawn": report.withdrawn,
             }  # fmt: skip
-            self._in_parts(
-                "maintenance/alerts_insert",
-                new,
-                [(statement("maintenance/alerts_update"), {"rows": _json(changed)})],
+            together(
+                self.connection,
+                *statements,
                 (statement("maintenance/unread_delete"), {"ids": unread}),
                 (statement("maintenance/scan_note"), counted),
                 setting(RULES_READ, self.rules),
                 ("COMMIT", None),
+                ends=False,
             )
         except BaseException:
             if not self.connection.closed:
@@ -268,43 +265,53 @@ class _Scan:
             raise
         return report
 
-    def _in_parts(
-        self, name: LiteralString, rows: Sequence[FindingRow | dict[str, Any]], before: list[Question], *after: Question
-    ) -> list[Rows]:
-        """Write rows between other statements, in one round trip where they are few.
-
-        All at once, those of a long history would take a hundred megabytes.
-        """
-        *parts, last = [rows[start : start + PAGE] for start in range(0, len(rows) or 1, PAGE)]
-        for part in parts:
-            together(self.connection, *before, (statement(name), {"rows": _json(part)}), ends=False)
+    def _write_findings(self, found: Iterator[FindingRow], before: list[Question], *after: Question) -> list[Rows]:
+        """Write findings between other statements, in one round trip where they are few; gives the answers to all."""
+        name = statement("maintenance/findings_write")
+        while len(part := list(islice(found, PAGE))) == PAGE:
+            together(self.connection, *before, (name, {"rows": _json(part)}), ends=False)
             before = []
-        return together(self.connection, *before, (statement(name), {"rows": _json(last)}), *after, ends=False)
+        return together(self.connection, *before, (name, {"rows": _json(part)}), *after, ends=False)
+
+    def _rest(self, name: str, rows: Rows) -> Iterator[tuple[Any, ...]]:
+        """The rows of an open cursor, of which the first are fetched."""
+        yield from rows
+        while len(rows) == PAGE:
+            [rows] = together(self.connection, fetch(name, PAGE))
+            yield from rows
+
+
+def _by_subject(findings: Iterator[tuple[Any, ...]], alerts: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Rows, Rows]]:
+    """Findings and alerts, both in the order of their pianos: those of some pianos at a time, each piano's together."""
+    subject = itemgetter(0)
+    batch: tuple[Rows, Rows] = ([], [])
+    merged = heapq.merge(((row[0], 0, row) for row in findings), ((row[0], 1, row) for row in alerts), key=subject)
+    for _, of_one in groupby(merged, key=subject):
+        for _, kind, row in of_one:
+            batch[kind].append(row)
+        if sum(map(len, batch)) >= PAGE:
+            yield batch
+            batch = ([], [])
+    yield batch
 
 
 def _alerts(
-    findings: Iterable[FindingRow], alerts: Rows
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
-    """Rows to insert, rows to change, and how many alerts were opened, resolved and withdrawn."""
+    findings: Iterable[FindingRow], alerts: Rows, counts: Counter[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows to insert and rows to change; how many alerts were opened, resolved and withdrawn is added to `counts`."""
     said: dict[Subject, list[FindingRow]] = defaultdict(list)
     told: dict[tuple[str, str], FindingRow] = {}
-    sources = {row[3] for row in alerts}
     for one in findings:
         said[one.subject, one.alert_type].append(one)
-        if one.effect == "opens" or one.source_external_id in sources:
-            told[one.source_external_id, one.alert_type] = one
+        told[one.source_external_id, one.alert_type] = one
     held: dict[Subject, list[Held]] = defaultdict(list)
     rows: dict[int, tuple[Any, ...]] = {}
     for row in alerts:
         subject, kind, key, source, status, observed, decided_status, decided_at = row[:8]
-        # A note that was moved to another piano takes its alert along.
-        now = told.get((source, kind))
-        place = (subject if now is None else now.subject, kind)
-        held[place].append(Held(key, source, status, observed, decided_status, decided_at))
+        held[subject, kind].append(Held(key, source, status, observed, decided_status, decided_at))
         rows[key] = row
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    counts = dict.fromkeys(("opened", "suggested", "resolved", "withdrawn"), 0)
     for place in said.keys() | held.keys():
         for episode in episodes_of(map(_remark, said.get(place, ())), held.get(place, ())):
             is_held = rows[episode.held.id] if episode.held is not None else None
@@ -316,9 +323,9 @@ def _alerts(
                 changed.append({"id": is_held[2], **wanted})
             if before != episode.status:
                 name = "opened" if episode.status == "open" else episode.status
-                if name in counts:
+                if name in COUNTED:
                     counts[name] += 1
-    return new, changed, counts
+    return new, changed
 
 
 def _remark(one: FindingRow) -> Remark:
