@@ -121,7 +121,7 @@ def _update_ledger(
         seen = _look(connection, settings, ended)
         if seen is None:
             return 0, 0, False
-        if outage.is_told(settings) or any(_new_and_ended(seen)):
+        if outage.is_told(settings) or _tells_once(ended) or any(_new_and_ended(seen)):
             together(connection, ledger.LOCK, ends=False)
             outage.copy_to_ledger(settings, connection)
             seen = _read(connection, settings, ended, seen.tables)
@@ -149,7 +149,7 @@ def _look(connection: Connection, settings: Settings, ended: EndedRun | None) ->
 
 
 def _read(connection: Connection, settings: Settings, ended: EndedRun | None, tables: TablesPresent) -> _Seen:
-    """The same of a database that has these tables.
+    """What the rules evaluate and what the ledger says, of a database that has these tables.
 
     Raises:
         psycopg.errors.UndefinedTable: It lacks one.
@@ -163,6 +163,11 @@ def _read(connection: Connection, settings: Settings, ended: EndedRun | None, ta
     )
     facts = facts_in(found, ended, tables, pause=settings.pause)
     return _Seen(TablesPresent(*present), facts, ledger.open_incidents(are_open), is_due)
+
+
+def _tells_once(ended: EndedRun | None) -> bool:
+    """Whether a run failed, which only its end tells: another process may be closing what seems to cover it."""
+    return ended is not None and not (ended.succeeded and all(check.passed for check in ended.checks))
 
 
 def _new_and_ended(seen: _Seen) -> tuple[list[tuple[str, list[Incident]]], list[ledger.OpenIncident]]:

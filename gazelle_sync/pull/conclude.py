@@ -5,12 +5,13 @@ The entities are concluded one after the other, parents first; the loads of all 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES, Entity
-from gazelle_sync.errors import GazelleSyncError, MassEmptying
+from gazelle_sync.errors import DatabaseError, GazelleSyncError, MassEmptying
 from gazelle_sync.pull import load
 from gazelle_sync.pull.apply import Applier, StagedSelection, check_and_repair
 from gazelle_sync.pull.context import Mode, Run
@@ -44,6 +45,7 @@ class Conclusion:
         self._lock = lock
         self.concluded: set[str] = set()
         self._unmoved: set[str] = set()  # concluded, their watermarks not moved yet
+        self._ends_together = True
 
     @property
     def watermark(self) -> datetime:
@@ -84,7 +86,7 @@ class Conclusion:
 
     def _apply_pending(self, entity: Entity, report: EntityReport) -> None:
         """Apply what no page could write; nothing is asked where nothing was left."""
-        self._end_loads()
+        self._end_loads(entity)
         if entity.name not in self._run.waiting:
             return
         self._run.waiting.discard(entity.name)
@@ -94,17 +96,28 @@ class Conclusion:
             confirmed=self._run.confirmed.get(entity.name, ()),
         )
 
-    def _end_loads(self) -> None:
-        """End the loads of the run, when all of its entities that load are read."""
-        if not self._run.loading:
+    def _end_loads(self, entity: Entity) -> None:
+        """End the loads of the run; where that cannot be, as somebody holds a table, those of each entity by itself.
+
+        The caller has waited until all entities that load are read.
+        """
+        loading = [ENTITY[name] for name in ALL_NAMES if name in self._run.loading]
+        if entity not in loading:
             return
-        loading = [entity for entity in ENTITIES if entity.name in self._run.loading]
-        for entity in loading:
-            self._threads.wait(entity.name)
+        if self._ends_together:
+            try:
+                self._end(loading)
+            except DatabaseError as error:
+                log.warning("loads end one by one", reason=str(error))
+                self._ends_together = False
+        if entity.name in self._run.loading:
+            self._end([entity])
+
+    def _end(self, entities: Sequence[Entity]) -> None:
         with self._run.connections.use() as connection:
-            for name, rows in load.end(connection, loading).items():
+            for name, rows in load.end(connection, entities).items():
                 self._run.reports[name].changed += rows
-        self._run.loading.clear()
+                self._run.loading.discard(name)
 
     def _move_watermarks(self) -> None:
         """Move the watermarks of what is in, all at once.
@@ -121,7 +134,8 @@ class Conclusion:
     def finish_others(self) -> None:
         """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
         try:
-            self._end_loads()
+            for entity in [ENTITY[name] for name in ALL_NAMES if name in self._run.loading]:
+                self._end_loads(entity)
             self._move_watermarks()
         except GazelleSyncError as error:
             log.warning("the run could not be concluded", reason=str(error))

@@ -84,7 +84,7 @@ def end(connection: Connection, entities: Sequence[Entity]) -> dict[str, int]:
         Entity → how many rows were made or changed.
 
     Raises:
-        psycopg.errors.LockNotAvailable: Another session was writing to a table all the while.
+        psycopg.OperationalError: Another session was writing to a table all the while.
     """
     changed = dict.fromkeys((entity.name for entity in entities), 0)
 

@@ -229,6 +229,8 @@ class Pull:
         """
         if name in self._threads:
             self._threads.result(name)
+        for loading in list(self._run.loading):  # their loads end together
+            self._threads.wait(loading)
         report = self._run.report(name)
         begun = time.perf_counter()
         try:

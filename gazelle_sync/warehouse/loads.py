@@ -101,8 +101,8 @@ def end_loads(connection: Connection, wanted: Mapping[str, Sequence[str]], then:
             has none.
 
     Raises:
-        psycopg.errors.LockNotAvailable: Another session was writing to a table all the while. The loads stay open, and
-            the next run ends them.
+        psycopg.OperationalError: Another session was writing to a table all the while. The loads stay open, and the
+            next run ends them.
     """
     tables = [table for names in wanted.values() for table in names]
     stored = _keep_writers_out(connection, tables)
@@ -153,7 +153,7 @@ def _autovacuum(option: LiteralString, tables: Iterable[str]) -> list[Question]:
 
 
 def _make(connection: Connection, statements: Sequence[str], *after: Question) -> None:
-    """Make keys or indexes and do what comes after them, in one round trip; where one is refused, one by one."""
+    """Make keys or indexes and do what comes after them, in one round trip; where one is refused, each by itself."""
     making: list[Question] = [(text.encode(), None) for text in statements]
     try:
         change(connection, ("SAVEPOINT making", None), *making, ("RELEASE SAVEPOINT making", None), *after)

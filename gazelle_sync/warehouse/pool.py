@@ -153,7 +153,7 @@ class Connections:
             yield connection
 
     def allow(self, most: int) -> None:
-        """Let more blocks run side by side from now on."""
+        """Let so many blocks run side by side from now on, more than before."""
         self._room.release(most - self._most)
         self._most = most
 

@@ -12,14 +12,15 @@ import psycopg
 import pytest
 
 from gazelle_sync.entities import ENTITIES
-from gazelle_sync.errors import AnotherPullRunning
+from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull import load
 from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.session import Pull
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.write import PageWriter, UpsertedRows
-from gazelle_sync.warehouse import limits
+from gazelle_sync.warehouse import limits, loads
 from gazelle_sync.warehouse.connect import Connection, connect
 from gazelle_sync.warehouse.loads import SETTING, begin_loads, end_loads, open_loads
 from gazelle_sync.warehouse.lock import PullLock
@@ -213,6 +214,29 @@ def test_the_loads_of_all_entities_end_in_as_many_round_trips_as_that_of_one(new
             load.end(connection, entities)
             trips.append(sum(map(len, far.round_trips())))
     assert trips[0] == trips[1] <= 5
+
+
+@pytest.mark.usefixtures("real_waits")
+def test_where_somebody_holds_a_table_only_the_entity_of_that_table_fails_and_the_next_run_ends_its_load(
+    new_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definitions = new_shop.value(DEFINITIONS)
+    monkeypatch.setattr(limits, "LOCK_WAIT", "50ms")
+    monkeypatch.setattr(loads, "WRITERS_S", 0.5)
+    failed = []
+    with Pull(new_shop.settings) as pull, connect(new_shop.url) as writing:
+        for entity in pull.entities:
+            pull.stage(entity.name)
+        writing.execute("LOCK TABLE gazelle_taxes IN ROW EXCLUSIVE MODE")
+        for entity in pull.entities:
+            try:
+                pull.apply(entity.name)
+            except DatabaseError:
+                failed.append(entity.name)
+        assert failed == open_names(new_shop) == ["taxes"]
+    assert new_shop.value("SELECT count(*) FROM system_settings WHERE key = 'last_sync_date.clients'") == 1
+    new_shop.sync()
+    assert_whole(new_shop, definitions)
 
 
 # ---- killed, and who ends it

@@ -134,7 +134,8 @@ class _Scan:
             "scope": list(settings.maintenance_clients), "low": list(settings.maintenance_low_humidity_clients),
         }  # fmt: skip
         self.rules = _rules_of(self.scope, self.thresholds)
-        self.connection = connection
+        self.url = str(settings.database_url)
+        self.connection = self.reading = connection
         self.everything = everything
         self.on_progress = on_progress or (lambda _: None)
         self.started_at = datetime.now(UTC)
@@ -153,7 +154,8 @@ class _Scan:
             return ScanReport()
         read = [key for key, _ in unread]
         if is_whole:
-            return self._write(self._findings(chain(self._pages(), self._measurements())), None, None, read)
+            with borrow(self.url) as self.reading:  # so that the transaction that writes holds no note for minutes
+                return self._write(self._findings(chain(self._pages(), self._measurements())), None, None, read)
         found, subjects = self._of_some(ids)
         return self._write(iter(found), subjects, sorted({*ids, *(one.source_external_id for one in found)}), read)
 
@@ -184,18 +186,18 @@ class _Scan:
         after = 0
         while True:
             given = {"ids": None, "subjects": subjects, "after": after, "page": PAGE, **self.scope}
-            _, rows = together(self.connection, long_statements(), (statement("maintenance/notes"), given))
+            _, rows = together(self.reading, long_statements(), (statement("maintenance/notes"), given))
             yield from rows
             self._count(len(rows))
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
 
-    def _measurements(self, subjects: Sequence[str] | None = None) -> Rows:
+    def _measurements(self, subjects: Sequence[str] | None = None) -> Iterator[tuple[Any, ...]]:
         given = {"ids": None, "subjects": subjects, **self.scope}
-        rows = self.connection.execute(statement("maintenance/measurements"), given).fetchall()
+        rows = self.reading.execute(statement("maintenance/measurements"), given).fetchall()
+        yield from rows
         self._count(len(rows))
-        return rows
 
     def _count(self, more: int) -> None:
         self.notes += more
@@ -203,10 +205,8 @@ class _Scan:
 
     def _findings(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[FindingRow]:
         """What notes and measurements come to."""
-        ids: dict[str | None, str | None] = {}  # a piano has many notes, and one id
         for _, source, client, piano, at, text, humidity, asks_for_low in rows:
             for one in findings_of_note(text, humidity, self.thresholds, asks_for_low=bool(asks_for_low)):
-                client, piano = ids.setdefault(client, client), ids.setdefault(piano, piano)
                 yield FindingRow(
                     piano or client or "", one.kind, source, one.effect, one.status, one.is_reading,
                     within_calendar(at), one.words, one.confidence, client, piano, one.clause,
@@ -267,11 +267,11 @@ class _Scan:
 
     def _write_findings(self, found: Iterator[FindingRow], before: list[Question], *after: Question) -> list[Rows]:
         """Write findings between other statements, in one round trip where they are few; gives the answers to all."""
-        name = statement("maintenance/findings_write")
+        write = statement("maintenance/findings_write")
         while len(part := list(islice(found, PAGE))) == PAGE:
-            together(self.connection, *before, (name, {"rows": _json(part)}), ends=False)
+            together(self.connection, *before, (write, {"rows": _json(part)}), ends=False)
             before = []
-        return together(self.connection, *before, (name, {"rows": _json(part)}), *after, ends=False)
+        return together(self.connection, *before, (write, {"rows": _json(part)}), *after, ends=False)
 
     def _rest(self, name: str, rows: Rows) -> Iterator[tuple[Any, ...]]:
         """The rows of an open cursor, of which the first are fetched."""
@@ -287,8 +287,8 @@ def _by_subject(findings: Iterator[tuple[Any, ...]], alerts: Iterator[tuple[Any,
     batch: tuple[Rows, Rows] = ([], [])
     merged = heapq.merge(((row[0], 0, row) for row in findings), ((row[0], 1, row) for row in alerts), key=subject)
     for _, of_one in groupby(merged, key=subject):
-        for _, kind, row in of_one:
-            batch[kind].append(row)
+        for _, side, row in of_one:
+            batch[side].append(row)
         if sum(map(len, batch)) >= PAGE:
             yield batch
             batch = ([], [])
