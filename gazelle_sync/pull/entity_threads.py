@@ -186,7 +186,9 @@ class EntityThreads:
         brought = []
         with self._parents_lock:  # the next that brings parents has to see those of the one before
             for parent, ids in unknown_among(self._run.connections, [(e, named[e.name]) for e in parents]):
-                parent_pull = self._entity_pull(parent, self._run.report(parent.name), writes=False)
+                # Where tables are loaded nothing has to wait: the end of the load would take it for unknown.
+                writes = parent.name in self._run.loading
+                parent_pull = self._entity_pull(parent, self._run.report(parent.name), writes=writes)
                 pull.report.notes += bring_parents(parent_pull, ids)
                 if parent_pull.reader.invalid:
                     self._note_failed(parent_pull, parent_pull.reader.invalid, is_whole=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from gazelle_sync.entities import Entity
 from gazelle_sync.errors import DatabaseError
 from gazelle_sync.gazelle.client import Answer
 from gazelle_sync.pull.conclude import Conclusion
-from gazelle_sync.pull.context import Mode
+from gazelle_sync.pull.context import EntityPull, Mode
 from gazelle_sync.pull.report import EntityReport
+from gazelle_sync.pull.scan import scan
 from gazelle_sync.pull.session import Pull
 from gazelle_sync_tests.support.shop import ENTITY, Shop
 
@@ -48,6 +50,35 @@ def test_a_visit_at_a_new_client_brings_the_client_that_a_tick_had_not_listed(sh
     assert shop.row("gazelle_appointments", visit["id"])["client_external_id"] == client["id"]
     row = shop.row("gazelle_clients", client["id"])
     assert (row["company_name"], row["is_stub"]) == ("École toute neuve", False)
+
+
+def test_a_client_that_comes_to_be_during_a_first_pull_is_there_with_the_visit_that_names_it(
+    new_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never as a stub: a stub is shown as deleted."""
+    clients_are_read, made = threading.Event(), []
+
+    def read(pull: EntityPull) -> None:
+        if pull.entity.name == "appointments":
+            assert clients_are_read.wait(20)
+        scan(pull)
+        if pull.entity.name == "clients":
+            made.append(new_shop.admin.create("clients", companyName="Pendant l'import", status="ACTIVE")["id"])
+            new_shop.admin.create("events", start=in_a_week(), clientId=made[0], title="Accord", type="APPOINTMENT",
+                                  status="ACTIVE", duration=60)  # fmt: skip
+            clients_are_read.set()
+
+    monkeypatch.setattr("gazelle_sync.pull.entity_threads.scan", read)
+    with Pull(new_shop.settings) as pull:
+        for entity in pull.entities:
+            pull.stage(entity.name)
+        row = new_shop.row("gazelle_clients", made[0])
+        assert (row["company_name"], row["is_stub"], row["deleted_at"]) == ("Pendant l'import", False, None)
+        for entity in pull.entities:
+            pull.apply(entity.name)
+    monkeypatch.undo()
+    new_shop.sync()
+    new_shop.assert_equals_api()
 
 
 def test_a_client_that_a_body_of_a_killed_run_names_is_read_by_the_run_that_applies_it(shop: Shop) -> None:
