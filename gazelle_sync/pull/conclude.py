@@ -5,8 +5,9 @@ The entities are concluded one after the other, parents first; the loads of all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from psycopg import sql
 
@@ -128,17 +129,18 @@ class Conclusion:
         names, self._unmoved = sorted(self._unmoved), set()
         if names:
             with self._run.connections.use() as connection:
-                partial = [name for name in names if self._run.report(name).partial]
-                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock, partial)
+                of_partial = [name for name in names if self._run.report(name).partial]
+                move_watermark(connection, names, self.watermark, ALL_NAMES, self._lock, of_partial)
 
     def finish_others(self) -> None:
         """Do for the others what the entities that failed did not come to; what cannot be done the next run does."""
-        try:
-            for entity in [ENTITY[name] for name in ALL_NAMES if name in self._run.loading]:
-                self._end_loads(entity)
-            self._move_watermarks()
-        except GazelleSyncError as error:
-            log.warning("the run could not be concluded", reason=str(error))
+        steps: list[Callable[[], None]] = [self._move_watermarks]
+        steps += [partial(self._end_loads, ENTITY[name]) for name in ALL_NAMES if name in self._run.loading]
+        for finish in steps:
+            try:
+                finish()
+            except GazelleSyncError as error:
+                log.warning("the run could not be concluded", reason=str(error))
 
     def prune(self) -> None:
         """Delete superseded versions that are older than staging keeps them."""

@@ -224,15 +224,16 @@ def test_where_somebody_holds_a_table_only_the_entity_of_that_table_fails_and_th
     monkeypatch.setattr(limits, "LOCK_WAIT", "50ms")
     monkeypatch.setattr(loads, "WRITERS_S", 0.5)
     failed = []
-    with Pull(new_shop.settings) as pull, connect(new_shop.url) as writing:
-        for entity in pull.entities:
-            pull.stage(entity.name)
-        writing.execute("LOCK TABLE gazelle_taxes IN ROW EXCLUSIVE MODE")
-        for entity in pull.entities:
-            try:
-                pull.apply(entity.name)
-            except DatabaseError:
-                failed.append(entity.name)
+    with connect(new_shop.url) as writing:
+        with Pull(new_shop.settings) as pull:
+            for entity in pull.entities:
+                pull.stage(entity.name)
+            writing.execute("LOCK TABLE gazelle_taxes IN ROW EXCLUSIVE MODE")
+            for entity in pull.entities:
+                try:
+                    pull.apply(entity.name)
+                except DatabaseError:
+                    failed.append(entity.name)
         assert failed == open_names(new_shop) == ["taxes"]
     assert new_shop.value("SELECT count(*) FROM system_settings WHERE key = 'last_sync_date.clients'") == 1
     new_shop.sync()
