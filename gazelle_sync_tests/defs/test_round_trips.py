@@ -21,6 +21,7 @@ SCAN = 16
 """What follows a pull that brought notes has a bound of its own: they are read for maintenance alerts."""
 STATUS, CHECK = 10, 64
 FIRST = 110
+SCHEMA = "Which of the given tables exist"
 PAGE = "Stage versions of one answer"
 """A page's round trip begins so."""
 
@@ -39,6 +40,7 @@ def test_commands_make_few_round_trips_one_after_the_other(person: Person) -> No
         trips_of("sync")  # it asks what the API offers, and remembers it for a day
         trips = trips_of("sync")
         assert sum(map(len, trips)) <= QUIET_TICK, said(trips)
+        assert said(trips).count(SCHEMA) == 1, "once for all parts of the command"
         person.shop.admin.random_edits(clients=12, pianos=12, events=24, timeline=14)
         trips = trips_of("sync")
         assert sum(map(len, trips)) <= BUSY_TICK + SCAN, said(trips)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from gazelle_sync.errors import Cause, cause_of
 from gazelle_sync.incidents.facts import CheckResult, EndedRun
+from gazelle_sync.notifications import ledger
+from gazelle_sync_tests.support.holding import WAITING, wait_until
 from gazelle_sync_tests.support.receivers import Webhook
 from gazelle_sync_tests.support.run_recorder import UNREACHABLE, RunRecorder
 
@@ -141,6 +145,18 @@ def test_a_run_that_left_no_word_is_told_by_its_job(recorder: RunRecorder, hook:
     assert "Tremblay" not in hook.received[0]["message"]
     recorder.look(EndedRun("r2", "tick", succeeded=True), alert_urls=(hook.url,))
     assert hook.titles[1].startswith("✓")
+
+
+def test_a_run_that_fails_while_the_failure_before_it_is_being_closed_is_told(recorder: RunRecorder) -> None:
+    recorder.look(EndedRun("r1", "tick", succeeded=False))
+    with psycopg.connect(recorder.url) as closing, ThreadPoolExecutor(1) as thread:
+        closing.execute(*ledger.LOCK)
+        [incident] = ledger.open_incidents(closing.execute(*ledger.open_incidents_query()).fetchall())
+        ledger.close(closing, incident, "✓", "")
+        looking = thread.submit(recorder.look, EndedRun("r2", "tick", succeeded=False))
+        wait_until(lambda: looking.done() or recorder.query(WAITING) != [(0,)])
+        closing.commit()
+        assert looking.result().opened == 1
 
 
 def test_a_run_that_sync_logs_tells_is_not_told_a_second_time_by_dagster(recorder: RunRecorder, hook: Webhook) -> None:

@@ -240,6 +240,12 @@ def test_where_somebody_holds_a_table_only_the_entity_of_that_table_fails_and_th
     assert_whole(new_shop, definitions)
 
 
+def test_four_pages_are_under_way_at_once_where_the_way_is_long(new_shop: Shop) -> None:
+    with far_away(new_shop.url, 0.02) as far:
+        new_shop.sync(database_url=far.url, page_size=25)
+        assert len(far.round_trips()) == 4 + 1, "and one connection holds the lock"
+
+
 # ---- killed, and who ends it
 
 
