@@ -150,6 +150,15 @@ def real_shop(new_shop: Shop) -> Shop:
     return new_shop
 
 
+def test_what_was_indexed_waits_in_no_list_that_a_search_reads_from_end_to_end(songs: Shop) -> None:
+    merged = "SELECT gin_clean_pending_list('search_entries_words')"
+    songs.query("UPDATE search_entries SET words = to_tsvector('simple', 'autre')")
+    assert songs.query(merged) != [(0,)], "PostgreSQL itself leaves such a list"
+    songs.query("UPDATE gazelle_clients SET display_name = 'Maison symphonique' WHERE external_id = 'cli_1'")
+    assert refresh(songs.settings).written == 4
+    assert songs.query(merged) == [(0,)]
+
+
 def test_a_few_changes_are_taken_in_without_reading_a_table_from_end_to_end(real_shop: Shop) -> None:
     few = {"all": False, "notes": ["tme_1"], "pianos": ["ins_1"], "clients": [], "invoices": []}
     with connect(real_shop.url) as connection:

@@ -10,6 +10,7 @@ import pytest
 from gazelle_sync.monitoring.status import read_status
 from gazelle_sync.pull.context import Mode
 from gazelle_sync.quality.registry import CHECKS
+from gazelle_sync.shop.search.index import refresh
 from gazelle_sync_tests.conftest import WORKER
 from gazelle_sync_tests.support.evaluating import look_at
 from gazelle_sync_tests.support.shop import Shop
@@ -61,6 +62,7 @@ def test_a_login_with_few_rights_pulls_a_shop_from_nothing_and_keeps_keys_and_in
         shop.sync()
         shop.sync(Mode.DEEP)
         shop.replay()
+        assert refresh(shop.settings).written > 0
         shop.assert_equals_api()
         assert definitions(shop) == before
         assert {row.light for row in read_status(shop.settings)} == {"green"}

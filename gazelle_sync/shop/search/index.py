@@ -69,10 +69,11 @@ def refresh_on(connection: Connection) -> Indexed:
             ids[f"{kind}s"].append(external_id)
     is_all = len(noted) > MANY or any(kind is None for kind, _ in noted)
     asked = {name: [] if is_all else ids[name] for name in ("pianos", "clients", "invoices", "notes")}
-    *_, [(written, removed)], _ = together(
+    *_, [(written, removed)], _, _ = together(
         connection,
         *((long_statements(), (NO_NESTED_LOOPS, None)) if is_all else ()),
         (statement("search/write"), {"all": is_all, **asked}),
+        (statement("search/merge"), None),
         COMMIT,
     )
     return Indexed(written, removed)
