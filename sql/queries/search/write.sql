@@ -1,14 +1,26 @@
 -- The words of what was written (%(all)s: of everything), and of what names it: a piano's and an invoice's are also its
 -- client's, a note's also those of both. What is gone is found no more.
 WITH clients AS MATERIALIZED (
-    SELECT external_id FROM gazelle_clients WHERE %(all)s OR external_id = ANY (%(clients)s::text[])
+    SELECT external_id, deleted_at IS NULL AS is_living
+    FROM gazelle_clients
+    WHERE %(all)s OR external_id = ANY (%(clients)s::text[])
 ),
 pianos AS MATERIALIZED (
-    SELECT external_id
+    SELECT external_id, deleted_at IS NULL AS is_living
     FROM gazelle_pianos
     WHERE %(all)s
         OR external_id = ANY (%(pianos)s::text[])
         OR client_external_id = ANY (%(clients)s::text[])
+),
+invoices AS MATERIALIZED (
+    SELECT external_id
+    FROM gazelle_invoices
+    WHERE deleted_at IS NULL
+        AND (
+            %(all)s
+            OR external_id = ANY (%(invoices)s::text[])
+            OR client_external_id = ANY (%(clients)s::text[])
+        )
 ),
 notes AS MATERIALIZED (
     SELECT external_id, piano_external_id, client_external_id, occurred_at, title, description
@@ -74,7 +86,7 @@ made AS MATERIALIZED (
         FROM vincent_dindy_piano_updates
         GROUP BY 1
     ) AS e ON e.id = p.external_id
-    WHERE p.deleted_at IS NULL
+    WHERE w.is_living
     UNION ALL
     SELECT
         'client', c.external_id, NULL, c.external_id, NULL, NULL,
@@ -90,7 +102,7 @@ made AS MATERIALIZED (
         FROM gazelle_contacts AS o
         WHERE o.client_external_id = c.external_id AND o.deleted_at IS NULL
     ) AS k ON true
-    WHERE c.deleted_at IS NULL
+    WHERE w.is_living
     UNION ALL
     SELECT
         'invoice', i.external_id, NULL, i.client_external_id, i.invoice_date::timestamp AT TIME ZONE 'America/Toronto',
@@ -98,13 +110,8 @@ made AS MATERIALIZED (
         NULL,
         concat_ws(' ', i.external_id, i.number::text, c.display_name, i.notes, i.top_notes, array_to_string(i.tags, ' '))
     FROM gazelle_invoices AS i
+    INNER JOIN invoices AS w ON w.external_id = i.external_id
     LEFT JOIN gazelle_clients AS c ON c.external_id = i.client_external_id
-    WHERE i.deleted_at IS NULL
-        AND (
-            %(all)s
-            OR i.external_id = ANY (%(invoices)s::text[])
-            OR i.client_external_id = ANY (%(clients)s::text[])
-        )
     UNION ALL
     SELECT
         'note', t.external_id, t.piano_external_id, coalesce(t.client_external_id, n.client_external_id), t.occurred_at,
@@ -136,6 +143,17 @@ written AS (
         )
     RETURNING 1
 ),
+-- Not by what was made: PostgreSQL takes that for billions of rows where many notes have the same text, and sorts them
+-- into thousands of files.
+living AS (
+    SELECT 'piano' AS kind, external_id FROM pianos WHERE is_living
+    UNION ALL
+    SELECT 'client', external_id FROM clients WHERE is_living
+    UNION ALL
+    SELECT 'invoice', external_id FROM invoices
+    UNION ALL
+    SELECT 'note', external_id FROM notes
+),
 removed AS (
     DELETE FROM search_entries AS e
     USING (
@@ -151,7 +169,7 @@ removed AS (
     ) AS k
     WHERE e.kind = k.kind
         AND e.external_id = k.id
-        AND NOT EXISTS (SELECT FROM made AS m WHERE m.kind = k.kind AND m.external_id = k.id)
+        AND NOT EXISTS (SELECT FROM living AS l WHERE l.kind = k.kind AND l.external_id = k.id)
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM removed)
