@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from psycopg import sql
@@ -78,15 +80,15 @@ class CopiedLines:
     def copy(self, connection: Connection) -> int:
         """Write them, in the caller's transaction; gives how many rows there are."""
         changed = 0
-        for lines in self._parts:
-            for table, found in lines.items():
-                if not found.text:
-                    continue
-                names = sql.SQL(", ").join(map(sql.Identifier, found.columns))
+        for table in self._parts[0]:
+            of_table = [lines[table] for lines in self._parts if lines[table].text]
+            for columns, alike in groupby(of_table, key=attrgetter("columns")):
+                names = sql.SQL(", ").join(map(sql.Identifier, columns))
                 copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
                 with connection.cursor().copy(copy) as out:
-                    out.write(found.text)
-                changed += len(found.ids)
+                    for lines in alike:
+                        out.write(lines.text)
+            changed += sum(len(lines.ids) for lines in of_table)
         return changed
 
 

@@ -22,6 +22,7 @@ from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.stage import Staging
 from gazelle_sync.pull.timeline_segments import SIDE_BY_SIDE
 from gazelle_sync.pull.write import PageWriter
+from gazelle_sync.runtime.memory import limit_malloc_arenas, tune_gc
 from gazelle_sync.warehouse.connect import connect
 from gazelle_sync.warehouse.pool import Connections, keep_connections
 from gazelle_sync_tests.benchmarks.pages import Pages
@@ -62,11 +63,14 @@ EMPTY = Snapshot(is_empty=True, waits=False, has_rejected=False, has_unreadable=
 
 def load_ours(where: Server, pages: Pages) -> Loaded:
     """A first load as a pull makes it: all tables are loaded side by side, pages of the timeline are made ready and
-    written by as many threads as read its segments, keys and indexes are made at the end.
+    written by as many threads as read its segments, keys and indexes are made at the end, in a process that keeps its
+    memory as a run does.
 
     Raises:
         RuntimeError: Not every entry arrived.
     """
+    limit_malloc_arenas()
+    tune_gc()
     database = new_shop_database(where)
     url = where.url(database)
     order = ReadingOrder(datetime.now(UTC))
