@@ -63,32 +63,32 @@ class PageWriter:
 class CopiedLines:
     """In a first load: bodies become lines of COPY, without typed rows in between."""
 
-    def __init__(self, parts: list[dict[str, TableLines]]) -> None:
-        self._parts = parts
+    def __init__(self, of_tables: dict[str, list[TableLines]]) -> None:
+        self._of_tables = of_tables
 
     @classmethod
     def of(cls, entity: Entity, bodies: Sequence[Any]) -> CopiedLines | None:
         """None where the bodies are not all alike, or one cannot become rows."""
-        parts = []
+        of_tables: dict[str, list[TableLines]] = {table.name: [] for table in entity.tables}
         for start in range(0, len(bodies), BODIES_AT_ONCE):
-            lines = page_lines(entity, bodies[start : start + BODIES_AT_ONCE])
-            if lines is None:
+            page = page_lines(entity, bodies[start : start + BODIES_AT_ONCE])
+            if page is None:
                 return None
-            parts.append(lines)
-        return cls(parts)
+            for table, lines in page.items():
+                of_tables[table].append(lines)
+        return cls(of_tables)
 
     def copy(self, connection: Connection) -> int:
         """Write them, in the caller's transaction; gives how many rows there are."""
         changed = 0
-        for table in self._parts[0]:
-            of_table = [lines[table] for lines in self._parts if lines[table].text]
-            for columns, alike in groupby(of_table, key=attrgetter("columns")):
+        for table, parts in self._of_tables.items():
+            for columns, alike in groupby((part for part in parts if part.text), key=attrgetter("columns")):
                 names = sql.SQL(", ").join(map(sql.Identifier, columns))
                 copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
                 with connection.cursor().copy(copy) as out:
                     for lines in alike:
                         out.write(lines.text)
-            changed += sum(len(lines.ids) for lines in of_table)
+                        changed += len(lines.ids)
         return changed
 
 

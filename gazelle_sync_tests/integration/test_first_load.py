@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from gazelle_sync.entities import ENTITIES
 from gazelle_sync.errors import AnotherPullRunning, DatabaseError
 from gazelle_sync.gazelle.client import Answer
-from gazelle_sync.pull import load
+from gazelle_sync.pull import load, write
 from gazelle_sync.pull.reading_order import ReadingOrder
 from gazelle_sync.pull.report import EntityReport
 from gazelle_sync.pull.session import Pull
@@ -238,6 +241,24 @@ def test_where_somebody_holds_a_table_only_the_entity_of_that_table_fails_and_th
     assert new_shop.value("SELECT count(*) FROM system_settings WHERE key = 'last_sync_date.clients'") == 1
     new_shop.sync()
     assert_whole(new_shop, definitions)
+
+
+def test_what_is_made_of_a_page_in_parts_goes_into_a_table_as_one(
+    new_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: Counter[str] = Counter()
+    copy = psycopg.Cursor.copy
+
+    def counted(cursor: psycopg.Cursor, statement: sql.Composed) -> AbstractContextManager[psycopg.Copy]:
+        begun[statement.as_string(cursor).split('"')[1]] += 1
+        return copy(cursor, statement)
+
+    monkeypatch.setattr(psycopg.Cursor, "copy", counted)
+    monkeypatch.setattr(write, "BODIES_AT_ONCE", 7)
+    new_shop.sync()
+    new_shop.assert_equals_api()
+    assert begun["staging_pianos"] == begun["gazelle_pianos"] == 1
+    assert begun["staging_invoices"] == begun["gazelle_invoices"] == begun["gazelle_invoice_items"] == 1
 
 
 def test_four_pages_are_under_way_at_once_where_the_way_is_long(new_shop: Shop) -> None:
