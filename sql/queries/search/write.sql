@@ -13,7 +13,7 @@ pianos AS MATERIALIZED (
         OR client_external_id = ANY (%(clients)s::text[])
 ),
 invoices AS MATERIALIZED (
-    SELECT external_id
+    SELECT external_id, client_external_id, invoice_date, number, notes, top_notes, tags
     FROM gazelle_invoices
     WHERE deleted_at IS NULL
         AND (
@@ -109,8 +109,7 @@ made AS MATERIALIZED (
         i.number,
         NULL,
         concat_ws(' ', i.external_id, i.number::text, c.display_name, i.notes, i.top_notes, array_to_string(i.tags, ' '))
-    FROM gazelle_invoices AS i
-    INNER JOIN invoices AS w ON w.external_id = i.external_id
+    FROM invoices AS i
     LEFT JOIN gazelle_clients AS c ON c.external_id = i.client_external_id
     UNION ALL
     SELECT
